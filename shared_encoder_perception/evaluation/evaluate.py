@@ -1,0 +1,162 @@
+"""Score a model on labelled images: a native data set (``frames.jsonl``), or synthetic worlds.
+
+python -m shared_encoder_perception evaluate --labels DIR/frames.jsonl
+python -m shared_encoder_perception evaluate --synthetic 200
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from tqdm import tqdm
+
+from shared_encoder_perception.backends import DEFAULT_MODEL, load_backend
+from shared_encoder_perception.evaluation.metrics import LaneMetric, LaneScore, MaskMetric
+from shared_encoder_perception.predictor import Predictor
+from shared_encoder_perception.preprocess import Crop, default_crop
+from shared_encoder_perception.structures import LaneId
+from shared_encoder_perception.training.sample import Sample
+
+SYNTHETIC_SEED = 1_000_000_000
+"""Worlds from this seed on are never trained on."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument("--labels", type=Path, help="frames.jsonl of a native data set")
+    source.add_argument("--synthetic", type=int, metavar="N", help="score N rendered worlds")
+    parser.add_argument("--model", type=Path, default=DEFAULT_MODEL)
+    parser.add_argument("--out", type=Path, help="write the scores as JSON")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Score and print a table."""
+    predictor = Predictor(load_backend(args.model))
+    if args.labels:
+        frames, total = native_frames(args.labels), sum(1 for _ in args.labels.open())
+    else:
+        frames, total = synthetic_frames(args.synthetic, predictor.spec.input_size), args.synthetic
+    scores = score(predictor, tqdm(frames, total=total, unit="image"))
+    print(table(scores))
+    if args.out:
+        args.out.write_text(json.dumps(scores, indent=2) + "\n")
+        print(f"scores: {args.out}")
+    return 0
+
+
+Frame = tuple[str, Sample, Crop | None]
+"""Source name, labelled image, crop to use."""
+
+
+def synthetic_frames(count: int, size: tuple[int, int]) -> Iterator[Frame]:
+    """Yield ``count`` validation worlds."""
+    from shared_encoder_perception.training.synthetic import render_sample
+
+    for index in range(count):
+        yield "synthetic", render_sample(SYNTHETIC_SEED + index, size), None
+
+
+def native_frames(path: Path) -> Iterator[Frame]:
+    """Yield the frames of a native data set.
+
+    Raises:
+        ValueError: A line or a file that cannot be read, with file and line.
+    """
+    with path.open() as lines:
+        for number, line in enumerate(lines, start=1):
+            try:
+                yield _native_frame(json.loads(line), path.parent)
+            except (KeyError, TypeError, ValueError) as error:
+                raise ValueError(f"{path}, line {number}: {error!r}") from None
+
+
+def _native_frame(record: dict[str, Any], folder: Path) -> Frame:
+    """Read image and labels of one line."""
+    image = cv2.imread(str(folder / record["image"]), cv2.IMREAD_COLOR)
+    if image is None:
+        raise ValueError(f"cannot read the image {folder / record['image']}")
+    mask = None
+    if record.get("mask"):
+        mask = cv2.imread(str(folder / record["mask"]), cv2.IMREAD_GRAYSCALE)
+        if mask is None:
+            raise ValueError(f"cannot read the mask {folder / record['mask']}")
+    labels = record.get("lanes", {})
+    lanes = {
+        lane: None if labels[lane.label] is None else np.array(labels[lane.label], np.float32)
+        for lane in LaneId
+        if lane.label in labels
+    }
+    source = str(record.get("source", "images"))
+    if "mask" in record.get("pseudo", ()):
+        mask = None  # a teacher's opinion is no truth to score against
+    crop = Crop(*record["crop"]) if record.get("crop") else None
+    return source, Sample(image, lanes, mask, record["image"]), crop
+
+
+def score(predictor: Predictor, frames: Iterable[Frame]) -> dict[str, dict[str, Any]]:
+    """Run the predictor over frames; the mask is scored inside the crop only.
+
+    Returns:
+        Per source ``{"lanes": {lane: LaneScore as dict}, "mask": MaskScore as dict}``.
+    """
+    lanes: dict[str, LaneMetric] = {}
+    masks: dict[str, MaskMetric] = {}
+    for source, sample, crop in frames:
+        perception = predictor(sample.image, crop)
+        lanes.setdefault(source, LaneMetric()).update(perception, sample.lanes)
+        metric = masks.setdefault(source, MaskMetric())
+        if sample.mask is None or perception.mask is None:
+            continue
+        used = crop or default_crop(perception.image_size, predictor.spec.input_size)
+        part = np.s_[used.y : used.y + used.height, used.x : used.x + used.width]
+        metric.update(perception.mask.binary()[part], sample.mask[part])
+    return {
+        source: {
+            "lanes": {name: asdict(value) for name, value in metric.compute().items()},
+            "mask": asdict(masks[source].compute()),
+        }
+        for source, metric in lanes.items()
+    }
+
+
+def table(scores: dict[str, dict[str, Any]]) -> str:
+    """Render scores for a terminal; rows without labels are left out."""
+    lines = [
+        f"{'source':<16}{'lane':<18}{'rows right':>11}{'precision':>11}{'recall':>8}{'F1':>7}"
+        f"{'over-reach':>12}{'present':>9}{'absent':>8}{'false alarms':>14}"
+    ]
+    for source, values in scores.items():
+        for name, value in values["lanes"].items():
+            lane = LaneScore(**value)
+            if lane.labelled or lane.absent:
+                lines.append(
+                    f"{source:<16}{name:<18}{_cell(lane.valid_row_accuracy, 11)}"
+                    f"{_cell(lane.precision, 11)}{_cell(lane.recall, 8)}{_cell(lane.f1, 7)}"
+                    f"{_cell(lane.over_reach, 12)}{lane.labelled:>9}{lane.absent:>8}"
+                    f"{lane.false_alarms:>14}"
+                )
+    lines.append(
+        f"\n{'source':<16}{'mask IoU':>9}{'mean':>8}{'median':>8}{'< 0.4':>7}{'images':>8}"
+    )
+    for source, values in scores.items():
+        mask = values["mask"]
+        if mask["images"]:
+            lines.append(
+                f"{source:<16}{_cell(mask['iou'], 9)}{_cell(mask['mean_iou'], 8)}"
+                f"{_cell(mask['median_iou'], 8)}{mask['below']:>7}{mask['images']:>8}"
+            )
+    return "\n".join(lines)
+
+
+def _cell(value: float, width: int) -> str:
+    """Three decimals, or a dash for nothing to count."""
+    return f"{'-' if math.isnan(value) else format(value, '.3f'):>{width}}"

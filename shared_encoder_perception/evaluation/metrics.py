@@ -1,0 +1,195 @@
+"""Metrics as update / reset / compute on numpy. Counts are pooled over images."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shared_encoder_perception.structures import LANE_NAMES, LaneId, LaneLine, Perception
+
+ROW_TOLERANCE_PX: Final = 20.0
+"""TuSimple's tolerance, perpendicular to the line, in an image 1280 pixels wide."""
+REFERENCE_WIDTH_PX: Final = 1280.0
+MATCH_ACCURACY: Final = 0.85
+"""TuSimple: a line is found when this share of its rows is right."""
+DRIVABLE, IGNORE = 255, 127
+
+
+@dataclass(frozen=True)
+class LaneScore:
+    """How well one lane was found.
+
+    Attributes:
+        valid_row_accuracy: Rows of labelled lines within tolerance / all rows of labelled lines; a
+            lane that was not detected has all its rows wrong. NaN without labels.
+        precision: Found lines / detections; NaN without detections.
+        recall: Found lines / labelled lines; NaN without labels.
+        f1: Harmonic mean of the two.
+        over_reach: Predicted length in rows beyond the label / labelled length.
+        labelled: Images in which the lane is labelled present.
+        absent: Images in which it is labelled absent.
+        false_alarms: Of those, images in which it was detected.
+    """
+
+    valid_row_accuracy: float
+    precision: float
+    recall: float
+    f1: float
+    over_reach: float
+    labelled: int
+    absent: int
+    false_alarms: int
+
+
+class LaneMetric:
+    """Lane-centre accuracy per head: whose line it is, is known, so nothing is matched."""
+
+    def __init__(self) -> None:
+        """Start empty."""
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget everything."""
+        zero = np.zeros(len(LaneId))
+        self._right, self._rows, self._over, self._extent = (zero.copy() for _ in range(4))
+        self._found, self._detected, self._labelled = (zero.astype(int) for _ in range(3))
+        self._absent, self._alarms = (zero.astype(int) for _ in range(2))
+
+    def update(self, perception: Perception, lanes: Mapping[LaneId, NDArray | None]) -> None:
+        """Add one image.
+
+        Args:
+            perception: What was predicted, in pixels of the labelled image.
+            lanes: Labels as in ``training.sample.Sample.lanes``: (N, 2) near to far, ``None`` for
+                absent, missing for unknown (not scored).
+        """
+        for lane, truth in lanes.items():
+            line = perception.lane(lane)
+            self._detected[lane] += line.detected
+            if truth is None:
+                self._absent[lane] += 1
+                self._alarms[lane] += line.detected
+                continue
+            right = rows_within_tolerance(line, truth, perception.image_size[1])
+            self._labelled[lane] += 1
+            self._right[lane] += right.sum()
+            self._rows[lane] += len(right)
+            self._found[lane] += right.mean() >= MATCH_ACCURACY
+            near, far = truth[0, 1], truth[-1, 1]
+            self._extent[lane] += near - far
+            if line.detected:
+                y = line.points_px[:, 1]
+                self._over[lane] += max(y[0] - near, 0.0) + max(far - y[-1], 0.0)
+
+    def compute(self) -> dict[str, LaneScore]:
+        """Return the score of each lane by name."""
+        scores = {}
+        for lane in LaneId:
+            precision = _ratio(self._found[lane], self._detected[lane])
+            recall = _ratio(self._found[lane], self._labelled[lane])
+            scores[LANE_NAMES[lane]] = LaneScore(
+                valid_row_accuracy=_ratio(self._right[lane], self._rows[lane]),
+                precision=precision,
+                recall=recall,
+                f1=_ratio(2 * self._found[lane], self._detected[lane] + self._labelled[lane]),
+                over_reach=_ratio(self._over[lane], self._extent[lane]),
+                labelled=int(self._labelled[lane]),
+                absent=int(self._absent[lane]),
+                false_alarms=int(self._alarms[lane]),
+            )
+        return scores
+
+
+def rows_within_tolerance(line: LaneLine, truth: NDArray, image_width: int) -> NDArray[np.bool_]:
+    """Tell for each labelled point whether the line passes it closely enough.
+
+    The tolerance is TuSimple's: 20 px perpendicular to the line fitted to the label, at 1280 px
+    image width, taken horizontally as ``20 / cos(theta)``.
+
+    Args:
+        line: The prediction.
+        truth: (N, 2) labelled points, near to far.
+        image_width: Width of the labelled image, pixels.
+
+    Returns:
+        (N,) bool; false where the line does not reach the point's row.
+    """
+    truth = np.asarray(truth, np.float64)
+    if not line.detected:
+        return np.zeros(len(truth), np.bool_)
+    slope = np.polyfit(truth[:, 1], truth[:, 0], 1)[0] if len(truth) > 1 else 0.0
+    tolerance = ROW_TOLERANCE_PX * np.hypot(1.0, slope) * image_width / REFERENCE_WIDTH_PX
+    far_to_near = line.points_px[::-1].astype(np.float64)
+    x = np.interp(truth[:, 1], far_to_near[:, 1], far_to_near[:, 0], left=np.nan, right=np.nan)
+    return np.abs(x - truth[:, 0]) < tolerance
+
+
+@dataclass(frozen=True)
+class MaskScore:
+    """How well the drivable surface was found.
+
+    Attributes:
+        iou: Pooled intersection over union of the drivable class.
+        mean_iou: Mean over images.
+        median_iou: Median over images.
+        below: Images with an IoU under 0.4.
+        images: Images scored.
+    """
+
+    iou: float
+    mean_iou: float
+    median_iou: float
+    below: int
+    images: int
+
+
+class MaskMetric:
+    """Intersection over union of the drivable surface."""
+
+    LOW_IOU: Final = 0.4
+
+    def __init__(self) -> None:
+        """Start empty."""
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget everything."""
+        self._intersection, self._union = 0, 0
+        self._per_image: list[float] = []
+
+    def update(self, predicted: NDArray[np.uint8], truth: NDArray[np.uint8]) -> None:
+        """Add one image, or the part of it that counts.
+
+        Args:
+            predicted: (H, W) uint8, 0 = not drivable.
+            truth: (H, W) uint8: 255 drivable, 0 not, 127 ignore.
+        """
+        if predicted.shape != truth.shape:
+            raise ValueError(f"prediction is {predicted.shape}, label is {truth.shape}")
+        labelled = truth != IGNORE
+        drivable, said = (truth == DRIVABLE) & labelled, (predicted > 0) & labelled
+        intersection, union = int((drivable & said).sum()), int((drivable | said).sum())
+        self._intersection += intersection
+        self._union += union
+        if union:
+            self._per_image.append(intersection / union)
+
+    def compute(self) -> MaskScore:
+        """Return the pooled and per-image scores; NaN without labelled images."""
+        each = np.array(self._per_image) if self._per_image else np.array([np.nan])
+        return MaskScore(
+            iou=_ratio(self._intersection, self._union),
+            mean_iou=float(each.mean()),
+            median_iou=float(np.median(each)),
+            below=int((each < self.LOW_IOU).sum()),
+            images=len(self._per_image),
+        )
+
+
+def _ratio(part: float, whole: float) -> float:
+    """Divide; NaN for nothing of nothing."""
+    return float(part) / float(whole) if whole else float("nan")

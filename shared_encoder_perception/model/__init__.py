@@ -1,0 +1,1 @@
+"""The network (torch): encoder, neck, heads, deploy wrapper. Never imports ROS."""

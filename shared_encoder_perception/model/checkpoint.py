@@ -1,0 +1,49 @@
+"""Checkpoints of the network: its configuration and weights, nothing that could run code."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import asdict
+from pathlib import Path
+from typing import Final
+
+import torch
+
+from shared_encoder_perception.model.network import NetworkConfig, PerceptionNetwork
+
+FORMAT: Final = "shared_encoder_perception.network.v1"
+
+
+class CheckpointError(ValueError):
+    """A checkpoint that cannot be used; the message says what to do."""
+
+
+def save_network(network: PerceptionNetwork, path: Path) -> None:
+    """Write a checkpoint; it appears under its name only when complete."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(path.name + ".part")
+    torch.save(
+        {"format": FORMAT, "config": asdict(network.config), "weights": network.state_dict()}, part
+    )
+    os.replace(part, path)
+
+
+def load_network(path: Path) -> PerceptionNetwork:
+    """Build the network of a checkpoint, in inference mode.
+
+    Raises:
+        CheckpointError: Missing, unreadable or foreign file.
+    """
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch raises many unrelated types for a bad file
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise CheckpointError(f"cannot read the checkpoint {path}: {reason}") from None
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
+        raise CheckpointError(
+            f"{path} is not a network checkpoint of this package (format {FORMAT!r}): "
+            "give the network.pt that `train` writes"
+        )
+    network = PerceptionNetwork(NetworkConfig(**{**content["config"], "pretrained": False}))
+    network.load_state_dict(content["weights"])
+    return network.eval()

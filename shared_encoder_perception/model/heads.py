@@ -1,0 +1,55 @@
+"""Heads: what each task reads from the shared feature map."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from shared_encoder_perception.model.neck import conv_bn_relu
+from shared_encoder_perception.spec import LANE_MAPS, LANE_NAMES
+from shared_encoder_perception.structures import Size
+
+HEAT_BIAS = -2.19
+"""Heat maps start near 0.1 everywhere, as in CenterNet: almost all cells are background."""
+
+
+class LaneHeads(nn.Module):
+    """Five independent heads of one shape, computed side by side as one grouped convolution."""
+
+    def __init__(self, channels: int, hidden: int) -> None:
+        """Each head is conv 3x3 to ``hidden``, batch norm, ReLU, conv 1x1 to five maps."""
+        super().__init__()
+        lanes, maps = len(LANE_NAMES), len(LANE_MAPS)
+        self.hidden = conv_bn_relu(channels, lanes * hidden)
+        self.maps = nn.Conv2d(lanes * hidden, lanes * maps, 1, groups=lanes)
+        with torch.no_grad():
+            self.maps.bias.zero_()
+            self.maps.bias.view(lanes, maps)[:, 0] = HEAT_BIAS
+            self.maps.bias.view(lanes, maps)[:, 3:] = 0.5  # a point's mean place in its cell
+
+    def forward(self, shared: Tensor) -> Tensor:
+        """(N, C, h, w) to (N, lanes, maps, h, w)."""
+        return self.maps(self.hidden(shared)).unflatten(1, (len(LANE_NAMES), len(LANE_MAPS)))
+
+
+class MaskHead(nn.Module):
+    """Shared map (stride 8) joined with the encoder's stride-4 features for sharp edges."""
+
+    def __init__(self, channels: int, skip: int, hidden: int = 32) -> None:
+        """``channels`` of the shared map, ``skip`` of the stride-4 features."""
+        super().__init__()
+        self.reduce = conv_bn_relu(channels, hidden)
+        self.skip = nn.Conv2d(skip, hidden, 1)
+        self.refine = conv_bn_relu(hidden, hidden)
+        self.logit = nn.Conv2d(hidden, 1, 1)
+
+    def forward(self, shared: Tensor, stride4: Tensor, size: Size) -> Tensor:
+        """Return logits (N, H, W) of ``size``."""
+        fine = upsample(self.reduce(shared), stride4.shape[-2:]) + self.skip(stride4)
+        return upsample(self.logit(self.refine(fine)), size)[:, 0]
+
+
+def upsample(feature: Tensor, size: Size) -> Tensor:
+    """Bilinear resize to ``(height, width)``, pixel centres kept."""
+    return functional.interpolate(feature, size=size, mode="bilinear", align_corners=False)

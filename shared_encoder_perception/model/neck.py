@@ -1,0 +1,53 @@
+"""A light feature pyramid (Lin et al., CVPR 2017): strides 8, 16 and 32 into one map at stride 8."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+
+def conv_bn_relu(inputs: int, outputs: int, kernel: int = 3) -> nn.Sequential:
+    """Convolution that keeps the size, batch norm, ReLU."""
+    return nn.Sequential(
+        nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2, bias=False),
+        nn.BatchNorm2d(outputs),
+        nn.ReLU(inplace=True),
+    )
+
+
+class FeaturePyramid(nn.Module):
+    """Top-down sum of the levels, one 3x3 convolution at the end.
+
+    The coarsest level gets the image coordinates first: which lane is ego depends on where it is.
+    """
+
+    def __init__(self, inputs: Sequence[int], channels: int) -> None:
+        """``inputs`` are channel counts, fine to coarse; all levels become ``channels`` wide."""
+        super().__init__()
+        *finer, coarsest = inputs
+        self.laterals = nn.ModuleList(nn.Conv2d(count, channels, 1) for count in finer)
+        self.context = nn.Sequential(
+            conv_bn_relu(coarsest + 2, channels, 1), conv_bn_relu(channels, channels)
+        )
+        self.smooth = conv_bn_relu(channels, channels)
+
+    def forward(self, levels: Sequence[Tensor]) -> Tensor:
+        """Merge (N, C_i, H_i, W_i), fine to coarse, into (N, channels, H_0, W_0)."""
+        *finer, coarsest = levels
+        merged = self.context(torch.cat((coarsest, coordinates(coarsest)), dim=1))
+        for lateral, level in zip(reversed(self.laterals), reversed(finer), strict=True):
+            merged = functional.interpolate(merged, size=level.shape[-2:], mode="nearest")
+            merged = merged + lateral(level)
+        return self.smooth(merged)
+
+
+def coordinates(feature: Tensor) -> Tensor:
+    """Two channels with column and row in [-1, 1], (N, 2, H, W) like ``feature``."""
+    batch, _, height, width = feature.shape
+    x = torch.linspace(-1, 1, width, dtype=feature.dtype, device=feature.device)
+    y = torch.linspace(-1, 1, height, dtype=feature.dtype, device=feature.device)
+    grid = torch.stack((x.expand(height, width), y[:, None].expand(height, width)))
+    return grid.expand(batch, 2, height, width)

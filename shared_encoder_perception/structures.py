@@ -1,0 +1,176 @@
+"""What the perception says about one image: plain frozen types, validated once.
+
+Sizes are ``(height, width)``. Points are ``(x, y)`` in pixels of the image *as received*, with pixel
+centres at integers: the top-left pixel covers ``[-0.5, 0.5) x [-0.5, 0.5)``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import IntEnum
+from types import MappingProxyType
+
+import numpy as np
+from numpy.typing import NDArray
+
+Size = tuple[int, int]
+"""``(height, width)`` in pixels."""
+
+
+class LaneId(IntEnum):
+    """The five lanes, in head order. Values equal the constants of ``LaneLine.msg``."""
+
+    EGO = 0
+    LEFT_EGO = 1
+    RIGHT_EGO = 2
+    LEFT_SPLIT_EGO = 3
+    RIGHT_SPLIT_EGO = 4
+
+    @property
+    def label(self) -> str:
+        """Lower-case name, as used in topics, files and metadata: ``"left_split_ego"``."""
+        return self.name.lower()
+
+    @property
+    def is_split(self) -> bool:
+        """Whether this lane is an alternative path that leaves the ego lane."""
+        return self in (LaneId.LEFT_SPLIT_EGO, LaneId.RIGHT_SPLIT_EGO)
+
+
+LANE_NAMES: tuple[str, ...] = tuple(lane.label for lane in LaneId)
+"""Lane names in head order."""
+
+
+class LaneStatus(IntEnum):
+    """How a lane line came about. Values equal the constants of ``LaneLine.msg``."""
+
+    NOT_DETECTED = 0
+    DETECTED = 1
+    PREDICTED = 2
+
+
+def _frozen(array: NDArray, dtype: type) -> NDArray:
+    """Return ``array`` as a read-only, contiguous array of ``dtype``."""
+    copy = np.array(array, dtype=dtype, order="C")
+    copy.flags.writeable = False
+    return copy
+
+
+@dataclass(frozen=True, eq=False)
+class LaneLine:
+    """The centre line of one lane in the source image.
+
+    Attributes:
+        lane_id: Which of the five lanes.
+        status: ``NOT_DETECTED`` has no points; the other states have at least two.
+        confidence: In [0, 1]; kept also below the acceptance threshold.
+        points_px: (N, 2) float32, ``(x, y)`` pixels of the source image, near to far
+            (``y`` strictly decreasing).
+        x_std_px: (N,) float32 standard deviation of ``x`` in pixels; NaN where unknown.
+        branch_index: For split lanes, index of the first point that has left the ego centre line;
+            -1 where unknown or not a split.
+    """
+
+    lane_id: LaneId
+    status: LaneStatus = LaneStatus.NOT_DETECTED
+    confidence: float = 0.0
+    points_px: NDArray[np.float32] = field(default_factory=lambda: np.zeros((0, 2), np.float32))
+    x_std_px: NDArray[np.float32] = field(default_factory=lambda: np.zeros(0, np.float32))
+    branch_index: int = -1
+
+    def __post_init__(self) -> None:
+        """Freeze the arrays and reject what no consumer could use."""
+        object.__setattr__(self, "points_px", _frozen(self.points_px, np.float32))
+        object.__setattr__(self, "x_std_px", _frozen(self.x_std_px, np.float32))
+        points, name = self.points_px, self.lane_id.label
+        if points.ndim != 2 or points.shape[1] != 2:
+            raise ValueError(f"{name}: points_px has shape {points.shape}, expected (N, 2)")
+        if self.x_std_px.shape != points.shape[:1]:
+            raise ValueError(
+                f"{name}: x_std_px has shape {self.x_std_px.shape}, expected ({len(points)},) "
+                "to match points_px"
+            )
+        if not 0.0 <= self.confidence <= 1.0:
+            raise ValueError(f"{name}: confidence is {self.confidence}, expected 0 to 1")
+        if not np.isfinite(points).all():
+            raise ValueError(f"{name}: points_px holds NaN or infinity, expected pixels")
+        if self.status is LaneStatus.NOT_DETECTED:
+            if len(points):
+                raise ValueError(f"{name}: NOT_DETECTED with {len(points)} points, expected none")
+        elif len(points) < 2:
+            raise ValueError(f"{name}: {self.status.name} with {len(points)} points, expected >= 2")
+        if np.any(np.diff(points[:, 1]) >= 0):
+            raise ValueError(f"{name}: points_px must run near to far (y strictly decreasing)")
+        if not -1 <= self.branch_index < max(len(points), 1):
+            raise ValueError(
+                f"{name}: branch_index is {self.branch_index}, expected -1 or an index into "
+                f"{len(points)} points"
+            )
+
+    @property
+    def detected(self) -> bool:
+        """Whether the line carries points."""
+        return self.status is not LaneStatus.NOT_DETECTED
+
+
+@dataclass(frozen=True, eq=False)
+class DrivableMask:
+    """Where the vehicle may drive.
+
+    Attributes:
+        probability: (H, W) uint8 of the source image's size, 0 to 255 for 0 to 1; 0 outside the crop.
+        threshold: Lowest ``probability`` value that counts as drivable, 1 to 255.
+    """
+
+    probability: NDArray[np.uint8]
+    threshold: int = 128
+
+    def __post_init__(self) -> None:
+        """Check type, shape and threshold; the array is kept without a copy and made read-only."""
+        array = self.probability
+        if array.dtype != np.uint8 or array.ndim != 2:
+            raise ValueError(
+                f"mask is {array.dtype} of shape {array.shape}, expected uint8 of shape (H, W)"
+            )
+        if not 1 <= self.threshold <= 255:
+            raise ValueError(f"mask threshold is {self.threshold}, expected 1 to 255")
+        view = array.view()
+        view.flags.writeable = False
+        object.__setattr__(self, "probability", view)
+
+    def binary(self) -> NDArray[np.uint8]:
+        """Return (H, W) uint8: 255 drivable, 0 not."""
+        return np.where(self.probability >= self.threshold, np.uint8(255), np.uint8(0))
+
+
+@dataclass(frozen=True, eq=False)
+class Perception:
+    """Everything one image told us.
+
+    Attributes:
+        image_size: ``(height, width)`` of the source image.
+        lanes: Exactly one ``LaneLine`` per ``LaneId``, in head order.
+        mask: The drivable surface, or ``None`` when the model has no such task.
+        stage_ms: Milliseconds of each stage, in the order in which they ran.
+    """
+
+    image_size: Size
+    lanes: tuple[LaneLine, ...]
+    mask: DrivableMask | None
+    stage_ms: Mapping[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Check that the five lanes are there and that the mask fits the image."""
+        found = tuple(line.lane_id for line in self.lanes)
+        if found != tuple(LaneId):
+            raise ValueError(f"lanes are {[i.label for i in found]}, expected {list(LANE_NAMES)}")
+        if self.mask is not None and self.mask.probability.shape != tuple(self.image_size):
+            raise ValueError(
+                f"mask is {self.mask.probability.shape}, expected the image's {self.image_size}"
+            )
+        object.__setattr__(self, "stage_ms", MappingProxyType(dict(self.stage_ms)))
+
+    def lane(self, lane_id: LaneId) -> LaneLine:
+        """Return the line of ``lane_id``."""
+        return self.lanes[lane_id]

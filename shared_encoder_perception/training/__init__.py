@@ -1,0 +1,1 @@
+"""Offline side: data, targets, losses, trainer, export. Never imports ROS."""

@@ -1,0 +1,1 @@
+"""The synthetic world: road geometry, paint, what stands around, and the dice."""

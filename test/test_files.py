@@ -1,0 +1,25 @@
+"""The house rules that a machine can check."""
+
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+SOURCES = sorted((ROOT / "shared_encoder_perception").rglob("*.py"))
+MAX_LINES = 300
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_files_stay_readable(path):
+    lines = path.read_text().count("\n")
+    assert lines <= MAX_LINES, f"{path.name} has {lines} lines: split it along the data flow"
+
+
+def test_init_holds_the_two_lines_only():
+    """ROS generates a package of the same name; either __init__ may win."""
+    text = (ROOT / "shared_encoder_perception" / "__init__.py").read_text()
+    code = text.split('"""')[2].split("\n")
+    assert [line for line in code if line] == [
+        "from pkgutil import extend_path",
+        "__path__ = extend_path(__path__, __name__)",
+    ]

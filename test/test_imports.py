@@ -1,0 +1,62 @@
+"""Imports go one way: each row imports one module in a fresh process and looks at what came along."""
+
+import subprocess
+import sys
+
+import pytest
+
+PACKAGE = "shared_encoder_perception"
+ROS = ("rclpy", "sensor_msgs", "std_msgs")
+TORCH = ("torch", "timm", "lightning", "torchvision")
+GROUND = ("structures", "spec")
+
+RULES = [
+    # module, top-level packages it must not bring along, modules of ours it must not bring along
+    ("structures", (*ROS, *TORCH, "cv2", "onnxruntime"), ("spec", "preprocess", "predictor")),
+    ("spec", (*ROS, *TORCH, "cv2", "onnxruntime"), ("preprocess", "predictor")),
+    ("preprocess", (*ROS, *TORCH, "onnxruntime"), ("decode", "backends", "predictor")),
+    ("curve", (*ROS, *TORCH, "cv2", "onnxruntime"), GROUND),
+    ("keypoints", (*ROS, *TORCH, "cv2", "onnxruntime"), GROUND),
+    ("decode", (*ROS, *TORCH, "onnxruntime"), ("backends", "predictor", "messages")),
+    ("image_msg", (*ROS, *TORCH, "onnxruntime"), ("decode", "backends", "predictor")),
+    ("visualize", (*ROS, *TORCH, "onnxruntime"), ("backends", "predictor", "messages")),
+    ("backends", (*ROS, *TORCH, "onnxruntime"), ("decode", "predictor", "preprocess")),
+    ("backends.onnxruntime", (*ROS, *TORCH), ("decode", "predictor", "preprocess")),
+    ("predictor", (*ROS, *TORCH), ("messages", "node", "training", "evaluation", "model")),
+    ("node", TORCH, ("training", "evaluation", "model", "demo")),
+    ("predict", (*ROS, *TORCH), ("node", "messages", "training", "model")),
+    ("evaluation.metrics", (*ROS, *TORCH, "cv2"), ("training", "model", "backends")),
+    ("evaluation.evaluate", (*ROS, *TORCH), ("node", "messages", "model")),
+    ("training.synthetic", (*ROS, *TORCH), ("backends", "predictor", "model", "evaluation")),
+    ("training.targets", (*ROS, *TORCH, "cv2"), ("backends", "predictor", "model", "evaluation")),
+    ("training.train", ROS, ("node", "messages", "predictor", "backends")),
+    ("model.network", (*ROS, "lightning"), ("training", "evaluation", "predictor", "node")),
+    ("__main__", (*ROS, *TORCH, "cv2", "onnxruntime"), ("node", "predict", "demo")),
+]
+
+
+def imported_by(module: str) -> set[str]:
+    """Return ``sys.modules`` after importing ``module`` in a fresh process."""
+    code = f"import sys, {module}; print('\\n'.join(sys.modules))"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    if "ModuleNotFoundError" in result.stderr and PACKAGE not in result.stderr.splitlines()[-1]:
+        pytest.skip(f"{module} needs what is not installed: {result.stderr.splitlines()[-1]}")
+    assert result.returncode == 0, result.stderr
+    return set(result.stdout.split())
+
+
+def violations(module: str, foreign: tuple[str, ...], own: tuple[str, ...]) -> set[str]:
+    """Return what ``module`` brings along although it must not."""
+    forbidden = {*foreign, *(f"{PACKAGE}.{name}" for name in own)}
+    return forbidden & imported_by(f"{PACKAGE}.{module}")
+
+
+@pytest.mark.parametrize(("module", "foreign", "own"), RULES, ids=[rule[0] for rule in RULES])
+def test_boundary(module, foreign, own):
+    assert violations(module, foreign, own) == set()
+
+
+def test_the_boundary_test_can_fail():
+    """The predictor does import decode and numpy: a rule against it must catch both."""
+    found = violations("predictor", ("numpy",), ("decode",))
+    assert found == {"numpy", f"{PACKAGE}.decode"}
