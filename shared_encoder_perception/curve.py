@@ -1,8 +1,9 @@
 """Robust curve fits in the image: a parabola on a flat road, seen in perspective.
 
 On the road let ``X = c0 + c1 Z + c2 Z^2``. A camera at height ``H`` with focal length ``f`` and
-horizon row ``v_h`` sees depth ``Z = f H / (v - v_h)``, so the column is linear in three functions of
-the row: ``u = a0 (v - v_h) + a1 + a2 / (v - v_h)``. A cubic on the road adds ``1 / (v - v_h)^2``.
+horizon row ``v_h`` sees depth ``Z = f H / (v - v_h)``, so the column is linear in three functions
+of the row: ``u = a0 (v - v_h) + a1 + a2 / (v - v_h)``. A cubic on the road adds
+``1 / (v - v_h)^2``.
 
 A split lane is such a curve up to the depth ``Z_b`` where it leaves the ego lane; from there on it
 gains ``k1 (Z - Z_b) + k2 (Z - Z_b)^2`` sideways, two more terms for a known ``Z_b``. That depth is

@@ -142,7 +142,7 @@ class Decoder:
         near: NDArray[np.float64],
         far: NDArray[np.float64],
         transform: ImageTransform,
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_]]:
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.bool_]]:
         """Evaluate all curves from row ``near`` to row ``far``, both (heads,) in cells.
 
         Returns:
@@ -158,7 +158,8 @@ class Decoder:
         height, width = self._spec.input_size
         inside = ((input_px >= 0) & (input_px <= (width - 1, height - 1))).all(axis=-1)
         std_px = np.sqrt(np.maximum(variance, 0.0)) * stride / transform.scale[0]
-        return transform.points_to_image(input_px), std_px, inside
+        points_px = transform.points_to_image(input_px).astype(np.float32)
+        return points_px, std_px.astype(np.float32), np.asarray(inside)
 
 
 def _confidence(

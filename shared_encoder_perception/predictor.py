@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 from time import perf_counter
 
 import numpy as np
@@ -64,6 +65,6 @@ class Predictor:
         times = (start, preprocessed, inferred, perf_counter())
         stage_ms = {
             stage: (end - begin) * 1e3
-            for stage, begin, end in zip(STAGES, times, times[1:], strict=True)
+            for stage, (begin, end) in zip(STAGES, pairwise(times), strict=True)
         }
         return replace(perception, stage_ms=stage_ms)

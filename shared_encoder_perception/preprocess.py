@@ -59,7 +59,7 @@ class ImageTransform:
     def __post_init__(self) -> None:
         """Refuse a crop that is empty or leaves the image."""
         (height, width), crop = self.image_size, self.crop
-        inside = 0 <= crop.x and 0 <= crop.y and crop.width >= 2 and crop.height >= 2
+        inside = crop.x >= 0 and crop.y >= 0 and crop.width >= 2 and crop.height >= 2
         if not (inside and crop.x + crop.width <= width and crop.y + crop.height <= height):
             raise ValueError(
                 f"crop [x, y, width, height] = {list(crop)} does not fit an image of "

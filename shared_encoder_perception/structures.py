@@ -1,7 +1,7 @@
 """What the perception says about one image: plain frozen types, validated once.
 
-Sizes are ``(height, width)``. Points are ``(x, y)`` in pixels of the image *as received*, with pixel
-centres at integers: the top-left pixel covers ``[-0.5, 0.5) x [-0.5, 0.5)``.
+Sizes are ``(height, width)``. Points are ``(x, y)`` in pixels of the image *as received*, with
+pixel centres at integers: the top-left pixel covers ``[-0.5, 0.5) x [-0.5, 0.5)``.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,9 +51,9 @@ class LaneStatus(IntEnum):
     PREDICTED = 2
 
 
-def _frozen(array: NDArray, dtype: type) -> NDArray:
+def _frozen(array: NDArray[Any], dtype: type) -> NDArray[Any]:
     """Return ``array`` as a read-only, contiguous array of ``dtype``."""
-    copy = np.array(array, dtype=dtype, order="C")
+    copy: NDArray[Any] = np.array(array, dtype=dtype, order="C")
     copy.flags.writeable = False
     return copy
 
@@ -119,7 +120,8 @@ class DrivableMask:
     """Where the vehicle may drive.
 
     Attributes:
-        probability: (H, W) uint8 of the source image's size, 0 to 255 for 0 to 1; 0 outside the crop.
+        probability: (H, W) uint8 of the source image's size, 0 to 255 for 0 to 1; 0 outside the
+            crop.
         threshold: Lowest ``probability`` value that counts as drivable, 1 to 255.
     """
 

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -78,7 +79,7 @@ def _midlines(record):
     rows = np.array(record["h_samples"], float)
     lanes = [np.array(lane, float) for lane in record["lanes"] if np.sum(np.array(lane) >= 0) > 10]
     lanes.sort(key=lambda lane: lane[lane >= 0][-1])
-    for left, right in zip(lanes, lanes[1:], strict=False):
+    for left, right in pairwise(lanes):
         both = (left >= 0) & (right >= 0) & (rows >= 200) & (rows <= 700)
         if both.sum() >= 15:
             yield np.stack(((left + right)[both] / 2, rows[both]), axis=1)[::-1]

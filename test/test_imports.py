@@ -1,4 +1,4 @@
-"""Imports go one way: each row imports one module in a fresh process and looks at what came along."""
+"""Imports go one way: each row imports one module in a fresh process and looks at what comes."""
 
 import subprocess
 import sys

@@ -108,8 +108,8 @@ def _check_graph(session: ort.InferenceSession, spec: ModelSpec, model: Path) ->
     for name, shape in spec.output_shapes().items():
         item = outputs.get(name)
         if item is None or item.type != _ORT_TYPES[name] or item.shape[1:] != list(shape[1:]):
-            found = None if item is None else (item.type, item.shape)
+            actual = None if item is None else (item.type, item.shape)
             raise SpecError(
-                f"{model}: output {name!r} is {found}, the spec promises "
+                f"{model}: output {name!r} is {actual}, the spec promises "
                 f"{_ORT_TYPES[name]} of {('N', *shape[1:])}"
             )

@@ -1,1 +1,1 @@
-"""Scoring: one set of numpy metrics for training, comparison and replay. Needs neither ROS nor torch."""
+"""Scoring: one set of numpy metrics for training and comparison. Needs neither ROS nor torch."""

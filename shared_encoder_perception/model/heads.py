@@ -7,8 +7,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from shared_encoder_perception.model.neck import conv_bn_relu
-from shared_encoder_perception.spec import LANE_MAPS, LANE_NAMES
-from shared_encoder_perception.structures import Size
+from shared_encoder_perception.spec import LANE_MAPS
+from shared_encoder_perception.structures import LANE_NAMES, Size
 
 HEAT_BIAS = -2.19
 """Heat maps start near 0.1 everywhere, as in CenterNet: almost all cells are background."""

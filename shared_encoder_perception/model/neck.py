@@ -1,4 +1,4 @@
-"""A light feature pyramid (Lin et al., CVPR 2017): strides 8, 16 and 32 into one map at stride 8."""
+"""A light feature pyramid (Lin et al., CVPR 2017): strides 8, 16, 32 into one map at stride 8."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ TYPICAL_CELLS: Final = 40.0
 by the lanes that happen to be in the batch: a head without a positive keeps its negatives."""
 
 
-class NonFiniteLoss(RuntimeError):
+class NonFiniteLossError(RuntimeError):
     """A loss became NaN or infinite; the message holds all parts."""
 
 
@@ -58,7 +58,7 @@ class Criterion(nn.Module):
             A scalar for each key of ``LOSS_WEIGHTS``, and ``total``.
 
         Raises:
-            NonFiniteLoss: Any of them is NaN or infinite.
+            NonFiniteLossError: Any of them is NaN or infinite.
         """
         lanes = logits[LANE_LOGITS].float()
         heads = batch.known.sum().clamp(min=1)
@@ -81,7 +81,7 @@ class Criterion(nn.Module):
         ).sum()
         if not torch.isfinite(parts["total"]):
             values = {name: value.item() for name, value in parts.items()}
-            raise NonFiniteLoss(f"loss is not finite: {values}; lower the learning rate")
+            raise NonFiniteLossError(f"loss is not finite: {values}; lower the learning rate")
         return parts
 
 

@@ -14,10 +14,10 @@ from torch import Tensor, nn
 class _Float32Conv2d(nn.Conv2d):
     """A convolution that autocast leaves alone."""
 
-    def forward(self, input: Tensor) -> Tensor:
+    def forward(self, feature: Tensor) -> Tensor:
         """Convolve in float32."""
-        with torch.autocast(input.device.type, enabled=False):
-            return super().forward(input.float())
+        with torch.autocast(feature.device.type, enabled=False):
+            return super().forward(feature.float())
 
 
 def keep_depthwise_in_float32(network: nn.Module) -> None:

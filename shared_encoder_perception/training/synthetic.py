@@ -8,8 +8,6 @@ Numpy and OpenCV only, so that the demo can drive through a world without torch.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -40,7 +38,9 @@ VISIBLE_M = (4.0, 140.0)
 class Drive:
     """One random world, immutable and decided by its seed, and the drive through it."""
 
-    def __init__(self, seed: int, size: Size = (320, 800), *, split_probability: float = 0.25) -> None:
+    def __init__(
+        self, seed: int, size: Size = (320, 800), *, split_probability: float = 0.25
+    ) -> None:
         """Roll the dice of a world.
 
         Args:
@@ -64,9 +64,7 @@ class Drive:
         lateral, height = road.profile(distance_m)
         ground = see_ground(camera, lateral, height)
         image = paint_sky(camera.size, *world.sky, camera.centre_px[1], world.clouds, self._seed)
-        draw_backdrop(
-            image, camera.centre_px[1] + 2, world.backdrop_px, world.backdrop, self._seed
-        )
+        draw_backdrop(image, camera.centre_px[1] + 2, world.backdrop_px, world.backdrop, self._seed)
         colours, asphalt = paint_ground(
             camera, road, ground, world.surface, world.markings, distance_m
         )
@@ -77,7 +75,9 @@ class Drive:
         self._draw_upright(image, mask, distance_m)
         if world.bonnet_px:
             _draw_bonnet(image, mask, world.bonnet_px, world.bonnet)
-        developed = develop(image, world.light, np.random.default_rng((self._seed, int(distance_m * 100))))
+        developed = develop(
+            image, world.light, np.random.default_rng((self._seed, int(distance_m * 100)))
+        )
         lanes = {lane: lane_line(camera, road, lane, distance_m) for lane in LaneId}
         return Sample(developed, lanes, mask, f"synthetic world {self._seed} at {distance_m:.1f} m")
 

@@ -68,7 +68,7 @@ def encode_lanes(
 
 
 def _resample(points: NDArray[np.float64], step: float) -> NDArray[np.float64]:
-    """Return points on the polyline (N, 2) at equal arc length of at most ``step``, ends included."""
+    """Return points along the polyline (N, 2), at most ``step`` apart, ends included."""
     length = np.concatenate(([0.0], np.cumsum(np.hypot(*np.diff(points, axis=0).T))))
     at = np.linspace(0.0, length[-1], max(int(np.ceil(length[-1] / step)) + 1, 2))
     return np.stack([np.interp(at, length, points[:, axis]) for axis in (0, 1)], axis=1)
@@ -100,7 +100,7 @@ def _draw(
 
 
 def _splat(heat: NDArray[np.float32], cells: NDArray[np.int64]) -> None:
-    """Take the maximum of ``heat`` (rows, columns) and a Gaussian at each ``(column, row)`` cell."""
+    """Take the maximum of ``heat`` (rows, columns) and a Gaussian at each ``(column, row)``."""
     rows, columns = heat.shape
     reach = range(-GAUSSIAN_RADIUS, GAUSSIAN_RADIUS + 1)
     for dy in reach:

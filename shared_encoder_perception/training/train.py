@@ -8,14 +8,15 @@ The run that made the shipped model (under an hour on two cores):
 
     python -m shared_encoder_perception train --out runs/default
 
-Training first sees small pictures, which are almost three times cheaper, then the full size: the network is
-fully convolutional and its start vectors are in units of the grid, so nothing else changes.
+Training first sees small pictures, which are almost three times cheaper, then the full size: the
+network is fully convolutional and its start vectors are in units of the grid, so nothing else
+changes.
 """
 
 from __future__ import annotations
 
 import argparse
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +62,7 @@ class TrainConfig:
         workers: Rendering processes.
     """
 
-    network: NetworkConfig = NetworkConfig()
+    network: NetworkConfig = field(default_factory=NetworkConfig)
     stages: tuple[Stage, ...] = (
         Stage((192, 480), 1500, 3e-3),
         Stage((320, 800), 1500, 1.5e-3),

@@ -49,9 +49,9 @@ def roll_world(rng: Generator, size: Size, split_probability: float) -> World:
     road = _road(rng, split_probability, two_way)
     camera = _camera(rng, size)
     brightness = rng.uniform(0.6, 1.2)
-    overcast = rng.random()
-    sky_top = np.float32([rng.uniform(150, 255), rng.uniform(120, 230), rng.uniform(80, 220)])
-    sky_low = np.float32([rng.uniform(190, 255), rng.uniform(190, 250), rng.uniform(180, 250)])
+    overcast = np.float32(rng.random())
+    sky_top = rng.uniform((150, 120, 80), (255, 230, 220)).astype(np.float32)
+    sky_low = rng.uniform((190, 190, 180), (255, 250, 250)).astype(np.float32)
     green = _terrain_colour(rng)
     return World(
         road=road,
@@ -62,9 +62,9 @@ def roll_world(rng: Generator, size: Size, split_probability: float) -> World:
         vehicles=_vehicles(rng, road, two_way),
         sky=(sky_top * (1 - 0.4 * overcast) + 80 * overcast, sky_low),
         clouds=rng.uniform(0, 0.8),
-        backdrop=np.float32(green) * np.float32(rng.uniform(0.4, 1.0)),
+        backdrop=np.array(green, np.float32) * np.float32(rng.uniform(0.4, 1.0)),
         backdrop_px=float(rng.choice([0, rng.uniform(2, 60)])) * size[0] / 320,
-        bonnet=np.float32(rng.uniform(10, 200, 3)) * 0.5 + np.float32(rng.uniform(10, 80)),
+        bonnet=(rng.uniform(5, 100, 3) + rng.uniform(10, 80)).astype(np.float32),
         bonnet_px=size[0] * float(rng.uniform(0.03, 0.14)) if rng.random() < 0.15 else 0.0,
         light=_light(rng, brightness, size),
     )
@@ -72,7 +72,10 @@ def roll_world(rng: Generator, size: Size, split_probability: float) -> World:
 
 def _road(rng: Generator, split_probability: float, two_way: bool) -> Road:
     """Lanes, curves, hills, and sometimes a lane that leaves."""
-    left, right = int(rng.choice(4, p=[0.25, 0.4, 0.25, 0.1])), int(rng.choice(3, p=[0.4, 0.4, 0.2]))
+    left, right = (
+        int(rng.choice(4, p=[0.25, 0.4, 0.25, 0.1])),
+        int(rng.choice(3, p=[0.4, 0.4, 0.2])),
+    )
     if two_way:
         left = max(left, 1)
     split = None
@@ -87,12 +90,17 @@ def _road(rng: Generator, split_probability: float, two_way: bool) -> Road:
         left=left,
         right=right,
         width_m=rng.uniform(2.7, 4.1),
-        shoulder_m=tuple(float(rng.choice([0.2, rng.uniform(0.3, 3.0)])) for _ in range(2)),
+        shoulder_m=(_shoulder(rng), _shoulder(rng)),
         curvature=Wave.random(rng, bend, (120, 600)),
         hills=Wave.random(rng, float(rng.choice([0.0, 2e-4, 6e-4])), (150, 500)),
         wander=Wave.random(rng, rng.uniform(0.05, 0.7), (60, 200)),
         split=split,
     )
+
+
+def _shoulder(rng: Generator) -> float:
+    """Paved metres beyond the edge line: a sliver or a real shoulder."""
+    return float(rng.choice([0.2, rng.uniform(0.3, 3.0)]))
 
 
 def _camera(rng: Generator, size: Size) -> Camera:
@@ -110,10 +118,18 @@ def _camera(rng: Generator, size: Size) -> Camera:
 
 def _terrain_colour(rng: Generator) -> tuple[float, float, float]:
     """Grass, dry grass, dirt, sand, snow or pavement."""
-    base = [(45, 95, 75), (70, 140, 140), (70, 95, 120), (120, 160, 185), (215, 210, 205), (125, 125, 125)]
+    base = [
+        (45, 95, 75),
+        (70, 140, 140),
+        (70, 95, 120),
+        (120, 160, 185),
+        (215, 210, 205),
+        (125, 125, 125),
+    ]
     chosen = np.array(base[rng.choice(len(base), p=[0.34, 0.24, 0.16, 0.1, 0.04, 0.12])])
     colour = chosen * rng.uniform(0.6, 1.35) + rng.normal(0, 14, 3)
-    return tuple(float(value) for value in np.clip(colour, 10, 250))
+    blue, green, red = (float(value) for value in np.clip(colour, 10, 250))
+    return blue, green, red
 
 
 def _surface(rng: Generator) -> Surface:
@@ -150,7 +166,9 @@ def _markings(rng: Generator, road: Road, two_way: bool) -> tuple[Marking, ...]:
         at = left + index * road.width_m
         centre_line = two_way and at < 0 and index == max(road.left, 1)
         if centre_line:
-            lines += _centre_line(rng, at, paint, yellow if rng.random() < 0.5 else white, opacity, period)
+            lines += _centre_line(
+                rng, at, paint, yellow if rng.random() < 0.5 else white, opacity, period
+            )
         else:
             lines.append(Marking(at, paint, white, period, dash, opacity))
     if style != "no edges":
@@ -192,15 +210,25 @@ def _props(rng: Generator, road: Road) -> tuple[Prop, ...]:
             gap += 25
         tree = kinds == "trees" or (kinds != "town" and rng.random() < 0.7)
         pole = rng.random() < 0.2
-        size = (rng.uniform(3, 8), rng.uniform(3, 10)) if tree else (rng.uniform(6, 14), rng.uniform(4, 14))
+        size = (
+            (rng.uniform(3, 8), rng.uniform(3, 10))
+            if tree
+            else (rng.uniform(6, 14), rng.uniform(4, 14))
+        )
         if pole:
             size = (0.25, rng.uniform(3, 8))
         edge = left if side < 0 else right
-        colour = np.clip(np.array((50, 90, 60) if tree else rng.uniform(60, 210, 3)) * rng.uniform(0.5, 1.3), 5, 250)
+        colour = np.clip(
+            np.array((50, 90, 60) if tree else rng.uniform(60, 210, 3)) * rng.uniform(0.5, 1.3),
+            5,
+            250,
+        )
         if pole:
             colour = np.full(3, rng.uniform(60, 190))
         offset = edge + side * (gap + size[0] / 2)
-        props.append(Prop(offset, rng.uniform(0, LOOP_M), *size, tuple(colour), bool(tree and not pole)))
+        props.append(
+            Prop(offset, rng.uniform(0, LOOP_M), *size, tuple(colour), bool(tree and not pole))
+        )
     return tuple(props)
 
 
@@ -212,10 +240,18 @@ def _vehicles(rng: Generator, road: Road, two_way: bool) -> tuple[Vehicle, ...]:
             continue
         oncoming = two_way and lane < 0
         truck = rng.random() < 0.25
-        size = (2.5, rng.uniform(2.6, 3.8)) if truck else (rng.uniform(1.65, 1.95), rng.uniform(1.35, 1.9))
+        size = (
+            (2.5, rng.uniform(2.6, 3.8))
+            if truck
+            else (rng.uniform(1.65, 1.95), rng.uniform(1.35, 1.9))
+        )
         grey = rng.random() < 0.6
         colour = np.full(3, rng.uniform(20, 235)) if grey else rng.uniform(20, 220, 3)
-        speed = 1.0 if lane == 0 else float(rng.uniform(-1, -0.5) if oncoming else rng.uniform(0.8, 1.0))
+        speed = (
+            1.0
+            if lane == 0
+            else float(rng.uniform(-1, -0.5) if oncoming else rng.uniform(0.8, 1.0))
+        )
         offset = lane * road.width_m + rng.normal(0, 0.15)
         vehicles.append(
             Vehicle(offset, rng.uniform(8, 110), speed, *size, tuple(colour), bool(oncoming))
@@ -235,5 +271,5 @@ def _light(rng: Generator, brightness: float, size: Size) -> Light:
         vignette=rng.uniform(0, 0.35),
         noise=rng.uniform(0.5, 7),
         blur=rng.uniform(0, 1.3) * size[0] / 320,
-        jpeg=int(rng.choice([0, rng.integers(35, 96)])),
+        jpeg=int(rng.integers(35, 96)) if rng.random() < 0.5 else 0,
     )

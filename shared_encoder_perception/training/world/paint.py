@@ -77,7 +77,7 @@ def sample_noise(
 def coverage(
     offset: NDArray[np.float32], footprint: NDArray[np.float32], low: float, high: float
 ) -> NDArray[np.float32]:
-    """Share of a pixel of width ``footprint`` at ``offset`` that lies in ``[low, high]``, metres."""
+    """Share of a pixel, ``footprint`` wide at ``offset``, that lies in ``[low, high]``; metres."""
     half = footprint / 2
     overlap = np.minimum(offset + half, high) - np.maximum(offset - half, low)
     return np.clip(overlap / footprint, 0.0, 1.0)
@@ -88,12 +88,13 @@ def dashes(
 ) -> NDArray[np.float32]:
     """Share of a pixel of ``length`` metres along the road that lies in a dash."""
     if marking.period_m == 0:
-        return np.float32(1.0)
+        return np.ones_like(s)
     phase = np.mod(s, marking.period_m)
     soft = np.maximum(length, 0.05)
     near = np.clip((marking.dash_m / 2 - np.abs(phase - marking.dash_m / 2)) / soft + 0.5, 0, 1)
     mix = np.clip(soft / marking.period_m, 0, 1)
-    return near * (1 - mix) + marking.dash_m / marking.period_m * mix
+    mixed = near * (1 - mix) + marking.dash_m / marking.period_m * mix
+    return mixed.astype(np.float32)
 
 
 def paved(road: Road, offset: NDArray, branch: NDArray | None) -> NDArray[np.bool_]:
@@ -132,8 +133,8 @@ def paint_ground(
     fine = sample_noise(surface.seed, offset, s, 23.0, 2.0) * fade
     coarse = sample_noise(surface.seed + 1, offset, s, 2.5, 6.0)
     # Asphalt is smoother than terrain, and patched to a degree of its own.
-    rough = np.float32([0.45, surface.roughness])[asphalt.view(np.uint8)]
-    patchy = np.float32([0.5, 0.5 * surface.patches])[asphalt.view(np.uint8)]
+    rough = np.array([0.45, surface.roughness], np.float32)[asphalt.view(np.uint8)]
+    patchy = np.array([0.5, 0.5 * surface.patches], np.float32)[asphalt.view(np.uint8)]
     tone = 1 + rough * (np.float32(0.6) * fine + patchy * coarse)
     if surface.seams > 0:
         crack = np.abs(sample_noise(surface.seed + 2, offset, s, 4.0, 3.0)) < 0.03
@@ -162,7 +163,8 @@ def _base_colours(
     kind = (offset > 0).astype(np.uint8)
     kind[asphalt] = 2
     kind[lanes & asphalt] = 3
-    return np.float32([*surface.terrain, surface.shoulder, surface.asphalt])[kind]
+    palette = [*surface.terrain, surface.shoulder, surface.asphalt]
+    return np.array(palette, np.float32)[kind]
 
 
 def _paint_marking(
@@ -187,7 +189,7 @@ def _paint_marking(
     alpha = coverage(at[touched], across, low, high) * dashes(s, along, marking)
     wear = 0.6 + 0.7 * sample_noise(surface.seed + 3, offset[touched], s, 8.0, 2.0)
     alpha = alpha * np.clip(marking.opacity * (marking.opacity + wear), 0, 1)
-    colour[touched] += alpha[:, None] * (np.float32(marking.colour) - colour[touched])
+    colour[touched] += alpha[:, None] * (np.array(marking.colour, np.float32) - colour[touched])
 
 
 def _not_in_the_other_road(

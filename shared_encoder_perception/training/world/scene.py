@@ -108,7 +108,11 @@ def draw_prop(image: NDArray[np.float32], point: NDArray, scale: float, prop: Pr
         _box(image, x - 0.06 * w, y - 0.5 * h, x + 0.06 * w, y, trunk)
         rng = np.random.default_rng(int(prop.distance_m * 10) & 0xFFFF)
         for _ in range(7):
-            dx, dy, r = rng.uniform(-0.3, 0.3) * w, rng.uniform(0.35, 0.8) * h, rng.uniform(0.2, 0.35)
+            dx, dy, r = (
+                rng.uniform(-0.3, 0.3) * w,
+                rng.uniform(0.35, 0.8) * h,
+                rng.uniform(0.2, 0.35),
+            )
             shade = rng.uniform(0.7, 1.2)
             centre = (round(x + dx), round(y - dy))
             cv2.circle(image, centre, max(round(r * w), 1), tuple(shade * c for c in colour), -1)
@@ -118,7 +122,9 @@ def draw_prop(image: NDArray[np.float32], point: NDArray, scale: float, prop: Pr
         for row in np.arange(0.1, 0.9, 0.25):
             for column in np.arange(0.1, 0.9, 0.2):
                 left, top = x - w / 2 + column * w, y - h + row * h
-                _box(image, left, top, left + 0.1 * w, top + 0.12 * h, tuple(0.5 * c for c in colour))
+                _box(
+                    image, left, top, left + 0.1 * w, top + 0.12 * h, tuple(0.5 * c for c in colour)
+                )
 
 
 def draw_vehicle(
@@ -170,11 +176,11 @@ def develop(
         image = cv2.GaussianBlur(image, (0, 0), light.blur)
     y = np.linspace(-1, 1, height, dtype=np.float32)[:, None]
     x = np.linspace(-1, 1, width, dtype=np.float32)[None, :]
-    falloff = 1 - light.vignette * (x * x + 0.4 * y * y) / 1.4
-    image = image * falloff[:, :, None] * np.float32(light.gain)
+    falloff = 1 - np.float32(light.vignette / 1.4) * (x * x + np.float32(0.4) * y * y)
+    image = image * falloff[:, :, None] * np.array(light.gain, np.float32)
     levels = (255 * np.linspace(0, 1, 1024) ** light.gamma).astype(np.float32)
     np.clip(image * np.float32(1023 / 255), 0, 1023, out=image)
-    image = np.take(levels, image.astype(np.int16))
+    image = levels[image.astype(np.int16)]
     start = rng.integers(0, 512, 2)
     grain = np.roll(_white(), tuple(start), (0, 1))
     reps = (-(-height // 512), -(-width // 512))

@@ -1,0 +1,96 @@
+"""The command line: ``python -m shared_encoder_perception <command> --help``.
+
+Commands are imported when they are chosen, so that none pays for another's libraries.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from typing import Final
+
+COMMANDS: Final = {
+    "demo": ("demo.run", "drive through a real ROS 2 node and show the result"),
+    "predict": ("predict", "perceive images, a video or a bag; no ROS needed"),
+    "evaluate": ("evaluation.evaluate", "score a model on labelled images"),
+    "benchmark": ("benchmark", "measure the stages of the predictor and of the node"),
+    "sheet": ("training.sheet", "draw a sheet of synthetic samples with their labels"),
+    "train": ("training.train", "train the network on the synthetic world"),
+    "export": ("training.export", "turn a checkpoint into an ONNX artifact"),
+}
+"""Name -> (module, what it does). A module has ``add_arguments(parser)`` and ``run(args)``."""
+
+USER_ERROR: Final = 2
+INTERRUPTED: Final = 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Returns:
+        The command's exit status; 2 for a mistake of the user, 130 after Ctrl-C.
+    """
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    if not arguments or arguments[0] not in COMMANDS:
+        return _usage(arguments)
+    name, *rest = arguments
+    module_name, purpose = COMMANDS[name]
+    try:
+        module = import_module(f"shared_encoder_perception.{module_name}")
+    except ModuleNotFoundError as error:
+        if (error.name or "").startswith("shared_encoder_perception"):
+            raise
+        extra = "train" if module_name.startswith("training") else "ros"
+        return _fail(
+            f"`{name}` needs the package {error.name!r}: "
+            f"pip install 'shared_encoder_perception[{extra}]', or `make test` in the source tree"
+        )
+    parser = argparse.ArgumentParser(
+        prog=f"shared_encoder_perception {name}",
+        description=purpose.capitalize() + ".",
+        epilog=module.__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--debug", action="store_true", help="show where an error came from")
+    module.add_arguments(parser)
+    args = parser.parse_args(rest)
+    try:
+        return int(module.run(args))
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return INTERRUPTED
+    except (ValueError, OSError, RuntimeError) as error:
+        if args.debug:
+            raise
+        return _fail(_message(error))
+
+
+def _message(error: Exception) -> str:
+    """One line for people."""
+    if isinstance(error, OSError) and error.filename:
+        return f"{error.filename}: {error.strerror}"
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+def _fail(reason: str) -> int:
+    """Print one line and return the status of a user's mistake."""
+    print(f"error: {reason}", file=sys.stderr)
+    return USER_ERROR
+
+
+def _usage(arguments: Sequence[str]) -> int:
+    """Print the commands; an unknown one is an error."""
+    asked = bool(arguments) and arguments[0] in ("-h", "--help", "help")
+    stream = sys.stdout if asked else sys.stderr
+    if arguments and not asked:
+        print(f"error: unknown command {arguments[0]!r}", file=stream)
+    print("usage: python -m shared_encoder_perception <command> [--help]\n", file=stream)
+    for name, (_, purpose) in COMMANDS.items():
+        print(f"  {name:<10} {purpose}", file=stream)
+    return 0 if asked else USER_ERROR
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,54 @@
+"""The demo's own drive: a synthetic clip, rendered once and kept."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+from pathlib import Path
+from typing import Final
+
+import cv2
+from tqdm import tqdm
+
+from shared_encoder_perception.training import synthetic
+
+FRAMES: Final = 180
+SPEED_M_PER_FRAME: Final = 0.9
+"""16 m/s at 18 images a second."""
+SCENES: Final = ((1_000_000_030, 0.0), (1_000_000_004, 1.0), (1_000_000_017, 0.0))
+"""(seed, split probability) of the worlds the drive passes; none was trained on."""
+QUALITY: Final = 95
+
+
+def synthetic_clip(cache: Path) -> Path:
+    """Return a folder with the frames of the drive, rendering it on first use.
+
+    Args:
+        cache: Folder for clips; each version of the renderer gets its own below it.
+    """
+    folder = cache / f"clip-{_version()}"
+    if folder.is_dir():
+        return folder
+    part = folder.with_name(folder.name + ".part")
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir(parents=True)
+    cv2.setNumThreads(1)
+    drives = [synthetic.Drive(seed, split_probability=split) for seed, split in SCENES]
+    for index in tqdm(range(FRAMES), desc="rendering the drive (first time only)", unit="image"):
+        scene, step = divmod(index, FRAMES // len(SCENES))
+        image = drives[scene].render(step * SPEED_M_PER_FRAME).image
+        parameters = [cv2.IMWRITE_JPEG_QUALITY, QUALITY]
+        if not cv2.imwrite(str(part / f"{index:06d}.jpg"), image, parameters):
+            raise OSError(f"cannot write {part}")
+    os.replace(part, folder)
+    return folder
+
+
+def _version() -> str:
+    """Hash of everything that decides the clip's pixels."""
+    digest = hashlib.sha256(repr((FRAMES, SPEED_M_PER_FRAME, SCENES, QUALITY)).encode())
+    sources = Path(synthetic.__file__).resolve().parent
+    for path in (sources / "synthetic.py", *sorted((sources / "world").glob("*.py"))):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:12]

@@ -1,0 +1,146 @@
+"""The camera: publishes a drive as cropped images and waits until every one was answered.
+
+Started by ``demo``; reports progress on stderr and one JSON line on stdout.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from time import monotonic
+from typing import Any, Final
+
+import rclpy
+from rclpy.executors import ExternalShutdownException
+from rclpy.node import Node
+from rclpy.qos import HistoryPolicy, QoSProfile, ReliabilityPolicy
+from sensor_msgs.msg import Image
+from tqdm import tqdm
+
+from shared_encoder_perception.image_msg import fill_image
+from shared_encoder_perception.msg import LaneLineArray, ModelInfo
+from shared_encoder_perception.outputs import ARRAY_TOPIC, INFO_TOPIC, LATCHED_QOS
+from shared_encoder_perception.preprocess import ImageTransform
+from shared_encoder_perception.sources import Source, open_source
+
+FRAME_ID: Final = "camera_front_optical"
+LISTENERS: Final = 2
+"""The node and the recorder."""
+READY_TIMEOUT_S, SETTLE_S = 60.0, 1.0
+ANSWER_TIMEOUT_S: Final = 5.0
+QUEUE: Final = QoSProfile(
+    history=HistoryPolicy.KEEP_LAST, depth=100, reliability=ReliabilityPolicy.RELIABLE
+)
+
+
+class Player(Node):
+    """Publishes images at a steady rate and counts the answers."""
+
+    def __init__(self) -> None:
+        """Create the image publisher and listen to what comes back."""
+        super().__init__("camera")
+        self._publisher = self.create_publisher(Image, "image", QUEUE)
+        self.create_subscription(LaneLineArray, ARRAY_TOPIC, self._answered, QUEUE)
+        self.create_subscription(ModelInfo, INFO_TOPIC, self._informed, LATCHED_QOS)
+        self.input_size: tuple[int, int] | None = None
+        self.published = self.perceived = self.replaced = self.rejected = 0
+
+    def _informed(self, message: ModelInfo) -> None:
+        """The node is active; it says which image size it wants."""
+        self.input_size = (message.input_height, message.input_width)
+
+    def _answered(self, message: LaneLineArray) -> None:
+        """Count one answer."""
+        self.perceived += 1
+        self.replaced, self.rejected = message.frames_replaced, message.frames_rejected
+
+    @property
+    def open(self) -> int:
+        """Images without an answer so far."""
+        return self.published - self.perceived - self.replaced - self.rejected
+
+    def publish(self, image: Any) -> None:
+        """Crop and resize as a camera driver would, stamp and send."""
+        assert self.input_size is not None
+        transform = ImageTransform.fit(image.shape[:2], self.input_size)
+        message = Image()
+        message.header.frame_id = FRAME_ID
+        fill_image(message, transform.image_to_input(image), "bgr8")
+        message.header.stamp = self.get_clock().now().to_msg()
+        self._publisher.publish(message)
+        self.published += 1
+
+    def listeners_ready(self) -> bool:
+        """Whether the node is active and the recorder hears both of us."""
+        return (
+            self.input_size is not None
+            and self._publisher.get_subscription_count() >= LISTENERS
+            and self.count_subscribers(ARRAY_TOPIC) >= LISTENERS
+        )
+
+    def spin_for(self, seconds: float) -> None:
+        """Serve subscriptions for a while."""
+        end = monotonic() + seconds
+        while (left := end - monotonic()) > 0:
+            rclpy.spin_once(self, timeout_sec=left)
+
+
+def play(player: Player, source: Source, rate: float, limit: int | None) -> None:
+    """Publish the drive and wait for the last answers.
+
+    Raises:
+        RuntimeError: The node or the recorder does not come up.
+    """
+    deadline = monotonic() + READY_TIMEOUT_S
+    while not player.listeners_ready():
+        if monotonic() > deadline:
+            raise RuntimeError(
+                f"the node did not become active within {READY_TIMEOUT_S:g} s: see node.log"
+            )
+        player.spin_for(0.05)
+    player.spin_for(SETTLE_S)  # both directions of discovery, on every topic
+    total = min(len(source), limit or len(source)) or None
+    slow = None if sys.stderr.isatty() else 2.0
+    start = monotonic()
+    with tqdm(total=total, unit="image", desc="driving", mininterval=slow or 0.1) as bar:
+        for index, frame in enumerate(source):
+            if limit is not None and index >= limit:
+                break
+            player.spin_for(max(start + index / rate - monotonic(), 0.0))
+            player.publish(frame.image)
+            bar.set_postfix(perceived=player.perceived, dropped=player.replaced, refresh=False)
+            bar.update()
+        deadline = monotonic() + ANSWER_TIMEOUT_S
+        while player.open > 0 and monotonic() < deadline:
+            player.spin_for(0.05)
+        bar.set_postfix(perceived=player.perceived, dropped=player.replaced)
+
+
+def main() -> int:
+    """Play; 0 when the drive was published to its end."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--source", type=Path, required=True)
+    parser.add_argument("--topic")
+    parser.add_argument("--rate", type=float, required=True)
+    parser.add_argument("--limit", type=int)
+    args = parser.parse_args()
+    rclpy.init()
+    player = Player()
+    try:
+        play(player, open_source(args.source, args.topic), args.rate, args.limit)
+    except (ValueError, RuntimeError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except (KeyboardInterrupt, ExternalShutdownException):
+        return 130
+    finally:
+        print(json.dumps({"published": player.published}), flush=True)
+        player.destroy_node()
+        rclpy.try_shutdown()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,116 @@
+"""Child processes that never outlive their parent."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from types import TracebackType
+from typing import Final
+
+from shared_encoder_perception.bags import PACKAGE
+
+STOP_TIMEOUT_S: Final = 10.0
+
+
+def fastdds_profile() -> Path:
+    """Return the transport profile: in the source tree, or installed beside it.
+
+    Raises:
+        RuntimeError: Neither is there.
+    """
+    here = Path(__file__).resolve().parents[2]
+    shares = [parent / "share" / PACKAGE for parent in Path(__file__).parents]
+    for folder in (here, *shares, Path(sys.prefix) / "share" / PACKAGE):
+        path = folder / "config" / "fastdds_profile.xml"
+        if path.is_file():
+            return path
+    raise RuntimeError(f"config/fastdds_profile.xml of {PACKAGE} was not found: build the package")
+
+
+def ros_environment(log: Path) -> dict[str, str]:
+    """Return an environment in which processes find each other, and nobody else."""
+    environment = {
+        **os.environ,
+        "FASTRTPS_DEFAULT_PROFILES_FILE": str(fastdds_profile()),
+        "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
+        "ROS_DOMAIN_ID": str(random.SystemRandom().randint(1, 100)),
+        "ROS_LOG_DIR": str(log),
+    }
+    environment.pop("RMW_IMPLEMENTATION", None)  # the profile is Fast DDS's
+    return environment
+
+
+class Processes:
+    """Starts children, each with a log file, and stops them all at the end of the ``with``."""
+
+    def __init__(self, log: Path) -> None:
+        """Logs go to the folder ``log``."""
+        self._log = log
+        self._environment = ros_environment(log)
+        self._children: dict[str, subprocess.Popen[str]] = {}
+
+    def __enter__(self) -> Processes:
+        """Nothing runs yet."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Stop whatever still runs."""
+        for name in reversed(list(self._children)):
+            self.stop(name)
+
+    def start(self, name: str, module: str, *arguments: str, visible: bool = False) -> None:
+        """Run a module of ours in a process of its own.
+
+        Args:
+            name: For ``stop`` and the log file.
+            module: Below our package.
+            *arguments: Its command line.
+            visible: Show its stderr instead of logging it.
+        """
+        with (self._log / f"{name}.log").open("w") as log:
+            self._children[name] = subprocess.Popen(
+                [sys.executable, "-m", f"{PACKAGE}.{module}", *arguments],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE if visible else log,
+                stderr=None if visible else log,
+                env=self._environment,
+                start_new_session=True,  # Ctrl-C comes to us, and we stop them in order
+                text=True,
+            )
+
+    def running(self, name: str) -> bool:
+        """Whether a child still runs."""
+        return self._children[name].poll() is None
+
+    def output(self, name: str) -> str:
+        """Return the stdout of an ended visible child."""
+        stream = self._children[name].stdout
+        return stream.read() if stream is not None else ""
+
+    def last_line(self, name: str) -> str:
+        """Return the last line of a child's log."""
+        lines = (self._log / f"{name}.log").read_text(errors="replace").strip().splitlines()
+        return lines[-1] if lines else "it said nothing"
+
+    def stop(self, name: str) -> int:
+        """Ask a child to end, and insist if it does not; return its exit status."""
+        child = self._children.pop(name)
+        if child.poll() is None:
+            child.send_signal(signal.SIGINT)
+            try:
+                child.wait(STOP_TIMEOUT_S)
+            except subprocess.TimeoutExpired:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(child.pid, signal.SIGKILL)
+                child.wait()
+        return child.returncode

@@ -1,0 +1,91 @@
+"""Writes inputs and outputs into one rosbag2 (mcap), as they arrive and without decoding them.
+
+Started by ``demo``. SIGINT or SIGTERM ends it after what is still queued has been written.
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+from pathlib import Path
+from time import time_ns
+from typing import Any, Final
+
+import rclpy
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.node import Node
+from rclpy.qos import HistoryPolicy, QoSProfile, ReliabilityPolicy
+from rclpy.signals import SignalHandlerOptions
+from rosbags.rosbag2 import StoragePlugin, Writer
+from sensor_msgs.msg import Image
+
+from shared_encoder_perception.bags import typestore
+from shared_encoder_perception.msg import LaneLine, LaneLineArray, ModelInfo
+from shared_encoder_perception.outputs import (
+    ARRAY_TOPIC,
+    INFO_TOPIC,
+    LANE_TOPICS,
+    LATCHED_QOS,
+    MASK_TOPIC,
+)
+
+BAG_VERSION: Final = 9
+QUEUE: Final = QoSProfile(
+    history=HistoryPolicy.KEEP_LAST, depth=200, reliability=ReliabilityPolicy.RELIABLE
+)
+TOPICS: Final = {
+    "image": (Image, QUEUE),
+    **dict.fromkeys(LANE_TOPICS, (LaneLine, QUEUE)),
+    MASK_TOPIC: (Image, QUEUE),
+    ARRAY_TOPIC: (LaneLineArray, QUEUE),
+    INFO_TOPIC: (ModelInfo, LATCHED_QOS),
+}
+
+
+class Recorder(Node):
+    """Subscribes to the raw bytes of every topic."""
+
+    def __init__(self, writer: Any) -> None:
+        """Subscribe; ``writer`` is an open rosbags ``Writer``."""
+        super().__init__("recorder")
+        self.written = 0
+        for topic, (kind, qos) in TOPICS.items():
+            package, name = kind.__module__.split(".")[0], kind.__name__
+            connection = writer.add_connection(
+                f"/{topic}", f"{package}/msg/{name}", typestore=typestore()
+            )
+            self.create_subscription(kind, topic, self._callback(writer, connection), qos, raw=True)
+
+    def _callback(self, writer: Any, connection: Any) -> Any:
+        """Return what writes one topic's messages, stamped with their arrival."""
+
+        def write(data: bytes) -> None:
+            writer.write(connection, time_ns(), data)
+            self.written += 1
+
+        return write
+
+
+def main() -> int:
+    """Record until told to stop."""
+    stopping: list[int] = []
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda which, _: stopping.append(which))
+    rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
+    with Writer(
+        Path(sys.argv[1]), version=BAG_VERSION, storage_plugin=StoragePlugin.MCAP
+    ) as writer:
+        recorder = Recorder(writer)
+        executor = SingleThreadedExecutor()
+        executor.add_node(recorder)
+        before = -1
+        while not stopping or before != recorder.written:
+            before = recorder.written
+            executor.spin_once(timeout_sec=0.2)
+        recorder.destroy_node()
+    rclpy.try_shutdown()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,68 @@
+"""A mailbox with one slot: whoever is slow gets the newest item, and the rest is counted."""
+
+from __future__ import annotations
+
+from threading import Condition
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+
+class Mailbox(Generic[T]):
+    """Hands items from one thread to another; a new item replaces one that still waits.
+
+    At any time, the items put equal those taken plus those replaced plus the one that waits.
+    """
+
+    def __init__(self) -> None:
+        """Start open and empty."""
+        self._changed = Condition()
+        self._item: T | None = None
+        self._replaced = 0
+        self._closed = False
+
+    @property
+    def replaced(self) -> int:
+        """Items that a newer one replaced before they were taken."""
+        with self._changed:
+            return self._replaced
+
+    def put(self, item: T) -> bool:
+        """Leave ``item``, replacing one that was not taken; never blocks.
+
+        Returns:
+            Whether it was accepted; a closed mailbox accepts nothing.
+        """
+        with self._changed:
+            if self._closed:
+                return False
+            self._replaced += self._item is not None
+            self._item = item
+            self._changed.notify()
+            return True
+
+    def take(self, timeout_s: float | None = None) -> T | None:
+        """Wait for an item and remove it.
+
+        Args:
+            timeout_s: Longest wait in seconds; ``None`` waits until an item or ``close`` comes.
+
+        Returns:
+            The newest item, or ``None`` when the mailbox was closed or the time is up.
+        """
+        with self._changed:
+            self._changed.wait_for(lambda: self._closed or self._item is not None, timeout_s)
+            item, self._item = self._item, None
+            return item
+
+    def close(self) -> bool:
+        """Wake everybody who waits, and accept nothing more.
+
+        Returns:
+            Whether an item was waiting; it is thrown away.
+        """
+        with self._changed:
+            discarded = self._item is not None
+            self._item, self._closed = None, True
+            self._changed.notify_all()
+            return discarded

@@ -1,0 +1,190 @@
+"""Perceive images without ROS and write what was found.
+
+    python -m shared_encoder_perception predict --input drive.mp4 --out result
+
+`result/predictions.jsonl` gets one line per image:
+
+    {"image": ..., "size": [h, w], "mask": "masks/....png", "stage_ms": {...},
+     "lanes": {"ego": {"status", "confidence", "points": [[x, y], ...]} or null, ... all five}}
+
+A lane that was not detected is null. Points run near to far in pixels of the source image. The mask
+has the source's size: 255 drivable, 0 not, 0 outside the crop. Until the run has finished the file
+is called `predictions.jsonl.part`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Any, Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from shared_encoder_perception.backends import (
+    BACKENDS,
+    DEFAULT_MODEL,
+    BackendOptions,
+    load_backend,
+)
+from shared_encoder_perception.predictor import STAGES, Predictor
+from shared_encoder_perception.preprocess import Crop
+from shared_encoder_perception.sources import Frame, Source, open_source
+from shared_encoder_perception.structures import LANE_NAMES, LaneLine, Perception
+from shared_encoder_perception.visualize import draw, tile
+
+RESULT: Final = "predictions.jsonl"
+SHEET_PICTURES: Final = 24
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument(
+        "--input", type=Path, required=True, help="image folder, frames.jsonl, video or rosbag2"
+    )
+    parser.add_argument("--out", type=Path, required=True, help="folder for the results")
+    parser.add_argument("--model", type=Path, default=DEFAULT_MODEL, help="ONNX artifact")
+    parser.add_argument("--backend", choices=sorted(BACKENDS), default="onnxruntime")
+    parser.add_argument("--threads", type=int, default=0, help="0 = as many as there are")
+    parser.add_argument(
+        "--crop", type=parse_crop, metavar="X,Y,W,H", help="unless the frames.jsonl has one"
+    )
+    parser.add_argument("--topic", help="image topic of a bag that has several")
+    parser.add_argument("--limit", type=int, help="stop after so many images")
+    parser.add_argument("--overlay", action="store_true", help="also write overlay pictures")
+    parser.add_argument("--sheet", action="store_true", help="also write sheet.png")
+    parser.add_argument("--force", action="store_true", help="replace an earlier result")
+
+
+def parse_crop(text: str) -> Crop:
+    """Parse ``x,y,width,height``."""
+    try:
+        x, y, width, height = (int(part) for part in text.split(","))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not x,y,width,height in pixels") from None
+    return Crop(x, y, width, height)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Perceive all images of the source."""
+    if args.limit is not None and args.limit < 1:
+        raise ValueError(f"--limit is {args.limit}, expected at least 1")
+    if args.threads < 0:
+        raise ValueError(f"--threads is {args.threads}, expected 0 or more")
+    result = args.out / RESULT
+    if result.exists() and not args.force:
+        raise ValueError(f"{result} exists: choose another --out, or replace it with --force")
+    source = open_source(args.input, args.topic)
+    backend = load_backend(args.model, args.backend, BackendOptions(threads=args.threads))
+    predictor = Predictor(backend)
+    predictor.warm_up()
+    args.out.mkdir(parents=True, exist_ok=True)
+    result.unlink(missing_ok=True)
+    records, sheet = write_predictions(predictor, source, args, result)
+    if args.sheet:
+        write_png(args.out / "sheet.png", tile(sheet))
+    print(summary(records))
+    print(f"predictions: {result}")
+    if args.sheet:
+        print(f"sheet:       {args.out / 'sheet.png'}")
+    return 0
+
+
+def write_predictions(
+    predictor: Predictor, source: Source, args: argparse.Namespace, result: Path
+) -> tuple[list[dict[str, Any]], list[NDArray[np.uint8]]]:
+    """Perceive and write frame by frame.
+
+    Returns:
+        Per frame what the summary needs, and pictures for the sheet.
+    """
+    total = min(len(source), args.limit or len(source)) or None
+    every = max((total or SHEET_PICTURES) // SHEET_PICTURES, 1)
+    kept: list[dict[str, Any]] = []
+    sheet: list[NDArray[np.uint8]] = []
+    part = result.with_name(result.name + ".part")
+    with part.open("w") as lines:
+        frames: Iterator[Frame] = islice(iter(source), args.limit)
+        for index, frame in enumerate(tqdm(frames, total=total, unit="image")):
+            try:
+                perception = predictor(frame.image, frame.crop or args.crop)
+            except ValueError as error:
+                raise ValueError(f"{frame.name}: {error}") from None
+            mask = mask_path(frame.name)
+            if perception.mask is not None:
+                write_png(args.out / mask, perception.mask.binary())
+            record = to_record(frame.name, perception, mask)
+            lines.write(json.dumps(record) + "\n")
+            kept.append({key: record[key] for key in ("stage_ms", "lanes")})
+            kept[-1]["lanes"] = [name for name, lane in record["lanes"].items() if lane]
+            wanted = args.sheet and index % every == 0 and len(sheet) < SHEET_PICTURES
+            if args.overlay or wanted:
+                picture = draw(frame.image, perception)
+                if args.overlay:
+                    write_png(args.out / "overlays" / mask.relative_to("masks"), picture)
+                if wanted:
+                    sheet.append(picture)
+    os.replace(part, result)
+    return kept, sheet
+
+
+def mask_path(name: str) -> Path:
+    """Return the mask's path below the output folder; folders of the name are kept apart."""
+    # The suffix stays in the name: a.jpg and a.png of one folder must not share a mask.
+    safe = [piece for piece in Path(name).parts if piece not in ("/", "..", ".")]
+    return Path("masks", *safe).with_name(safe[-1] + ".png")
+
+
+def to_record(name: str, perception: Perception, mask: Path) -> dict[str, Any]:
+    """Return one line of ``predictions.jsonl``."""
+    return {
+        "image": name,
+        "size": list(perception.image_size),
+        "lanes": {line.lane_id.label: _lane_record(line) for line in perception.lanes},
+        "mask": mask.as_posix() if perception.mask is not None else None,
+        "stage_ms": {stage: round(value, 3) for stage, value in perception.stage_ms.items()},
+    }
+
+
+def _lane_record(line: LaneLine) -> dict[str, Any] | None:
+    """Return a lane as JSON; ``None`` when it was not detected."""
+    if not line.detected:
+        return None
+    return {
+        "status": line.status.name,
+        "confidence": round(line.confidence, 4),
+        "points": [[round(float(x), 2), round(float(y), 2)] for x, y in line.points_px],
+    }
+
+
+def write_png(path: Path, image: NDArray[np.uint8]) -> None:
+    """Write a PNG that is never seen half-written.
+
+    Raises:
+        OSError: The folder cannot be written.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    encoded, data = cv2.imencode(".png", image)
+    if not encoded:
+        raise OSError(f"cannot encode {path} as PNG")
+    part = path.with_name(path.name + ".part")
+    part.write_bytes(data.tobytes())
+    os.replace(part, path)
+
+
+def summary(records: list[dict[str, Any]]) -> str:
+    """Return a few lines about all frames."""
+    lines = [f"{len(records)} images"]
+    for name in LANE_NAMES:
+        share = sum(name in record["lanes"] for record in records) / len(records)
+        lines.append(f"  {name:<16} detected in {share:6.1%}")
+    for stage in STAGES:
+        median = float(np.median([record["stage_ms"][stage] for record in records]))
+        lines.append(f"  {stage:<16} {median:6.2f} ms (median)")
+    return "\n".join(lines)

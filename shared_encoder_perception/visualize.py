@@ -1,0 +1,115 @@
+"""Draw a Perception on its image: for the demo's video, overlay pictures and sheets."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from types import MappingProxyType
+from typing import Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from shared_encoder_perception.structures import LaneId, LaneLine, Perception
+
+LANE_COLOURS: Final = MappingProxyType(
+    {
+        LaneId.EGO: (66, 228, 240),
+        LaneId.LEFT_EGO: (0, 159, 230),
+        LaneId.RIGHT_EGO: (233, 180, 86),
+        LaneId.LEFT_SPLIT_EGO: (167, 121, 204),
+        LaneId.RIGHT_SPLIT_EGO: (115, 158, 0),
+    }
+)
+"""BGR, after the colour-blind-safe palette of Okabe and Ito."""
+
+MASK_COLOUR: Final = (178, 114, 0)
+MASK_OPACITY: Final = 0.35
+REFERENCE_WIDTH: Final = 800
+"""Lines and letters are drawn for this width and scale with the image."""
+
+
+def draw(image: NDArray[np.uint8], perception: Perception) -> NDArray[np.uint8]:
+    """Return a copy of ``image`` with mask, lanes and their confidences.
+
+    Args:
+        image: (H, W, 3) uint8 BGR of ``perception.image_size``.
+        perception: What to draw.
+    """
+    if image.shape[:2] != tuple(perception.image_size):
+        raise ValueError(
+            f"image is {image.shape[:2]}, the perception is of {perception.image_size}"
+        )
+    canvas = image.copy()
+    if perception.mask is not None:
+        tint_mask(canvas, perception.mask.binary() > 0)
+    scale = max(image.shape[1] / REFERENCE_WIDTH, 0.5)
+    for line in perception.lanes:
+        if line.detected:
+            draw_line(canvas, line.points_px, line.lane_id, scale)
+    _draw_legend(canvas, perception.lanes, scale)
+    return canvas
+
+
+def tint_mask(canvas: NDArray[np.uint8], drivable: NDArray[np.bool_]) -> None:
+    """Tint the drivable pixels and outline them (in place)."""
+    tint = np.empty_like(canvas)
+    tint[:] = MASK_COLOUR
+    blended = cv2.addWeighted(canvas, 1 - MASK_OPACITY, tint, MASK_OPACITY, 0)
+    np.copyto(canvas, blended, where=drivable[:, :, None])
+    outline, _ = cv2.findContours(
+        drivable.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE
+    )
+    cv2.drawContours(canvas, outline, -1, MASK_COLOUR, 1, cv2.LINE_AA)
+
+
+def draw_line(
+    canvas: NDArray[np.uint8], points_px: NDArray[np.float32], lane: LaneId, scale: float = 1.0
+) -> None:
+    """Draw a centre line with a dark rim, sub-pixel exact (in place)."""
+    points = [np.round(points_px * 16).astype(np.int32)]
+    for colour, width in (((20, 20, 20), 5), (LANE_COLOURS[lane], 3)):
+        cv2.polylines(canvas, points, False, colour, round(width * scale), cv2.LINE_AA, 4)
+
+
+def _draw_legend(canvas: NDArray[np.uint8], lanes: Sequence[LaneLine], scale: float) -> None:
+    """Name each lane and its confidence in the top-left corner (in place)."""
+    size, step = 0.42 * scale, round(16 * scale)
+    for row, line in enumerate(lanes):
+        at = (round(6 * scale), step * (row + 1))
+        state = f"{line.confidence:.2f}" if line.detected else "-"
+        text = f"{line.lane_id.label.replace('_', ' ')} {state}"
+        colour = LANE_COLOURS[line.lane_id] if line.detected else (150, 150, 150)
+        cv2.putText(canvas, text, at, cv2.FONT_HERSHEY_SIMPLEX, size, (20, 20, 20), 3, cv2.LINE_AA)
+        cv2.putText(canvas, text, at, cv2.FONT_HERSHEY_SIMPLEX, size, colour, 1, cv2.LINE_AA)
+
+
+def tile(
+    images: Sequence[NDArray[np.uint8]], columns: int = 3, width: int = 480
+) -> NDArray[np.uint8]:
+    """Arrange pictures of any size on one sheet.
+
+    Args:
+        images: (H, W, 3) uint8 BGR each, at least one.
+        columns: Pictures beside each other.
+        width: Of one picture on the sheet; its height follows the tallest of its row.
+    """
+    if not images:
+        raise ValueError("a sheet needs at least one picture")
+    rows = []
+    for start in range(0, len(images), columns):
+        scaled = [
+            cv2.resize(
+                image,
+                (width, max(round(image.shape[0] * width / image.shape[1]), 1)),
+                interpolation=cv2.INTER_AREA,
+            )
+            for image in images[start : start + columns]
+        ]
+        height = max(image.shape[0] for image in scaled)
+        row = np.full((height + 4, columns * (width + 4), 3), 255, np.uint8)
+        for column, image in enumerate(scaled):
+            left = column * (width + 4)
+            row[: image.shape[0], left : left + width] = image
+        rows.append(row)
+    return np.vstack(rows)

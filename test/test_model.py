@@ -1,0 +1,115 @@
+"""The network and its artifact: shapes, batches, and ONNX = torch."""
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason="the offline side needs torch: make test")
+
+import onnx
+import onnxruntime
+
+from shared_encoder_perception.backends import load_backend
+from shared_encoder_perception.model.checkpoint import CheckpointError, load_network, save_network
+from shared_encoder_perception.model.network import (
+    LANE_LOGITS,
+    MASK_LOGITS,
+    NetworkConfig,
+    PerceptionNetwork,
+    lanes_from_logits,
+)
+from shared_encoder_perception.spec import ModelSpec
+from shared_encoder_perception.training.export import export_onnx
+
+SIZE = (64, 160)
+
+
+@pytest.fixture(scope="module")
+def network():
+    torch.manual_seed(0)
+    return PerceptionNetwork(NetworkConfig()).eval()
+
+
+@pytest.fixture(scope="module")
+def artifact(network, tmp_path_factory):
+    path = tmp_path_factory.mktemp("model") / "tiny.onnx"
+    export_onnx(network, ModelSpec("tiny", "0", input_size=SIZE), path)
+    return path
+
+
+def images(count=1, size=SIZE):
+    return np.random.default_rng(0).integers(0, 256, (count, *size, 3), np.uint8)
+
+
+@pytest.mark.parametrize("size", [(64, 160), (320, 800), (96, 32)])
+def test_shapes(network, size):
+    with torch.no_grad():
+        out = network(torch.from_numpy(images(2, size)))
+    assert out[LANE_LOGITS].shape == (2, 5, 5, size[0] // 8, size[1] // 8)
+    assert out[MASK_LOGITS].shape == (2, *size)
+
+
+def test_batch_equals_single(network):
+    pair = torch.from_numpy(images(2))
+    with torch.no_grad():
+        together, alone = network(pair), network(pair[1:])
+    for name, value in alone.items():
+        assert torch.allclose(together[name][1:], value, atol=1e-4)
+
+
+def test_onnx_equals_torch_before_thresholds(network, artifact, tmp_path):
+    """Heat map and mask probability as they are, start vectors in units of the grid: < 1e-4."""
+    model = onnx.load(artifact)
+    sigmoid = [node for node in model.graph.node if node.op_type == "Sigmoid"][-1]
+    probability = onnx.helper.make_tensor_value_info(
+        sigmoid.output[0], onnx.TensorProto.FLOAT, None
+    )
+    model.graph.output.append(probability)
+    onnx.save(model, tmp_path / "open.onnx")
+    session = onnxruntime.InferenceSession(str(tmp_path / "open.onnx"))
+    batch = images(3)
+    lanes, mask, mask_probability = session.run(None, {"image": batch})
+    with torch.no_grad():
+        logits = network(torch.from_numpy(batch))
+    expected = lanes_from_logits(logits[LANE_LOGITS]).numpy()
+    scale = np.array([1, SIZE[1] // 8, SIZE[0] // 8, 1, 1]).reshape(1, 1, 5, 1, 1)
+    assert np.abs((lanes - expected) / scale).max() < 1e-4
+    expected_mask = torch.sigmoid(logits[MASK_LOGITS]).numpy()
+    assert np.abs(mask_probability.reshape(expected_mask.shape) - expected_mask).max() < 1e-4
+    assert np.abs(mask.astype(float) - expected_mask * 255).max() <= 0.5 + 0.03
+
+
+def test_artifact_carries_its_spec_and_any_batch(artifact):
+    backend = load_backend(artifact)
+    assert backend.spec == ModelSpec("tiny", "0", input_size=SIZE)
+    for count in (1, 3):
+        shapes = {name: array.shape for name, array in backend.infer(images(count)).items()}
+        assert shapes == backend.spec.output_shapes(count)
+
+
+def test_checkpoint_round_trip(network, tmp_path):
+    save_network(network, tmp_path / "network.pt")
+    loaded = load_network(tmp_path / "network.pt")
+    assert loaded.config == network.config
+    for name, value in network.state_dict().items():
+        assert torch.equal(loaded.state_dict()[name], value)
+    assert [path.name for path in tmp_path.iterdir()] == ["network.pt"]
+
+
+@pytest.mark.parametrize("content", [None, b"", b"no checkpoint"])
+def test_bad_checkpoint_is_refused(tmp_path, content):
+    path = tmp_path / "bad.pt"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(CheckpointError, match="cannot read the checkpoint"):
+        load_network(path)
+
+
+def test_foreign_checkpoint_is_refused(tmp_path):
+    torch.save({"weights": {}}, tmp_path / "foreign.pt")
+    with pytest.raises(CheckpointError, match=r"network\.pt that `train` writes"):
+        load_network(tmp_path / "foreign.pt")
+
+
+def test_encoder_without_the_needed_strides_is_refused():
+    with pytest.raises(ValueError, match="expected 4, 8, 16 and 32"):
+        PerceptionNetwork(NetworkConfig(encoder="vit_tiny_patch16_224"))

@@ -1,0 +1,87 @@
+"""A model file that takes a millisecond, for tests of everything around the network.
+
+Its answer depends on the image, so that images cannot be mixed up unnoticed: the mask is the green
+channel, and all five lanes shift sideways with the mean brightness.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+from shared_encoder_perception.spec import METADATA_KEY, TASK_LANES, TASKS, ModelSpec
+
+SPEC = ModelSpec("tiny", "1.2.3", scores={"synthetic/mask_iou": 0.5}, training_data="nothing")
+
+
+def write_tiny_model(path: Path, spec: ModelSpec | None = SPEC) -> Path:
+    """Write the model; without ``spec``, one that lacks its metadata."""
+    promised = spec or SPEC
+    height, width = promised.input_size
+    nodes, outputs, constants = [], [], _constants()
+    if TASK_LANES in promised.tasks:
+        outputs.append(helper.make_tensor_value_info("lanes", TensorProto.FLOAT, _shape(promised)))
+        nodes += [
+            helper.make_node("Cast", ["image"], ["float_image"], to=TensorProto.FLOAT),
+            helper.make_node("ReduceMean", ["float_image", "axes"], ["mean"], keepdims=1),
+            helper.make_node("Unsqueeze", ["mean", "last_axis"], ["mean5"]),
+            helper.make_node("Mul", ["mean5", "shift"], ["shifted"]),
+            helper.make_node("Add", ["shifted", "maps"], ["lanes"]),
+        ]
+    if set(promised.tasks) == set(TASKS):
+        mask = helper.make_tensor_value_info("mask", TensorProto.UINT8, ["N", height, width])
+        outputs.append(mask)
+        nodes.append(helper.make_node("Gather", ["image", "green"], ["mask"], axis=3))
+    image = helper.make_tensor_value_info("image", TensorProto.UINT8, ["N", height, width, 3])
+    graph = helper.make_graph(nodes, "tiny", [image], outputs, constants)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
+    if spec is not None:
+        helper.set_model_props(model, {METADATA_KEY: spec.to_json()})
+    onnx.save(model, path)
+    return path
+
+
+def write_models(folder: Path) -> SimpleNamespace:
+    """Write a good model, ``tiny``, and two that cannot be used, ``no_spec`` and ``lanes_only``."""
+    lanes_only = ModelSpec("half", "1", tasks=(TASK_LANES,))
+    return SimpleNamespace(
+        tiny=write_tiny_model(folder / "tiny.onnx"),
+        no_spec=write_tiny_model(folder / "no_spec.onnx", spec=None),
+        lanes_only=write_tiny_model(folder / "lanes_only.onnx", lanes_only),
+    )
+
+
+def random_image(seed: int, size: tuple[int, int] = (320, 800)) -> np.ndarray:
+    """Return (H, W, 3) uint8 noise whose brightness depends on the seed."""
+    top = 60 + 20 * (seed % 10)
+    return np.random.default_rng(seed).integers(0, top, (*size, 3), dtype=np.uint8)
+
+
+def _shape(spec: ModelSpec) -> list[int | str]:
+    """Return the shape of the lane maps with a free batch axis."""
+    return ["N", *spec.output_shapes()["lanes"][1:]]
+
+
+def _constants() -> list[TensorProto]:
+    """Return five straight lanes, and how brightness moves them."""
+    maps = np.zeros(SPEC.output_shapes()["lanes"], np.float32)
+    shift = np.zeros_like(maps)
+    for lane, start in enumerate((50, 20, 80, 42, 58)):
+        rows = np.arange(8, 39)
+        columns = np.round(50 + (start - 50) * (rows - 4) / 34).astype(int)
+        maps[0, lane, 0, rows, columns] = 0.8
+        maps[0, lane, 1, rows, columns] = start - columns
+        maps[0, lane, 2, rows, columns] = 38 - rows
+        shift[0, lane, 3, rows, columns] = 1 / 255
+    arrays = {
+        "maps": maps,
+        "shift": shift,
+        "axes": np.array([1, 2, 3]),
+        "last_axis": np.array([4]),
+        "green": np.array(1),
+    }
+    return [numpy_helper.from_array(array, name) for name, array in arrays.items()]
