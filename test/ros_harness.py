@@ -1,7 +1,6 @@
 """Real ROS 2 processes and contexts for tests, isolated from each other and from the machine.
 
-Import this before any message module: the checks of field types are switched on by the
-environment. Modules that use it skip where ROS or our messages are not installed.
+Modules that use it skip where ROS or our messages are not installed.
 """
 
 from __future__ import annotations
@@ -24,7 +23,6 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 
-os.environ["ROS_PYTHON_CHECK_FIELDS"] = "1"
 os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
 # Without it, images larger than Fast DDS's default shared memory get lost.
 os.environ.setdefault(

@@ -26,8 +26,6 @@ from shared_encoder_perception.preprocess import ImageTransform
 from shared_encoder_perception.sources import Source, open_source
 
 FRAME_ID: Final = "camera_front_optical"
-LISTENERS: Final = 2
-"""The node and the recorder."""
 READY_TIMEOUT_S, SETTLE_S = 60.0, 1.0
 ANSWER_TIMEOUT_S: Final = 5.0
 QUEUE: Final = QoSProfile(
@@ -38,9 +36,14 @@ QUEUE: Final = QoSProfile(
 class Player(Node):
     """Publishes images at a steady rate and counts the answers."""
 
-    def __init__(self) -> None:
-        """Create the image publisher and listen to what comes back."""
+    def __init__(self, listeners: int) -> None:
+        """Create the image publisher and listen to what comes back.
+
+        Args:
+            listeners: How many processes must hear the images before the first is sent.
+        """
         super().__init__("camera")
+        self._listeners = listeners
         self._publisher = self.create_publisher(Image, "image", QUEUE)
         self.create_subscription(LaneLineArray, ARRAY_TOPIC, self._answered, QUEUE)
         self.create_subscription(ModelInfo, INFO_TOPIC, self._informed, LATCHED_QOS)
@@ -73,11 +76,11 @@ class Player(Node):
         self.published += 1
 
     def listeners_ready(self) -> bool:
-        """Whether the node is active and the recorder hears both of us."""
+        """Whether the node is active, and all who should hear us and the node do."""
         return (
             self.input_size is not None
-            and self._publisher.get_subscription_count() >= LISTENERS
-            and self.count_subscribers(ARRAY_TOPIC) >= LISTENERS
+            and self._publisher.get_subscription_count() >= self._listeners
+            and self.count_subscribers(ARRAY_TOPIC) >= self._listeners
         )
 
     def spin_for(self, seconds: float) -> None:
@@ -125,9 +128,10 @@ def main() -> int:
     parser.add_argument("--topic")
     parser.add_argument("--rate", type=float, required=True)
     parser.add_argument("--limit", type=int)
+    parser.add_argument("--listeners", type=int, default=2, help="the node and the recorder")
     args = parser.parse_args()
     rclpy.init()
-    player = Player()
+    player = Player(args.listeners)
     try:
         play(player, open_source(args.source, args.topic), args.rate, args.limit)
     except (ValueError, RuntimeError, OSError) as error:

@@ -28,8 +28,8 @@ COUNT_EVERY_IMAGE: Final = (
     *("-p", "qos_overrides./image.subscription.reliability:=reliable"),
     *("-p", "qos_overrides./image.subscription.depth:=50"),
 )
-"""With its own best effort and depth 1 the middleware may drop an image before the node could
-count it. Here every image has to be accounted for, so all reach the node, which keeps the newest."""
+"""With its own best effort and depth 1 the middleware may drop images before the node counts
+them. Here every image has to be accounted for: all reach the node, which keeps the newest."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -8,12 +8,11 @@ from __future__ import annotations
 import argparse
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
-import numpy as np
 import onnx
 import torch
 from tqdm import tqdm
@@ -29,23 +28,20 @@ from shared_encoder_perception.spec import (
     OUTPUT_LANES,
     OUTPUT_MASK,
     ModelSpec,
-    StartPrior,
 )
-from shared_encoder_perception.structures import LaneId
+from shared_encoder_perception.training.calibrate import fit_lane_thresholds, learn_start_priors
+from shared_encoder_perception.training.sample import Sample
 from shared_encoder_perception.training.synthetic import render_sample
 
 OPSET: Final = 18
-MIN_STARTS: Final = 20
-"""Fewer observations of a lane's start are no statistics."""
-MIN_SIGMA: Final = 3.0
-"""Cells: a prior narrower than this would claim more than a few hundred worlds can show."""
+CALIBRATION_SEED: Final = 900_000_000
+"""Worlds from here on set priors and thresholds; trained on below, scored on above."""
 
 
 def export_onnx(network: PerceptionNetwork, spec: ModelSpec, path: Path) -> None:
     """Write ``network`` as an ONNX file that keeps ``spec``'s promise.
 
-    The batch axis is dynamic, weights are inside the file, and it appears under its name only when
-    it is complete and has passed the ONNX checker.
+    The batch axis is dynamic and weights are inside the file.
 
     Args:
         network: Trained network; put into inference mode.
@@ -66,7 +62,17 @@ def export_onnx(network: PerceptionNetwork, spec: ModelSpec, path: Path) -> None
     )
     if program is None:
         raise RuntimeError("torch.onnx.export returned no program")
-    model = program.model_proto
+    _save(program.model_proto, spec, path)
+
+
+def replace_spec(path: Path, spec: ModelSpec) -> None:
+    """Give the ONNX file ``path`` another spec."""
+    _save(onnx.load(path), spec, path)
+
+
+def _save(model: onnx.ModelProto, spec: ModelSpec, path: Path) -> None:
+    """Check and write a model; it appears under its name only when it is complete."""
+    del model.metadata_props[:]
     entry = model.metadata_props.add()
     entry.key, entry.value = METADATA_KEY, spec.to_json()
     onnx.checker.check_model(model, full_check=True)
@@ -74,28 +80,6 @@ def export_onnx(network: PerceptionNetwork, spec: ModelSpec, path: Path) -> None
     part = path.with_name(path.name + ".part")
     part.write_bytes(model.SerializeToString())
     os.replace(part, path)
-
-
-def learn_start_priors(spec: ModelSpec, worlds: int, seed: int) -> tuple[StartPrior, ...]:
-    """Measure where each lane starts in rendered training worlds, in cells of the lane maps."""
-    starts: dict[LaneId, list[np.ndarray]] = {lane: [] for lane in LaneId}
-    for index in range(worlds):
-        sample = render_sample(seed + index, spec.input_size)
-        for lane, points in sample.lanes.items():
-            if points is not None:
-                starts[lane].append(points[0] / spec.stride)
-    priors = []
-    for lane in LaneId:
-        if len(starts[lane]) < MIN_STARTS:
-            raise ValueError(
-                f"only {len(starts[lane])} of {worlds} worlds show {lane.label}, "
-                f"expected at least {MIN_STARTS}: render more"
-            )
-        points = np.array(starts[lane])
-        median = np.median(points, axis=0)
-        spread = np.maximum(1.4826 * np.median(np.abs(points - median), axis=0), MIN_SIGMA)
-        priors.append(StartPrior(*(round(float(value), 2) for value in (*median, *spread))))
-    return tuple(priors)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -106,11 +90,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--version", default="0.1.0", help="model version in the spec")
     parser.add_argument("--training-data", default="synthetic worlds", help="one line for people")
     parser.add_argument("--git-commit", default="", help="commit of the code that trained it")
-    parser.add_argument("--worlds", type=int, default=400, help="worlds to score and learn from")
+    parser.add_argument(
+        "--worlds", type=int, default=400, help="worlds to calibrate and to score on"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
-    """Export, score the artifact on unseen synthetic worlds, and store the scores in it."""
+    """Export, calibrate the decoder, score on unseen synthetic worlds; all goes into the spec."""
     network = load_network(args.checkpoint)
     spec = ModelSpec(
         args.name,
@@ -118,14 +104,24 @@ def run(args: argparse.Namespace) -> int:
         training_data=args.training_data,
         git_commit=args.git_commit,
     )
-    spec = replace(spec, start_priors=learn_start_priors(spec, args.worlds, seed=0))
+    spec = replace(spec, start_priors=learn_start_priors(spec, _worlds(spec, args.worlds)))
     export_onnx(network, spec, args.out)
+    predictor = Predictor(load_backend(args.out))
+    thresholds = fit_lane_thresholds(predictor, _worlds(spec, args.worlds))
+    spec = replace(spec, lane_thresholds=thresholds)
+    replace_spec(args.out, spec)
     frames = synthetic_frames(args.worlds, spec.input_size)
     scores = score(Predictor(load_backend(args.out)), tqdm(frames, total=args.worlds))
     print(table(scores))
-    export_onnx(network, replace(spec, scores=flatten(scores)), args.out)
+    replace_spec(args.out, replace(spec, scores=flatten(scores)))
     print(f"model: {args.out} ({args.out.stat().st_size / 1e6:.1f} MB)")
     return 0
+
+
+def _worlds(spec: ModelSpec, count: int) -> Iterator[Sample]:
+    """Render the worlds to calibrate on."""
+    for index in tqdm(range(count), desc="calibrating", unit="image"):
+        yield render_sample(CALIBRATION_SEED + index, spec.input_size)
 
 
 def flatten(scores: Mapping[str, Any]) -> dict[str, float]:

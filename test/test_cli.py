@@ -1,0 +1,103 @@
+"""The command line: every mistake is one clear line and exit status 2, never a traceback."""
+
+import subprocess
+import sys
+
+import cv2
+import numpy as np
+import pytest
+
+from shared_encoder_perception.__main__ import COMMANDS, main
+
+
+def run(*arguments, cwd=None):
+    return subprocess.run(
+        [sys.executable, "-m", "shared_encoder_perception", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        cwd=cwd,
+    )
+
+
+def test_help_lists_every_command_without_loading_any():
+    result = run("--help")
+    assert result.returncode == 0
+    assert all(name in result.stdout for name in COMMANDS)
+
+
+@pytest.mark.parametrize("arguments", [[], ["fly"]])
+def test_no_or_unknown_command_shows_usage(arguments, capsys):
+    assert main(arguments) == 2
+    assert "usage:" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_explains_itself(command):
+    result = run(command, "--help")
+    if "needs the package" in result.stderr:
+        pytest.skip(result.stderr.strip())
+    assert result.returncode == 0
+    assert "--" in result.stdout
+
+
+@pytest.fixture
+def image(tmp_path):
+    path = tmp_path / "images" / "a.png"
+    path.parent.mkdir()
+    cv2.imwrite(str(path), np.zeros((320, 800, 3), np.uint8))
+    return path
+
+
+BAD_INPUT = [
+    ("missing", [], "there is no"),
+    ("empty_folder/", [], "holds no images"),
+    ("empty.jsonl", [], "is empty"),
+    ("broken.jsonl", [], "line 1: not valid JSON"),
+    ("keyless.jsonl", [], 'line 1: expected {"image"'),
+    ("lost.jsonl", [], "line 1: there is no image"),
+    ("badcrop.jsonl", [], "does not fit an image of 800x320"),
+    ("noise.mp4", [], "not a video that OpenCV can open"),
+    ("nobag/", [], "no metadata.yaml"),
+    ("images/", ["--topic", "/image"], "--topic is for bags"),
+    ("images/", ["--limit", "0"], "--limit is 0"),
+    ("images/", ["--model", "gone.onnx"], "cannot read the model gone.onnx"),
+    ("images/", ["--crop", "0,0,900,320"], "does not fit an image of 800x320"),
+    ("cut/", [], "not an image that OpenCV can read"),
+]
+
+
+@pytest.mark.parametrize(("name", "options", "message"), BAD_INPUT)
+def test_bad_input_is_one_clear_line(tmp_path, image, name, options, message):
+    (tmp_path / "empty_folder").mkdir()
+    (tmp_path / "nobag").mkdir()
+    (tmp_path / "nobag" / "x.mcap").write_bytes(b"")
+    (tmp_path / "cut").mkdir()
+    (tmp_path / "cut" / "a.png").write_bytes(image.read_bytes()[:60])
+    (tmp_path / "noise.mp4").write_bytes(bytes(range(256)) * 10)
+    for file, text in {
+        "empty.jsonl": "",
+        "broken.jsonl": "{",
+        "keyless.jsonl": '{"picture": "a.png"}',
+        "lost.jsonl": '{"image": "gone.png"}',
+        "badcrop.jsonl": '{"image": "images/a.png", "crop": [0, 0, 801, 320]}',
+    }.items():
+        (tmp_path / file).write_text(text)
+    out = tmp_path / "out"
+    result = run("predict", "--input", tmp_path / name, "--out", out, *options, cwd=tmp_path)
+    assert result.returncode == 2, result.stderr
+    errors = [line for line in result.stderr.splitlines() if line.startswith("error:")]
+    assert len(errors) == 1
+    assert message in errors[0]
+    assert "Traceback" not in result.stderr
+    assert not (out / "predictions.jsonl").exists()
+
+
+def test_crop_that_is_no_crop(tmp_path, image):
+    result = run("predict", "--input", image.parent, "--out", tmp_path / "o", "--crop", "1,2,3")
+    assert result.returncode == 2
+    assert "x,y,width,height" in result.stderr
+
+
+def test_debug_shows_where_it_came_from(tmp_path):
+    result = run("predict", "--debug", "--input", tmp_path / "gone", "--out", tmp_path / "out")
+    assert "Traceback" in result.stderr

@@ -1,0 +1,114 @@
+"""The main job: real processes over Fast DDS, every image accounted for."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import cv2
+import numpy as np
+import pytest
+
+pytest.importorskip("rclpy", reason="ROS 2 is not installed: make setup")
+pytest.importorskip("shared_encoder_perception.msg", reason="the messages are not built")
+
+from shared_encoder_perception.bags import open_bag
+from shared_encoder_perception.demo.overlay import write_video
+from shared_encoder_perception.demo.summary import summarise
+from shared_encoder_perception.sources import VideoSource
+from shared_encoder_perception.training.synthetic import Drive
+
+FRAMES = 12
+
+
+@pytest.fixture(scope="module")
+def images(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("drive")
+    drive = Drive(5)
+    for index in range(FRAMES):
+        image = cv2.resize(drive.render(float(index)).image, (640, 256))
+        cv2.imwrite(str(folder / f"{index:03d}.png"), image)
+    return folder
+
+
+def demo(out, *options, **kwargs):
+    command = [sys.executable, "-m", "shared_encoder_perception", "demo", "--out", str(out)]
+    return subprocess.Popen(
+        [*command, *map(str, options)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        **kwargs,
+    )
+
+
+def test_every_image_comes_back_whole_or_is_counted(tmp_path, images):
+    out = tmp_path / "out"
+    process = demo(out, "--images", images, "--rate", 5)
+    stdout, stderr = process.communicate(timeout=120)
+    assert process.returncode == 0, stdout + stderr
+    summary = json.loads((out / "summary.json").read_text())
+    assert summary["published"] == FRAMES
+    assert summary["recorded"] == FRAMES
+    assert summary["unexplained"] == 0
+    assert summary["complete"] > 0
+    assert "latency" in stdout and "p99" in stdout
+    frames = list(VideoSource(out / "overlay.mp4"))
+    assert len(frames) == summary["complete"]
+    assert frames[0].image.shape == (320, 800, 3)
+    with open_bag(out / "bag") as reader:
+        topics = {connection.topic for connection in reader.connections}
+    assert {"/image", "/lane_lines", "/lane_lines/ego", "/drivable_surface/mask"} <= topics
+    # A summary with one more image published must not be able to pass.
+    assert summarise(out / "bag", FRAMES + 1).unexplained == 1
+
+
+def test_a_bad_model_stops_the_demo_with_the_reason(tmp_path, images):
+    bad = tmp_path / "bad.onnx"
+    bad.write_bytes(b"no model")
+    process = demo(tmp_path / "out", "--images", images, "--model", bad)
+    _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 2
+    assert "the node stopped early" in stderr
+    assert "not a model that ONNX Runtime can load" in stderr
+    assert "Traceback" not in stderr
+    assert not (tmp_path / "out" / "summary.json").exists()
+
+
+def test_a_missing_source_costs_no_process(tmp_path):
+    process = demo(tmp_path / "out", "--video", tmp_path / "gone.mp4")
+    _, stderr = process.communicate(timeout=30)
+    assert process.returncode == 2
+    assert "there is no" in stderr
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_interrupting_leaves_no_process_behind(tmp_path, images, number):
+    out = tmp_path / "out"
+    process = demo(out, "--images", images, "--rate", 1)
+    deadline = time.monotonic() + 30
+    while not (out / "log" / "player.log").exists() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    time.sleep(2)
+    process.send_signal(number)
+    process.communicate(timeout=30)
+    assert process.returncode != 0
+    leftover = subprocess.run(["pgrep", "-f", str(out)], capture_output=True, text=True).stdout
+    assert leftover.split() == []
+    assert not (out / "summary.json").exists()
+
+
+def test_video_is_complete_or_not_there(tmp_path):
+    frames = [np.full((320, 800, 3), value, np.uint8) for value in (0, 128, 255)]
+    assert write_video(iter(frames), tmp_path / "a.mp4", 15.0) == 3
+    assert [round(f.image.mean()) for f in VideoSource(tmp_path / "a.mp4")] == pytest.approx(
+        [0, 128, 255], abs=6
+    )
+    odd = np.zeros((321, 801, 3), np.uint8)
+    with pytest.raises(RuntimeError, match="cannot write the video"):
+        write_video(iter([odd]), tmp_path / "b.mp4", 15.0)
+    assert write_video(iter([]), tmp_path / "c.mp4", 15.0) == 0
+    assert os.listdir(tmp_path) == ["a.mp4"]

@@ -1,0 +1,149 @@
+"""predict: every kind of source, the format of its output, and no half-finished results."""
+
+import json
+
+import cv2
+import numpy as np
+import pytest
+from rosbags.rosbag2 import StoragePlugin, Writer
+from rosbags.typesys import Stores, get_typestore
+
+from shared_encoder_perception.__main__ import main
+from shared_encoder_perception.backends import load_backend
+from shared_encoder_perception.predictor import Predictor
+from shared_encoder_perception.preprocess import Crop
+from shared_encoder_perception.sources import Frame
+from shared_encoder_perception.structures import LANE_NAMES
+from shared_encoder_perception.training.synthetic import render_sample
+
+COUNT = 3
+
+
+@pytest.fixture(scope="module")
+def images():
+    return [render_sample(seed).image for seed in range(COUNT)]
+
+
+def predict(source, out, *options):
+    assert main(["predict", "--input", str(source), "--out", str(out), *options]) == 0
+    return [json.loads(line) for line in (out / "predictions.jsonl").read_text().splitlines()]
+
+
+def write_folder(folder, images):
+    for index, image in enumerate(images):
+        path = folder / f"side{index % 2}" / f"{index}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        cv2.imwrite(str(path), image)
+
+
+def write_bag(path, images, plugin, compressed=False):
+    store = get_typestore(Stores.ROS2_JAZZY)
+    types = store.types
+    kind = "sensor_msgs/msg/CompressedImage" if compressed else "sensor_msgs/msg/Image"
+    with Writer(path, version=9, storage_plugin=plugin) as writer:
+        connection = writer.add_connection("/camera", kind, typestore=store)
+        for index, image in enumerate(images):
+            stamp = types["builtin_interfaces/msg/Time"](sec=index, nanosec=0)
+            header = types["std_msgs/msg/Header"](stamp=stamp, frame_id="camera")
+            if compressed:
+                data = cv2.imencode(".png", image)[1].reshape(-1)
+                message = types[kind](header=header, format="png", data=data)
+            else:
+                message = types[kind](
+                    header=header,
+                    height=image.shape[0],
+                    width=image.shape[1],
+                    encoding="bgr8",
+                    is_bigendian=0,
+                    step=image.shape[1] * 3,
+                    data=image.reshape(-1),
+                )
+            writer.write(connection, index * 10**9, store.serialize_cdr(message, kind))
+
+
+def test_folder_gives_one_complete_line_per_image(tmp_path, images):
+    write_folder(tmp_path / "in", images)
+    records = predict(tmp_path / "in", tmp_path / "out", "--overlay", "--sheet")
+    assert [record["image"] for record in records] == ["side0/0.png", "side0/2.png", "side1/1.png"]
+    for record in records:
+        assert record["size"] == [320, 800]
+        assert set(record["lanes"]) == set(LANE_NAMES)
+        assert set(record["stage_ms"]) == {"preprocess", "inference", "decode"}
+        for lane in filter(None, record["lanes"].values()):
+            y = [point[1] for point in lane["points"]]
+            assert lane["status"] == "DETECTED"
+            assert 0 <= lane["confidence"] <= 1
+            assert y == sorted(y, reverse=True)
+        mask = cv2.imread(str(tmp_path / "out" / record["mask"]), cv2.IMREAD_UNCHANGED)
+        assert mask.shape == (320, 800)
+        assert set(np.unique(mask)) <= {0, 255}
+    assert (tmp_path / "out" / "sheet.png").is_file()
+    assert len(list((tmp_path / "out" / "overlays").rglob("*.png"))) == COUNT
+    assert not list((tmp_path / "out").rglob("*.part"))
+
+
+def test_jsonl_crop_beats_the_option_and_bounds_the_mask(tmp_path, images):
+    big = cv2.resize(images[0], (1280, 720))
+    cv2.imwrite(str(tmp_path / "big.png"), big)
+    line = json.dumps({"image": "big.png", "crop": [100, 200, 1000, 400]})
+    (tmp_path / "frames.jsonl").write_text(line + "\n\n")
+    records = predict(tmp_path / "frames.jsonl", tmp_path / "out", "--crop", "0,0,100,40")
+    expected = Predictor(load_backend())(big, Crop(100, 200, 1000, 400)).mask.binary()
+    mask = cv2.imread(str(tmp_path / "out" / records[0]["mask"]), cv2.IMREAD_UNCHANGED)
+    assert np.array_equal(mask, expected)
+    mask[200:600, 100:1100] = 0
+    assert mask.max() == 0
+
+
+@pytest.mark.parametrize("compressed", [False, True])
+@pytest.mark.parametrize("plugin", [StoragePlugin.SQLITE3, StoragePlugin.MCAP])
+def test_bag_equals_folder(tmp_path, images, plugin, compressed):
+    write_bag(tmp_path / "bag", images, plugin, compressed)
+    write_folder(tmp_path / "in", images[:1])
+    from_bag = predict(tmp_path / "bag", tmp_path / "a", "--limit", "1")
+    from_folder = predict(tmp_path / "in", tmp_path / "b")
+    assert from_bag[0]["lanes"] == from_folder[0]["lanes"]
+    assert from_bag[0]["image"] == "frame_000000"
+
+
+def test_video(tmp_path, images):
+    path = str(tmp_path / "drive.mp4")
+    writer = cv2.VideoWriter(path, cv2.VideoWriter_fourcc(*"mp4v"), 10, (800, 320))
+    for image in images * 4:
+        writer.write(image)
+    writer.release()
+    assert len(predict(path, tmp_path / "out")) == COUNT * 4
+
+
+def test_a_finished_result_is_not_overwritten_by_accident(tmp_path, images, capsys):
+    write_folder(tmp_path / "in", images[:1])
+    predict(tmp_path / "in", tmp_path / "out")
+    arguments = ["predict", "--input", str(tmp_path / "in"), "--out", str(tmp_path / "out")]
+    assert main(arguments) == 2
+    assert "--force" in capsys.readouterr().err
+    assert main([*arguments, "--force"]) == 0
+
+
+def test_a_run_that_fails_half_way_leaves_only_the_part(tmp_path, images):
+    write_folder(tmp_path / "in", images)
+    (tmp_path / "in" / "z.png").write_bytes(b"no image")
+    assert main(["predict", "--input", str(tmp_path / "in"), "--out", str(tmp_path / "out")]) == 2
+    names = {path.name for path in (tmp_path / "out").iterdir() if path.is_file()}
+    assert names == {"predictions.jsonl.part"}
+
+
+def test_bag_with_two_image_topics_asks(tmp_path, images, capsys):
+    write_bag(tmp_path / "bag", images[:1], StoragePlugin.SQLITE3)
+    arguments = ["predict", "--input", str(tmp_path / "bag"), "--out", str(tmp_path / "out")]
+    assert main([*arguments, "--topic", "/other"]) == 2
+    assert "topics with images: /camera" in capsys.readouterr().err
+
+
+def test_frames_may_have_any_name():
+    from shared_encoder_perception.predict import mask_path
+
+    assert mask_path(Frame("a/b.jpg", np.zeros((1, 1, 3), np.uint8)).name).as_posix() == (
+        "masks/a/b.jpg.png"
+    )
+    assert mask_path("../../etc/x.png").as_posix() == "masks/etc/x.png.png"
+    assert mask_path("/abs/x.png").as_posix() == "masks/abs/x.png.png"

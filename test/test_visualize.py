@@ -1,0 +1,65 @@
+"""visualize: what was perceived shows, and nothing else changes."""
+
+import numpy as np
+import pytest
+
+from shared_encoder_perception.structures import (
+    DrivableMask,
+    LaneId,
+    LaneLine,
+    LaneStatus,
+    Perception,
+)
+from shared_encoder_perception.visualize import LANE_COLOURS, draw, tile
+
+SIZE = (320, 800)
+GREY = np.full((*SIZE, 3), 100, np.uint8)
+
+
+def perception(mask=None, **points):
+    lanes = []
+    for lane in LaneId:
+        xy = points.get(lane.label)
+        if xy is None:
+            lanes.append(LaneLine(lane))
+            continue
+        xy = np.array(xy, np.float32)
+        lanes.append(LaneLine(lane, LaneStatus.DETECTED, 0.5, xy, np.zeros(len(xy), np.float32)))
+    return Perception(SIZE, tuple(lanes), mask)
+
+
+def test_the_input_is_not_drawn_on():
+    before = GREY.copy()
+    draw(GREY, perception(ego=[[400, 300], [400, 100]]))
+    assert np.array_equal(GREY, before)
+
+
+def test_a_line_is_drawn_where_it_is_in_its_colour():
+    picture = draw(GREY, perception(right_ego=[[600, 300], [600, 100]]))
+    assert picture[200, 600].tolist() == list(LANE_COLOURS[LaneId.RIGHT_EGO])
+    assert picture[200, 500].tolist() == [100, 100, 100]
+
+
+def test_the_mask_tints_its_pixels_only():
+    probability = np.zeros(SIZE, np.uint8)
+    probability[200:300, 300:500] = 255
+    picture = draw(GREY, perception(DrivableMask(probability)))
+    assert (picture[250, 400] != 100).any()
+    assert picture[250, 600].tolist() == [100, 100, 100]
+
+
+def test_another_size_is_refused():
+    with pytest.raises(ValueError, match="the perception is of"):
+        draw(np.zeros((10, 10, 3), np.uint8), perception())
+
+
+def test_colours_differ():
+    assert len(set(LANE_COLOURS.values())) == len(LaneId)
+
+
+def test_tile_holds_every_picture():
+    sheet = tile([GREY, GREY[:, :400], GREY], columns=2, width=100)
+    assert sheet.shape[1] == 2 * 104
+    assert sheet.shape[0] == (80 + 4) + (40 + 4)
+    with pytest.raises(ValueError, match="at least one"):
+        tile([])
