@@ -22,6 +22,7 @@ from shared_encoder_perception.backends import DEFAULT_MODEL, load_backend
 from shared_encoder_perception.evaluation.metrics import LaneMetric, LaneScore, MaskMetric
 from shared_encoder_perception.predictor import Predictor
 from shared_encoder_perception.preprocess import Crop, default_crop
+from shared_encoder_perception.sources import read_image
 from shared_encoder_perception.structures import LaneId
 from shared_encoder_perception.training.sample import Sample
 
@@ -81,9 +82,7 @@ def native_frames(path: Path) -> Iterator[Frame]:
 
 def _native_frame(record: dict[str, Any], folder: Path) -> Frame:
     """Read image and labels of one line."""
-    image = cv2.imread(str(folder / record["image"]), cv2.IMREAD_COLOR)
-    if image is None:
-        raise ValueError(f"cannot read the image {folder / record['image']}")
+    image = read_image(folder / record["image"])
     mask = None
     if record.get("mask"):
         mask = cv2.imread(str(folder / record["mask"]), cv2.IMREAD_GRAYSCALE)

@@ -64,8 +64,8 @@ class TrainConfig:
 
     network: NetworkConfig = field(default_factory=NetworkConfig)
     stages: tuple[Stage, ...] = (
-        Stage((192, 480), 1500, 3e-3),
-        Stage((320, 800), 1500, 1.5e-3),
+        Stage((192, 480), 1300, 3e-3),
+        Stage((320, 800), 600, 1.5e-3),
     )
     batch_size: int = 16
     weight_decay: float = 0.02
