@@ -22,6 +22,14 @@ COMMANDS: Final = {
 }
 """Name -> (module, what it does). A module has ``add_arguments(parser)`` and ``run(args)``."""
 
+PACKAGE: Final = "shared_encoder_perception"
+MESSAGES: Final = f"{PACKAGE}.msg"
+REMEDIES: Final = {
+    "training": "pip install '.[train]', or `make test`, in the source tree",
+    "ros": "`make setup` in the source tree, or build with colcon and source the workspace",
+}
+"""What to do when a command's libraries are missing."""
+
 USER_ERROR: Final = 2
 INTERRUPTED: Final = 130
 
@@ -38,15 +46,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     name, *rest = arguments
     module_name, purpose = COMMANDS[name]
     try:
-        module = import_module(f"shared_encoder_perception.{module_name}")
+        module = import_module(f"{PACKAGE}.{module_name}")
     except ModuleNotFoundError as error:
-        if (error.name or "").startswith("shared_encoder_perception"):
+        ours = error.name is None or error.name.startswith(f"{PACKAGE}.")
+        if ours and error.name != MESSAGES:
             raise
-        extra = "train" if module_name.startswith("training") else "ros"
-        return _fail(
-            f"`{name}` needs the package {error.name!r}: "
-            f"pip install 'shared_encoder_perception[{extra}]', or `make test` in the source tree"
-        )
+        remedy = REMEDIES["training" if module_name.startswith("training") else "ros"]
+        return _fail(f"`{name}` needs {error.name!r}, which is not installed: {remedy}")
     parser = argparse.ArgumentParser(
         prog=f"shared_encoder_perception {name}",
         description=purpose.capitalize() + ".",

@@ -34,7 +34,7 @@ def test_no_or_unknown_command_shows_usage(arguments, capsys):
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_explains_itself(command):
     result = run(command, "--help")
-    if "needs the package" in result.stderr:
+    if "which is not installed" in result.stderr:
         pytest.skip(result.stderr.strip())
     assert result.returncode == 0
     assert "--" in result.stdout
@@ -101,3 +101,16 @@ def test_crop_that_is_no_crop(tmp_path, image):
 def test_debug_shows_where_it_came_from(tmp_path):
     result = run("predict", "--debug", "--input", tmp_path / "gone", "--out", tmp_path / "out")
     assert "Traceback" in result.stderr
+
+
+def test_missing_libraries_are_named_with_the_remedy(monkeypatch, capsys):
+    def without_torch(name):
+        raise ModuleNotFoundError("No module named 'torch'", name="torch")
+
+    monkeypatch.setattr("shared_encoder_perception.__main__.import_module", without_torch)
+    assert main(["train", "--out", "x"]) == 2
+    assert (
+        "needs 'torch', which is not installed: pip install '.[train]'" in capsys.readouterr().err
+    )
+    assert main(["demo"]) == 2
+    assert "`make setup`" in capsys.readouterr().err
