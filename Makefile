@@ -1,44 +1,71 @@
-# Everything from nothing, on a machine with python3, a C++ compiler and make:
+# Everything from nothing, on a machine with make, python3 and a C++ compiler:
 #
-#   make demo    the main job: a drive through a real ROS 2 node, with overlay video and summary
-#   make test    lint, types, tests
+#   make demo    the main job: a drive through a real ROS 2 node, with overlay video and summary;
+#                your own drive: VIDEO=drive.mp4 or IMAGES=folder or BAG=rosbag2
+#   make test    lint, types, tests (fetches torch)
+#   make setup   only the environment: runtime packages and messages, no torch
+#   make lint    only ruff and mypy
+#   make lock    resolve the dependencies of pyproject.toml into requirements/*.txt again
+#   make clean   remove what was built
 #
-# PYTHON=python3.12 chooses another interpreter; `make clean` removes what was built.
+#   PYTHON=python3.12 chooses another interpreter (3.10 to 3.13).
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-# A sourced ROS 2 must not leak into the environment that the wheels make.
-unexport AMENT_PREFIX_PATH CMAKE_PREFIX_PATH COLCON_PREFIX_PATH PYTHONPATH LD_LIBRARY_PATH PYTHONHOME
+
+# A sourced ROS 2 must not leak into the environment that the wheels make. The wheels set the last two
+# for their own children, which need both or none.
+unexport AMENT_PREFIX_PATH CMAKE_PREFIX_PATH COLCON_PREFIX_PATH PYTHONPATH PYTHONHOME
+unexport ROS_DISTRO RMW_IMPLEMENTATION VIRTUAL_ENV
+unexport LD_LIBRARY_PATH _ROS_WHEELS_BOOTSTRAP_COMPLETE
 
 .PHONY: help setup demo test lint lock clean
 help:
 	@sed -n 's/^#   //p' Makefile
 
-# ---- set-up: runtime only, no torch -------------------------------------------------------------
+ifneq ($(word 2,$(foreach name,VIDEO IMAGES BAG,$(if $($(name)),$(name)))),)
+$(error give only one of VIDEO=, IMAGES= and BAG=)
+endif
+
+# ---- set-up ---------------------------------------------------------------------------------------
+# The environment starts over when this folder was moved, its interpreter is gone, an installation was
+# interrupted (the file `unfinished` is there and nobody holds its lock), or PYTHON= asks for another.
+version = $(shell $(1) -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)
+made := $(file <$(VENV)/python.stamp)
+wanted := $(CURDIR) $(if $(filter file,$(origin PYTHON)),$(lastword $(made)),$(call version,$(PYTHON)))
+interrupted := $(shell test -e $(VENV)/unfinished && flock -n $(VENV)/unfinished true && echo yes)
+ifneq ($(made)$(interrupted)$(if $(realpath $(BIN)/python),,gone),$(wanted))
+.PHONY: $(VENV)/python.stamp
+endif
+install = @flock $(VENV)/unfinished $(BIN)/uv pip install -q --python $(BIN)/python --require-hashes -r $(1) \
+  && rm -f $(VENV)/unfinished
+
 setup: $(VENV)/messages.stamp
 
 $(VENV)/python.stamp: requirements/bootstrap.txt
+	@command -v $(PYTHON) >/dev/null || { echo "error: this system lacks $(PYTHON). Install with: sudo apt-get install $(notdir $(PYTHON)) $(notdir $(PYTHON))-dev $(notdir $(PYTHON))-venv" >&2; exit 1; }
 	@$(PYTHON) requirements/check_system.py
 	@echo "set-up 1/3: virtual environment in $(VENV)"
 	@$(PYTHON) -m venv --clear $(VENV)
-	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements/bootstrap.txt
-	@touch $@
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --require-hashes -r requirements/bootstrap.txt
+	@echo '$(CURDIR) $(call version,$(PYTHON))' > $@
 
 $(VENV)/run.stamp: $(VENV)/python.stamp requirements/run.txt
-	@echo "set-up 2/3: runtime packages (about 220 MB)"
-	@$(BIN)/uv pip install -q --python $(BIN)/python --require-hashes -r requirements/run.txt
+	@echo "set-up 2/3: runtime packages (about 700 MB on disk)"
+	$(call install,requirements/run.txt)
 	@touch $@
 
-# A symlink install: the installed package is this source tree, so editing a file needs no rebuild.
-$(VENV)/messages.stamp: $(VENV)/run.stamp CMakeLists.txt package.xml cmake/wheel_prefix.cmake $(wildcard msg/*.msg) $(shell find shared_encoder_perception config launch scripts -type d -not -name __pycache__)
+# Only messages and files beside the code: Python runs from this source tree, so editing it needs no build.
+$(VENV)/messages.stamp: $(VENV)/run.stamp CMakeLists.txt package.xml cmake/wheel_prefix.cmake \
+  requirements/build_messages.py msg $(wildcard msg/*.msg) config scripts
 	@echo "set-up 3/3: messages"
-	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python requirements/build_messages.py $(VENV) build/messages
+	@flock $(VENV)/run.stamp $(BIN)/python requirements/build_messages.py $(VENV)
 	@touch $@
 
-$(VENV)/test.stamp: $(VENV)/messages.stamp requirements/test.txt
-	@echo "test set-up: torch and tools (several GB the first time)"
-	@$(BIN)/uv pip install -q --python $(BIN)/python --require-hashes -r requirements/test.txt
+$(VENV)/test.stamp: $(VENV)/run.stamp requirements/test.txt
+	@echo "test set-up: torch and tools (about 5 GB on disk)"
+	$(call install,requirements/test.txt)
 	@touch $@
 
 # ---- the two commands -----------------------------------------------------------------------------
@@ -49,17 +76,18 @@ demo: setup
 test: lint
 	@$(BIN)/python -m pytest
 
-lint: $(VENV)/test.stamp
+lint: setup $(VENV)/test.stamp
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
 	@$(BIN)/mypy
 
-# ---- upkeep -----------------------------------------------------------------------------------------
+# ---- upkeep ---------------------------------------------------------------------------------------
 COMPILE := $(BIN)/uv pip compile -q --universal --python-version 3.10 --generate-hashes --no-emit-index-url --custom-compile-command "make lock"
+RUN := --extra ros --extra build
 lock: $(VENV)/python.stamp
 	$(COMPILE) requirements/bootstrap.in -o requirements/bootstrap.txt
-	$(COMPILE) pyproject.toml --extra ros --extra build -o requirements/run.txt
-	$(COMPILE) pyproject.toml --extra ros --extra build --extra train --extra test -c requirements/run.txt -o requirements/test.txt
+	$(COMPILE) pyproject.toml $(RUN) -o requirements/run.txt
+	$(COMPILE) pyproject.toml $(RUN) --extra train --extra test --extra lint -c requirements/run.txt -o requirements/test.txt
 
 clean:
 	rm -rf $(VENV) build install log demo_output

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
+from itertools import count
 from pathlib import Path
 from typing import Any, Final
 
@@ -86,6 +87,33 @@ def open_bag(path: Path) -> Iterator[Any]:
         yield reader
     finally:
         reader.close()
+
+
+def read_messages(
+    reader: Any, path: Path, connections: Sequence[Any] = ()
+) -> Iterator[tuple[Any, int, Any]]:
+    """Yield ``(connection, arrival in ns, deserialised message)`` in the order of the bag.
+
+    Args:
+        reader: From ``open_bag``.
+        path: Of the bag, for messages.
+        connections: Which to read; all when empty.
+
+    Raises:
+        BagError: The bag is damaged behind the point that ``open_bag`` looks at.
+    """
+    messages = iter(reader.messages(connections=connections))
+    for number in count(1):
+        try:
+            connection, arrived_ns, data = next(messages)
+            message = reader.deserialize(data, connection.msgtype)
+        except StopIteration:
+            return
+        except Exception as error:  # rosbags and its storage libraries raise many types
+            raise BagError(
+                f"the bag {path} is damaged: cannot read message {number}: {_first_line(error)}"
+            ) from None
+        yield connection, arrived_ns, message
 
 
 def image_topic(reader: Any, path: Path, topic: str | None) -> str:

@@ -9,7 +9,8 @@
 
 A lane that was not detected is null. Points run near to far in pixels of the source image. The mask
 has the source's size: 255 drivable, 0 not, 0 outside the crop. Until the run has finished the file
-is called `predictions.jsonl.part`.
+is called `predictions.jsonl.part`. A finished result is replaced only with --force, and then its
+masks and pictures go with it.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+from array import array
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
@@ -40,6 +42,7 @@ from shared_encoder_perception.structures import LANE_NAMES, LaneLine, Perceptio
 from shared_encoder_perception.visualize import draw, tile
 
 RESULT: Final = "predictions.jsonl"
+SHEET: Final = "sheet.png"
 SHEET_PICTURES: Final = 24
 
 
@@ -85,28 +88,71 @@ def run(args: argparse.Namespace) -> int:
     predictor = Predictor(backend)
     predictor.warm_up()
     args.out.mkdir(parents=True, exist_ok=True)
-    result.unlink(missing_ok=True)
-    records, sheet = write_predictions(predictor, source, args, result)
+    remove_result(result)
+    tally, sheet = write_predictions(predictor, source, args, result)
     if args.sheet:
-        write_png(args.out / "sheet.png", tile(sheet))
-    print(summary(records))
+        write_png(args.out / SHEET, tile(sheet))
+    print(tally)
     print(f"predictions: {result}")
     if args.sheet:
-        print(f"sheet:       {args.out / 'sheet.png'}")
+        print(f"sheet:       {args.out / SHEET}")
     return 0
+
+
+class Tally:
+    """What the summary needs of all images, in a few bytes each."""
+
+    def __init__(self) -> None:
+        """Start at nothing."""
+        self.images = 0
+        self._detected = dict.fromkeys(LANE_NAMES, 0)
+        self._stage_ms = {stage: array("f") for stage in STAGES}
+
+    def add(self, perception: Perception) -> None:
+        """Count one image."""
+        self.images += 1
+        for line in perception.lanes:
+            self._detected[line.lane_id.label] += line.detected
+        for stage, values in self._stage_ms.items():
+            values.append(perception.stage_ms[stage])
+
+    def __str__(self) -> str:
+        """Render one screen."""
+        lines = [f"{self.images} images"]
+        for name, count in self._detected.items():
+            lines.append(f"  {name:<16} detected in {count / max(self.images, 1):6.1%}")
+        for stage, values in self._stage_ms.items():
+            median = float(np.median(values)) if values else float("nan")
+            lines.append(f"  {stage:<16} {median:6.2f} ms (median)")
+        return "\n".join(lines)
+
+
+def remove_result(result: Path) -> None:
+    """Remove an earlier result with the files that it names, and nothing else of the folder."""
+    folder = result.parent
+    (folder / SHEET).unlink(missing_ok=True)
+    if not result.exists():
+        return
+    with result.open() as lines:
+        for line in lines:
+            mask = Path(json.loads(line)["mask"] or "")
+            if mask.parts[:1] == ("masks",) and ".." not in mask.parts:
+                (folder / mask).unlink(missing_ok=True)
+                (folder / overlay_path(mask)).unlink(missing_ok=True)
+    result.unlink()
 
 
 def write_predictions(
     predictor: Predictor, source: Source, args: argparse.Namespace, result: Path
-) -> tuple[list[dict[str, Any]], list[NDArray[np.uint8]]]:
+) -> tuple[Tally, list[NDArray[np.uint8]]]:
     """Perceive and write frame by frame.
 
     Returns:
-        Per frame what the summary needs, and pictures for the sheet.
+        Numbers for the summary, and pictures for the sheet.
     """
     total = min(len(source), args.limit or len(source)) or None
     every = max((total or SHEET_PICTURES) // SHEET_PICTURES, 1)
-    kept: list[dict[str, Any]] = []
+    tally = Tally()
     sheet: list[NDArray[np.uint8]] = []
     part = result.with_name(result.name + ".part")
     with part.open("w") as lines:
@@ -119,26 +165,30 @@ def write_predictions(
             mask = mask_path(frame.name)
             if perception.mask is not None:
                 write_png(args.out / mask, perception.mask.binary())
-            record = to_record(frame.name, perception, mask)
-            lines.write(json.dumps(record) + "\n")
-            kept.append({key: record[key] for key in ("stage_ms", "lanes")})
-            kept[-1]["lanes"] = [name for name, lane in record["lanes"].items() if lane]
+            lines.write(json.dumps(to_record(frame.name, perception, mask)) + "\n")
+            tally.add(perception)
             wanted = args.sheet and index % every == 0 and len(sheet) < SHEET_PICTURES
             if args.overlay or wanted:
                 picture = draw(frame.image, perception)
                 if args.overlay:
-                    write_png(args.out / "overlays" / mask.relative_to("masks"), picture)
+                    write_png(args.out / overlay_path(mask), picture)
                 if wanted:
                     sheet.append(picture)
     os.replace(part, result)
-    return kept, sheet
+    return tally, sheet
 
 
 def mask_path(name: str) -> Path:
-    """Return the mask's path below the output folder; folders of the name are kept apart."""
+    """Return the mask's path below the output folder: never outside it, never that of another."""
     # The suffix stays in the name: a.jpg and a.png of one folder must not share a mask.
-    safe = [piece for piece in Path(name).parts if piece not in ("/", "..", ".")]
-    return Path("masks", *safe).with_name(safe[-1] + ".png")
+    pieces = [piece.replace("%", "%25") for piece in Path(name).parts]
+    safe = [{"/": "%2F", "..": "%2E%2E"}.get(piece, piece) for piece in pieces]
+    return Path("masks", *safe[:-1], safe[-1] + ".png")
+
+
+def overlay_path(mask: Path) -> Path:
+    """Return the overlay's path below the output folder."""
+    return Path("overlays", *mask.parts[1:])
 
 
 def to_record(name: str, perception: Perception, mask: Path) -> dict[str, Any]:
@@ -176,15 +226,3 @@ def write_png(path: Path, image: NDArray[np.uint8]) -> None:
     part = path.with_name(path.name + ".part")
     part.write_bytes(data.tobytes())
     os.replace(part, path)
-
-
-def summary(records: list[dict[str, Any]]) -> str:
-    """Return a few lines about all frames."""
-    lines = [f"{len(records)} images"]
-    for name in LANE_NAMES:
-        share = sum(name in record["lanes"] for record in records) / len(records)
-        lines.append(f"  {name:<16} detected in {share:6.1%}")
-    for stage in STAGES:
-        median = float(np.median([record["stage_ms"][stage] for record in records]))
-        lines.append(f"  {stage:<16} {median:6.2f} ms (median)")
-    return "\n".join(lines)

@@ -6,20 +6,29 @@ Every source is an iterable of ``Frame`` that reads as it goes: memory does not 
 from __future__ import annotations
 
 import json
+import logging
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, Final, Protocol
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from shared_encoder_perception.bags import image_topic, is_bag, open_bag
+from shared_encoder_perception.bags import image_topic, is_bag, open_bag, read_messages
 from shared_encoder_perception.image_msg import to_bgr
 from shared_encoder_perception.preprocess import Crop
 
 IMAGE_SUFFIXES: Final = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".ppm")
+MAGIC: Final = {b"\xff\xd8": "jpeg", b"\x89PNG": "png"}
+"""First bytes of the files that a camera's CompressedImage may hold too -> their format."""
+DAMAGED_BELOW: Final = 0.9
+"""Containers miscount by a few frames; a video with a smaller share of them broke off."""
+
+_log = logging.getLogger(__name__)
 
 
 class SourceError(ValueError):
@@ -34,11 +43,13 @@ class Frame:
         name: As the source calls it: a path relative to the source, or ``frame_000001``.
         image: (H, W, 3) uint8 BGR.
         crop: Part to use, where the source says so.
+        stamp_ns: When it was taken, where the source says so: a bag's header stamp.
     """
 
     name: str
     image: NDArray[np.uint8]
     crop: Crop | None = None
+    stamp_ns: int | None = None
 
 
 class Source(Protocol):
@@ -107,7 +118,7 @@ class JsonlSource:
     def __init__(self, path: Path) -> None:
         """Count the lines; they are parsed as they are read."""
         self._path = path
-        with path.open() as lines:
+        with path.open("rb") as lines:
             self._count = sum(1 for line in lines if line.strip())
         if not self._count:
             raise SourceError(f"{path} is empty: expected one JSON object per line")
@@ -118,23 +129,34 @@ class JsonlSource:
 
     def __iter__(self) -> Iterator[Frame]:
         """Read the images in the order of the lines."""
-        with self._path.open() as lines:
+        first: dict[Path, int] = {}
+        with self._path.open("rb") as lines:
             for number, line in enumerate(lines, start=1):
-                if line.strip():
-                    yield self._frame(line, f"{self._path}, line {number}")
+                if not line.strip():
+                    continue
+                frame = self._frame(line, f"{self._path}, line {number}")
+                # Results are kept by name: a second one would overwrite the first one's mask.
+                if (before := first.setdefault(Path(frame.name), number)) != number:
+                    raise SourceError(
+                        f"{self._path}, line {number}: {frame.name} is on line {before} already: "
+                        "list every image once"
+                    )
+                yield frame
 
-    def _frame(self, line: str, where: str) -> Frame:
+    def _frame(self, line: bytes, where: str) -> Frame:
         """Read one line's image."""
         try:
             record: Any = json.loads(line)
-            name = str(record["image"])
-            crop = Crop(*(int(value) for value in record["crop"])) if record.get("crop") else None
+            name, crop = record["image"], _crop(record.get("crop"))
+            if not isinstance(name, str):
+                raise TypeError
         except json.JSONDecodeError as error:
             raise SourceError(f"{where}: not valid JSON: {error}") from None
-        except (KeyError, TypeError, AttributeError, ValueError):
+        except (KeyError, TypeError, AttributeError, ValueError, OverflowError):
+            found = line.strip()[:120].decode(errors="replace")
             raise SourceError(
-                f'{where}: expected {{"image": path, "crop": [x, y, width, height]}}, '
-                f"found {line.strip()[:120]}"
+                f'{where}: expected {{"image": path, "crop": [x, y, width, height]}} with whole '
+                f"pixels, found {found}"
             ) from None
         try:
             return Frame(name, read_image(self._path.parent / name), crop)
@@ -160,6 +182,8 @@ class VideoSource:
 
     def _open(self) -> Any:
         """Open the video."""
+        # FFmpeg's own complaints would bury our one line; OpenCV reads this at its first video.
+        os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
         capture = cv2.VideoCapture(str(self._path))
         if not capture.isOpened():
             raise SourceError(
@@ -178,6 +202,7 @@ class VideoSource:
 
         Raises:
             SourceError: The video ends early by more than a tenth: damaged, not just miscounted.
+                A smaller difference is logged as a warning.
         """
         capture, index = self._open(), 0
         try:
@@ -189,9 +214,16 @@ class VideoSource:
                 index += 1
         finally:
             capture.release()
-        if index < 0.9 * self._count:
+        if index < DAMAGED_BELOW * self._count:
             raise SourceError(
                 f"{self._path} broke off at frame {index} of {self._count}: the file is damaged"
+            )
+        if index < self._count:
+            _log.warning(
+                "%s ended at frame %d of the %d it announces: cut off, or miscounted",
+                self._path,
+                index,
+                self._count,
             )
 
 
@@ -215,27 +247,50 @@ class BagSource:
         """Deserialise and convert the images in the order of the bag."""
         with open_bag(self._path) as reader:
             connections = [c for c in reader.connections if c.topic == self.topic]
-            messages = reader.messages(connections=connections)
-            for index, (connection, _, data) in enumerate(messages):
+            messages = read_messages(reader, self._path, connections)
+            for index, (_, _, message) in enumerate(messages):
                 try:
-                    image = to_bgr(reader.deserialize(data, connection.msgtype))
+                    image = to_bgr(message)
                 except ValueError as error:
                     raise SourceError(
                         f"{self._path}, message {index} on {self.topic}: {error}"
                     ) from None
-                yield Frame(f"frame_{index:06d}", image)
+                stamp = message.header.stamp
+                stamp_ns = int(stamp.sec) * 1_000_000_000 + int(stamp.nanosec)
+                yield Frame(f"frame_{index:06d}", image, stamp_ns=stamp_ns)
+
+
+def _crop(values: Any) -> Crop | None:
+    """Read the crop of a jsonl line.
+
+    Raises:
+        TypeError, ValueError, OverflowError: It is not four whole numbers.
+    """
+    if values is None:
+        return None
+    if any(int(value) != value for value in values):
+        raise ValueError
+    return Crop(*(int(value) for value in values))
 
 
 def read_image(path: Path) -> NDArray[np.uint8]:
     """Read an image file as (H, W, 3) uint8 BGR, EXIF rotation ignored.
 
     Raises:
-        SourceError: Missing, or not an image.
+        SourceError: Missing, not an image, or cut off.
     """
     if not path.is_file():
         raise SourceError(f"there is no image {path}")
+    content = path.read_bytes()
+    for magic, kind in MAGIC.items():
+        if content.startswith(magic):
+            try:  # decoded, and refused, as the node does it with a CompressedImage
+                return to_bgr(SimpleNamespace(format=kind, data=content))
+            except ValueError as error:
+                raise SourceError(f"{path}: {error}") from None
     # IGNORE_ORIENTATION: labels and crops are in pixels of the stored image.
-    image = cv2.imread(str(path), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
+    flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
+    image = cv2.imdecode(np.frombuffer(content, np.uint8), flags) if content else None
     if image is None:
         raise SourceError(f"{path} is not an image that OpenCV can read: damaged or cut off?")
     return np.asarray(image, np.uint8)

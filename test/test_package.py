@@ -62,6 +62,18 @@ def test_lock_is_pinned_and_hashed_and_names_no_host(path):
     assert "://" not in text
 
 
+def pins(name):
+    """Return ``name==version`` of a lock; a name has several where Python versions differ."""
+    text = (ROOT / "requirements" / name).read_text()
+    return set(re.findall(r"^[a-z0-9][^\s=]*==\S+", text, re.MULTILINE))
+
+
+def test_test_set_agrees_with_the_runtime_set():
+    """What the tests see must be what the users run."""
+    assert len(pins("run.txt")) > 50
+    assert pins("run.txt") - pins("test.txt") == set()
+
+
 def test_runtime_set_has_no_torch():
     names = re.findall(r"^([\w.\-]+)==", (ROOT / "requirements" / "run.txt").read_text(), re.M)
     assert "onnxruntime" in names
