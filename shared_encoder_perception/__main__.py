@@ -6,6 +6,7 @@ Commands are imported when they are chosen, so that none pays for another's libr
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -30,6 +31,8 @@ REMEDIES: Final = {
 }
 """What to do when a command's libraries are missing."""
 
+LOG_PROGRESS_S: Final = "2"
+"""Seconds between progress lines that go to a file instead of a terminal."""
 USER_ERROR: Final = 2
 INTERRUPTED: Final = 130
 
@@ -44,6 +47,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not arguments or arguments[0] not in COMMANDS:
         return _usage(arguments)
     name, *rest = arguments
+    if not sys.stderr.isatty():
+        os.environ.setdefault("TQDM_MININTERVAL", LOG_PROGRESS_S)  # child processes inherit it
     module_name, purpose = COMMANDS[name]
     try:
         module = import_module(f"{PACKAGE}.{module_name}")

@@ -20,6 +20,7 @@ import json
 import os
 from array import array
 from collections.abc import Iterator
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 from typing import Any, Final
@@ -28,6 +29,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
+from tqdm.contrib.logging import logging_redirect_tqdm
 
 from shared_encoder_perception.backends import (
     BACKENDS,
@@ -128,12 +130,13 @@ class Tally:
 
 
 def remove_result(result: Path) -> None:
-    """Remove an earlier result with the files that it names, and nothing else of the folder."""
+    """Remove an earlier result and what its lines name; other files of the folder stay."""
     folder = result.parent
     (folder / SHEET).unlink(missing_ok=True)
     if not result.exists():
         return
-    with result.open() as lines:
+    # What cannot be read as our own lines names no files of ours.
+    with result.open("rb") as lines, suppress(ValueError, KeyError, TypeError):
         for line in lines:
             mask = Path(json.loads(line)["mask"] or "")
             if mask.parts[:1] == ("masks",) and ".." not in mask.parts:
@@ -155,7 +158,7 @@ def write_predictions(
     tally = Tally()
     sheet: list[NDArray[np.uint8]] = []
     part = result.with_name(result.name + ".part")
-    with part.open("w") as lines:
+    with part.open("w") as lines, logging_redirect_tqdm():
         frames: Iterator[Frame] = islice(iter(source), args.limit)
         for index, frame in enumerate(tqdm(frames, total=total, unit="image")):
             try:

@@ -153,10 +153,9 @@ class JsonlSource:
         except json.JSONDecodeError as error:
             raise SourceError(f"{where}: not valid JSON: {error}") from None
         except (KeyError, TypeError, AttributeError, ValueError, OverflowError):
-            found = line.strip()[:120].decode(errors="replace")
             raise SourceError(
                 f'{where}: expected {{"image": path, "crop": [x, y, width, height]}} with whole '
-                f"pixels, found {found}"
+                f"pixels, found {line.strip()[:120]!r}"
             ) from None
         try:
             return Frame(name, read_image(self._path.parent / name), crop)

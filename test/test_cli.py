@@ -62,7 +62,8 @@ BAD_INPUT = [
     ("images/", ["--limit", "0"], "--limit is 0"),
     ("images/", ["--model", "gone.onnx"], "cannot read the model gone.onnx"),
     ("images/", ["--crop", "0,0,900,320"], "does not fit an image of 800x320"),
-    ("cut/", [], "not an image that OpenCV can read"),
+    ("cut/", [], "a.png: compressed image (png) is truncated"),
+    ("text/", [], "not an image that OpenCV can read"),
 ]
 
 
@@ -73,6 +74,8 @@ def test_bad_input_is_one_clear_line(tmp_path, image, name, options, message):
     (tmp_path / "nobag" / "x.mcap").write_bytes(b"")
     (tmp_path / "cut").mkdir()
     (tmp_path / "cut" / "a.png").write_bytes(image.read_bytes()[:60])
+    (tmp_path / "text").mkdir()
+    (tmp_path / "text" / "a.png").write_text("no image")
     (tmp_path / "noise.mp4").write_bytes(bytes(range(256)) * 10)
     for file, text in {
         "empty.jsonl": "",

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from shared_encoder_perception.bags import open_bag
+from shared_encoder_perception.bags import open_bag, read_messages
 from shared_encoder_perception.demo.summary import Header, header_key
 from shared_encoder_perception.image_msg import to_bgr
 from shared_encoder_perception.messages import lane_from_message
@@ -31,9 +31,8 @@ def overlay_frames(bag: Path) -> Iterator[NDArray[np.uint8]]:
     with open_bag(bag) as reader:
         connections = [c for c in reader.connections if c.topic in TOPICS]
         total = sum(c.msgcount for c in connections)
-        messages = reader.messages(connections=connections)
-        for connection, _, data in tqdm(messages, total=total, desc="drawing", unit="msg"):
-            message = reader.deserialize(data, connection.msgtype)
+        messages = read_messages(reader, bag, connections)
+        for connection, _, message in tqdm(messages, total=total, desc="drawing", unit="msg"):
             key = header_key(message)
             parts = pending.setdefault(key, {})
             parts[TOPICS[connection.topic]] = message
@@ -81,11 +80,10 @@ def write_video(frames: Iterator[NDArray[np.uint8]], path: Path, rate: float) ->
                 count += 1
             if stream is not None:
                 container.mux(stream.encode())
-    except (av.FFmpegError, ValueError) as error:
-        part.unlink(missing_ok=True)
+        if count:
+            os.replace(part, path)
+    except av.FFmpegError as error:
         raise RuntimeError(f"cannot write the video {path}: {error}") from None
-    if count:
-        os.replace(part, path)
-    else:
+    finally:
         part.unlink(missing_ok=True)
     return count

@@ -10,7 +10,7 @@ import json
 import sys
 from pathlib import Path
 from time import monotonic
-from typing import Any, Final
+from typing import Final
 
 import rclpy
 from rclpy.executors import ExternalShutdownException
@@ -23,11 +23,12 @@ from shared_encoder_perception.image_msg import fill_image
 from shared_encoder_perception.msg import LaneLineArray, ModelInfo
 from shared_encoder_perception.outputs import ARRAY_TOPIC, INFO_TOPIC, LATCHED_QOS
 from shared_encoder_perception.preprocess import ImageTransform
-from shared_encoder_perception.sources import Source, open_source
+from shared_encoder_perception.sources import Frame, Source, open_source
 
 FRAME_ID: Final = "camera_front_optical"
 READY_TIMEOUT_S, SETTLE_S = 60.0, 1.0
 ANSWER_TIMEOUT_S: Final = 5.0
+INTERRUPTED: Final = 130
 QUEUE: Final = QoSProfile(
     history=HistoryPolicy.KEEP_LAST, depth=100, reliability=ReliabilityPolicy.RELIABLE
 )
@@ -64,13 +65,14 @@ class Player(Node):
         """Images without an answer so far."""
         return self.published - self.perceived - self.replaced - self.rejected
 
-    def publish(self, image: Any) -> None:
+    def publish(self, frame: Frame) -> None:
         """Crop and resize as a camera driver would, stamp and send."""
         assert self.input_size is not None
-        transform = ImageTransform.fit(image.shape[:2], self.input_size)
+        height, width = frame.image.shape[:2]
+        transform = ImageTransform.fit((height, width), self.input_size, frame.crop)
         message = Image()
         message.header.frame_id = FRAME_ID
-        fill_image(message, transform.image_to_input(image), "bgr8")
+        fill_image(message, transform.image_to_input(frame.image), "bgr8")
         message.header.stamp = self.get_clock().now().to_msg()
         self._publisher.publish(message)
         self.published += 1
@@ -105,14 +107,13 @@ def play(player: Player, source: Source, rate: float, limit: int | None) -> None
         player.spin_for(0.05)
     player.spin_for(SETTLE_S)  # both directions of discovery, on every topic
     total = min(len(source), limit or len(source)) or None
-    slow = None if sys.stderr.isatty() else 2.0
     start = monotonic()
-    with tqdm(total=total, unit="image", desc="driving", mininterval=slow or 0.1) as bar:
+    with tqdm(total=total, unit="image", desc="driving") as bar:
         for index, frame in enumerate(source):
             if limit is not None and index >= limit:
                 break
             player.spin_for(max(start + index / rate - monotonic(), 0.0))
-            player.publish(frame.image)
+            player.publish(frame)
             bar.set_postfix(perceived=player.perceived, dropped=player.replaced, refresh=False)
             bar.update()
         deadline = monotonic() + ANSWER_TIMEOUT_S
@@ -130,18 +131,22 @@ def main() -> int:
     parser.add_argument("--limit", type=int)
     parser.add_argument("--listeners", type=int, default=2, help="the node and the recorder")
     args = parser.parse_args()
-    rclpy.init()
-    player = Player(args.listeners)
+    player = None
     try:
+        rclpy.init()
+        player = Player(args.listeners)
         play(player, open_source(args.source, args.topic), args.rate, args.limit)
+        print(json.dumps({"published": player.published}), flush=True)
+    except (KeyboardInterrupt, ExternalShutdownException):
+        return INTERRUPTED
     except (ValueError, RuntimeError, OSError) as error:
+        if not rclpy.ok():  # told to stop: what fails after that is no news
+            return INTERRUPTED
         print(f"error: {error}", file=sys.stderr)
         return 2
-    except (KeyboardInterrupt, ExternalShutdownException):
-        return 130
     finally:
-        print(json.dumps({"published": player.published}), flush=True)
-        player.destroy_node()
+        if player is not None:
+            player.destroy_node()
         rclpy.try_shutdown()
     return 0
 

@@ -15,6 +15,7 @@ from typing import Final
 from shared_encoder_perception.bags import PACKAGE
 
 STOP_TIMEOUT_S: Final = 10.0
+TETHER: Final = f"{PACKAGE}.demo.tether"
 
 
 def fastdds_profile() -> Path:
@@ -64,9 +65,13 @@ class Processes:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Stop whatever still runs."""
-        for name in reversed(list(self._children)):
-            self.stop(name)
+        """Stop whatever still runs; a second Ctrl-C does it at once."""
+        try:
+            for name in reversed(list(self._children)):
+                self.stop(name)
+        finally:
+            for child in self._children.values():
+                _kill(child)
 
     def start(self, name: str, module: str, *arguments: str, visible: bool = False) -> None:
         """Run a module of ours in a process of its own.
@@ -79,8 +84,8 @@ class Processes:
         """
         with (self._log / f"{name}.log").open("w") as log:
             self._children[name] = subprocess.Popen(
-                [sys.executable, "-m", f"{PACKAGE}.{module}", *arguments],
-                stdin=subprocess.DEVNULL,
+                [sys.executable, "-m", TETHER, f"{PACKAGE}.{module}", *arguments],
+                stdin=subprocess.PIPE,  # never written: its end tells the tether that we are gone
                 stdout=subprocess.PIPE if visible else log,
                 stderr=None if visible else log,
                 env=self._environment,
@@ -97,20 +102,30 @@ class Processes:
         stream = self._children[name].stdout
         return stream.read() if stream is not None else ""
 
-    def last_line(self, name: str) -> str:
-        """Return the last line of a child's log."""
+    def last_words(self, name: str) -> str:
+        """Return how a child ended, and its last error or else its last line."""
         lines = (self._log / f"{name}.log").read_text(errors="replace").strip().splitlines()
-        return lines[-1] if lines else "it said nothing"
+        errors = [line for line in lines if "[ERROR]" in line or "[FATAL]" in line]
+        said = [*lines, *errors][-1] if lines else "it said nothing"
+        status = self._children[name].wait()
+        ended = f"killed by signal {-status}" if status < 0 else f"exit status {status}"
+        return f"{ended}: {said}"
 
     def stop(self, name: str) -> int:
         """Ask a child to end, and insist if it does not; return its exit status."""
-        child = self._children.pop(name)
+        child = self._children[name]
         if child.poll() is None:
-            child.send_signal(signal.SIGINT)
+            child.terminate()  # unlike SIGINT it is silent while Python still imports
             try:
                 child.wait(STOP_TIMEOUT_S)
             except subprocess.TimeoutExpired:
-                with contextlib.suppress(ProcessLookupError):
-                    os.killpg(child.pid, signal.SIGKILL)
-                child.wait()
+                _kill(child)
+        del self._children[name]
         return child.returncode
+
+
+def _kill(child: subprocess.Popen[str]) -> None:
+    """End a child at once, with all that it may have started."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(child.pid, signal.SIGKILL)
+    child.wait()

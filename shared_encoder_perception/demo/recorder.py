@@ -1,6 +1,6 @@
 """Writes inputs and outputs into one rosbag2 (mcap), as they arrive and without decoding them.
 
-Started by ``demo``. SIGINT or SIGTERM ends it after what is still queued has been written.
+Started by ``demo``. SIGTERM or SIGINT ends it after what is still queued has been written.
 """
 
 from __future__ import annotations

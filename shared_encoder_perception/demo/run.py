@@ -2,6 +2,8 @@
 
 python -m shared_encoder_perception demo                       a synthetic drive
 python -m shared_encoder_perception demo --video drive.mp4     your own
+
+The results of an earlier drive in the same --out are replaced.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ import json
 import os
 import shutil
 import signal
+import sys
 from pathlib import Path
 from time import sleep
 from typing import Final
@@ -23,6 +26,9 @@ from shared_encoder_perception.sources import open_source
 
 RATE_HZ: Final = 15.0
 POLL_S: Final = 0.1
+RESULTS: Final = ("bag", "recording", "log", "overlay.mp4", "summary.json")
+MARKER: Final = ".shared_encoder_perception_demo"
+"""In a folder that holds it, ``RESULTS`` are ours to replace."""
 INCOMPLETE: Final = 1
 COUNT_EVERY_IMAGE: Final = (
     *("-p", "qos_overrides./image.subscription.reliability:=reliable"),
@@ -54,18 +60,13 @@ def run(args: argparse.Namespace) -> int:
     source = args.video or args.images or args.bag
     if source is not None:
         open_source(source, args.topic)  # a mistake here must not cost the start of three processes
-    log, bag = args.out / "log", args.out / "bag"
+    clear(args.out, source)
+    log, bag, recording = (args.out / name for name in ("log", "bag", "recording"))
     video, result = args.out / "overlay.mp4", args.out / "summary.json"
-    recording = args.out / "recording"
-    for old in (bag, recording, log):
-        shutil.rmtree(old, ignore_errors=True)
-    for old in (video, result):
-        old.unlink(missing_ok=True)
-    log.mkdir(parents=True)
+    log.mkdir()
     recording.mkdir()
     source = source or synthetic_clip(args.out / "cache")
-    # SIGTERM must stop the children as Ctrl-C does.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    stop_on_signals()
     published = drive(args, source, log, recording / bag.name)
     os.replace(recording / bag.name, bag)
     recording.rmdir()
@@ -79,6 +80,38 @@ def run(args: argparse.Namespace) -> int:
     print(f"bag      {bag}")
     print(f"summary  {result}")
     return verdict(summary)
+
+
+def clear(out: Path, source: Path | None) -> None:
+    """Make ``out`` ready: remove an earlier drive's results, and only those.
+
+    Raises:
+        ValueError: Something there is not ours to remove, or is the drive to be played.
+    """
+    marker, old = out / MARKER, [out / name for name in RESULTS if (out / name).exists()]
+    if old and not marker.is_file():
+        raise ValueError(
+            f"{old[0]} was not written by this command and would be replaced: choose another --out"
+        )
+    for path in old:
+        if source is not None and source.resolve().is_relative_to(path.resolve()):
+            raise ValueError(
+                f"{source} would be replaced by the new recording: choose another --out, or move it"
+            )
+    for path in old:
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+    out.mkdir(parents=True, exist_ok=True)
+    marker.touch()
+
+
+def stop_on_signals() -> None:
+    """Let SIGTERM and a closed terminal stop the children as Ctrl-C does."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) != signal.SIG_IGN:  # nohup stays nohup
+            signal.signal(number, signal.default_int_handler)
 
 
 def drive(args: argparse.Namespace, source: Path, log: Path, bag: Path) -> int:
@@ -107,7 +140,7 @@ def drive(args: argparse.Namespace, source: Path, log: Path, bag: Path) -> int:
             for name in ("node", "recorder"):
                 if not processes.running(name):
                     raise RuntimeError(
-                        f"the {name} stopped early: {processes.last_line(name)} "
+                        f"the {name} stopped early, {processes.last_words(name)} "
                         f"(see {log / (name + '.log')})"
                     )
             sleep(POLL_S)
@@ -126,9 +159,12 @@ def drive(args: argparse.Namespace, source: Path, log: Path, bag: Path) -> int:
 def verdict(summary: DriveSummary) -> int:
     """Return the exit status, and say what is wrong if something is."""
     if summary.published == 0 or summary.complete == 0:
-        print("error: no image came back")
+        print("error: no image came back", file=sys.stderr)
         return INCOMPLETE
     if summary.unexplained:
-        print(f"error: {summary.unexplained} images neither came back nor were counted as dropped")
+        print(
+            f"error: {summary.unexplained} images neither came back nor were counted as dropped",
+            file=sys.stderr,
+        )
         return INCOMPLETE
     return 0

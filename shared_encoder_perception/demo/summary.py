@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from shared_encoder_perception.bags import open_bag
+from shared_encoder_perception.bags import open_bag, read_messages
 from shared_encoder_perception.structures import LANE_NAMES, LaneStatus
 
 STAGES: Final = ("conversion", "preprocess", "inference", "decode", "processing")
@@ -76,10 +76,8 @@ def summarise(bag: Path, published: int) -> DriveSummary:
     answers: dict[Header, set[str]] = defaultdict(set)
     arrays: list[tuple[float, Any]] = []
     with open_bag(bag) as reader:
-        for connection, arrived_ns, data in reader.messages():
-            if connection.topic == "/model_info":
-                continue
-            message = reader.deserialize(data, connection.msgtype)
+        connections = [c for c in reader.connections if c.topic != "/model_info"]
+        for connection, arrived_ns, message in read_messages(reader, bag, connections):
             key = header_key(message)
             if connection.topic == "/image":
                 images.add(key)

@@ -17,8 +17,11 @@ MIN_LANE_PX: Final = 6.0
 """Where a lane is narrower than this its centre line ends: nobody could label it."""
 MIN_EXTENT_PX: Final = 24.0
 """At an image height of 320."""
+MAX_JUMP: Final = 0.03
+"""Columns per row, in image widths, beyond which a centre line ends."""
+HORIZON_TANGENT: Final = 1e-4
 SPLIT_BEHIND_M: Final = 3.0
-"""A split that begins nearer than this is behind us: its road no longer leaves from our lane."""
+"""A split that is a quarter lane away here already is passed: it no longer leaves our lane."""
 SPLIT_SEEN_M: Final = 90.0
 """By this distance a split must have left by half a lane to count as visible."""
 
@@ -105,7 +108,10 @@ class Road:
 
     def split_ahead(self, distance_m: float) -> bool:
         """Whether the split leaves the ego lane ahead, near enough to be seen leaving."""
-        if self.split is None or self.split.start_m < distance_m + SPLIT_BEHIND_M:
+        if self.split is None:
+            return False
+        here = self.split.offset_m(np.array(distance_m + SPLIT_BEHIND_M))
+        if abs(here) > self.width_m / 4:
             return False
         seen = self.split.offset_m(np.array(distance_m + SPLIT_SEEN_M))
         return bool(abs(seen) > self.width_m / 2)
@@ -184,7 +190,7 @@ def see_ground(camera: Camera, lateral: NDArray, height: NDArray) -> Ground:
     tangent = (camera.height_m - height) / DEPTHS_M
     lowest = np.minimum.accumulate(tangent)
     seen = tangent <= lowest + 1e-9  # the rest hides behind a crest
-    hit = down >= max(float(lowest[-1]), 1e-4)
+    hit = down >= max(float(lowest[-1]), HORIZON_TANGENT)
     depth = np.interp(down, tangent[seen][::-1], DEPTHS_M[seen][::-1]).astype(np.float32)
     near = down > tangent[0]
     depth[near] = (camera.height_m / np.maximum(down, 1e-4))[near]
@@ -206,12 +212,16 @@ def lane_line(
     tangent = (camera.height_m - height) / DEPTHS_M
     visible = tangent <= np.minimum.accumulate(tangent) + 1e-9
     visible &= camera.focal_px * road.width_m / DEPTHS_M > MIN_LANE_PX
+    visible &= tangent > HORIZON_TANGENT  # a climb above the horizon is not painted
     points = camera.project(lateral + offset, height, DEPTHS_M)[visible]
     rows = np.arange(np.floor(points[:, 1].max()), np.ceil(points[:, 1].min()) - 1, -1.0)
     order = np.argsort(points[:, 1])
     columns = np.interp(rows, points[order, 1], points[order, 0])
     inside = (columns >= 0) & (columns <= camera.size[1] - 1)
     inside &= (rows >= 0) & (rows <= camera.size[0] - 1)
+    jump = np.abs(np.diff(columns, prepend=columns[0])) > MAX_JUMP * camera.size[1]
+    if jump.any():  # the far end of a bend, seen flat: no label could follow it row by row
+        inside[int(jump.argmax()) :] = False
     if not inside.any() or np.ptp(rows[inside]) < MIN_EXTENT_PX * camera.size[0] / 320:
         return None
     return np.stack((columns, rows), axis=1)[inside].astype(np.float32)
