@@ -18,7 +18,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-ITERATIONS: Final = 3
+ITERATIONS: Final = 2
 TUKEY: Final = 4.685
 """Tukey biweight constant: 95 % efficiency under Gaussian noise."""
 MIN_SCALE: Final = 0.15

@@ -45,16 +45,18 @@ def find_keypoints(maps: NDArray[np.float32], threshold: float) -> Keypoints | N
     Returns ``None`` when no head has any. Per head the strongest ``MAX_KEYPOINTS`` are kept.
     """
     heat = maps[:, 0]
-    keep = heat >= threshold
-    keep[:, :, 1:] &= heat[:, :, 1:] >= heat[:, :, :-1]
-    keep[:, :, :-1] &= heat[:, :, :-1] >= heat[:, :, 1:]
-    head, row, column = np.nonzero(keep)
+    heads, rows, columns = heat.shape
+    # Few cells are hot: look at the neighbours of those only.
+    hot = np.flatnonzero(heat >= threshold)
+    head, row, column = hot // (rows * columns), hot // columns % rows, hot % columns
+    score = heat[head, row, column]
+    ridge = score >= heat[head, row, np.maximum(column - 1, 0)]
+    ridge &= score >= heat[head, row, np.minimum(column + 1, columns - 1)]
+    head, row, column, score = head[ridge], row[ridge], column[ridge], score[ridge]
     if not len(head):
         return None
-    score = heat[head, row, column]
     order = np.lexsort((-score, head))
     head, row, column, score = head[order], row[order], column[order], score[order]
-    heads, rows = heat.shape[:2]
     counts = np.bincount(head, minlength=heads)
     slot = np.arange(len(head)) - np.repeat(np.cumsum(counts) - counts, counts)
     strong = slot < MAX_KEYPOINTS
@@ -71,13 +73,11 @@ def find_keypoints(maps: NDArray[np.float32], threshold: float) -> Keypoints | N
     per_row = np.bincount(head * rows + row, minlength=heads * rows)[head * rows + row]
     # One vote per row, not per cell: flat neighbour lanes have several cells in a row and would
     # outvote the ego lane where a head confuses the two.
-    columns = (u, v, row, score, u + values[:, 0], v + values[:, 1], score / per_row)
-    padded = []
-    for values_of_one in columns:
-        array = np.zeros((heads, int(slot.max()) + 1), values_of_one.dtype)
-        array[head, slot] = values_of_one
-        padded.append(array)
-    return Keypoints(*padded)
+    found = (u, v, row, score, u + values[:, 0], v + values[:, 1], score / per_row)
+    padded = np.zeros((len(found), heads, int(slot.max()) + 1))
+    padded[:, head, slot] = found
+    u, v, row, score, start_u, start_v, weight = padded
+    return Keypoints(u, v, row.astype(np.int64), score, start_u, start_v, weight)
 
 
 def vote_for_start(
@@ -103,7 +103,9 @@ def vote_for_start(
         unlikely += ((few_v[:, :, 0] - priors[:, 1:2]) / priors[:, 3:4]) ** 2
         support = support / (1.0 + unlikely / PRIOR_TAIL)
     voters = weight * agree[np.arange(len(u)), support.argmax(axis=1)]
-    centre_u, centre_v = weighted_median(u, voters), weighted_median(v, voters)
+    centre_u, centre_v = weighted_median(np.concatenate((u, v)), np.tile(voters, (2, 1))).reshape(
+        2, len(u)
+    )
     distance = np.maximum(np.abs(u - centre_u[:, None]), np.abs(v - centre_v[:, None]))
     inlier = (distance <= VOTE_RADIUS) & (points.score > 0)
     return centre_v, inlier, weighted_median(distance, inlier.astype(np.float64))

@@ -23,6 +23,14 @@ LANE_COLOURS: Final = MappingProxyType(
 )
 """BGR, after the colour-blind-safe palette of Okabe and Ito."""
 
+NOT_DETECTED_COLOUR: Final = (150, 150, 150)
+LEGEND: Final = MappingProxyType(
+    {lane: lane.label.removesuffix("_ego").replace("_", " ") for lane in LaneId}
+)
+FONT: Final = cv2.FONT_HERSHEY_SIMPLEX
+LETTERS, SMALLEST_LETTERS = 0.55, 0.4
+"""OpenCV font scales: at ``REFERENCE_WIDTH``, and below which nobody can read them."""
+
 MASK_COLOUR: Final = (178, 114, 0)
 MASK_OPACITY: Final = 0.35
 REFERENCE_WIDTH: Final = 800
@@ -74,18 +82,23 @@ def draw_line(
 
 def _draw_legend(canvas: NDArray[np.uint8], lanes: Sequence[LaneLine], scale: float) -> None:
     """Name each lane and its confidence in the top-left corner (in place)."""
-    size, step = 0.42 * scale, round(16 * scale)
-    for row, line in enumerate(lanes):
-        at = (round(6 * scale), step * (row + 1))
-        state = f"{line.confidence:.2f}" if line.detected else "-"
-        text = f"{line.lane_id.label.replace('_', ' ')} {state}"
-        colour = LANE_COLOURS[line.lane_id] if line.detected else (150, 150, 150)
-        cv2.putText(canvas, text, at, cv2.FONT_HERSHEY_SIMPLEX, size, (20, 20, 20), 3, cv2.LINE_AA)
-        cv2.putText(canvas, text, at, cv2.FONT_HERSHEY_SIMPLEX, size, colour, 1, cv2.LINE_AA)
+    size, thickness = max(LETTERS * scale, SMALLEST_LETTERS), max(round(scale), 1)
+    row, margin = round(36 * size), round(12 * size)
+    texts = [
+        f"{LEGEND[line.lane_id]} {line.confidence:.2f}" if line.detected else LEGEND[line.lane_id]
+        for line in lanes
+    ]
+    width = max(cv2.getTextSize(text, FONT, size, thickness)[0][0] for text in texts)
+    # Letters alone drown on a bright road.
+    canvas[: row * len(lanes) + margin, : width + 2 * margin] //= 3
+    for index, (line, text) in enumerate(zip(lanes, texts, strict=True), start=1):
+        colour = LANE_COLOURS[line.lane_id] if line.detected else NOT_DETECTED_COLOUR
+        at = (margin, row * index - margin // 3)
+        cv2.putText(canvas, text, at, FONT, size, colour, thickness, cv2.LINE_AA)
 
 
 def tile(
-    images: Sequence[NDArray[np.uint8]], columns: int = 3, width: int = 480
+    images: Sequence[NDArray[np.uint8]], columns: int = 3, width: int = 640
 ) -> NDArray[np.uint8]:
     """Arrange pictures of any size on one sheet.
 

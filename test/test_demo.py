@@ -1,11 +1,13 @@
 """The main job: real processes over Fast DDS, every image accounted for."""
 
+import contextlib
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -16,6 +18,8 @@ pytest.importorskip("shared_encoder_perception.msg", reason="the messages are no
 
 from shared_encoder_perception.bags import open_bag
 from shared_encoder_perception.demo.overlay import write_video
+from shared_encoder_perception.demo.processes import Processes
+from shared_encoder_perception.demo.run import MARKER, RESULTS, clear
 from shared_encoder_perception.demo.summary import summarise
 from shared_encoder_perception.sources import VideoSource
 from shared_encoder_perception.training.synthetic import Drive
@@ -85,20 +89,82 @@ def test_a_missing_source_costs_no_process(tmp_path):
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_interrupting_leaves_no_process_behind(tmp_path, images, number):
+def children_of(pid):
+    """Return the process ids of the children."""
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def running(pids):
+    """Return those that still run; what has ended but was not collected has no command line."""
+    found = []
+    for pid in pids:
+        with contextlib.suppress(OSError):
+            if Path(f"/proc/{pid}/cmdline").read_text():
+                found.append(pid)
+    return found
+
+
+def wait_for(condition, seconds=30):
+    deadline = time.monotonic() + seconds
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return condition()
+
+
+SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL]
+
+
+@pytest.mark.parametrize("number", SIGNALS, ids=lambda number: number.name)
+def test_however_it_ends_no_process_is_left(tmp_path, images, number):
     out = tmp_path / "out"
-    process = demo(out, "--images", images, "--rate", 1)
-    deadline = time.monotonic() + 30
-    while not (out / "log" / "player.log").exists() and time.monotonic() < deadline:
-        time.sleep(0.1)
-    time.sleep(2)
+    process = demo(
+        out,
+        *("--images", images, "--rate", 1),
+        # A shell that runs pytest in the background has Ctrl-C ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
+    log = out / "log" / "node.log"
+    assert wait_for(lambda: log.exists() and "active: listening" in log.read_text())
+    children = children_of(process.pid)
+    assert len(running(children)) == 3, "recorder, node and player"
     process.send_signal(number)
-    process.communicate(timeout=30)
-    assert process.returncode != 0
-    leftover = subprocess.run(["pgrep", "-f", str(out)], capture_output=True, text=True).stdout
-    assert leftover.split() == []
+    _, stderr = process.communicate(timeout=30)
+    assert process.returncode == (-number if number == signal.SIGKILL else 130), stderr
+    assert "Traceback" not in stderr
+    assert wait_for(lambda: not running(children), 8), running(children)
+    assert not (out / "bag").exists()
     assert not (out / "summary.json").exists()
+
+
+def test_a_second_interrupt_kills(tmp_path, monkeypatch):
+    """A child that takes its time must not outlive an impatient user."""
+
+    def interrupted(name):
+        raise KeyboardInterrupt
+
+    processes = Processes(tmp_path)
+    monkeypatch.setattr(processes, "stop", interrupted)
+    with contextlib.suppress(KeyboardInterrupt), processes:
+        processes.start("recorder", "demo.recorder", str(tmp_path / "bag"))
+        child = processes._children["recorder"]
+    assert child.poll() == -signal.SIGKILL
+
+
+def test_only_what_the_demo_wrote_is_replaced(tmp_path, images):
+    out = tmp_path / "workspace"
+    (out / "log").mkdir(parents=True)
+    with pytest.raises(ValueError, match="log was not written by this command"):
+        clear(out, None)
+    (out / "log").rmdir()
+    (out / "mine.txt").touch()
+    clear(out, None)
+    for name in RESULTS:
+        (out / name).mkdir()
+    with pytest.raises(ValueError, match="would be replaced by the new recording"):
+        clear(out, out / "bag")
+    assert (out / "summary.json").exists(), "refused before anything was removed"
+    clear(out, images)
+    assert {path.name for path in out.iterdir()} == {"mine.txt", MARKER}
 
 
 def test_video_is_complete_or_not_there(tmp_path):

@@ -1,6 +1,9 @@
 """predict: every kind of source, the format of its output, and no half-finished results."""
 
 import json
+import subprocess
+import sys
+import time
 
 import cv2
 import numpy as np
@@ -122,6 +125,37 @@ def test_a_finished_result_is_not_overwritten_by_accident(tmp_path, images, caps
     assert main(arguments) == 2
     assert "--force" in capsys.readouterr().err
     assert main([*arguments, "--force"]) == 0
+
+
+def test_force_removes_what_the_earlier_result_named_and_nothing_else(tmp_path, images):
+    out = tmp_path / "out"
+    write_folder(tmp_path / "in", images)
+    predict(tmp_path / "in", out, "--overlay", "--sheet")
+    (out / "masks" / "label.png").write_text("somebody else's")
+    records = predict(tmp_path / "in" / "side1", out, "--force")
+    files = {path.relative_to(out).as_posix() for path in out.rglob("*") if path.is_file()}
+    assert files == {"predictions.jsonl", "masks/label.png", records[0]["mask"]}
+
+
+def test_force_over_a_foreign_file(tmp_path, images):
+    write_folder(tmp_path / "in", images[:1])
+    (tmp_path / "out").mkdir()
+    for text in ("no json", '{"mask": "../in/side0/0.png"}', '{"mask": 5}', "{}"):
+        (tmp_path / "out" / "predictions.jsonl").write_text(text)
+        assert len(predict(tmp_path / "in", tmp_path / "out", "--force")) == 1
+
+
+def test_a_killed_run_leaves_only_the_part(tmp_path, images):
+    write_folder(tmp_path / "in", images * 60)
+    out = tmp_path / "out"
+    command = [sys.executable, "-m", "shared_encoder_perception", "predict"]
+    options = ["--input", str(tmp_path / "in"), "--out", str(out)]
+    with subprocess.Popen([*command, *options], stderr=subprocess.DEVNULL) as process:
+        deadline = time.monotonic() + 30
+        while not list(out.rglob("*.png")) and time.monotonic() < deadline:
+            time.sleep(0.02)
+        process.kill()
+    assert {path.name for path in out.iterdir()} == {"masks", "predictions.jsonl.part"}
 
 
 def test_a_run_that_fails_half_way_leaves_only_the_part(tmp_path, images):

@@ -48,6 +48,23 @@ def test_the_mask_tints_its_pixels_only():
     assert picture[250, 600].tolist() == [100, 100, 100]
 
 
+@pytest.mark.parametrize("size", [(1, 1), (20, 50), (227, 404), (720, 1280)])
+def test_any_size_can_be_drawn(size):
+    grey = np.full((*size, 3), 100, np.uint8)
+    lanes = tuple(LaneLine(lane) for lane in LaneId)
+    picture = draw(grey, Perception(size, lanes, None))
+    assert picture.shape == grey.shape
+    assert (picture[-1, -1] == 100).all() or size[0] <= 20
+
+
+def test_the_legend_is_readable_on_a_white_road():
+    white = np.full((*SIZE, 3), 255, np.uint8)
+    corner = draw(white, perception(ego=[[400, 300], [400, 100]]))[:20, :80]
+    ego = (np.abs(corner.astype(int) - LANE_COLOURS[LaneId.EGO]).max(axis=2) < 60).sum()
+    assert ego > 50, "letters in the lane's colour"
+    assert np.median(corner) < 100, "on a dark ground"
+
+
 def test_another_size_is_refused():
     with pytest.raises(ValueError, match="the perception is of"):
         draw(np.zeros((10, 10, 3), np.uint8), perception())

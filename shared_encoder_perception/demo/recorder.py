@@ -33,8 +33,9 @@ BAG_VERSION: Final = 9
 QUEUE: Final = QoSProfile(
     history=HistoryPolicy.KEEP_LAST, depth=200, reliability=ReliabilityPolicy.RELIABLE
 )
+IMAGE_TOPIC: Final = "image"
 TOPICS: Final = {
-    "image": (Image, QUEUE),
+    IMAGE_TOPIC: (Image, QUEUE),
     **dict.fromkeys(LANE_TOPICS, (LaneLine, QUEUE)),
     MASK_TOPIC: (Image, QUEUE),
     ARRAY_TOPIC: (LaneLineArray, QUEUE),
@@ -49,12 +50,30 @@ class Recorder(Node):
         """Subscribe; ``writer`` is an open rosbags ``Writer``."""
         super().__init__("recorder")
         self.written = 0
-        for topic, (kind, qos) in TOPICS.items():
-            package, name = kind.__module__.split(".")[0], kind.__name__
-            connection = writer.add_connection(
-                f"/{topic}", f"{package}/msg/{name}", typestore=typestore()
-            )
-            self.create_subscription(kind, topic, self._callback(writer, connection), qos, raw=True)
+        self._writer = writer
+        self._outputs = [self._record(topic) for topic in TOPICS if topic != IMAGE_TOPIC]
+        self._listens_to_images = False
+
+    def listen_to_images(self) -> None:
+        """Subscribe to the images once every output is connected to the node.
+
+        The player waits for this subscription, and sees no other: so nothing it sends can be
+        answered on a topic that is not connected yet.
+        """
+        connected = all(output.get_publisher_count() > 0 for output in self._outputs)
+        if connected and not self._listens_to_images:
+            self._record(IMAGE_TOPIC)
+            self._listens_to_images = True
+
+    def _record(self, topic: str) -> Any:
+        """Subscribe to one topic and write what comes."""
+        kind, qos = TOPICS[topic]
+        package, name = kind.__module__.split(".")[0], kind.__name__
+        connection = self._writer.add_connection(
+            f"/{topic}", f"{package}/msg/{name}", typestore=typestore()
+        )
+        callback = self._callback(self._writer, connection)
+        return self.create_subscription(kind, topic, callback, qos, raw=True)
 
     def _callback(self, writer: Any, connection: Any) -> Any:
         """Return what writes one topic's messages, stamped with their arrival."""
@@ -81,6 +100,7 @@ def main() -> int:
         before = -1
         while not stopping or before != recorder.written:
             before = recorder.written
+            recorder.listen_to_images()
             executor.spin_once(timeout_sec=0.2)
         recorder.destroy_node()
     rclpy.try_shutdown()
