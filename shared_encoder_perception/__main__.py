@@ -17,8 +17,9 @@ COMMANDS: Final = {
     "predict": ("predict", "perceive images, a video or a bag; no ROS needed"),
     "evaluate": ("evaluation.evaluate", "score a model on labelled images"),
     "benchmark": ("benchmark", "measure the stages of the predictor and of the node"),
-    "sheet": ("training.sheet", "draw a sheet of synthetic samples with their labels"),
-    "train": ("training.train", "train the network on the synthetic world"),
+    "dataset": ("training.dataset", "convert, check, merge, count and view data sets"),
+    "sheet": ("training.sheet", "draw what training sees: rendered worlds, or a config's samples"),
+    "train": ("training.train", "train the network"),
     "export": ("training.export", "turn a checkpoint into an ONNX artifact"),
 }
 """Name -> (module, what it does). A module has ``add_arguments(parser)`` and ``run(args)``."""

@@ -25,7 +25,6 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
@@ -41,7 +40,7 @@ from shared_encoder_perception.predictor import STAGES, Predictor
 from shared_encoder_perception.preprocess import Crop
 from shared_encoder_perception.sources import Frame, Source, open_source
 from shared_encoder_perception.structures import LANE_NAMES, LaneLine, Perception
-from shared_encoder_perception.visualize import draw, tile
+from shared_encoder_perception.visualize import draw, tile, write_picture
 
 RESULT: Final = "predictions.jsonl"
 SHEET: Final = "sheet.png"
@@ -93,7 +92,7 @@ def run(args: argparse.Namespace) -> int:
     remove_result(result)
     tally, sheet = write_predictions(predictor, source, args, result)
     if args.sheet:
-        write_png(args.out / SHEET, tile(sheet))
+        write_picture(args.out / SHEET, tile(sheet))
     print(tally)
     print(f"predictions: {result}")
     if args.sheet:
@@ -167,14 +166,14 @@ def write_predictions(
                 raise ValueError(f"{frame.name}: {error}") from None
             mask = mask_path(frame.name)
             if perception.mask is not None:
-                write_png(args.out / mask, perception.mask.binary())
+                write_picture(args.out / mask, perception.mask.binary())
             lines.write(json.dumps(to_record(frame.name, perception, mask)) + "\n")
             tally.add(perception)
             wanted = args.sheet and index % every == 0 and len(sheet) < SHEET_PICTURES
             if args.overlay or wanted:
                 picture = draw(frame.image, perception)
                 if args.overlay:
-                    write_png(args.out / overlay_path(mask), picture)
+                    write_picture(args.out / overlay_path(mask), picture)
                 if wanted:
                     sheet.append(picture)
     os.replace(part, result)
@@ -214,18 +213,3 @@ def _lane_record(line: LaneLine) -> dict[str, Any] | None:
         "confidence": round(line.confidence, 4),
         "points": [[round(float(x), 2), round(float(y), 2)] for x, y in line.points_px],
     }
-
-
-def write_png(path: Path, image: NDArray[np.uint8]) -> None:
-    """Write a PNG that is never seen half-written.
-
-    Raises:
-        OSError: The folder cannot be written.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    encoded, data = cv2.imencode(".png", image)
-    if not encoded:
-        raise OSError(f"cannot encode {path} as PNG")
-    part = path.with_name(path.name + ".part")
-    part.write_bytes(data.tobytes())
-    os.replace(part, path)

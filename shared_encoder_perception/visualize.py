@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
+from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
@@ -80,6 +82,12 @@ def draw_line(
         cv2.polylines(canvas, points, False, colour, round(width * scale), cv2.LINE_AA, 4)
 
 
+def outline_lane(canvas: NDArray[np.uint8], points_px: NDArray) -> None:
+    """Draw a labelled line thinly in white, to be compared with a perceived one (in place)."""
+    points = [np.round(points_px * 16).astype(np.int32)]
+    cv2.polylines(canvas, points, False, (255, 255, 255), 1, cv2.LINE_AA, 4)
+
+
 def _draw_legend(canvas: NDArray[np.uint8], lanes: Sequence[LaneLine], scale: float) -> None:
     """Name each lane and its confidence in the top-left corner (in place)."""
     size, thickness = max(LETTERS * scale, SMALLEST_LETTERS), max(round(scale), 1)
@@ -126,3 +134,21 @@ def tile(
             row[: image.shape[0], left : left + width] = image
         rows.append(row)
     return np.vstack(rows)
+
+
+def write_picture(path: Path, image: NDArray[np.uint8]) -> None:
+    """Write a picture that is never seen half-written; the suffix decides its format.
+
+    Raises:
+        OSError: The folder cannot be written, or the format is unknown.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        encoded, data = cv2.imencode(path.suffix, image)
+    except cv2.error:
+        encoded = False
+    if not encoded:
+        raise OSError(f"cannot encode {path} as {path.suffix or 'a picture'}: use .png or .jpg")
+    part = path.with_name(path.name + ".part")
+    part.write_bytes(data.tobytes())
+    os.replace(part, path)

@@ -6,15 +6,19 @@ torch = pytest.importorskip("torch", reason="the offline side needs torch: make 
 
 from torch.nn import functional
 
-from shared_encoder_perception.model.network import LANE_LOGITS, MASK_LOGITS
+from shared_encoder_perception.model.architectures import LANE_LOGITS, MASK_LOGITS
 from shared_encoder_perception.structures import LaneId
 from shared_encoder_perception.training.losses import (
-    LOSS_WEIGHTS,
+    REGION_LOSSES,
+    TASK_PARTS,
     Batch,
     Criterion,
     NonFiniteLossError,
     dice,
     focal,
+    heat_loss,
+    lovasz,
+    task_losses,
 )
 from shared_encoder_perception.training.targets import encode_lanes
 
@@ -55,17 +59,36 @@ def perfect(one):
     }
 
 
-def test_total_is_the_weighted_sum_of_all_parts():
-    parts = Criterion()(logits(), batch({LaneId.EGO: LINE}))
-    assert set(parts) == {*LOSS_WEIGHTS, "total"}
-    total = sum(weight * parts[name] for name, weight in LOSS_WEIGHTS.items())
+@pytest.mark.parametrize("region", REGION_LOSSES)
+def test_total_is_the_weighted_sum_of_all_parts(region):
+    parts = Criterion(region)(logits(), batch({LaneId.EGO: LINE}))
+    weights = {name: weight for part in TASK_PARTS.values() for name, weight in part.items()}
+    assert set(parts) == {*weights, "total"}
+    total = sum(weight * parts[name] for name, weight in weights.items())
     assert torch.allclose(parts["total"], total)
+    assert torch.allclose(parts["total"], sum(task_losses(parts).values()))
 
 
-def test_perfect_answers_cost_nothing():
+@pytest.mark.parametrize("region", REGION_LOSSES)
+def test_perfect_answers_cost_nothing(region):
     one = batch(dict.fromkeys(LaneId, None) | {LaneId.EGO: LINE})
-    for name, value in Criterion()(perfect(one), one).items():
+    for name, value in Criterion(region)(perfect(one), one).items():
         assert value < 1e-3, name
+
+
+def test_unknown_region_loss_is_named():
+    with pytest.raises(ValueError, match=r"'iou'.*dice.*lovasz"):
+        Criterion("iou")
+
+
+def test_focal_with_gamma_0_is_binary_cross_entropy():
+    x, target = torch.randn(1000, requires_grad=True), (torch.rand(1000) > 0.5).float()
+    entropy = functional.binary_cross_entropy_with_logits(x, target, reduction="none")
+    ours = focal(x, target, gamma=0.0)
+    assert torch.allclose(ours, entropy, atol=1e-6)
+    (theirs,) = torch.autograd.grad(entropy.sum(), x)
+    (mine,) = torch.autograd.grad(ours.sum(), x)
+    assert torch.allclose(mine, theirs, atol=1e-6)
 
 
 def test_focal_is_binary_cross_entropy_times_its_modulation():
@@ -87,6 +110,53 @@ def test_unknown_lanes_and_ignored_pixels_train_nothing():
     Criterion()(answer, batch({}, mask=127))["total"].backward()
     assert answer[LANE_LOGITS].grad.abs().max() == 0
     assert answer[MASK_LOGITS].grad.abs().max() == 0
+
+
+def test_a_batch_of_absent_lanes_is_finite_and_teaches_absent():
+    """Gradient descent on such batches alone drives every heat map towards zero."""
+    absent = batch(dict.fromkeys(LaneId, None))
+    answer = logits(requires_grad=True)
+    parts = Criterion()(answer, absent)
+    assert all(torch.isfinite(value) for value in parts.values())
+    parts["heat"].backward()
+    assert (answer[LANE_LOGITS].grad[:, :, 0] > 0).all()
+    assert answer[LANE_LOGITS].grad[:, :, 1:].abs().max() == 0
+
+
+def test_heads_count_alike_however_seldom_they_are_labelled():
+    """One image that knows the split head weighs as much as four that know the ego head."""
+    maps, many = torch.zeros(4, 5, 8, 12), torch.zeros(4, 5, dtype=torch.bool)
+    many[:, 0], many[0, 3] = True, True
+    answer = torch.zeros(4, 5, 8, 12, requires_grad=True)
+    heat_loss(answer, maps, many).backward()
+    per_head = answer.grad.abs().sum(dim=(0, 2, 3))
+    assert torch.allclose(per_head[0], per_head[3])
+    assert per_head[[1, 2, 4]].max() == 0
+
+
+def test_an_ignored_head_has_zero_gradient():
+    answer = logits(requires_grad=True)
+    Criterion()(answer, batch({LaneId.EGO: LINE}))["total"].backward()
+    assert answer[LANE_LOGITS].grad[:, 0].abs().max() > 0
+    assert answer[LANE_LOGITS].grad[:, 1:].abs().max() == 0
+
+
+def test_ignored_pixels_do_not_change_the_mask_losses():
+    torch.manual_seed(0)
+    x, truth = torch.randn(2, 8, 8), (torch.rand(2, 8, 8) > 0.5).float()
+    where = torch.rand(2, 8, 8) > 0.3
+    other = torch.where(where, x, torch.randn(2, 8, 8) * 9)
+    for loss in REGION_LOSSES.values():
+        assert torch.allclose(loss(x, truth, where), loss(other, truth, where))
+
+
+def test_lovasz_of_hard_answers_is_the_jaccard_loss():
+    """At margins of exactly 1 the hinge of a wrong pixel is 2, of a right one 0 (Berman 2018)."""
+    torch.manual_seed(1)
+    truth, said = (torch.rand(2, 1, 50) > 0.5).float()
+    intersection, union = (truth * said).sum(), ((truth + said) > 0).sum()
+    value = lovasz(said * 2 - 1, truth, torch.ones(1, 50, dtype=torch.bool))
+    assert value == pytest.approx(2 * float(1 - intersection / union), abs=1e-5)
 
 
 def test_dice_limits():

@@ -9,16 +9,19 @@ import onnx
 import onnxruntime
 
 from shared_encoder_perception.backends import load_backend
+from shared_encoder_perception.model.architectures import ARCHITECTURES, LANE_LOGITS, MASK_LOGITS
 from shared_encoder_perception.model.checkpoint import CheckpointError, load_network, save_network
+from shared_encoder_perception.model.encoder import PROVEN
 from shared_encoder_perception.model.network import (
-    LANE_LOGITS,
-    MASK_LOGITS,
     NetworkConfig,
     PerceptionNetwork,
     lanes_from_logits,
 )
 from shared_encoder_perception.spec import ModelSpec
-from shared_encoder_perception.training.export import export_onnx
+from shared_encoder_perception.structures import LaneId
+from shared_encoder_perception.training.export import Deviation, compare, export_onnx
+from shared_encoder_perception.training.losses import Batch, Criterion
+from shared_encoder_perception.training.targets import encode_lanes
 
 SIZE = (64, 160)
 
@@ -113,3 +116,87 @@ def test_foreign_checkpoint_is_refused(tmp_path):
 def test_encoder_without_the_needed_strides_is_refused():
     with pytest.raises(ValueError, match="expected 4, 8, 16 and 32"):
         PerceptionNetwork(NetworkConfig(encoder="vit_tiny_patch16_224"))
+
+
+def test_unknown_encoder_and_architecture_are_named():
+    with pytest.raises(ValueError, match=r"no encoder 'resnet19'.*mobilenetv4_conv_small.*resnet"):
+        PerceptionNetwork(NetworkConfig(encoder="resnet19"))
+    with pytest.raises(ValueError, match=r"'unet'.*shared_fpn.*baseline"):
+        PerceptionNetwork(NetworkConfig(architecture="unet"))
+    with pytest.raises(ValueError, match="channels is 30"):
+        PerceptionNetwork(NetworkConfig(channels=30))
+
+
+@pytest.mark.parametrize(
+    ("size", "use"), [((300, 800), "288x800"), ((320, 810), "320x800"), ((10, 32), "32x32")]
+)
+def test_other_sizes_are_refused_with_the_one_to_use(network, size, use):
+    with pytest.raises(ValueError, match=f"multiples of 32: use {use}"):
+        network(torch.from_numpy(images(1, size)))
+
+
+def one_step(network):
+    """Train one step on one image of one ego lane; return the loss before and after."""
+    targets = encode_lanes({LaneId.EGO: np.array([[80.0, 60], [80, 5]])}, SIZE, 8)
+    arrays = (targets.maps, targets.supervised, targets.known, np.zeros(SIZE, np.uint8))
+    batch = Batch(
+        torch.from_numpy(images(2)),
+        *(torch.from_numpy(np.stack([array, array])) for array in arrays),
+    )
+    optimiser = torch.optim.SGD(network.parameters(), lr=1e-3)
+    losses = []
+    for _ in range(2):
+        optimiser.zero_grad()
+        total = Criterion()(network(batch.images), batch)["total"]
+        total.backward()
+        optimiser.step()
+        losses.append(total.item())
+    return losses, [name for name, p in network.named_parameters() if p.grad is None]
+
+
+CHOICES = [
+    *(NetworkConfig(encoder=name) for name in PROVEN),
+    *(NetworkConfig(architecture=name) for name in ARCHITECTURES if name != "shared_fpn"),
+    NetworkConfig(attention=True, aggregation=True),
+    NetworkConfig(architecture="baseline", attention=True, aggregation=True),
+]
+
+
+@pytest.mark.parametrize(
+    "config", CHOICES, ids=lambda c: f"{c.encoder}-{c.architecture}-{c.attention:d}"
+)
+def test_every_choice_trains_exports_and_matches(config, tmp_path):
+    torch.manual_seed(0)
+    network = PerceptionNetwork(config).train()
+    (before, after), without_gradient = one_step(network)
+    assert after < before
+    assert not without_gradient
+    # Parts that begin as the identity must be tried as something else.
+    with torch.no_grad():
+        for name, parameter in network.named_parameters():
+            if name.endswith(("gain", "mix.weight")):
+                parameter.add_(0.1 * torch.randn_like(parameter))
+    export_onnx(network.eval(), ModelSpec("m", "0", input_size=SIZE), tmp_path / "m.onnx")
+    deviation = compare(network, load_backend(tmp_path / "m.onnx"), images(3))
+    assert deviation.images == 3
+    assert deviation.lanes < 1e-3
+    assert deviation.mask <= 1
+    assert deviation.small
+
+
+def test_a_wrong_export_is_noticed(network, artifact):
+    other = PerceptionNetwork(NetworkConfig()).eval()
+    assert not compare(other, load_backend(artifact), images(1)).small
+    assert not Deviation(0, 0.0, 0).small
+
+
+def test_shared_parameters_are_those_that_several_tasks_use():
+    for architecture in ARCHITECTURES:
+        network = PerceptionNetwork(NetworkConfig(architecture=architecture, channels=16))
+        shared = {id(parameter) for parameter in network.shared_parameters()}
+        assert id(network.last_shared()) in shared
+        for key in (LANE_LOGITS, MASK_LOGITS):
+            network.zero_grad()
+            network(torch.from_numpy(images(2)))[key].sum().backward()
+            missing = [p for p in network.parameters() if id(p) in shared and p.grad is None]
+            assert not missing

@@ -10,24 +10,20 @@ import argparse
 import json
 import math
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import cv2
-import numpy as np
 from tqdm import tqdm
 
 from shared_encoder_perception.backends import DEFAULT_MODEL, load_backend
-from shared_encoder_perception.evaluation.metrics import LaneMetric, LaneScore, MaskMetric
+from shared_encoder_perception.evaluation.metrics import LaneScore
+from shared_encoder_perception.evaluation.scorer import Scorer
 from shared_encoder_perception.predictor import Predictor
-from shared_encoder_perception.preprocess import Crop, default_crop
-from shared_encoder_perception.sources import read_image
-from shared_encoder_perception.structures import LaneId
+from shared_encoder_perception.preprocess import Crop
+from shared_encoder_perception.training.datasets import native
 from shared_encoder_perception.training.sample import Sample
-
-SYNTHETIC_SEED = 1_000_000_000
-"""Worlds from this seed on are never trained on."""
+from shared_encoder_perception.training.synthetic import VALIDATION_SEED, render_sample
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -60,10 +56,8 @@ Frame = tuple[str, Sample, Crop | None]
 
 def synthetic_frames(count: int, size: tuple[int, int]) -> Iterator[Frame]:
     """Yield ``count`` validation worlds."""
-    from shared_encoder_perception.training.synthetic import render_sample
-
     for index in range(count):
-        yield "synthetic", render_sample(SYNTHETIC_SEED + index, size), None
+        yield "synthetic", render_sample(VALIDATION_SEED + index, size), None
 
 
 def native_frames(path: Path) -> Iterator[Frame]:
@@ -72,59 +66,19 @@ def native_frames(path: Path) -> Iterator[Frame]:
     Raises:
         ValueError: A line or a file that cannot be read, with file and line.
     """
-    with path.open() as lines:
-        for number, line in enumerate(lines, start=1):
-            try:
-                yield _native_frame(json.loads(line), path.parent)
-            except (KeyError, TypeError, ValueError) as error:
-                raise ValueError(f"{path}, line {number}: {error!r}") from None
-
-
-def _native_frame(record: dict[str, Any], folder: Path) -> Frame:
-    """Read image and labels of one line."""
-    image = read_image(folder / record["image"])
-    mask = None
-    if record.get("mask"):
-        mask = cv2.imread(str(folder / record["mask"]), cv2.IMREAD_GRAYSCALE)
-        if mask is None:
-            raise ValueError(f"cannot read the mask {folder / record['mask']}")
-    labels = record.get("lanes", {})
-    lanes = {
-        lane: None if labels[lane.label] is None else np.array(labels[lane.label], np.float32)
-        for lane in LaneId
-        if lane.label in labels
-    }
-    source = str(record.get("source", "images"))
-    if "mask" in record.get("pseudo", ()):
-        mask = None  # a teacher's opinion is no truth to score against
-    crop = Crop(*record["crop"]) if record.get("crop") else None
-    return source, Sample(image, lanes, mask, record["image"]), crop
+    for frame in native.read(path):
+        sample = frame.load()
+        if "mask" in frame.pseudo:
+            sample = replace(sample, mask=None)  # a teacher's opinion is no truth to score against
+        yield frame.source, sample, frame.crop
 
 
 def score(predictor: Predictor, frames: Iterable[Frame]) -> dict[str, dict[str, Any]]:
-    """Run the predictor over frames; the mask is scored inside the crop only.
-
-    Returns:
-        Per source ``{"lanes": {lane: LaneScore as dict}, "mask": MaskScore as dict}``.
-    """
-    lanes: dict[str, LaneMetric] = {}
-    masks: dict[str, MaskMetric] = {}
+    """Run the predictor over frames; see ``Scorer.compute`` for what comes out."""
+    scorer = Scorer(predictor.spec.input_size)
     for source, sample, crop in frames:
-        perception = predictor(sample.image, crop)
-        lanes.setdefault(source, LaneMetric()).update(perception, sample.lanes)
-        metric = masks.setdefault(source, MaskMetric())
-        if sample.mask is None or perception.mask is None:
-            continue
-        used = crop or default_crop(perception.image_size, predictor.spec.input_size)
-        part = np.s_[used.y : used.y + used.height, used.x : used.x + used.width]
-        metric.update(perception.mask.binary()[part], sample.mask[part])
-    return {
-        source: {
-            "lanes": {name: asdict(value) for name, value in metric.compute().items()},
-            "mask": asdict(masks[source].compute()),
-        }
-        for source, metric in lanes.items()
-    }
+        scorer.update(source, predictor(sample.image, crop), sample, crop)
+    return scorer.compute()
 
 
 def table(scores: dict[str, dict[str, Any]]) -> str:

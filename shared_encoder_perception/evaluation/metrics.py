@@ -85,6 +85,11 @@ class LaneMetric:
                 y = line.points_px[:, 1]
                 self._over[lane] += max(y[0] - near, 0.0) + max(far - y[-1], 0.0)
 
+    def merge(self, other: LaneMetric) -> None:
+        """Add the counts of another metric."""
+        for name, counts in vars(other).items():
+            setattr(self, name, getattr(self, name) + counts)
+
     def compute(self) -> dict[str, LaneScore]:
         """Return the score of each lane by name."""
         scores = {}
@@ -177,6 +182,12 @@ class MaskMetric:
         self._union += union
         if union:
             self._per_image.append(intersection / union)
+
+    def merge(self, other: MaskMetric) -> None:
+        """Add the images of another metric."""
+        self._intersection += other._intersection
+        self._union += other._union
+        self._per_image += other._per_image
 
     def compute(self) -> MaskScore:
         """Return the pooled and per-image scores; NaN without labelled images."""

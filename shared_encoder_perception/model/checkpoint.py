@@ -11,7 +11,7 @@ import torch
 
 from shared_encoder_perception.model.network import NetworkConfig, PerceptionNetwork
 
-FORMAT: Final = "shared_encoder_perception.network.v1"
+FORMAT: Final = "shared_encoder_perception.network.v2"
 
 
 class CheckpointError(ValueError):

@@ -1,21 +1,17 @@
-"""The network: one shared encoder, one light neck, five lane heads and a mask head."""
+"""The network: a shared encoder, and an architecture that answers every task from its features."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-import timm
 import torch
+from timm.utils.model import reparameterize_model
 from torch import Tensor, nn
 
-from shared_encoder_perception.model.heads import LaneHeads, MaskHead
-from shared_encoder_perception.model.neck import FeaturePyramid
-
-# ImageNet statistics in RGB, [0, 255]: what timm's pretrained encoders expect.
-MEAN_RGB = (123.675, 116.28, 103.53)
-STD_RGB = (58.395, 57.12, 57.375)
-
-LANE_LOGITS, MASK_LOGITS = "lane_logits", "mask_logits"
+from shared_encoder_perception.model.architectures import ARCHITECTURES, LANE_LOGITS, MASK_LOGITS
+from shared_encoder_perception.model.context import AttentionBottleneck
+from shared_encoder_perception.model.encoder import STRIDES, Encoder
+from shared_encoder_perception.structures import Size
 
 
 @dataclass(frozen=True)
@@ -25,45 +21,51 @@ class NetworkConfig:
     Attributes:
         encoder: Name of a timm model that offers ``features_only``.
         pretrained: Start from timm's weights (downloads them).
-        channels: Width of the neck.
-        head_channels: Hidden width of one lane head.
+        architecture: A key of ``ARCHITECTURES``.
+        channels: Width of the necks, a multiple of 4.
+        head_channels: Hidden width of one lane head (of one branch of it in ``baseline``).
+        attention: Self-attention on the coarsest features.
+        aggregation: GANet's feature aggregation in front of the lane heads.
     """
 
     encoder: str = "mobilenetv4_conv_small"
     pretrained: bool = False
+    architecture: str = "shared_fpn"
     channels: int = 64
     head_channels: int = 32
+    attention: bool = False
+    aggregation: bool = False
 
 
 class PerceptionNetwork(nn.Module):
     """uint8 images in, raw logits of every task out; trained and deployed as it is."""
 
     def __init__(self, config: NetworkConfig) -> None:
-        """Build encoder, neck and heads.
+        """Build it.
 
         Raises:
-            ValueError: The encoder lacks features at strides 4, 8, 16 and 32.
+            ValueError: An unknown encoder or architecture, or channels that do not divide by 4.
         """
         super().__init__()
-        self.config = config
-        encoder = timm.create_model(
-            config.encoder, features_only=True, pretrained=config.pretrained
-        )
-        reductions = encoder.feature_info.reduction()
-        levels = [reductions.index(stride) for stride in (4, 8, 16, 32) if stride in reductions]
-        if len(levels) != 4:
+        if config.architecture not in ARCHITECTURES:
             raise ValueError(
-                f"encoder {config.encoder!r} has features at strides {reductions}, "
-                "expected 4, 8, 16 and 32 among them"
+                f"unknown architecture {config.architecture!r}: use one of {list(ARCHITECTURES)}"
             )
-        channels = encoder.feature_info.channels()
-        self.encoder = encoder
-        self._levels = levels
-        self.neck = FeaturePyramid([channels[level] for level in levels[1:]], config.channels)
-        self.lanes = LaneHeads(config.channels, config.head_channels)
-        self.mask = MaskHead(config.channels, channels[levels[0]])
-        self.register_buffer("mean", torch.tensor(MEAN_RGB).view(1, 3, 1, 1), persistent=False)
-        self.register_buffer("std", torch.tensor(STD_RGB).view(1, 3, 1, 1), persistent=False)
+        if config.channels < 4 or config.channels % 4 or config.head_channels < 1:
+            raise ValueError(
+                f"channels is {config.channels} and head_channels {config.head_channels}, "
+                "expected a positive multiple of 4 and a positive number"
+            )
+        self.config = config
+        self.encoder = Encoder(config.encoder, config.pretrained)
+        *finer, coarsest = self.encoder.channels
+        self.attention: nn.Module = nn.Identity()
+        if config.attention:
+            self.attention = AttentionBottleneck(coarsest, config.channels)
+            coarsest = config.channels
+        self.decoder = ARCHITECTURES[config.architecture](
+            (*finer, coarsest), config.channels, config.head_channels, config.aggregation
+        )
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:
         """Run the network.
@@ -75,22 +77,54 @@ class PerceptionNetwork(nn.Module):
             ``lane_logits`` float (N, 5, 5, H / 8, W / 8) in the order of ``spec.LANE_MAPS``: the
             heat map before its sigmoid, the vector to the start in units of the grid's width and
             height, the position in cells; ``mask_logits`` float (N, H, W).
+
+        Raises:
+            ValueError: H or W is no multiple of 32.
         """
-        rgb = images.permute(0, 3, 1, 2).flip(1).float()
-        features = self.encoder((rgb - self.mean) / self.std)
-        stride4, *pyramid = [features[level] for level in self._levels]
-        shared = self.neck(pyramid)
         size = (images.shape[1], images.shape[2])
-        return {LANE_LOGITS: self.lanes(shared), MASK_LOGITS: self.mask(shared, stride4, size)}
+        check_input_size(size)
+        *finer, coarsest = self.encoder(images)
+        return self.decoder((*finer, self.attention(coarsest)), size)
+
+    def last_shared(self) -> nn.Parameter:
+        """Return the weights of the last layer that every task uses (for gradient norms)."""
+        weight = self.decoder.last_shared()
+        if weight is None:
+            shared = self.attention if self.config.attention else self.encoder
+            weight = [parameter for parameter in shared.parameters() if parameter.ndim == 4][-1]
+        return weight
+
+    def shared_parameters(self) -> list[nn.Parameter]:
+        """Return all parameters that more than one task uses."""
+        return [
+            *self.encoder.parameters(),
+            *self.attention.parameters(),
+            *self.decoder.shared(),
+        ]
+
+
+def check_input_size(size: Size) -> None:
+    """Refuse a ``(height, width)`` that the encoder cannot halve five times.
+
+    Raises:
+        ValueError: Names the nearest size that works.
+    """
+    unit = STRIDES[-1]
+    if min(size) < unit or size[0] % unit or size[1] % unit:
+        height, width = (max(round(side / unit), 1) * unit for side in size)
+        raise ValueError(
+            f"input size is {size[0]}x{size[1]} (height x width), expected multiples of {unit}: "
+            f"use {height}x{width}"
+        )
 
 
 class DeployWrapper(nn.Module):
     """The network as an artifact: probabilities and cells out, one tensor per task."""
 
     def __init__(self, network: PerceptionNetwork) -> None:
-        """Wrap a trained network; the wrapper is in inference mode."""
+        """Wrap a copy of a trained network, in inference mode, its parallel branches merged."""
         super().__init__()
-        self.network = network
+        self.network = reparameterize_model(network.eval())
         self.eval()
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
@@ -103,9 +137,14 @@ class DeployWrapper(nn.Module):
             ``lanes`` float32 (N, 5, 5, H / 8, W / 8) as ``spec.OUTPUT_LANES`` and ``mask`` uint8
             (N, H, W) as ``spec.OUTPUT_MASK``.
         """
-        logits = self.network(image)
-        lanes, mask = lanes_from_logits(logits[LANE_LOGITS]), torch.sigmoid(logits[MASK_LOGITS])
-        return lanes, (mask * 255.0 + 0.5).to(torch.uint8)
+        return finish(self.network(image))
+
+
+def finish(logits: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
+    """Turn logits into what the artifact gives: see ``DeployWrapper.forward``."""
+    lanes = lanes_from_logits(logits[LANE_LOGITS].float())
+    mask = torch.sigmoid(logits[MASK_LOGITS].float())
+    return lanes, (mask * 255.0 + 0.5).to(torch.uint8)
 
 
 def lanes_from_logits(logits: Tensor) -> Tensor:

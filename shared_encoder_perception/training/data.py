@@ -1,72 +1,232 @@
-"""Samples -> batches of targets: an endless synthetic stream for training, a fixed set to watch."""
+"""Sets of samples -> batches of targets, as a pure function of the step.
+
+Which samples make up a step, and how each is changed, follows from (seed, stage, step, position)
+alone: not from what was read before, nor by how many processes. That is why an interrupted run goes
+on as if it had not been, and several processes see what one would.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Final
 
 import cv2
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
-from shared_encoder_perception.preprocess import ImageTransform
-from shared_encoder_perception.spec import ModelSpec
+from shared_encoder_perception.preprocess import Crop, ImageTransform
+from shared_encoder_perception.structures import Size
+from shared_encoder_perception.training.augment import AugmentConfig, augment
+from shared_encoder_perception.training.config import TrainConfig
 from shared_encoder_perception.training.losses import Batch
-from shared_encoder_perception.training.sample import MASK_IGNORE, Sample
-from shared_encoder_perception.training.synthetic import render_sample
+from shared_encoder_perception.training.sample import Sample
+from shared_encoder_perception.training.sets import SampleSet
 from shared_encoder_perception.training.targets import encode_lanes
+from shared_encoder_perception.training.view import View, view_sample
 
-Item = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]
+STRIDE: Final = 8
+MOST_SHUFFLED: Final = 10_000_000
+"""Samples of a set whose order is shuffled, which takes 8 bytes for each."""
+PREFETCH: Final = 3
+"""Batches that each worker prepares ahead."""
+
+Item = tuple[NDArray, ...]
+"""The arrays of one entry of a ``Batch``."""
 
 
-class SyntheticStream(IterableDataset[Item]):
-    """Rendered samples, one per seed. ``count`` of ``None`` never ends."""
+@dataclass(frozen=True)
+class Mixture:
+    """The order in which the sets' samples are seen.
 
-    def __init__(self, spec: ModelSpec, first_seed: int, count: int | None = None) -> None:
-        """Seeds run from ``first_seed``; workers share them without overlap."""
-        self._spec, self._first, self._count = spec, first_seed, count
+    Attributes:
+        sets: Where samples come from.
+        weights: Share of each set.
+        split_share: Share of the samples drawn from those that show a split.
+        seed: Together with the stage; decides the order.
+    """
 
-    def __iter__(self) -> Iterator[Item]:
-        """Yield the arrays of one ``Batch`` entry after the other."""
-        cv2.setNumThreads(1)  # workers are the parallelism
+    sets: Sequence[SampleSet]
+    weights: tuple[float, ...]
+    split_share: float
+    seed: tuple[int, int]
+
+    def draw(self, position: int) -> tuple[int, int, int]:
+        """Say what is seen at a position, counted in samples from the stage's beginning.
+
+        Within as many positions as a set has samples, none of them is drawn twice, those with a
+        split aside.
+
+        Returns:
+            Index of the set, of the sample in it, and a seed for its augmentation.
+        """
+        rng = np.random.default_rng((*self.seed, position))
+        share = np.cumsum(self.weights) / sum(self.weights)
+        chosen = min(int(np.searchsorted(share, rng.random(), side="right")), len(self.sets) - 1)
+        samples = self.sets[chosen]
+        if samples.splits and rng.random() < self.split_share:
+            index = samples.splits[int(rng.integers(len(samples.splits)))]
+        elif len(samples) > MOST_SHUFFLED:  # worlds: every one is new, in no order anyway
+            index = position % len(samples)
+        else:
+            turn, place = divmod(position, len(samples))
+            index = int(_order((*self.seed, chosen, turn), len(samples))[place])
+        return chosen, index, int(rng.integers(2**31))
+
+
+@lru_cache(maxsize=8)
+def _order(seed: tuple[int, ...], count: int) -> NDArray[np.int64]:
+    """Shuffle ``count`` indices."""
+    return np.random.default_rng(seed).permutation(count)
+
+
+class TrainStream(IterableDataset[Batch]):
+    """Batches of a mixture from step ``first`` to ``last``; worker ``k`` makes every k-th one."""
+
+    def __init__(
+        self,
+        mixture: Mixture,
+        size: Size,
+        batch_size: int,
+        steps: range,
+        augmentation: AugmentConfig | None,
+        rank: int = 0,
+        processes: int = 1,
+    ) -> None:
+        """Describe the stream.
+
+        Args:
+            mixture: Order of the samples.
+            size: Of the network input.
+            batch_size: Samples per step, of all processes together.
+            steps: Which steps.
+            augmentation: How samples are changed; ``None`` for not at all.
+            rank: Number of this training process.
+            processes: How many there are; each makes its share of every batch.
+        """
+        self._mixture, self._size, self._steps = mixture, size, steps
+        self._augmentation = augmentation
+        if batch_size % processes:
+            raise ValueError(
+                f"batch_size is {batch_size}, which {processes} processes cannot share evenly"
+            )
+        self._batch_size, self._positions = batch_size, range(rank, batch_size, processes)
+
+    def __iter__(self) -> Iterator[Batch]:
+        """Yield batches in order."""
         worker = get_worker_info()
-        seed, step = (worker.id, worker.num_workers) if worker else (0, 1)
-        while self._count is None or seed < self._count:
-            yield to_item(render_sample(self._first + seed, self._spec.input_size), self._spec)
-            seed += step
+        if worker:
+            cv2.setNumThreads(1)  # workers are the parallelism
+        own = self._steps[worker.id :: worker.num_workers] if worker else self._steps
+        for step in own:
+            first = step * self._batch_size
+            yield collate([to_item(self._view(first + at)) for at in self._positions])
+
+    def views(self) -> Iterator[View]:
+        """Yield what is shown, sample by sample, before it becomes targets."""
+        for step in self._steps:
+            for at in self._positions:
+                yield self._view(step * self._batch_size + at)
+
+    def _view(self, position: int) -> View:
+        """Look at one sample."""
+        chosen, index, seed = self._mixture.draw(position)
+        sample, crop, _ = self._mixture.sets[chosen][index]
+        transform = fit(sample, self._size, crop)
+        if self._augmentation is None:
+            return view_sample(sample, transform)
+        return augment(sample, transform, self._augmentation, seed)
 
 
-def to_item(sample: Sample, spec: ModelSpec) -> Item:
-    """Turn a sample of any size into network input and targets."""
+def training_stream(
+    config: TrainConfig,
+    stage: int,
+    sets: Sequence[SampleSet],
+    first_step: int = 0,
+    rank: int = 0,
+    processes: int = 1,
+) -> TrainStream:
+    """Return what stage number ``stage`` of a run sees from a step on; see ``TrainStream``."""
+    plan = config.stages[stage]
+    weights = [item.weight for item in config.data.train]
+    mixture = Mixture(
+        sets, tuple(weights[: len(sets)]), config.data.split_share, (config.seed, stage)
+    )
+    augmentation = None if config.data.overfit else config.augment
+    steps = range(first_step, plan.steps)
+    return TrainStream(mixture, plan.size, plan.batch_size, steps, augmentation, rank, processes)
+
+
+@dataclass(frozen=True, eq=False)
+class Validation:
+    """One sample to be scored: what the network sees, and the labels in the picture's pixels."""
+
+    source: str
+    sample: Sample
+    transform: ImageTransform
+    image: NDArray[np.uint8]
+
+
+class ValidationStream(IterableDataset[list[Validation]]):
+    """All samples of some sets once, in small lists; shared out among processes and workers."""
+
+    def __init__(
+        self,
+        sets: Sequence[SampleSet],
+        size: Size,
+        batch_size: int,
+        rank: int = 0,
+        processes: int = 1,
+    ) -> None:
+        """As ``TrainStream``."""
+        self._sets, self._size, self._batch_size = sets, size, batch_size
+        self._rank, self._processes = rank, processes
+
+    def __iter__(self) -> Iterator[list[Validation]]:
+        """Yield lists of up to ``batch_size`` samples of one size of network input."""
+        worker = get_worker_info()
+        part, parts = self._rank, self._processes
+        if worker:
+            cv2.setNumThreads(1)
+            part, parts = part + worker.id * parts, parts * worker.num_workers
+        where = [(samples, index) for samples in self._sets for index in range(len(samples))]
+        own = where[part::parts]
+        for begin in range(0, len(own), self._batch_size):
+            yield [self._read(*item) for item in own[begin : begin + self._batch_size]]
+
+    def _read(self, samples: SampleSet, index: int) -> Validation:
+        """Read one sample."""
+        sample, crop, source = samples[index]
+        transform = fit(sample, self._size, crop)
+        return Validation(source, sample, transform, transform.image_to_input(sample.image))
+
+
+def fit(sample: Sample, size: Size, crop: Crop | None) -> ImageTransform:
+    """Return how a sample becomes network input when nothing is augmented."""
     height, width = sample.image.shape[:2]
-    transform = ImageTransform.fit((height, width), spec.input_size)
-    lanes = {
-        lane: None if points is None else transform.points_to_input(points)
-        for lane, points in sample.lanes.items()
-    }
-    targets = encode_lanes(lanes, spec.input_size, spec.stride)
-    mask = np.full(spec.input_size, MASK_IGNORE, np.uint8)
-    if sample.mask is not None:
-        x, y, crop_width, crop_height = transform.crop
-        part = sample.mask[y : y + crop_height, x : x + crop_width]
-        mask = cv2.resize(part, spec.input_size[::-1], interpolation=cv2.INTER_NEAREST)
-    image = transform.image_to_input(sample.image)
-    return image, targets.maps, targets.supervised, targets.known, mask
+    return ImageTransform.fit((height, width), size, crop)
 
 
-def collate(items: list[Item]) -> Batch:
+def to_item(view: View) -> Item:
+    """Turn a view into the arrays of one entry of a ``Batch``."""
+    size = (view.image.shape[0], view.image.shape[1])
+    targets = encode_lanes(view.lanes, size, STRIDE)
+    return view.image, targets.maps, targets.supervised, targets.known, view.mask
+
+
+def collate(items: Sequence[Item]) -> Batch:
     """Stack items into one ``Batch``."""
     return Batch(*(torch.from_numpy(np.stack(arrays)) for arrays in zip(*items, strict=True)))
 
 
-def loader(stream: SyntheticStream, batch_size: int, workers: int) -> DataLoader[Batch]:
-    """Batches of a stream, rendered by ``workers`` processes ahead of their use."""
-    collate_fn: Callable[[list[Item]], Batch] = collate
+def loader(stream: IterableDataset, workers: int) -> DataLoader[Any]:
+    """Read a stream by ``workers`` processes ahead of its use."""
     return DataLoader(
         stream,
-        batch_size=batch_size,
+        batch_size=None,
         num_workers=workers,
-        collate_fn=collate_fn,
-        prefetch_factor=4 if workers else None,
-        persistent_workers=workers > 0,
+        prefetch_factor=PREFETCH if workers else None,
     )

@@ -1,6 +1,6 @@
-"""Checkpoint -> ONNX artifact with its ModelSpec inside.
+"""Checkpoint -> ONNX artifact with its ModelSpec inside, compared with torch before it is kept.
 
-python -m shared_encoder_perception export --checkpoint runs/default/last.ckpt --out default.onnx
+python -m shared_encoder_perception export runs/default --images DATA/val/frames.jsonl
 """
 
 from __future__ import annotations
@@ -8,20 +8,25 @@ from __future__ import annotations
 import argparse
 import math
 import os
-from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
 import onnx
 import torch
+from numpy.typing import NDArray
 from tqdm import tqdm
 
-from shared_encoder_perception.backends import load_backend
+from shared_encoder_perception.backends import Backend, load_backend
 from shared_encoder_perception.evaluation.evaluate import score, synthetic_frames, table
 from shared_encoder_perception.model.checkpoint import load_network
 from shared_encoder_perception.model.network import DeployWrapper, PerceptionNetwork
 from shared_encoder_perception.predictor import Predictor
+from shared_encoder_perception.preprocess import ImageTransform
+from shared_encoder_perception.sources import open_source
 from shared_encoder_perception.spec import (
     INPUT_IMAGE,
     METADATA_KEY,
@@ -30,12 +35,15 @@ from shared_encoder_perception.spec import (
     ModelSpec,
 )
 from shared_encoder_perception.training.calibrate import fit_lane_thresholds, learn_start_priors
+from shared_encoder_perception.training.origin import read_origin
 from shared_encoder_perception.training.sample import Sample
-from shared_encoder_perception.training.synthetic import render_sample
+from shared_encoder_perception.training.synthetic import CALIBRATION_SEED, render_sample
 
 OPSET: Final = 18
-CALIBRATION_SEED: Final = 900_000_000
-"""Worlds from here on set priors and thresholds; trained on below, scored on above."""
+COMPARED: Final = 50
+WORLDS_COMPARED: Final = 8
+MOST_DEVIATION: Final = 1e-3
+"""Of float32 rounding in another order of operations; usual are 1e-5."""
 
 
 def export_onnx(network: PerceptionNetwork, spec: ModelSpec, path: Path) -> None:
@@ -65,6 +73,48 @@ def export_onnx(network: PerceptionNetwork, spec: ModelSpec, path: Path) -> None
     _save(program.model_proto, spec, path)
 
 
+@dataclass(frozen=True)
+class Deviation:
+    """Largest differences between the artifact and torch.
+
+    Attributes:
+        images: How many were compared.
+        lanes: Of heat maps and positions, and of start vectors in units of the grid.
+        mask: Of mask probabilities, in steps of 1/255.
+    """
+
+    images: int
+    lanes: float
+    mask: int
+
+    @property
+    def small(self) -> bool:
+        """Whether rounding explains it."""
+        return self.images > 0 and self.lanes <= MOST_DEVIATION and self.mask <= 1
+
+    def __str__(self) -> str:
+        """One line for people."""
+        return f"{self.images} images, lanes {self.lanes:.1e}, mask {self.mask}/255"
+
+
+def compare(
+    network: PerceptionNetwork, backend: Backend, images: Iterable[NDArray[np.uint8]]
+) -> Deviation:
+    """Run network inputs (H, W, 3) through the artifact and through torch."""
+    wrapper = DeployWrapper(network)
+    rows, columns = backend.spec.map_size
+    unit = np.array((1, columns, rows, 1, 1)).reshape(1, 1, 5, 1, 1)
+    count, lanes, mask = 0, 0.0, 0
+    for image in images:
+        with torch.inference_mode():
+            expected = [output.numpy() for output in wrapper(torch.from_numpy(image)[None])]
+        found = backend.infer(image[np.newaxis])
+        lanes = max(lanes, float(np.abs((found[OUTPUT_LANES] - expected[0]) / unit).max()))
+        difference = found[OUTPUT_MASK].astype(np.int16) - expected[1]
+        mask, count = max(mask, int(np.abs(difference).max())), count + 1
+    return Deviation(count, lanes, mask)
+
+
 def replace_spec(path: Path, spec: ModelSpec) -> None:
     """Give the ONNX file ``path`` another spec."""
     _save(onnx.load(path), spec, path)
@@ -84,37 +134,55 @@ def _save(model: onnx.ModelProto, spec: ModelSpec, path: Path) -> None:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("--checkpoint", type=Path, required=True, help="network.pt of a run")
-    parser.add_argument("--out", type=Path, required=True, help="the .onnx file to write")
+    parser.add_argument("checkpoint", type=Path, help="network.pt of a run, or the run's folder")
+    parser.add_argument("--out", type=Path, help="the .onnx file (default: beside the checkpoint)")
     parser.add_argument("--name", default="default", help="model name in the spec")
     parser.add_argument("--version", default="0.1.0", help="model version in the spec")
-    parser.add_argument("--training-data", default="synthetic worlds", help="one line for people")
-    parser.add_argument("--git-commit", default="", help="commit of the code that trained it")
+    parser.add_argument(
+        "--size", type=int, nargs=2, metavar=("HEIGHT", "WIDTH"), default=(320, 800)
+    )
+    parser.add_argument(
+        "--training-data", help="one line for people (default: the run's data sets)"
+    )
+    parser.add_argument(
+        "--images", type=Path, help="folder or frames.jsonl of real images to compare with torch on"
+    )
     parser.add_argument(
         "--worlds", type=int, default=400, help="worlds to calibrate and to score on"
     )
 
 
 def run(args: argparse.Namespace) -> int:
-    """Export, calibrate the decoder, score on unseen synthetic worlds; all goes into the spec."""
-    network = load_network(args.checkpoint)
+    """Export, compare with torch, calibrate the decoder, score; all goes into the spec."""
+    checkpoint = args.checkpoint
+    if checkpoint.is_dir():
+        checkpoint = checkpoint / "network.pt"
+    network = load_network(checkpoint)
+    origin = read_origin(checkpoint.parent)
+    out = args.out or checkpoint.with_name("model.onnx")
     spec = ModelSpec(
         args.name,
         args.version,
-        training_data=args.training_data,
-        git_commit=args.git_commit,
+        input_size=tuple(args.size),
+        training_data=args.training_data or origin.data,
+        git_commit=origin.commit,
     )
     spec = replace(spec, start_priors=learn_start_priors(spec, _worlds(spec, args.worlds)))
-    export_onnx(network, spec, args.out)
-    predictor = Predictor(load_backend(args.out))
+    export_onnx(network, spec, out)
+    deviation = compare(network, load_backend(out), _images(args.images, spec))
+    print(f"compared with torch: {deviation}")
+    if not deviation.small:
+        out.unlink()
+        raise RuntimeError(f"the exported model does not answer as torch does: {deviation}")
+    predictor = Predictor(load_backend(out))
     thresholds = fit_lane_thresholds(predictor, _worlds(spec, args.worlds))
     spec = replace(spec, lane_thresholds=thresholds)
-    replace_spec(args.out, spec)
+    replace_spec(out, spec)
     frames = synthetic_frames(args.worlds, spec.input_size)
-    scores = score(Predictor(load_backend(args.out)), tqdm(frames, total=args.worlds))
+    scores = score(Predictor(load_backend(out)), tqdm(frames, total=args.worlds))
     print(table(scores))
-    replace_spec(args.out, replace(spec, scores=flatten(scores)))
-    print(f"model: {args.out} ({args.out.stat().st_size / 1e6:.1f} MB)")
+    replace_spec(out, replace(spec, scores=flatten(scores)))
+    print(f"model: {out} ({out.stat().st_size / 1e6:.1f} MB)")
     return 0
 
 
@@ -122,6 +190,18 @@ def _worlds(spec: ModelSpec, count: int) -> Iterator[Sample]:
     """Render the worlds to calibrate on."""
     for index in tqdm(range(count), desc="calibrating", unit="image"):
         yield render_sample(CALIBRATION_SEED + index, spec.input_size)
+
+
+def _images(path: Path | None, spec: ModelSpec) -> Iterator[NDArray[np.uint8]]:
+    """Network inputs to compare on: up to ``COMPARED`` of the given images, or worlds."""
+    if path is None:
+        for index in range(WORLDS_COMPARED):
+            yield render_sample(CALIBRATION_SEED + index, spec.input_size).image
+        return
+    for frame in islice(open_source(path), COMPARED):
+        size = (frame.image.shape[0], frame.image.shape[1])
+        transform = ImageTransform.fit(size, spec.input_size, frame.crop)
+        yield transform.image_to_input(frame.image)
 
 
 def flatten(scores: Mapping[str, Any]) -> dict[str, float]:

@@ -1,46 +1,68 @@
-"""A sheet of synthetic samples with their labels, to be looked at.
+"""A sheet of pictures with their labels, to be looked at: rendered worlds, or what a run sees.
 
 python -m shared_encoder_perception sheet --out sheet.png --seed 0
+python -m shared_encoder_perception sheet --out sheet.png --config config/training/default.yaml
 """
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
-from shared_encoder_perception.predict import write_png
-from shared_encoder_perception.training.sample import MASK_DRIVABLE, Sample
+from shared_encoder_perception.training.labels_picture import draw_labels
 from shared_encoder_perception.training.synthetic import render_sample
-from shared_encoder_perception.visualize import draw_line, tile, tint_mask
+from shared_encoder_perception.training.view import View
+from shared_encoder_perception.visualize import tile, write_picture
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("--out", type=Path, required=True, help="the PNG to write")
+    parser.add_argument("--out", type=Path, required=True, help="the picture to write")
     parser.add_argument("--seed", type=int, default=0, help="seed of the first world")
-    parser.add_argument("--count", type=int, default=24, help="number of worlds")
+    parser.add_argument("--count", type=int, default=24, help="number of pictures")
     parser.add_argument("--plain", action="store_true", help="without labels")
+    parser.add_argument(
+        "--config", type=Path, help="training config: draw what its last stage sees, augmented"
+    )
+    parser.add_argument("overrides", nargs="*", metavar="key=value", help="for the config")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Render and draw."""
+    """Render or read, and draw."""
     if args.count < 1 or args.seed < 0:
         raise ValueError("--count must be at least 1 and --seed at least 0")
-    samples = [render_sample(args.seed + index) for index in range(args.count)]
-    write_png(args.out, tile([s.image if args.plain else draw_labels(s) for s in samples], 3))
+    if args.overrides and not args.config:
+        raise ValueError(f"{args.overrides[0]!r} is for a config: give --config too")
+    views = _training(args) if args.config else _worlds(args.seed)
+    write_picture(
+        args.out,
+        tile(
+            [v.image if args.plain else draw_labels(*v) for v in islice(views, args.count)],
+            3,
+        ),
+    )
     print(f"sheet: {args.out}")
     return 0
 
 
-def draw_labels(sample: Sample) -> NDArray[np.uint8]:
-    """Return a copy of the sample's image with its mask and lanes."""
-    canvas = sample.image.copy()
-    if sample.mask is not None:
-        tint_mask(canvas, sample.mask == MASK_DRIVABLE)
-    for lane, points in sample.lanes.items():
-        if points is not None:
-            draw_line(canvas, points, lane)
-    return canvas
+def _worlds(seed: int) -> Iterator[View]:
+    """Render worlds."""
+    while True:
+        sample = render_sample(seed)
+        assert sample.mask is not None
+        yield View(sample.image, sample.lanes, sample.mask)
+        seed += 1
+
+
+def _training(args: argparse.Namespace) -> Iterator[View]:
+    """Yield what the last stage of a config sees."""
+    from shared_encoder_perception.training.config import load_config
+    from shared_encoder_perception.training.data import training_stream
+    from shared_encoder_perception.training.sets import training_sets
+
+    config = load_config(args.config, args.overrides)
+    last = len(config.stages) - 1
+    sets = training_sets(config.data, last, config.stages[last].size, config.seed)
+    return training_stream(config, last, sets).views()

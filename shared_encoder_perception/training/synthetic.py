@@ -31,6 +31,11 @@ from shared_encoder_perception.training.world.scene import (
     place,
 )
 
+CALIBRATION_SEED = 900_000_000
+VALIDATION_SEED = 1_000_000_000
+"""Worlds are trained on with seeds below the first, calibrated on from there, and scored on from
+the second."""
+
 VISIBLE_M = (4.0, 140.0)
 """Range in which upright things are drawn."""
 

@@ -1,112 +1,35 @@
-"""Train the network on the synthetic world and export it.
+"""Train the network.
 
-The smallest run that shows everything works (about a minute on two cores):
+    python -m shared_encoder_perception train config/training/default.yaml
+    python -m shared_encoder_perception train config/training/smoke.yaml out=runs/smoke
 
-    python -m shared_encoder_perception train --out runs/smoke --steps 20 10
-
-The run that made the shipped model (under an hour on two cores):
-
-    python -m shared_encoder_perception train --out runs/default
-
-Training first sees small pictures, which are almost three times cheaper, then the full size: the
-network is fully convolutional and its start vectors are in units of the grid, so nothing else
-changes.
+Every key of the config can be given as ``key=value`` (``stages.0.steps=100``); ``--show`` prints
+the whole config. A run that was interrupted goes on where it was when the same command is given
+again. Several processes, on one machine or on many, are started by torchrun or SLURM.
 """
 
 from __future__ import annotations
 
 import argparse
-from dataclasses import dataclass, field, replace
+import logging
+import os
+import warnings
 from pathlib import Path
-from typing import Any
 
+import cv2
 import lightning
 import torch
-from lightning.pytorch.callbacks import Callback, ModelCheckpoint, TQDMProgressBar
+from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint, TQDMProgressBar
 from lightning.pytorch.callbacks.weight_averaging import EMAWeightAveraging
-from lightning.pytorch.loggers import CSVLogger
-from torch import Tensor
+from lightning.pytorch.loggers import TensorBoardLogger
+from omegaconf import OmegaConf
+from torch import distributed
 
 from shared_encoder_perception.model.checkpoint import load_network, save_network
-from shared_encoder_perception.model.network import NetworkConfig, PerceptionNetwork
-from shared_encoder_perception.spec import ModelSpec
-from shared_encoder_perception.structures import Size
-from shared_encoder_perception.training.data import SyntheticStream, loader
-from shared_encoder_perception.training.losses import Batch, Criterion
-from shared_encoder_perception.training.precision import keep_depthwise_in_float32
-
-CHECKPOINT_STEPS = 100
-SEEDS_PER_STAGE = 100_000_000
-"""Stages see different worlds; all stay below ``evaluate.SYNTHETIC_SEED``."""
-
-
-@dataclass(frozen=True)
-class Stage:
-    """One stretch of training at one picture size."""
-
-    size: Size
-    steps: int
-    learning_rate: float
-
-
-@dataclass(frozen=True)
-class TrainConfig:
-    """Everything that decides a training run.
-
-    Attributes:
-        network: What is trained.
-        stages: Picture sizes in order; each runs one cosine cycle of its own.
-        batch_size: Images per step.
-        weight_decay: Of AdamW, on convolution weights only.
-        seed: First seed of the synthetic stream.
-        workers: Rendering processes.
-    """
-
-    network: NetworkConfig = field(default_factory=NetworkConfig)
-    stages: tuple[Stage, ...] = (
-        Stage((192, 480), 1300, 3e-3),
-        Stage((320, 800), 600, 1.5e-3),
-    )
-    batch_size: int = 16
-    weight_decay: float = 0.02
-    seed: int = 0
-    workers: int = 2
-
-
-class PerceptionTraining(lightning.LightningModule):
-    """Network + criterion + optimiser for one stage."""
-
-    def __init__(self, config: TrainConfig, stage: Stage, network: PerceptionNetwork) -> None:
-        """Train ``network`` as ``stage`` says."""
-        super().__init__()
-        self._config, self._stage = config, stage
-        self.network = network
-        keep_depthwise_in_float32(network)
-        self._criterion = Criterion()
-
-    def training_step(self, batch: Batch, _: int) -> Tensor:
-        """One optimisation step; every loss is logged by name."""
-        losses = self._criterion(self.network(batch.images), batch)
-        for name, value in losses.items():
-            self.log(f"train/{name}", value, prog_bar=name == "total", batch_size=len(batch.images))
-        return losses["total"]
-
-    def configure_optimizers(self) -> Any:
-        """AdamW with one warm-up and cosine cycle over the stage."""
-        decay = [p for p in self.network.parameters() if p.ndim > 1]
-        rest = [p for p in self.network.parameters() if p.ndim <= 1]
-        groups = [
-            {"params": decay, "weight_decay": self._config.weight_decay},
-            {"params": rest, "weight_decay": 0.0},
-        ]
-        optimizer = torch.optim.AdamW(groups, lr=self._stage.learning_rate)
-        schedule = torch.optim.lr_scheduler.OneCycleLR(
-            optimizer, self._stage.learning_rate, total_steps=self._stage.steps + 1, pct_start=0.1
-        )
-        return {
-            "optimizer": optimizer,
-            "lr_scheduler": {"scheduler": schedule, "interval": "step"},
-        }
+from shared_encoder_perception.model.network import PerceptionNetwork
+from shared_encoder_perception.training.config import ConfigError, TrainConfig, load_config
+from shared_encoder_perception.training.module import StageTraining
+from shared_encoder_perception.training.record import Recorder, open_folder, record_start
 
 
 def train_stage(
@@ -125,86 +48,117 @@ def train_stage(
     """
     folder, plan = out / f"stage{stage}", config.stages[stage]
     last = folder / "last.ckpt"
-    callbacks: list[Callback] = [
-        ModelCheckpoint(folder, save_last="link", every_n_train_steps=CHECKPOINT_STEPS),
-        EMAWeightAveraging(decay=min(0.998, 1 - 10 / (plan.steps + 10))),
-        TQDMProgressBar(refresh_rate=20),
-    ]
+    module = StageTraining(config, stage, network)
+    recorder = Recorder(out, stage)
+    within = 0 < config.validate_every < plan.steps
+    machine = config.machine
     trainer = lightning.Trainer(
-        accelerator="auto",
-        precision="bf16-mixed",
+        accelerator=machine.accelerator,
+        devices=int(os.environ.get("LOCAL_WORLD_SIZE", machine.devices)),
+        num_nodes=machine.num_nodes,
+        strategy=machine.strategy,
+        sync_batchnorm=machine.accelerator != "cpu" and not config.freeze_norm,
+        precision=machine.precision,
         max_steps=plan.steps,
-        gradient_clip_val=10.0,
-        log_every_n_steps=min(20, plan.steps),
-        callbacks=callbacks,
-        logger=CSVLogger(out, name=None, version=f"stage{stage}"),
+        gradient_clip_val=config.clip if module.automatic_optimization else None,
+        log_every_n_steps=10,
+        val_check_interval=config.validate_every if within else None,
+        check_val_every_n_epoch=None if within else 1_000_000,
+        num_sanity_val_steps=0,
+        callbacks=[recorder, *_callbacks(config, stage, folder)],
+        logger=TensorBoardLogger(out, name="tensorboard", version=f"stage{stage}"),
         enable_model_summary=False,
+        use_distributed_sampler=False,
     )
-    spec = replace(ModelSpec("training", "0"), input_size=plan.size)
-    stream = SyntheticStream(spec, config.seed + stage * SEEDS_PER_STAGE)
-    trainer.fit(
-        PerceptionTraining(config, plan, network),
-        loader(stream, config.batch_size, config.workers),
-        ckpt_path=last if last.exists() else None,
-        weights_only=False,
-    )
+    if trainer.is_global_zero:
+        record_start(out, stage, module.data)
+    trainer.fit(module, ckpt_path=last if last.exists() else None, weights_only=False)
+    if recorder.validated_at != trainer.global_step:
+        trainer.validate(module, verbose=False)
     return network
 
 
-def train(config: TrainConfig, out: Path) -> Path:
+def _callbacks(config: TrainConfig, stage: int, folder: Path) -> list[Callback]:
+    """Return the callbacks of lightning's own."""
+    callbacks: list[Callback] = [
+        ModelCheckpoint(folder, save_last="link", every_n_train_steps=config.checkpoint_every),
+        TQDMProgressBar(refresh_rate=10),
+    ]
+    if config.ema:
+        # A short stage must not remember where it started.
+        steps = config.stages[stage].steps
+        callbacks.append(EMAWeightAveraging(decay=min(config.ema, 1 - 10 / (steps + 10))))
+    if config.patience:
+        callbacks.append(
+            EarlyStopping("val/score", mode="max", patience=config.patience, verbose=True)
+        )
+    return callbacks
+
+
+def train(config: TrainConfig) -> Path:
     """Run all stages; finished ones are not run again.
 
     Returns:
-        The checkpoint of the finished network, ``out / "network.pt"``.
+        The checkpoint of the best network of the last stage, ``out / "network.pt"``.
+
+    Raises:
+        ConfigError: The folder holds another run, or the processes were not started.
     """
-    network = PerceptionNetwork(config.network).to(memory_format=torch.channels_last)
+    _check_processes(config)
+    # Loading processes are forked again for each validation. OpenCV's threads would be lost in
+    # them, and whatever waits for those hangs.
+    cv2.setNumThreads(1)
+    out, first = Path(config.out), int(os.environ.get("RANK", "0")) == 0
+    if first:
+        out = open_folder(config)
+    lightning.seed_everything(config.seed, verbose=False)
+    network = load_network(Path(config.init)) if config.init else PerceptionNetwork(config.network)
+    network = network.train().to(memory_format=torch.channels_last)
     for stage in range(len(config.stages)):
         finished = out / f"stage{stage}.pt"
         if finished.exists():
             network.load_state_dict(load_network(finished).state_dict())
             continue
-        save_network(train_stage(config, stage, out, network), finished)
-    save_network(network, out / "network.pt")
+        train_stage(config, stage, out, network)
+        if first:
+            save_network(network, finished)
+        if distributed.is_initialized():
+            distributed.barrier()  # the next stage begins by looking for that file
+    if first:
+        best = load_network(out / f"stage{len(config.stages) - 1}_best.pt")
+        save_network(best, out / "network.pt")
     return out / "network.pt"
+
+
+def _check_processes(config: TrainConfig) -> None:
+    """Refuse several processes that nobody started: stages would start them again and again."""
+    machine = config.machine
+    started = "LOCAL_WORLD_SIZE" in os.environ or "SLURM_NTASKS" in os.environ
+    if (machine.devices != 1 or machine.num_nodes != 1) and not started:
+        raise ConfigError(
+            f"machine.devices is {machine.devices} and num_nodes {machine.num_nodes}, but the "
+            "processes must be started from outside: torchrun --nproc-per-node=N "
+            "-m shared_encoder_perception train …"
+        )
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("--out", type=Path, required=True, help="folder of the run; resumes there")
-    parser.add_argument("--encoder", default=NetworkConfig.encoder, help="timm model name")
-    parser.add_argument(
-        "--steps",
-        type=int,
-        nargs=2,
-        default=[stage.steps for stage in TrainConfig.stages],
-        metavar=("SMALL", "FULL"),
-        help="steps with small and with full-size pictures (default: %(default)s)",
-    )
-    parser.add_argument("--batch-size", type=int, default=TrainConfig.batch_size)
-    parser.add_argument("--workers", type=int, default=TrainConfig.workers)
-    parser.add_argument("--seed", type=int, default=TrainConfig.seed)
+    parser.add_argument("config", type=Path, help="YAML file, such as config/training/smoke.yaml")
+    parser.add_argument("overrides", nargs="*", metavar="key=value", help="replace single values")
+    parser.add_argument("--show", action="store_true", help="print the whole config and stop")
 
 
 def run(args: argparse.Namespace) -> int:
     """Train and say what to do next."""
-    if min(args.steps) < 1 or args.batch_size < 1 or args.workers < 0:
-        raise ValueError("--steps and --batch-size must be at least 1, --workers at least 0")
-    stages = tuple(
-        replace(stage, steps=steps)
-        for stage, steps in zip(TrainConfig.stages, args.steps, strict=True)
-    )
-    config = TrainConfig(
-        network=NetworkConfig(encoder=args.encoder),
-        stages=stages,
-        batch_size=args.batch_size,
-        seed=args.seed,
-        workers=args.workers,
-    )
-    lightning.seed_everything(config.seed, verbose=False)
-    checkpoint = train(config, args.out)
-    print(f"network: {checkpoint}")
-    print(
-        "next: python -m shared_encoder_perception export "
-        f"--checkpoint {checkpoint} --out {args.out / 'model.onnx'}"
-    )
+    config = load_config(args.config, args.overrides)
+    if args.show:
+        print(OmegaConf.to_yaml(OmegaConf.structured(config)), end="")
+        return 0
+    # Ours are in the docs; lightning's hints about workers and intervals would hide the progress.
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    warnings.filterwarnings("ignore", module=r"lightning\.")
+    checkpoint = train(config)
+    print(f"network: {checkpoint}\nmetrics: {checkpoint.parent / 'metrics.jsonl'}")
+    print(f"next: python -m shared_encoder_perception export {checkpoint}")
     return 0

@@ -1,0 +1,109 @@
+"""Scores of many images, by source: what training, evaluation and comparison count alike."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shared_encoder_perception.evaluation.metrics import LaneMetric, MaskMetric
+from shared_encoder_perception.preprocess import Crop, default_crop
+from shared_encoder_perception.structures import LANE_NAMES, LaneId, Perception, Size
+from shared_encoder_perception.training.sample import Sample
+
+MAIN_LANES: Final = tuple(lane.label for lane in LaneId if not lane.is_split)
+
+
+class Scorer:
+    """Lane and mask metrics of each source. Counts are pooled, so scorers can be merged."""
+
+    def __init__(self, input_size: Size) -> None:
+        """Start empty; ``input_size`` is the network's, for the crop where none is given."""
+        self._input_size = input_size
+        self._lanes: dict[str, LaneMetric] = {}
+        self._masks: dict[str, MaskMetric] = {}
+
+    def update(
+        self, source: str, perception: Perception, sample: Sample, crop: Crop | None = None
+    ) -> None:
+        """Add one image; labels are scored inside the crop only: the network sees nothing else.
+
+        Args:
+            source: Name of the group.
+            perception: What was predicted, in pixels of ``sample.image``.
+            sample: The labels.
+            crop: What the network saw; by default ``default_crop``.
+        """
+        used = crop or default_crop(perception.image_size, self._input_size)
+        self._lanes.setdefault(source, LaneMetric()).update(perception, _seen(sample.lanes, used))
+        metric = self._masks.setdefault(source, MaskMetric())
+        if sample.mask is None or perception.mask is None:
+            return
+        part = np.s_[used.y : used.y + used.height, used.x : used.x + used.width]
+        metric.update(perception.mask.binary()[part], sample.mask[part])
+
+    def merge(self, other: Scorer) -> None:
+        """Add everything another scorer has counted."""
+        for source, lanes in other._lanes.items():
+            self._lanes.setdefault(source, LaneMetric()).merge(lanes)
+            self._masks.setdefault(source, MaskMetric()).merge(other._masks[source])
+
+    def compute(self) -> dict[str, dict[str, Any]]:
+        """Return ``{source: {"lanes": {lane: LaneScore as dict}, "mask": MaskScore as dict}}``."""
+        return {
+            source: {
+                "lanes": {name: asdict(value) for name, value in metric.compute().items()},
+                "mask": asdict(self._masks[source].compute()),
+            }
+            for source, metric in sorted(self._lanes.items())
+        }
+
+    def summary(self) -> dict[str, float]:
+        """Return the headline numbers.
+
+        Returns:
+            ``lane_accuracy`` and ``lane_f1`` (rows right and detection F1 of all sources pooled,
+            mean over ego and its neighbours as far as labelled), ``mask_iou`` (mean over sources,
+            since their conventions differ), and ``score``, the mean of lane accuracy, lane F1 and
+            mask IoU as far as they are there. NaN where nothing was labelled.
+        """
+        pooled = LaneMetric()
+        for metric in self._lanes.values():
+            pooled.merge(metric)
+        lanes = pooled.compute()
+        summary = {
+            "lane_accuracy": _mean(lanes[name].valid_row_accuracy for name in MAIN_LANES),
+            "lane_f1": _mean(lanes[name].f1 for name in MAIN_LANES if lanes[name].labelled),
+            "mask_iou": _mean(metric.compute().iou for metric in self._masks.values()),
+        }
+        summary["score"] = _mean(summary.values())
+        for name in LANE_NAMES:
+            if lanes[name].labelled:
+                summary[f"{name}/accuracy"] = lanes[name].valid_row_accuracy
+                summary[f"{name}/f1"] = lanes[name].f1
+        return summary
+
+
+def _seen(lanes: Mapping[LaneId, NDArray | None], crop: Crop) -> dict[LaneId, NDArray | None]:
+    """Cut labelled lines to the crop; a line with less than two points in it is left out."""
+    corner = (crop.x, crop.y)
+    seen: dict[LaneId, NDArray | None] = {}
+    for lane, points in lanes.items():
+        if points is None:
+            seen[lane] = None
+            continue
+        beyond = (crop.x + crop.width - 1, crop.y + crop.height - 1)
+        inside = ((points >= corner) & (points <= beyond)).all(axis=1)
+        if inside.sum() >= 2:
+            seen[lane] = points[inside]
+    return seen
+
+
+def _mean(values: Iterable[float]) -> float:
+    """Mean of the values that are numbers, NaN without any."""
+    numbers = [value for value in values if not math.isnan(value)]
+    return sum(numbers) / len(numbers) if numbers else float("nan")

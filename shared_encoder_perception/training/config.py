@@ -1,0 +1,252 @@
+"""Everything that decides a training run: typed, from a YAML file and ``key=value`` overrides."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
+
+from shared_encoder_perception.model.network import NetworkConfig, check_input_size
+from shared_encoder_perception.training.augment import AugmentConfig
+from shared_encoder_perception.training.losses import REGION_LOSSES
+from shared_encoder_perception.training.weighting import WEIGHTINGS
+
+SYNTHETIC = "synthetic"
+"""Value of ``SetConfig.path`` that stands for rendered worlds."""
+
+
+class ConfigError(ValueError):
+    """A config that cannot be used; the message says what to change."""
+
+
+@dataclass(frozen=True)
+class SetConfig:
+    """One data set of the mixture.
+
+    Attributes:
+        path: A native set (its folder, or its frames.jsonl), or ``synthetic``.
+        weight: Its share of the training images, relative to the other sets.
+        sources: Use only frames of these sources; empty for all.
+        count: Use only so many frames, spread evenly; worlds: how many different ones. 0 for all
+            (worlds: no end).
+        pseudo: Use labels that come from a teacher network.
+    """
+
+    path: str = SYNTHETIC
+    weight: float = 1.0
+    sources: list[str] = field(default_factory=list)
+    count: int = 0
+    pseudo: bool = True
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """What is trained on, and what is validated on.
+
+    Attributes:
+        train: The mixture.
+        val: Scored at every validation; teacher masks are not scored unless ``overfit``.
+        split_share: Share of the images drawn from frames that show a split lane, where a set
+            has any: class-balanced sampling.
+        overfit: Train and validate on this many frames of the training sets, without augmentation:
+            proves that the pipeline can learn. 0 for a real run.
+    """
+
+    train: list[SetConfig] = field(default_factory=lambda: [SetConfig()])
+    val: list[SetConfig] = field(default_factory=lambda: [SetConfig(count=64)])
+    split_share: float = 0.0
+    overfit: int = 0
+
+
+@dataclass(frozen=True)
+class StageConfig:
+    """One stretch of training at one picture size.
+
+    Attributes:
+        size: ``(height, width)`` of the network input, multiples of 32.
+        steps: Optimisation steps; one cosine cycle of the learning rate.
+        learning_rate: Its peak.
+        batch_size: Images per step, of all processes together.
+    """
+
+    size: tuple[int, int] = (320, 800)
+    steps: int = 1000
+    learning_rate: float = 2e-3
+    batch_size: int = 16
+
+
+@dataclass(frozen=True)
+class LossConfig:
+    """What is minimised.
+
+    Attributes:
+        weighting: How tasks are balanced, a key of ``weighting.WEIGHTINGS``.
+        weighting_learning_rate: For weights that are learned.
+        mask_region: The mask's region loss, a key of ``losses.REGION_LOSSES``.
+    """
+
+    weighting: str = "fixed"
+    weighting_learning_rate: float = 5e-3
+    mask_region: str = "dice"
+
+
+@dataclass(frozen=True)
+class MachineConfig:
+    """Where it runs; passed to lightning's Trainer.
+
+    Attributes:
+        accelerator: ``auto``, ``cpu``, ``gpu`` …
+        devices: Processes on each machine; -1 for all GPUs.
+        num_nodes: Machines (started by torchrun or SLURM).
+        strategy: ``auto``, ``ddp``, ``ddp_spawn`` …
+        precision: ``bf16-mixed``, ``16-mixed`` or ``32-true``.
+        workers: Data loading processes for each training process.
+    """
+
+    accelerator: str = "auto"
+    devices: int = 1
+    num_nodes: int = 1
+    strategy: str = "auto"
+    precision: str = "bf16-mixed"
+    workers: int = 2
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """A training run.
+
+    Attributes:
+        out: Folder of the run; a run that was interrupted goes on there.
+        network: What is trained.
+        data: On what.
+        augment: How its images are changed.
+        loss: What is minimised.
+        stages: Picture sizes in order, small ones first.
+        init: Checkpoint to start from; empty for random (or timm's) weights.
+        weight_decay: Of AdamW, on convolution weights only.
+        clip: Largest gradient norm.
+        ema: Decay of the averaged weights, which are validated and kept; shortened for short
+            stages. 0 for none.
+        freeze_norm: Keep batch norm's statistics as they are.
+        validate_every: Steps between validations; also at each stage's end. 0 for only there.
+        checkpoint_every: Steps between checkpoints to resume from.
+        patience: Stop a stage after so many validations without a better score; 0 for never.
+        seed: Of everything random.
+        machine: Where it runs.
+    """
+
+    out: str = "runs/default"
+    network: NetworkConfig = field(default_factory=NetworkConfig)
+    data: DataConfig = field(default_factory=DataConfig)
+    augment: AugmentConfig = field(default_factory=AugmentConfig)
+    loss: LossConfig = field(default_factory=LossConfig)
+    stages: list[StageConfig] = field(
+        default_factory=lambda: [
+            StageConfig((192, 480), 1300, 3e-3),
+            StageConfig((320, 800), 600, 1.5e-3),
+        ]
+    )
+    init: str = ""
+    weight_decay: float = 0.02
+    clip: float = 10.0
+    ema: float = 0.998
+    freeze_norm: bool = False
+    validate_every: int = 200
+    checkpoint_every: int = 100
+    patience: int = 0
+    seed: int = 0
+    machine: MachineConfig = field(default_factory=MachineConfig)
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot work before anything is started."""
+        for what, name, table in (
+            ("loss.weighting", self.loss.weighting, WEIGHTINGS),
+            ("loss.mask_region", self.loss.mask_region, REGION_LOSSES),
+        ):
+            _expect(name in table, f"{what} is {name!r}, expected one of {list(table)}")
+        _expect(bool(self.stages), "stages is empty, expected at least one")
+        _expect(bool(self.data.train), "data.train is empty, expected at least one set")
+        for stage in self.stages:
+            check_input_size(stage.size)
+            _expect(stage.steps > 0 and stage.batch_size > 0, f"{stage}: steps and batch_size > 0")
+        for data_set in self.data.train:
+            _expect(data_set.weight > 0, f"weight of {data_set.path} is {data_set.weight}, not > 0")
+        for data_set in self.data.val:
+            endless = data_set.path == SYNTHETIC and data_set.count == 0
+            _expect(not endless, "data.val: worlds have no end, give a count")
+        _expect(0 <= self.data.split_share <= 1, "data.split_share must be 0 to 1")
+        _expect(self.checkpoint_every > 0, "checkpoint_every must be at least 1")
+        _expect(0 <= self.ema < 1, f"ema is {self.ema}, expected 0 <= ema < 1")
+        own = WEIGHTINGS[self.loss.weighting].own_backward
+        _expect(
+            not (own and self.machine.precision == "16-mixed"),
+            f"{self.loss.weighting} compares gradients, which 16-mixed scales: use bf16-mixed",
+        )
+
+
+def load_config(path: Path | None, overrides: Sequence[str] = ()) -> TrainConfig:
+    """Read a config.
+
+    Args:
+        path: YAML file; ``None`` for the defaults.
+        overrides: ``key=value``, where the key may have dots: ``stages.0.steps=100``.
+
+    Raises:
+        ConfigError: Unreadable, an unknown key (with a suggestion), or a value that cannot work.
+    """
+    for override in overrides:
+        key, equals, _ = override.partition("=")
+        if not (equals and key):
+            raise ConfigError(f"{override!r} is no key=value")
+    try:
+        node = OmegaConf.structured(TrainConfig)
+        if path is not None:
+            node = OmegaConf.merge(node, _read_yaml(path))
+        # Not merged as a dotlist: that cannot reach into lists.
+        for override in overrides:
+            key, _, _ = override.partition("=")
+            _thaw(node)
+            OmegaConf.update(node, key, OmegaConf.select(OmegaConf.from_dotlist([override]), key))
+        config = OmegaConf.to_object(node)
+    except OmegaConfBaseException as error:
+        reason = " ".join(str(error).splitlines()[0].split())
+        where = f" (at {error.full_key})" if error.full_key else ""
+        raise ConfigError(f"{path or 'config'}: {reason}{where}") from None
+    except YAMLError as error:
+        raise ConfigError(f"{path or 'config'}: {' '.join(str(error).split())}") from None
+    assert isinstance(config, TrainConfig)
+    return config
+
+
+def save_config(config: TrainConfig, path: Path) -> None:
+    """Write the whole config, defaults and overrides included."""
+    path.write_text(OmegaConf.to_yaml(OmegaConf.structured(config)), encoding="utf-8")
+
+
+def _read_yaml(path: Path) -> Any:
+    """Read a YAML file of a mapping."""
+    if not path.exists():
+        raise ConfigError(f"there is no config {path}: give a YAML file such as those in config/")
+    content = OmegaConf.load(path)
+    if not OmegaConf.is_dict(content):
+        raise ConfigError(f"{path}: expected keys and values at the top level")
+    return content
+
+
+def _thaw(node: Any) -> None:
+    """Make frozen dataclasses' nodes writable, all the way down."""
+    OmegaConf.set_readonly(node, None)
+    for value in node.values() if OmegaConf.is_dict(node) else node:
+        if OmegaConf.is_config(value):
+            _thaw(value)
+
+
+def _expect(condition: bool, message: str) -> None:
+    """Raise a ``ConfigError``."""
+    if not condition:
+        raise ConfigError(message)

@@ -1,0 +1,166 @@
+"""Data sets: convert them to our format, check, merge, count and look at them.
+
+    dataset convert tusimple clips/ --out data/tusimple
+    dataset validate data/tusimple          every fault with file and line
+    dataset merge data/a data/b --out data/all
+    dataset stats data/all --out stats.png
+    dataset view data/all --out sheet.png
+
+docs/dataset_format.md describes the format.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections import Counter
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from shared_encoder_perception.training.datasets import native
+from shared_encoder_perception.training.datasets.formats import FORMATS, read
+from shared_encoder_perception.training.datasets.frame import LabelError, LabelledFrame
+from shared_encoder_perception.training.datasets.merge import REPORT, merge
+from shared_encoder_perception.training.datasets.record_faults import FILE_NAME
+from shared_encoder_perception.training.datasets.statistics import count, plot, table
+from shared_encoder_perception.training.datasets.validate import find_faults
+from shared_encoder_perception.training.labels_picture import draw_labels
+from shared_encoder_perception.visualize import tile, write_picture
+
+FAULTY = 1
+"""Exit status when the set has faults."""
+FAULTS_FILE = "convert_faults.txt"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the sub-commands."""
+    commands = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    formats = "\n".join(f"  {name:<16} {what}" for name, (_, _, what) in FORMATS.items())
+    add = commands.add_parser(
+        "convert",
+        help="write a public data set in our format",
+        epilog=f"formats:\n{formats}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add.add_argument("format", choices=list(FORMATS), metavar="FORMAT")
+    add.add_argument("path", type=Path, help="folder or label file of the data set")
+    add.add_argument("--out", type=Path, required=True, help="folder of the new set")
+    add.add_argument("--limit", type=int, help="only so many frames")
+    add.add_argument("--labels-only", action="store_true", help="without pictures and masks")
+    add.set_defaults(action_run=_convert)
+
+    add = commands.add_parser("validate", help="report every fault with file and line")
+    add.add_argument("path", type=Path, help="a set's folder or frames.jsonl")
+    add.add_argument("--labels-only", action="store_true", help="do not look at pictures")
+    add.set_defaults(action_run=_validate)
+
+    add = commands.add_parser("merge", help="make one set of several")
+    add.add_argument("paths", type=Path, nargs="+", help="the sets, the most trusted one first")
+    add.add_argument("--out", type=Path, required=True, help="folder of the new set")
+    add.set_defaults(action_run=_merge)
+
+    add = commands.add_parser("stats", help="count labels and draw their distribution")
+    add.add_argument("path", type=Path, help="a set's folder or frames.jsonl")
+    add.add_argument("--out", type=Path, help="the picture to write")
+    add.add_argument("--labels-only", action="store_true", help="do not read masks")
+    add.set_defaults(action_run=_stats)
+
+    add = commands.add_parser("view", help="draw samples with their labels")
+    add.add_argument("path", type=Path, help="a set's folder or frames.jsonl")
+    add.add_argument("--out", type=Path, required=True, help="the picture to write")
+    add.add_argument("--count", type=int, default=24, help="samples, evenly spread over the set")
+    add.add_argument("--name", help="only frames whose name contains this")
+    add.set_defaults(action_run=_view)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the sub-command."""
+    status: int = args.action_run(args)
+    return status
+
+
+def _convert(args: argparse.Namespace) -> int:
+    """Write a public set in our format; a frame whose picture is missing is reported."""
+    notes: Counter[str] = Counter()
+    faults: list[str] = []
+    with native.Writer(args.out) as writer:
+        frames = islice(read(args.format, args.path), args.limit)
+        for frame in tqdm(frames, unit="frame"):
+            try:
+                writer.write(frame, pictures=not args.labels_only)
+            except (OSError, LabelError) as error:
+                faults.append(f"{frame.where}: {error}")
+                continue
+            notes.update(frame.notes)
+        if not writer.count:
+            raise ValueError(
+                faults[0] if faults else f"{args.path} has no frame of the format {args.format}"
+            )
+    print(f"{writer.count} frames: {args.out / FILE_NAME}")
+    for note, number in notes.most_common():
+        print(f"  left out, {note}: {number}")
+    if faults:
+        (args.out / FAULTS_FILE).write_text("\n".join(faults) + "\n")
+        print(f"{len(faults)} frames could not be converted: {args.out / FAULTS_FILE}")
+        print(f"  first: {faults[0]}")
+        return FAULTY
+    return 0
+
+
+def _validate(args: argparse.Namespace) -> int:
+    """Print every fault."""
+    path = native.labels_file(args.path)
+    lines = faulty = 0
+    for number, faults in tqdm(
+        find_faults(path, pictures=not args.labels_only), unit="frame", leave=False
+    ):
+        lines, faulty = number, faulty + bool(faults)
+        for fault in faults:
+            tqdm.write(f"{path}, line {number}: {fault}")
+    print(f"{lines} frames, {faulty} faulty")
+    return FAULTY if faulty or not lines else 0
+
+
+def _merge(args: argparse.Namespace) -> int:
+    """Merge and say what was found."""
+    counts = merge(args.paths, args.out, lambda frames, what: tqdm(frames, what, unit="frame"))
+    print(
+        f"{counts['frames']} frames: {args.out / FILE_NAME}\n"
+        f"duplicates {counts['duplicate']}, conflicting labels {counts['conflict']}, "
+        f"renamed {counts['name_clash']}: {args.out / REPORT}"
+    )
+    return 0
+
+
+def _stats(args: argparse.Namespace) -> int:
+    """Print the counts and draw them."""
+    frames = tqdm(native.read(args.path), unit="frame", leave=False)
+    statistics = count(frames, pictures=not args.labels_only)
+    print(table(statistics))
+    if args.out:
+        write_picture(args.out, plot(statistics))
+        print(f"plot: {args.out}")
+    return 0
+
+
+def _view(args: argparse.Namespace) -> int:
+    """Draw a sheet."""
+    if args.count < 1:
+        raise ValueError("--count must be at least 1")
+    total = sum(1 for _ in _named(args))
+    if not total:
+        raise ValueError(f"{args.path} has no frame whose name contains {args.name!r}")
+    chosen = set(np.linspace(0, total - 1, min(args.count, total)).round().astype(int).tolist())
+    samples = (frame.load() for index, frame in enumerate(_named(args)) if index in chosen)
+    pictures = [draw_labels(sample.image, sample.lanes, sample.mask) for sample in samples]
+    write_picture(args.out, tile(pictures, 4, 480))
+    print(f"sheet: {args.out}")
+    return 0
+
+
+def _named(args: argparse.Namespace) -> Iterator[LabelledFrame]:
+    """Frames whose name contains what was asked for."""
+    return (frame for frame in native.read(args.path) if (args.name or "") in frame.name)

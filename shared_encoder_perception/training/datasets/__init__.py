@@ -1,0 +1,1 @@
+"""Public data sets and our own, as one type of labelled frame."""

@@ -1,0 +1,52 @@
+"""Every format that can be read, in one literal table; its module is imported when it is chosen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Final
+
+from shared_encoder_perception.training.datasets.frame import LabelledFrame
+
+PACKAGE: Final = "shared_encoder_perception.training.datasets"
+FORMATS: Final = MappingProxyType(
+    {
+        "native": ("native", {}, "our own: frames.jsonl"),
+        "tusimple": ("tusimple", {}, "TuSimple: label_data_*.json"),
+        "culane": ("culane", {}, "CULane: *.lines.txt"),
+        "curvelanes": ("curvelanes", {}, "CurveLanes: *.lines.json"),
+        "bdd100k": ("scalabel", {}, "BDD100K and Scalabel: poly2d, old and new form"),
+        "camvid": ("label_ids", {"layout": "camvid"}, "CamVid: colours or the 12-class ids"),
+        "cityscapes": ("label_ids", {"layout": "cityscapes"}, "Cityscapes: labelIds"),
+        "idd": ("label_ids", {"layout": "idd"}, "IDD lite: label ids"),
+        "kitti_road": ("label_ids", {"layout": "kitti_road"}, "KITTI road: gt_image_2"),
+        "kitti_semantics": ("label_ids", {"layout": "kitti_semantics"}, "KITTI semantics"),
+        "yolo": ("yolo", {}, "YOLO polygons, as Roboflow exports them"),
+    }
+)
+"""Name -> (module, arguments of its ``read``, what it is)."""
+
+
+def read(name: str, path: Path, **options: Any) -> Iterator[LabelledFrame]:
+    """Read a data set frame by frame.
+
+    Args:
+        name: A key of ``FORMATS``.
+        path: Its folder or label file, as the format's module says.
+        options: Passed to the module's ``read``.
+
+    Raises:
+        ValueError: An unknown format.
+        LabelError: A faulty label, with file and line.
+    """
+    if name not in FORMATS:
+        raise ValueError(f"unknown format {name!r}: use one of {list(FORMATS)}")
+    module, arguments, _ = FORMATS[name]
+    if not path.exists():
+        raise FileNotFoundError(f"there is no {path}")
+    frames: Iterator[LabelledFrame] = import_module(f"{PACKAGE}.{module}").read(
+        path, **arguments, **options
+    )
+    return frames

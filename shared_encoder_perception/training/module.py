@@ -1,0 +1,193 @@
+"""One stage of training as lightning sees it: step, validation, optimiser, loaders."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import lightning
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, distributed, nn
+
+from shared_encoder_perception.decode import DecodeOptions, Decoder
+from shared_encoder_perception.evaluation.scorer import Scorer
+from shared_encoder_perception.model.network import PerceptionNetwork, finish
+from shared_encoder_perception.spec import OUTPUT_LANES, OUTPUT_MASK, ModelSpec
+from shared_encoder_perception.structures import Perception
+from shared_encoder_perception.training.config import TrainConfig
+from shared_encoder_perception.training.data import (
+    Validation,
+    ValidationStream,
+    loader,
+    training_stream,
+)
+from shared_encoder_perception.training.losses import Batch, Criterion, task_losses
+from shared_encoder_perception.training.precision import keep_depthwise_in_float32
+from shared_encoder_perception.training.sets import training_sets, validation_sets
+from shared_encoder_perception.training.weighting import make_weighting
+
+PANEL = 12
+"""Validation samples kept for the picture panel."""
+
+
+class StageTraining(lightning.LightningModule):
+    """Network, criterion, task weighting and data of one stage.
+
+    Attributes:
+        network: What is trained.
+        panel: (sample, what was perceived) of the first samples of the last validation.
+        summary: ``Scorer.summary`` of the last validation, of all processes together.
+    """
+
+    def __init__(self, config: TrainConfig, stage: int, network: PerceptionNetwork) -> None:
+        """Train ``network`` as stage number ``stage`` of ``config`` says."""
+        super().__init__()
+        self._config, self._plan, self._index = config, config.stages[stage], stage
+        self.network = network
+        keep_depthwise_in_float32(network)
+        self._criterion = Criterion(config.loss.mask_region)
+        self.weighting = make_weighting(config.loss.weighting)
+        self.automatic_optimization = not self.weighting.own_backward
+        self._train_sets = training_sets(config.data, stage, self._plan.size, config.seed)
+        self._val_sets = validation_sets(config.data, self._train_sets, self._plan.size)
+        spec = replace(ModelSpec("training", "0"), input_size=self._plan.size)
+        self._decoder, self._options = Decoder(spec), DecodeOptions.from_spec(spec)
+        self._scorer = Scorer(self._plan.size)
+        self.panel: list[tuple[Validation, Perception]] = []
+        self.summary: dict[str, float] = {}
+        self.train()
+
+    @property
+    def data(self) -> dict[str, list[dict[str, str | int]]]:
+        """What is trained on and scored on, for the record of the run."""
+        return {
+            "train": [samples.description for samples in self._train_sets],
+            "val": [samples.description for samples in self._val_sets],
+        }
+
+    # ---- training -----------------------------------------------------------------------------
+
+    def train(self, mode: bool = True) -> StageTraining:
+        """Switch to training, batch norm aside where the config freezes it."""
+        super().train(mode)
+        if mode and self._config.freeze_norm:
+            for module in self.network.modules():
+                if isinstance(module, nn.modules.batchnorm._BatchNorm):
+                    module.eval()
+        return self
+
+    def training_step(self, batch: Batch, _: int) -> Tensor | None:
+        """Take one step; every loss is logged by name."""
+        parts = self._criterion(self.network(batch.images), batch)
+        values = {f"train/{name}": value.detach() for name, value in parts.items()}
+        weights = self.weighting.weights()
+        values |= {f"weight/{name}": value for name, value in weights.items()}
+        self.log_dict(values, sync_dist=self.trainer.world_size > 1)
+        self.log("loss", values["train/total"], prog_bar=True, logger=False)
+        losses = task_losses(parts)
+        if self.automatic_optimization:
+            return self.weighting.objective(losses)
+        optimizer, schedule = self.optimizers(), self.lr_schedulers()
+        self.weighting.backward(losses, self.network, self.global_step)
+        nn.utils.clip_grad_norm_(self.network.parameters(), self._config.clip)
+        optimizer.step()
+        schedule.step()
+        return None
+
+    def configure_optimizers(self) -> Any:
+        """AdamW with one warm-up and cosine cycle over the stage."""
+        plan, loss = self._plan, self._config.loss
+        parameters = list(self.network.parameters())
+        decay = [p for p in parameters if p.ndim > 1]
+        rest = [p for p in parameters if p.ndim <= 1]
+        own = list(self.weighting.parameters())
+        weight_decay = 0.0 if self._config.data.overfit else self._config.weight_decay
+        groups = [
+            {"params": decay, "weight_decay": weight_decay},
+            {"params": rest, "weight_decay": 0.0},
+        ]
+        peaks = [plan.learning_rate, plan.learning_rate]
+        if own:
+            groups.append({"params": own, "weight_decay": 0.0})
+            peaks.append(loss.weighting_learning_rate)
+        optimizer = torch.optim.AdamW(groups, lr=plan.learning_rate)
+        schedule = torch.optim.lr_scheduler.OneCycleLR(
+            optimizer, peaks, total_steps=plan.steps + 1, pct_start=0.1
+        )
+        return {
+            "optimizer": optimizer,
+            "lr_scheduler": {"scheduler": schedule, "interval": "step"},
+        }
+
+    def train_dataloader(self) -> Any:
+        """Batches from the step on at which the run stands."""
+        stream = training_stream(
+            self._config,
+            self._index,
+            self._train_sets,
+            self.global_step,
+            self.global_rank,
+            self.trainer.world_size,
+        )
+        return loader(stream, self._config.machine.workers)
+
+    # ---- validation ---------------------------------------------------------------------------
+
+    def val_dataloader(self) -> Any:
+        """All validation samples once."""
+        stream = ValidationStream(
+            self._val_sets,
+            self._plan.size,
+            min(self._plan.batch_size, 8),
+            self.global_rank,
+            self.trainer.world_size,
+        )
+        return loader(stream, min(self._config.machine.workers, 1))
+
+    def on_validation_epoch_start(self) -> None:
+        """Begin to count."""
+        self._scorer = Scorer(self._plan.size)
+        self.panel = []
+
+    def validation_step(self, batch: Sequence[Validation], _: int) -> None:
+        """Perceive as the runtime does, and score."""
+        for item, perception in zip(batch, self.perceive(batch), strict=True):
+            self._scorer.update(item.source, perception, item.sample, item.transform.crop)
+            if len(self.panel) < PANEL:
+                self.panel.append((item, perception))
+
+    def perceive(self, batch: Sequence[Validation]) -> list[Perception]:
+        """Network, then the runtime's own decoder."""
+        images = torch.stack([torch.from_numpy(item.image) for item in batch]).to(self.device)
+        lanes, masks = (output.cpu().numpy() for output in finish(self.network(images)))
+        return [
+            self._decoder(_outputs(lanes[i], masks[i]), item.transform, self._options)
+            for i, item in enumerate(batch)
+        ]
+
+    def finish_validation(self) -> dict[str, Any]:
+        """Pool what all processes counted; return the scores by source.
+
+        To be called while the weights that were validated are still in place.
+        """
+        if distributed.is_available() and distributed.is_initialized():
+            everyone: list[Any] = [None] * distributed.get_world_size()
+            distributed.all_gather_object(everyone, self._scorer)
+            self._scorer = Scorer(self._plan.size)
+            for scorer in everyone:
+                self._scorer.merge(scorer)
+        self.summary = self._scorer.summary()
+        return self._scorer.compute()
+
+    def transfer_batch_to_device(self, batch: Any, device: Any, dataloader_idx: int) -> Any:
+        """Move training batches; validation items stay numpy."""
+        if isinstance(batch, Batch):
+            return super().transfer_batch_to_device(batch, device, dataloader_idx)
+        return batch
+
+
+def _outputs(lanes: NDArray, mask: NDArray) -> dict[str, NDArray]:
+    """Name the outputs of one image as the artifact does."""
+    return {OUTPUT_LANES: lanes, OUTPUT_MASK: mask}

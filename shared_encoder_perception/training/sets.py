@@ -1,0 +1,206 @@
+"""Sets of samples by index: labelled pictures, and rendered worlds."""
+
+from __future__ import annotations
+
+import json
+from array import array
+from collections.abc import Sequence
+from dataclasses import replace
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, Final, NamedTuple, Protocol
+
+import numpy as np
+
+from shared_encoder_perception.preprocess import Crop
+from shared_encoder_perception.structures import LaneId, Size
+from shared_encoder_perception.training.config import SYNTHETIC, DataConfig, SetConfig
+from shared_encoder_perception.training.datasets import native
+from shared_encoder_perception.training.datasets.frame import LabelError
+from shared_encoder_perception.training.sample import Sample
+from shared_encoder_perception.training.synthetic import VALIDATION_SEED, render_sample
+
+WORLDS_PER_STAGE: Final = 100_000_000
+"""Seeds of a stage: each stage sees other worlds, all below ``VALIDATION_SEED``."""
+SPLITS: Final = tuple(lane.label for lane in LaneId if lane.is_split)
+MAIN: Final = tuple(lane.label for lane in LaneId if not lane.is_split)
+
+
+class Entry(NamedTuple):
+    """A sample, the crop suggested for it, and what it belongs to."""
+
+    sample: Sample
+    crop: Crop | None
+    source: str
+
+
+class SampleSet(Protocol):
+    """Samples by index.
+
+    Attributes:
+        splits: Indices of the samples that show a split lane, where that is known.
+        complete: Indices of those with a mask and all three main lanes.
+        description: For the record of a run.
+    """
+
+    splits: Sequence[int]
+    complete: Sequence[int]
+    description: dict[str, str | int]
+
+    def __len__(self) -> int:
+        """Return how many there are."""
+
+    def __getitem__(self, index: int) -> Entry:
+        """Read one."""
+
+
+class NativeSet:
+    """A native data set. It keeps a few bytes for each frame: where its line begins."""
+
+    def __init__(self, config: SetConfig, *, pseudo_masks: bool = True) -> None:
+        """Index the set by reading its label file once.
+
+        Args:
+            config: Which frames.
+            pseudo_masks: Keep masks that come from a teacher (a teacher is no truth to score by).
+
+        Raises:
+            LabelError: A line that is not JSON.
+            ValueError: No frame is left.
+        """
+        self._path = native.labels_file(Path(config.path))
+        self._pseudo, self._pseudo_masks = config.pseudo, config.pseudo and pseudo_masks
+        starts, numbers, digest = array("q"), array("q"), sha256()
+        splits, complete = array("q"), array("q")
+        with self._path.open("rb") as lines:
+            start = 0
+            for number, line in enumerate(lines, start=1):
+                digest.update(line)
+                record = _record(line, self._path, number)
+                if not config.sources or record.get("source", "images") in config.sources:
+                    lanes = record.get("lanes") or {}
+                    if any(lanes.get(name) for name in SPLITS):
+                        splits.append(len(starts))
+                    if record.get("mask") and all(lanes.get(name) for name in MAIN):
+                        complete.append(len(starts))
+                    starts.append(start)
+                    numbers.append(number)
+                start += len(line)
+        if not starts:
+            raise ValueError(f"{self._path} has no frame of the sources {config.sources or 'any'}")
+        used = np.arange(len(starts))
+        if 0 < config.count < len(starts):
+            used = np.linspace(0, len(starts) - 1, config.count).round().astype(np.int64)
+        self._starts, self._numbers = np.array(starts)[used], np.array(numbers)[used]
+        self.splits: Sequence[int] = np.flatnonzero(np.isin(used, splits)).tolist()
+        self.complete: Sequence[int] = np.flatnonzero(np.isin(used, complete)).tolist()
+        self.description: dict[str, str | int] = {
+            "path": str(self._path),
+            "sha256": digest.hexdigest(),
+            "frames": len(used),
+        }
+
+    def __len__(self) -> int:
+        """Return how many frames there are."""
+        return len(self._starts)
+
+    def __getitem__(self, index: int) -> Entry:
+        """Read one frame."""
+        with self._path.open("rb") as lines:
+            lines.seek(int(self._starts[index]))
+            line = lines.readline().decode()
+        frame = native.parse(line, self._path, int(self._numbers[index]))
+        if "mask" in frame.pseudo and not self._pseudo_masks:
+            frame = replace(frame, read_mask=None)
+        if "lanes" in frame.pseudo and not self._pseudo:
+            frame = replace(frame, lanes={})
+        return Entry(frame.load(), frame.crop, frame.source)
+
+
+class WorldSet:
+    """Rendered worlds, one for each seed."""
+
+    def __init__(self, count: int, first_seed: int, size: Size) -> None:
+        """``count`` worlds of ``size``, 0 for as many as a stage has."""
+        self._count, self._first, self._size = count or WORLDS_PER_STAGE, first_seed, size
+        self.splits: Sequence[int] = ()
+        self.complete: Sequence[int] = range(self._count)
+        self.description: dict[str, str | int] = {
+            "path": SYNTHETIC,
+            "first_seed": first_seed,
+            "frames": self._count,
+        }
+
+    def __len__(self) -> int:
+        """Return how many worlds there are."""
+        return self._count
+
+    def __getitem__(self, index: int) -> Entry:
+        """Render one."""
+        return Entry(render_sample(self._first + index, self._size), None, SYNTHETIC)
+
+
+class Subset:
+    """Some samples of a set."""
+
+    def __init__(self, whole: SampleSet, indices: Sequence[int]) -> None:
+        """``indices`` into ``whole``."""
+        self._whole, self._indices = whole, tuple(indices)
+        self.splits: Sequence[int] = ()
+        self.complete: Sequence[int] = range(len(self._indices))
+        self.description = {**whole.description, "used": len(self._indices)}
+
+    def __len__(self) -> int:
+        """Return how many samples there are."""
+        return len(self._indices)
+
+    def __getitem__(self, index: int) -> Entry:
+        """Read one."""
+        return self._whole[self._indices[index]]
+
+
+def training_sets(config: DataConfig, stage: int, size: Size, seed: int) -> list[SampleSet]:
+    """Open the sets that stage number ``stage`` trains on."""
+    first = seed * 1000 + stage * WORLDS_PER_STAGE
+    sets: list[SampleSet] = [
+        WorldSet(item.count, first, size) if item.path == SYNTHETIC else NativeSet(item)
+        for item in config.train
+    ]
+    return [_to_overfit(sets, config.overfit)] if config.overfit else sets
+
+
+def validation_sets(
+    config: DataConfig, train: Sequence[SampleSet], size: Size
+) -> Sequence[SampleSet]:
+    """Open the sets to score on: with ``overfit``, the very frames that are trained on."""
+    if config.overfit:
+        return train
+    return [
+        WorldSet(item.count, VALIDATION_SEED, size)
+        if item.path == SYNTHETIC
+        else NativeSet(item, pseudo_masks=False)
+        for item in config.val
+    ]
+
+
+def _to_overfit(sets: Sequence[SampleSet], count: int) -> Subset:
+    """Choose ``count`` samples, evenly spread, of the first set that labels everything."""
+    for whole in sets:
+        if len(whole.complete) >= count:
+            at = np.linspace(0, min(len(whole.complete), 10_000) - 1, count).round().astype(int)
+            return Subset(whole, [whole.complete[index] for index in at])
+    raise ValueError(
+        f"no set of data.train has {count} frames with a mask and all of {', '.join(MAIN)}: "
+        "choose fewer with data.overfit, or another set"
+    )
+
+
+def _record(line: bytes, path: Path, number: int) -> dict[str, Any]:
+    """Parse a line far enough to index it."""
+    try:
+        record = json.loads(line)
+    except ValueError as error:
+        raise LabelError(path, number, f"not JSON: {error}") from None
+    if not isinstance(record, dict) or not isinstance(record.get("lanes") or {}, dict):
+        raise LabelError(path, number, "expected a JSON object with an object `lanes`")
+    return record
