@@ -20,6 +20,8 @@ COMMANDS: Final = {
     "dataset": ("training.dataset", "convert, check, merge, count and view data sets"),
     "sheet": ("training.sheet", "draw what training sees: rendered worlds, or a config's samples"),
     "train": ("training.train", "train the network"),
+    "throughput": ("training.throughput", "measure how fast a training config runs"),
+    "models": ("training.models", "compare networks: size, work, latency, scores"),
     "export": ("training.export", "turn a checkpoint into an ONNX artifact"),
 }
 """Name -> (module, what it does). A module has ``add_arguments(parser)`` and ``run(args)``."""
@@ -67,7 +69,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--debug", action="store_true", help="show where an error came from")
     module.add_arguments(parser)
-    args = parser.parse_args(rest)
+    args = _parse(parser, rest)
     try:
         return int(module.run(args))
     except KeyboardInterrupt:
@@ -77,6 +79,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if args.debug:
             raise
         return _fail(_message(error))
+
+
+def _parse(parser: argparse.ArgumentParser, arguments: list[str]) -> argparse.Namespace:
+    """Parse with options and positional arguments in any order, as far as argparse can."""
+    try:
+        return parser.parse_intermixed_args(arguments)
+    except TypeError:  # it refuses parsers that have sub-commands
+        return parser.parse_args(arguments)
 
 
 def _message(error: Exception) -> str:

@@ -20,7 +20,8 @@ BOTTOM_FROM: Final = 0.83
 """Share of the height from which on a line counts as reaching the lower border."""
 SIDE_MARGIN: Final = 45.0
 SIDE_ROWS: Final = 25.0
-MIN_POINTS: Final = 4
+MIN_ROWS: Final = 4
+"""A line that crosses fewer of the common rows is dropped."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,14 +93,13 @@ def _sample(
     unit = height / REFERENCE_HEIGHT
     for boundary in boundaries:
         points = boundary.points[::-1]  # np.interp wants rising rows
-        if len(points) < MIN_POINTS:
-            continue
         x = np.interp(rows, points[:, 1], points[:, 0], left=np.nan, right=np.nan)
         visible = np.flatnonzero(np.isfinite(x))
-        if len(visible) < 2:
+        if len(visible) < MIN_ROWS:
             continue
-        close = points[points[:, 1] >= points[-1, 1] - NEAR_END * unit]
-        close = close if len(close) >= MIN_POINTS else points[-MIN_POINTS:]
+        sampled = np.stack((x, rows), axis=1)[visible]
+        close = sampled[sampled[:, 1] >= points[-1, 1] - NEAR_END * unit]
+        close = close if len(close) >= MIN_ROWS else sampled[-MIN_ROWS:]
         slope, offset = np.polyfit(close[:, 1], close[:, 0], 1)
         x_near, y_near = points[-1]
         ahead = x_near + slope * SIDE_ROWS * unit

@@ -1,0 +1,103 @@
+"""How fast a config trains: compute alone, with data loading, and in each precision.
+
+    python -m shared_encoder_perception throughput config/training/default.yaml
+
+Compute alone repeats one batch; with loading, every batch is new. Both are taken in turns, a few
+steps each, and compared by their medians: on a busy machine only such comparisons mean anything.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from pathlib import Path
+from statistics import median
+from time import perf_counter
+
+import cv2
+import torch
+from tqdm import tqdm
+
+from shared_encoder_perception.model.network import PerceptionNetwork
+from shared_encoder_perception.training.config import TrainConfig, load_config
+from shared_encoder_perception.training.data import loader, training_stream
+from shared_encoder_perception.training.losses import Batch, Criterion
+from shared_encoder_perception.training.precision import keep_depthwise_in_float32
+from shared_encoder_perception.training.sets import training_sets
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("config", type=Path, help="training config")
+    parser.add_argument("overrides", nargs="*", metavar="key=value", help="replace single values")
+    parser.add_argument("--steps", type=int, default=24, help="steps of each kind")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Measure the last stage of a config on the CPU."""
+    if args.steps < 4:
+        raise ValueError("--steps must be at least 4")
+    config = load_config(args.config, args.overrides)
+    plan = config.stages[-1]
+    alone, loaded, full = measure(config, args.steps)
+    print(f"{config.network.encoder}, {plan.size[0]}x{plan.size[1]}, batch {plan.batch_size}:")
+    for what, seconds in (
+        ("bf16, compute alone", alone),
+        (f"bf16, with {config.machine.workers} loading processes", loaded),
+        ("fp32, compute alone", full),
+    ):
+        print(f"  {what:<36}{seconds:7.3f} s a step {plan.batch_size / seconds:7.1f} images/s")
+    print(f"  loading keeps {alone / loaded:.0%} of the compute rate")
+    print(f"  bf16 is {full / alone:.2f} times as fast as fp32")
+    return 0
+
+
+def measure(config: TrainConfig, steps: int) -> tuple[float, float, float]:
+    """Return the median seconds of a step: bf16 alone, bf16 with loading, fp32 alone."""
+    cv2.setNumThreads(1)
+    stage = len(config.stages) - 1
+    sets = training_sets(config.data, stage, config.stages[stage].size, config.seed)
+    batches: Iterator[Batch] = iter(
+        loader(training_stream(config, stage, sets), config.machine.workers)
+    )
+    # Each precision as it is trained: depthwise convolutions stay in float32 under bf16 only.
+    bf16, fp32 = _Step(config, mixed=True), _Step(config, mixed=False)
+    batch = next(batches)
+    for step in (bf16, fp32):
+        step(batch)
+    alone: list[float] = []
+    loaded: list[float] = []
+    full: list[float] = []
+    for _ in tqdm(range(steps // 4), "measuring", unit="round"):
+        # A few in a row: the first after a change of kind still profits from what was waiting.
+        alone += [bf16(batch) for _ in range(4)]
+        begin = perf_counter()
+        for _ in range(4):
+            bf16(next(batches))
+        loaded.append((perf_counter() - begin) / 4)
+        full += [fp32(batch) for _ in range(2)]
+    return median(alone), median(loaded), median(full)
+
+
+class _Step:
+    """One optimisation step, timed."""
+
+    def __init__(self, config: TrainConfig, mixed: bool) -> None:
+        torch.manual_seed(0)
+        network = PerceptionNetwork(config.network).train()
+        self._network = network.to(memory_format=torch.channels_last)
+        self._mixed = mixed
+        if mixed:
+            keep_depthwise_in_float32(self._network)
+        self._criterion = Criterion(config.loss.mask_region)
+        self._optimizer = torch.optim.AdamW(self._network.parameters(), lr=1e-4)
+
+    def __call__(self, batch: Batch) -> float:
+        """Take the step; return its seconds."""
+        begin = perf_counter()
+        self._optimizer.zero_grad()
+        with torch.autocast("cpu", torch.bfloat16, enabled=self._mixed):
+            losses = self._criterion(self._network(batch.images), batch)
+        losses["total"].backward()
+        self._optimizer.step()
+        return perf_counter() - begin

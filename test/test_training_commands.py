@@ -1,0 +1,98 @@
+"""The commands around training, used as a person would."""
+
+import json
+
+import cv2
+import numpy as np
+import pytest
+from labelled_set import write_set
+
+pytest.importorskip("torch", reason="the offline side needs torch: make test")
+
+from shared_encoder_perception.__main__ import main
+from shared_encoder_perception.backends import load_backend
+from shared_encoder_perception.spec import ModelSpec
+from shared_encoder_perception.training import export as export_module
+
+TINY = [
+    *("network.channels=16", "network.head_channels=8"),
+    *("machine.workers=0", "validate_every=0", "machine.precision=32-true"),
+]
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """A run of three steps."""
+    folder = tmp_path_factory.mktemp("commands")
+    write_set(folder / "data", 4)
+    path = folder / "config.yaml"
+    path.write_text(
+        f"data: {{train: [{{path: {folder / 'data'}}}], val: [{{path: {folder / 'data'}}}]}}\n"
+        f"out: {folder / 'run'}\n"
+        "stages: [{size: [64, 160], steps: 3, batch_size: 2}]\n"
+    )
+    assert main(["train", str(path), *TINY]) == 0
+    return folder
+
+
+def test_show_prints_the_whole_config_and_trains_nothing(run, tmp_path, capsys):
+    out = tmp_path / "none"
+    assert main(["train", str(run / "config.yaml"), "--show", f"out={out}", "seed=4"]) == 0
+    assert "seed: 4" in capsys.readouterr().out
+    assert not out.exists()
+
+
+def test_export_compares_with_torch_and_names_its_origin(run, tmp_path, capsys):
+    out = tmp_path / "model.onnx"
+    arguments = ["export", str(run / "run"), "--out", str(out), "--size", "64", "160"]
+    images = ["--images", str(run / "data/frames.jsonl"), "--worlds", "300"]
+    assert main([*arguments, *images]) == 0
+    text = capsys.readouterr().out
+    assert "compared with torch: 4 images" in text
+    spec: ModelSpec = load_backend(out).spec
+    assert spec.input_size == (64, 160)
+    assert spec.training_data == "data (4 frames)"
+    assert spec.git_commit == json.loads((run / "run/run.json").read_text())[-1]["commit"]
+
+
+def test_an_export_that_answers_otherwise_is_not_kept(run, tmp_path, monkeypatch, capsys):
+    class Wrong:
+        def __init__(self, backend):
+            self._backend, self.spec = backend, backend.spec
+
+        def infer(self, images):
+            return self._backend.infer(255 - images)
+
+    monkeypatch.setattr(export_module, "load_backend", lambda path: Wrong(load_backend(path)))
+    out = tmp_path / "model.onnx"
+    size = ["--size", "64", "160", "--worlds", "300"]
+    assert main(["export", str(run / "run"), "--out", str(out), *size]) == 2
+    assert "does not answer as torch does" in capsys.readouterr().err
+    assert not out.exists()
+
+
+def test_models_table_compares_runs_and_encoders(run, capsys):
+    options = ["--size", "64", "160", "--rounds", "2"]
+    encoders = ["--encoder", "resnet18", "--architecture", "baseline"]
+    assert main(["models", str(run / "run"), *encoders, *options]) == 0
+    rows = capsys.readouterr().out.splitlines()[-2:]
+    assert "mobilenetv4_conv_small | shared_fpn" in rows[0]
+    assert "resnet18 | baseline" in rows[1]
+    assert rows[1].endswith("| - | - | - |")
+    assert main(["models", *options]) == 2
+
+
+def test_throughput_measures(run, capsys):
+    config = str(run / "config.yaml")
+    assert main(["throughput", config, *TINY, "stages.0.steps=40", "--steps", "4"]) == 0
+    out = capsys.readouterr().out
+    assert "loading keeps" in out
+    assert "times as fast as fp32" in out
+
+
+def test_sheet_of_a_config_shows_augmented_samples(run, tmp_path):
+    out = tmp_path / "sheet.png"
+    arguments = ["sheet", "--out", str(out), "--count", "4", "--config", str(run / "config.yaml")]
+    assert main([*arguments, "augment.flip=1"]) == 0
+    assert np.std(cv2.imread(str(out))) > 10
+    assert main(["sheet", "--out", str(out), "augment.flip=1"]) == 2
