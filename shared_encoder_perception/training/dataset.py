@@ -50,6 +50,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add.add_argument("--out", type=Path, required=True, help="folder of the new set")
     add.add_argument("--limit", type=int, help="only so many frames")
     add.add_argument("--labels-only", action="store_true", help="without pictures and masks")
+    add.add_argument(
+        "--lane-changes",
+        action="store_true",
+        help="keep lanes where the vehicle is between two of them, and ego is arbitrary",
+    )
     add.set_defaults(action_run=_convert)
 
     add = commands.add_parser("validate", help="report every fault with file and line")
@@ -87,7 +92,8 @@ def _convert(args: argparse.Namespace) -> int:
     notes: Counter[str] = Counter()
     faults: list[str] = []
     with native.Writer(args.out) as writer:
-        frames = islice(read(args.format, args.path), args.limit)
+        options = {"lane_changes": True} if args.lane_changes else {}
+        frames = islice(read(args.format, args.path, **options), args.limit)
         for frame in tqdm(frames, unit="frame"):
             try:
                 writer.write(frame, pictures=not args.labels_only)
@@ -101,7 +107,7 @@ def _convert(args: argparse.Namespace) -> int:
             )
     print(f"{writer.count} frames: {args.out / FILE_NAME}")
     for note, number in notes.most_common():
-        print(f"  left out, {note}: {number}")
+        print(f"  left out or uncertain, {note}: {number}")
     if faults:
         (args.out / FAULTS_FILE).write_text("\n".join(faults) + "\n")
         print(f"{len(faults)} frames could not be converted: {args.out / FAULTS_FILE}")

@@ -56,6 +56,10 @@ class LaneCentres:
         """Whether it is arbitrary which lane is the ego lane: the vehicle changes lanes."""
         return LANE_CHANGE_NOTE in self.notes
 
+    def usable(self, lane_changes: bool) -> dict[LaneId, NDArray[np.float32] | None]:
+        """Return the lanes; none of an ambiguous picture, unless ``lane_changes``."""
+        return self.lanes if lane_changes or not self.ambiguous else {}
+
 
 def derive_centres(
     boundaries: Sequence[Boundary], size: Size, geometry: RoadGeometry | None = None

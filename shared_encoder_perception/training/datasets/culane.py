@@ -23,13 +23,14 @@ CROP: Final = Crop(0, 270, 1640, 320)
 LISTS: Final = ("list/train_gt.txt", "list/train.txt")
 
 
-def read(path: Path) -> Iterator[LabelledFrame]:
+def read(path: Path, *, lane_changes: bool = False) -> Iterator[LabelledFrame]:
     """Read the pictures of a list, or of a folder.
 
     Args:
         path: The data set's folder (its ``list/train_gt.txt`` or ``list/train.txt``, or else every
             picture with lines in it), or a list file; what stands in a list's line behind the
             picture's path is not needed.
+        lane_changes: Keep the lanes of pictures in which a boundary runs under the vehicle.
 
     Raises:
         LabelError: A faulty line of a list or of a ``.lines.txt``.
@@ -38,7 +39,7 @@ def read(path: Path) -> Iterator[LabelledFrame]:
         lists = [path / name for name in LISTS if (path / name).exists()]
         if not lists:
             for lines in sorted(path.rglob("*.lines.txt")):
-                yield _frame(path, _picture_of(lines), str(lines))
+                yield _frame(path, _picture_of(lines), str(lines), lane_changes)
             return
         path = lists[0]
     root = path.parent.parent if path.parent.name == "list" else path.parent
@@ -49,7 +50,7 @@ def read(path: Path) -> Iterator[LabelledFrame]:
             picture = root / entry.split()[0].lstrip("/")
             if picture.suffix.lower() not in PICTURES:
                 raise LabelError(path, number, f"{entry.split()[0]!r} is no path of a picture")
-            yield _frame(root, picture, f"{path}, line {number}")
+            yield _frame(root, picture, f"{path}, line {number}", lane_changes)
 
 
 def _picture_of(lines: Path) -> Path:
@@ -61,7 +62,7 @@ def _picture_of(lines: Path) -> Path:
     )
 
 
-def _frame(root: Path, picture: Path, where: str) -> LabelledFrame:
+def _frame(root: Path, picture: Path, where: str, lane_changes: bool) -> LabelledFrame:
     """Read one picture's lines."""
     size = image_size(picture) if picture.exists() else NOMINAL_SIZE
     lines = picture.with_name(picture.stem + ".lines.txt")
@@ -78,7 +79,7 @@ def _frame(root: Path, picture: Path, where: str) -> LabelledFrame:
         name=picture.relative_to(root).as_posix(),
         image_path=picture,
         size=size,
-        lanes=centres.lanes if centres and not centres.ambiguous else {},
+        lanes=centres.usable(lane_changes) if centres else {},
         boundaries=boundaries_inside(boundaries, size),
         crop=CROP if size == NOMINAL_SIZE else None,
         source="culane",

@@ -18,12 +18,13 @@ from shared_encoder_perception.training.datasets.label_io import (
 )
 
 
-def read(path: Path) -> Iterator[LabelledFrame]:
+def read(path: Path, *, lane_changes: bool = False) -> Iterator[LabelledFrame]:
     """Read a split.
 
     Args:
         path: Folder with ``images/`` and ``labels/``, or a list file (``train.txt``) in it with
             lines ``images/x.jpg``.
+        lane_changes: Keep the lanes of pictures in which a boundary runs under the vehicle.
 
     Raises:
         LabelError: A faulty label file, or a picture whose size cannot be read.
@@ -34,16 +35,16 @@ def read(path: Path) -> Iterator[LabelledFrame]:
             raise LabelError(path, None, "there is no labels/*.lines.json")
         for label in labels:
             stem = label.name.removesuffix(".lines.json")
-            yield _frame(path, path / "images" / f"{stem}.jpg", label)
+            yield _frame(path, path / "images" / f"{stem}.jpg", label, lane_changes)
         return
     with path.open(encoding="utf-8") as entries:
         for entry in filter(None, map(str.strip, entries)):
             picture = path.parent / entry.lstrip("/")
             label = path.parent / "labels" / f"{picture.stem}.lines.json"
-            yield _frame(path.parent, picture, label)
+            yield _frame(path.parent, picture, label, lane_changes)
 
 
-def _frame(root: Path, picture: Path, label: Path) -> LabelledFrame:
+def _frame(root: Path, picture: Path, label: Path, lane_changes: bool) -> LabelledFrame:
     """Read one picture's label."""
     size = image_size(picture)
     if not label.exists():
@@ -65,7 +66,7 @@ def _frame(root: Path, picture: Path, label: Path) -> LabelledFrame:
         name=picture.relative_to(root).as_posix(),
         image_path=picture,
         size=size,
-        lanes=centres.lanes if centres and not centres.ambiguous else {},
+        lanes=centres.usable(lane_changes) if centres else {},
         boundaries=boundaries_inside(boundaries, size),
         source="curvelanes",
         licence="non-commercial",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from importlib import import_module
+from inspect import signature
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
@@ -46,7 +47,9 @@ def read(name: str, path: Path, **options: Any) -> Iterator[LabelledFrame]:
     module, arguments, _ = FORMATS[name]
     if not path.exists():
         raise FileNotFoundError(f"there is no {path}")
-    frames: Iterator[LabelledFrame] = import_module(f"{PACKAGE}.{module}").read(
-        path, **arguments, **options
-    )
+    reader = import_module(f"{PACKAGE}.{module}").read
+    for option in options:
+        if option not in signature(reader).parameters:
+            raise ValueError(f"the format {name!r} has no option {option!r}")
+    frames: Iterator[LabelledFrame] = reader(path, **arguments, **options)
     return frames

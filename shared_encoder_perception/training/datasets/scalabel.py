@@ -31,12 +31,13 @@ LICENCE: Final = "BDD100K: research and non-profit"
 ATTRIBUTES: Final = ("weather", "scene", "timeofday")
 
 
-def read(path: Path) -> Iterator[LabelledFrame]:
+def read(path: Path, *, lane_changes: bool = False) -> Iterator[LabelledFrame]:
     """Read label files element by element.
 
     Args:
         path: A ``.json`` (a list of frames, ``{"frames": [...]}``, one frame, or one per line), or
             a folder of them. Pictures are looked for beside it and in ``images/`` there, by name.
+        lane_changes: Keep the lanes of pictures in which a boundary runs under the vehicle.
 
     Raises:
         LabelError: A faulty element, with the line at which it begins.
@@ -51,12 +52,12 @@ def read(path: Path) -> Iterator[LabelledFrame]:
             if not isinstance(record, dict) or not isinstance(record.get("name"), str):
                 raise LabelError(file, line, "expected a frame: an object with a text `name`")
             try:
-                yield _frame(record, file, line)
+                yield _frame(record, file, line, lane_changes)
             except (PolygonError, KeyError, TypeError, AttributeError) as error:
                 raise LabelError(file, line, f"frame {record['name']}: {error}") from None
 
 
-def _frame(record: Mapping[str, Any], file: Path, line: int) -> LabelledFrame:
+def _frame(record: Mapping[str, Any], file: Path, line: int, lane_changes: bool) -> LabelledFrame:
     """Turn one element into a frame."""
     name = record["name"]
     name = name if Path(name).suffix else f"{name}.jpg"  # the old form leaves it out
@@ -75,7 +76,7 @@ def _frame(record: Mapping[str, Any], file: Path, line: int) -> LabelledFrame:
         name=name,
         image_path=picture,
         size=size,
-        lanes=centres.lanes if centres and not centres.ambiguous else {},
+        lanes=centres.usable(lane_changes) if centres else {},
         boundaries=boundaries_inside(boundaries, size),
         # A picture without any area may have none, or may not have been labelled with them.
         read_mask=partial(fill_polygons, areas, size) if areas else None,

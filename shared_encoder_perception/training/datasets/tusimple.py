@@ -75,12 +75,11 @@ def _frame(text: str, file: Path, number: int, lane_changes: bool) -> LabelledFr
         raise LabelError(file, number, "expected an object with a text `raw_file`")
     boundaries = _boundaries(record, file, number) if "lanes" in record else []
     centres = derive_centres(boundaries, SIZE, GEOMETRY) if boundaries else None
-    keep = centres is not None and (lane_changes or not centres.ambiguous)
     return LabelledFrame(
         name=record["raw_file"],
         image_path=file.parent / record["raw_file"],
         size=SIZE,
-        lanes=centres.lanes if centres and keep else {},
+        lanes=centres.usable(lane_changes) if centres else {},
         boundaries=tuple(boundary.points.astype(np.float32) for boundary in boundaries),
         crop=CROP,
         source="tusimple",
