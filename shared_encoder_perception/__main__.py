@@ -34,6 +34,12 @@ REMEDIES: Final = {
 }
 """What to do when a command's libraries are missing."""
 
+TRAINING_ENVIRONMENT: Final = {"OMP_WAIT_POLICY": "PASSIVE"}
+"""For commands that train on the CPU while other processes load data: torch's threads then sleep
+while they wait for each other, instead of holding the core that a loading process needs. It must be
+set before torch is imported."""
+TRAINING_COMMANDS: Final = ("train", "throughput")
+
 LOG_PROGRESS_S: Final = "2"
 """Seconds between progress lines that go to a file instead of a terminal."""
 USER_ERROR: Final = 2
@@ -52,6 +58,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     name, *rest = arguments
     if not sys.stderr.isatty():
         os.environ.setdefault("TQDM_MININTERVAL", LOG_PROGRESS_S)  # child processes inherit it
+    if name in TRAINING_COMMANDS:
+        for key, value in TRAINING_ENVIRONMENT.items():
+            os.environ.setdefault(key, value)
     module_name, purpose = COMMANDS[name]
     try:
         module = import_module(f"{PACKAGE}.{module_name}")

@@ -17,6 +17,7 @@ from shared_encoder_perception.training.datasets.disk_index import DiskIndex
 from shared_encoder_perception.training.datasets.frame import LabelError
 from shared_encoder_perception.training.datasets.statistics import count, table
 from shared_encoder_perception.training.datasets.validate import find_faults
+from shared_encoder_perception.training.synthetic import render_sample
 
 
 def frames(path):
@@ -245,3 +246,20 @@ def test_disk_index_remembers_order():
         assert index.add("a", 7) == 5
         assert list(index.numbers("a")) == [5, 7]
         assert list(index.numbers("c")) == []
+
+
+def test_rendered_worlds_become_a_set(tmp_path):
+    out = tmp_path / "worlds"
+    assert main(["dataset", "render", "--count", "3", "--seed", "5", "--out", str(out)]) == 0
+    assert main(["dataset", "validate", str(out)]) == 0
+    first = frames(out)[0]
+    world = render_sample(5)
+    sample = first.load()
+    assert np.array_equal(sample.mask, world.mask)
+    assert np.abs(sample.image.astype(int) - world.image).mean() < 4
+    for lane, points in world.lanes.items():
+        if points is None:
+            assert first.lanes[lane] is None
+        else:
+            assert np.abs(first.lanes[lane] - points).max() < 0.01
+    assert main(["dataset", "render", "--seed", "899999999", "--out", str(tmp_path / "x")]) == 2

@@ -11,21 +11,19 @@ Everything is decided by one seed.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
 import numpy as np
 import torch
-from kornia.augmentation import RandomPlasmaShadow, RandomRain, RandomSnow
-from torch import Tensor
 from torchvision import tv_tensors
 from torchvision.transforms import v2
 from torchvision.transforms.v2 import functional as F
 
 from shared_encoder_perception.preprocess import Crop, ImageTransform
 from shared_encoder_perception.structures import LaneId, Size
+from shared_encoder_perception.training.look import EFFECTS, to_array, to_tensor
 from shared_encoder_perception.training.sample import MASK_IGNORE, Sample
 from shared_encoder_perception.training.view import Lanes, View, view_sample
 
@@ -194,86 +192,18 @@ def rotate(view: View, angle_deg: float) -> View:
     size = view.image.shape[:2]
     stacked = np.concatenate([np.zeros((0, 2)), *lanes.values()])
     points = F.rotate(tv_tensors.KeyPoints(torch.from_numpy(stacked), canvas_size=size), angle_deg)
-    image = F.rotate(_to_tensor(view.image), angle_deg, interpolation=v2.InterpolationMode.BILINEAR)
+    image = F.rotate(to_tensor(view.image), angle_deg, interpolation=v2.InterpolationMode.BILINEAR)
     mask = F.rotate(tv_tensors.Mask(view.mask), angle_deg, fill=MASK_IGNORE)
     ends = np.cumsum([len(line) for line in lanes.values()])[:-1]
     moved = dict(zip(lanes, np.split(points.numpy(), ends), strict=True)) if lanes else {}
-    return View(_to_array(image), {**view.lanes, **moved}, mask.numpy())
+    return View(to_array(image), {**view.lanes, **moved}, mask.numpy())
 
 
 def _change_look(view: View, config: AugmentConfig, rng: np.random.Generator) -> View:
     """Apply the effects that leave the labels alone, each with its own probability."""
-    image, before = _to_tensor(view.image), view.image
+    image, before = to_tensor(view.image), view.image
     changed = False
     for name, effect in EFFECTS.items():
         if rng.random() < getattr(config, name):
             image, changed = effect(image, rng), True
-    return View(_to_array(image) if changed else before, view.lanes, view.mask)
-
-
-def _shadow(image: Tensor, rng: np.random.Generator) -> Tensor:
-    return _as_float(RandomPlasmaShadow((0.2, 0.5), (-0.5, -0.2), (0.2, 0.5), p=1.0), image)
-
-
-def _night(image: Tensor, rng: np.random.Generator) -> Tensor:
-    dark = F.adjust_gamma(image, rng.uniform(1.5, 2.2), gain=rng.uniform(0.3, 0.7))
-    return _noise(dark, rng)
-
-
-def _noise(image: Tensor, rng: np.random.Generator) -> Tensor:
-    return F.gaussian_noise(image, sigma=rng.uniform(0.01, 0.05))
-
-
-def _fog(image: Tensor, rng: np.random.Generator) -> Tensor:
-    """Blend into grey: by Koschmieder's law, with depth falling from horizon to lower border."""
-    rows = torch.linspace(0, 1, image.shape[1]).view(1, -1, 1)
-    horizon = rng.uniform(0.05, 0.3)
-    depth = 1.0 / (rows - horizon).clamp(min=0.02)
-    seen = torch.exp(-depth * rng.uniform(0.05, 0.25))
-    grey = rng.uniform(140, 220)
-    return (image.float() * seen + grey * (1 - seen)).to(torch.uint8)
-
-
-def _rain(image: Tensor, rng: np.random.Generator) -> Tensor:
-    drop = RandomRain((300, 1500), (8, 24), (-6, 6), p=1.0)
-    return F.adjust_saturation(_as_float(drop, image), rng.uniform(0.5, 0.9))
-
-
-def _snow(image: Tensor, rng: np.random.Generator) -> Tensor:
-    return _as_float(RandomSnow((0.2, 0.45), (1.2, 2.0), p=1.0), image)
-
-
-def _as_float(effect: Callable[[Tensor], Tensor], image: Tensor) -> Tensor:
-    """Apply a kornia effect, which wants (1, 3, H, W) float in [0, 1]."""
-    out = effect(image.float()[None] / 255)[0]
-    return (out.clamp(0, 1) * 255).round().to(torch.uint8)
-
-
-EFFECTS: Final[MappingProxyType[str, Callable[[Tensor, np.random.Generator], Tensor]]] = (
-    MappingProxyType(
-        {
-            "shadow": _shadow,
-            "light": lambda image, _: v2.ColorJitter(0.35, 0.35, 0.35)(image),
-            "hue": lambda image, _: v2.ColorJitter(hue=0.04)(image),
-            "fog": _fog,
-            "rain": _rain,
-            "snow": _snow,
-            "night": _night,
-            "blur": lambda image, _: v2.GaussianBlur(5, (0.5, 1.5))(image),
-            "noise": _noise,
-            "jpeg": lambda image, _: v2.JPEG((25, 85))(image),
-        }
-    )
-)
-"""Name of the probability in ``AugmentConfig`` -> (3, H, W) uint8 RGB to the same; in the order in
-which light meets road, weather, lens, sensor and file."""
-
-
-def _to_tensor(image: np.ndarray) -> Tensor:
-    """(H, W, 3) BGR to (3, H, W) RGB."""
-    return torch.from_numpy(np.ascontiguousarray(image[:, :, ::-1])).permute(2, 0, 1)
-
-
-def _to_array(image: Tensor) -> np.ndarray:
-    """(3, H, W) RGB to (H, W, 3) BGR."""
-    return np.ascontiguousarray(image.permute(1, 2, 0).numpy()[:, :, ::-1])
+    return View(to_array(image) if changed else before, view.lanes, view.mask)

@@ -7,6 +7,7 @@ on as if it had not been, and several processes see what one would.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -31,6 +32,7 @@ from shared_encoder_perception.training.view import View, view_sample
 STRIDE: Final = 8
 MOST_SHUFFLED: Final = 10_000_000
 """Samples of a set whose order is shuffled, which takes 8 bytes for each."""
+WORKER_NICENESS: Final = 10
 PREFETCH: Final = 3
 """Batches that each worker prepares ahead."""
 
@@ -118,8 +120,6 @@ class TrainStream(IterableDataset[Batch]):
     def __iter__(self) -> Iterator[Batch]:
         """Yield batches in order."""
         worker = get_worker_info()
-        if worker:
-            cv2.setNumThreads(1)  # workers are the parallelism
         own = self._steps[worker.id :: worker.num_workers] if worker else self._steps
         for step in own:
             first = step * self._batch_size
@@ -190,7 +190,6 @@ class ValidationStream(IterableDataset[list[Validation]]):
         worker = get_worker_info()
         part, parts = self._rank, self._processes
         if worker:
-            cv2.setNumThreads(1)
             part, parts = part + worker.id * parts, parts * worker.num_workers
         where = [(samples, index) for samples in self._sets for index in range(len(samples))]
         own = where[part::parts]
@@ -229,4 +228,15 @@ def loader(stream: IterableDataset, workers: int) -> DataLoader[Any]:
         batch_size=None,
         num_workers=workers,
         prefetch_factor=PREFETCH if workers else None,
+        worker_init_fn=_step_back,
     )
+
+
+def _step_back(_: int) -> None:
+    """Let a loading process take what training leaves.
+
+    On a CPU every thread of an operation waits for the last one: a loading process that takes a
+    core from one of them costs the others the same time.
+    """
+    cv2.setNumThreads(1)  # workers are the parallelism
+    os.nice(WORKER_NICENESS)

@@ -94,8 +94,8 @@ def read_mask(path: Path, size: tuple[int, int]) -> Mask:
         raise LabelError(
             path, None, f"the mask is {mask.dtype} {mask.shape}, expected uint8 {tuple(size)}"
         )
-    strange = np.flatnonzero(np.bincount(mask.ravel(), minlength=256)).tolist()
-    strange = [value for value in strange if value not in MASK_VALUES]
+    histogram = cv2.calcHist([mask], [0], None, [256], [0, 256]).ravel()  # 10 x bincount's speed
+    strange = [v for v in np.flatnonzero(histogram).tolist() if v not in MASK_VALUES]
     if strange:
         raise LabelError(path, None, f"the mask has values {strange}, expected only {MASK_VALUES}")
     return np.asarray(mask)
@@ -143,17 +143,20 @@ class Writer:
         if kind is None:
             os.replace(self._part, self.folder / FILE_NAME)
 
-    def write(self, frame: LabelledFrame, *, pictures: bool = True) -> None:
+    def write(
+        self, frame: LabelledFrame, *, pictures: bool = True, encoded: bytes | None = None
+    ) -> None:
         """Add one frame: its picture byte by byte, its mask as PNG, its line.
 
         Args:
             frame: What to write; its name must be new in this set.
             pictures: Without, only the line is written: labels alone have their uses.
+            encoded: The picture's file, where it is not at ``frame.image_path``.
         """
         image = picture_path(frame)
         mask = None
         if pictures:
-            data = frame.image_path.read_bytes()
+            data = encoded or frame.image_path.read_bytes()
             if frame.read_mask is not None:
                 mask = Path("masks") / image.relative_to("images").with_suffix(".png")
                 _write_file(

@@ -1,0 +1,120 @@
+"""What light, weather, lens and sensor do to a picture; labels stay as they are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import MappingProxyType
+from typing import Final
+
+import cv2
+import numpy as np
+import torch
+from kornia.augmentation import RandomPlasmaShadow, RandomRain, RandomSnow
+from torch import Tensor
+from torchvision.transforms import v2
+from torchvision.transforms.v2 import functional as F
+
+
+def _light(image: Tensor, rng: np.random.Generator) -> Tensor:
+    """Brightness and contrast by one table, then saturation: ten times as fast as one by one."""
+    gain, contrast, saturation = rng.uniform(0.65, 1.35, 3)
+    values = (np.arange(256) - 128) * contrast * gain + 128 * gain
+    pixels = cv2.LUT(_interleaved(image), np.clip(values, 0, 255).astype(np.uint8))
+    grey = cv2.cvtColor(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
+    return _planar(cv2.addWeighted(pixels, saturation, grey, 1 - saturation, 0))
+
+
+def _hue(image: Tensor, rng: np.random.Generator) -> Tensor:
+    """Turn the colour circle by a few degrees."""
+    hsv = cv2.cvtColor(_interleaved(image), cv2.COLOR_RGB2HSV)
+    turned = (np.arange(256) + int(rng.integers(-7, 8))) % 180  # OpenCV's degrees are of two
+    hsv[:, :, 0] = cv2.LUT(np.ascontiguousarray(hsv[:, :, 0]), turned.astype(np.uint8))
+    return _planar(cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB))
+
+
+def _shadow(image: Tensor, rng: np.random.Generator) -> Tensor:
+    """Multiply by plasma shadows, drawn small: they are soft, and slow to draw large."""
+    height, width = image.shape[1:]
+    shade = RandomPlasmaShadow((0.2, 0.5), (-0.6, -0.25), (0.2, 0.5), p=1.0)(
+        torch.ones(1, 1, height // 4, width // 4)
+    )[0]
+    shade = F.resize(shade, [height, width], antialias=False)
+    return (image * shade).to(torch.uint8)
+
+
+def _night(image: Tensor, rng: np.random.Generator) -> Tensor:
+    dark = F.adjust_gamma(image, rng.uniform(1.5, 2.2), gain=rng.uniform(0.3, 0.7))
+    return _noise(dark, rng)
+
+
+def _noise(image: Tensor, rng: np.random.Generator) -> Tensor:
+    """Add Gaussian noise; a sixteenth of the picture is drawn and repeated."""
+    _, height, width = image.shape
+    tile = torch.randn(3, height // 4, width // 4) * (255 * rng.uniform(0.01, 0.05))
+    noise = tile.round().to(torch.int16).repeat(1, 4, 4)
+    return (image.to(torch.int16) + noise).clamp(0, 255).to(torch.uint8)
+
+
+def _fog(image: Tensor, rng: np.random.Generator) -> Tensor:
+    """Blend into grey: by Koschmieder's law, with depth falling from horizon to lower border."""
+    rows = torch.linspace(0, 1, image.shape[1]).view(1, -1, 1)
+    horizon = rng.uniform(0.05, 0.3)
+    depth = 1.0 / (rows - horizon).clamp(min=0.02)
+    seen = torch.exp(-depth * rng.uniform(0.05, 0.25))
+    grey = rng.uniform(140, 220)
+    return (image.float() * seen + grey * (1 - seen)).to(torch.uint8)
+
+
+def _rain(image: Tensor, rng: np.random.Generator) -> Tensor:
+    drop = RandomRain((300, 1500), (8, 24), (-6, 6), p=1.0)
+    return F.adjust_saturation(_as_float(drop, image), rng.uniform(0.5, 0.9))
+
+
+def _snow(image: Tensor, rng: np.random.Generator) -> Tensor:
+    return _as_float(RandomSnow((0.2, 0.45), (1.2, 2.0), p=1.0), image)
+
+
+def _as_float(effect: Callable[[Tensor], Tensor], image: Tensor) -> Tensor:
+    """Apply a kornia effect, which wants (1, 3, H, W) float in [0, 1]."""
+    out = effect(image.float()[None] / 255)[0]
+    return (out.clamp(0, 1) * 255).round().to(torch.uint8)
+
+
+EFFECTS: Final[MappingProxyType[str, Callable[[Tensor, np.random.Generator], Tensor]]] = (
+    MappingProxyType(
+        {
+            "shadow": _shadow,
+            "light": _light,
+            "hue": _hue,
+            "fog": _fog,
+            "rain": _rain,
+            "snow": _snow,
+            "night": _night,
+            "blur": lambda image, _: v2.GaussianBlur(5, (0.5, 1.5))(image),
+            "noise": _noise,
+            "jpeg": lambda image, _: v2.JPEG((25, 85))(image),
+        }
+    )
+)
+"""Name of the probability in ``AugmentConfig`` -> (3, H, W) uint8 RGB to the same; in the order in
+which light meets road, weather, lens, sensor and file."""
+
+
+def to_tensor(image: np.ndarray) -> Tensor:
+    """(H, W, 3) BGR to (3, H, W) RGB."""
+    return _planar(cv2.cvtColor(image, cv2.COLOR_BGR2RGB))
+
+
+def _planar(image: np.ndarray) -> Tensor:
+    """(H, W, 3) to (3, H, W), the same memory."""
+    return torch.from_numpy(image).permute(2, 0, 1)
+
+
+def _interleaved(image: Tensor) -> np.ndarray:
+    """(3, H, W) to (H, W, 3), C-contiguous."""
+    return np.ascontiguousarray(image.permute(1, 2, 0).numpy())
+
+
+def to_array(image: Tensor) -> np.ndarray:
+    """(3, H, W) RGB to (H, W, 3) BGR."""
+    return cv2.cvtColor(_interleaved(image), cv2.COLOR_RGB2BGR)
