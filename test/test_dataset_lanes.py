@@ -379,7 +379,7 @@ def test_bezier_is_the_analytic_curve():
         (curve,) = flatten([{"vertices": controls.tolist(), "types": types}], notes)
         middle = curve[np.argmin(np.abs(curve[:, 0] - 50))]
         assert middle[1] == pytest.approx(75, abs=0.5)  # (0 + 3 * 100 + 3 * 100 + 0) / 8
-        assert np.hypot(*np.diff(curve, axis=0).T).max() <= 4
+        assert np.hypot(*np.diff(curve, axis=0).T).max() <= 2
         assert (curve[[0, -1]] == controls[[0, -1]]).all()
     assert notes == []
 

@@ -207,3 +207,29 @@ def test_overfit_needs_frames_that_label_everything(tmp_path):
     write_set(tmp_path / "data", 2, mask=None)
     with pytest.raises(ValueError, match=r"has 2 frames with a mask and all of ego, left_ego"):
         train(config(tmp_path / "data", tmp_path / "run", "data.overfit=2"))
+
+
+def test_a_stage_without_progress_stops_early(data, tmp_path):
+    out = tmp_path / "run"
+    still = ["stages.0.learning_rate=1e-12", "freeze_norm=true", "ema=0"]
+    train(config(data, out, "patience=2", "validate_every=1", *still))
+    assert [row["step"] for row in read_metrics(out, "val")] == [1, 2, 3]
+    assert (out / "network.pt").exists()
+
+
+def test_interrupted_by_ctrl_c_is_not_taken_for_finished(data, tmp_path, monkeypatch):
+    step = StageTraining.training_step
+
+    def interrupts(self, batch, index):
+        if self.global_step == 5:
+            raise KeyboardInterrupt
+        return step(self, batch, index)
+
+    monkeypatch.setattr(StageTraining, "training_step", interrupts)
+    out = tmp_path / "run"
+    with pytest.raises((SystemExit, KeyboardInterrupt)):
+        train(config(data, out))
+    assert not (out / "stage0.pt").exists()
+    monkeypatch.setattr(StageTraining, "training_step", step)
+    train(config(data, out))
+    assert read_metrics(out, "train")[-1]["step"] == 10

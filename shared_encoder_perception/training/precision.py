@@ -7,6 +7,8 @@ at 192x40x100), while dense convolutions gain a factor of four from bfloat16.
 
 from __future__ import annotations
 
+import logging
+
 import torch
 from torch import Tensor, nn
 
@@ -18,6 +20,23 @@ class _Float32Conv2d(nn.Conv2d):
         """Convolve in float32."""
         with torch.autocast(feature.device.type, enabled=False):
             return super().forward(feature.float())
+
+
+def crashes_in_onednn(encoder: str) -> bool:
+    """Whether training this encoder on the CPU needs oneDNN switched off.
+
+    With torch 2.13 on a Sapphire Rapids CPU, the backward pass of repvgg_a0 corrupts the heap (in
+    float32, contiguous and channels last, from 64x160 to 320x800); without oneDNN it runs, slower.
+    Inference, and all other encoders tried, are not affected.
+    """
+    return encoder.startswith("repvgg")
+
+
+def avoid_crashes(encoder: str) -> None:
+    """Switch oneDNN off for the whole process where ``crashes_in_onednn`` says so."""
+    if crashes_in_onednn(encoder):
+        logging.getLogger(__name__).warning("oneDNN is off: on the CPU it cannot train %s", encoder)
+        torch.backends.mkldnn.enabled = False
 
 
 def keep_depthwise_in_float32(network: nn.Module) -> None:

@@ -22,7 +22,7 @@ from shared_encoder_perception.model.network import PerceptionNetwork
 from shared_encoder_perception.training.config import TrainConfig, load_config
 from shared_encoder_perception.training.data import loader, training_stream
 from shared_encoder_perception.training.losses import Batch, Criterion
-from shared_encoder_perception.training.precision import keep_depthwise_in_float32
+from shared_encoder_perception.training.precision import avoid_crashes, keep_depthwise_in_float32
 from shared_encoder_perception.training.sets import training_sets
 
 
@@ -55,6 +55,7 @@ def run(args: argparse.Namespace) -> int:
 def measure(config: TrainConfig, steps: int) -> tuple[float, float, float]:
     """Return the median seconds of a step: bf16 alone, bf16 with loading, fp32 alone."""
     cv2.setNumThreads(1)
+    avoid_crashes(config.network.encoder)
     stage = len(config.stages) - 1
     sets = training_sets(config.data, stage, config.stages[stage].size, config.seed)
     batches: Iterator[Batch] = iter(

@@ -29,6 +29,7 @@ from shared_encoder_perception.model.checkpoint import load_network, save_networ
 from shared_encoder_perception.model.network import PerceptionNetwork
 from shared_encoder_perception.training.config import ConfigError, TrainConfig, load_config
 from shared_encoder_perception.training.module import StageTraining
+from shared_encoder_perception.training.precision import avoid_crashes
 from shared_encoder_perception.training.record import Recorder, open_folder, record_start
 
 
@@ -108,6 +109,7 @@ def train(config: TrainConfig) -> Path:
     # Loading processes are forked again for each validation. OpenCV's threads would be lost in
     # them, and whatever waits for those hangs.
     cv2.setNumThreads(1)
+    avoid_crashes(config.network.encoder)
     out, first = Path(config.out), int(os.environ.get("RANK", "0")) == 0
     if first:
         out = open_folder(config)

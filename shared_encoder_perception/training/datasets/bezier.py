@@ -77,8 +77,9 @@ def _flatten(vertices: Any, types: str, closed: bool, notes: list[str]) -> NDArr
 
 def _cubic(controls: NDArray[np.float64]) -> NDArray[np.float64]:
     """Sample a cubic Bezier curve of (4, 2) controls, without its first point."""
-    length = np.hypot(*np.diff(controls, axis=0).T).sum()
-    t = np.linspace(0, 1, max(int(np.ceil(length / STEP_PX)), 2) + 1)[1:, None]
+    # Nowhere is a cubic faster than three times its longest leg.
+    speed = 3 * np.hypot(*np.diff(controls, axis=0).T).max()
+    t = np.linspace(0, 1, max(int(np.ceil(speed / STEP_PX)), 2) + 1)[1:, None]
     weights = ((1 - t) ** 3, 3 * t * (1 - t) ** 2, 3 * t**2 * (1 - t), t**3)
     return np.sum([w * c for w, c in zip(weights, controls, strict=True)], axis=0)
 

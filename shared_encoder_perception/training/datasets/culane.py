@@ -16,6 +16,7 @@ from shared_encoder_perception.training.datasets.label_io import (
     boundaries_inside,
     image_size,
     pairs,
+    read_label,
 )
 
 NOMINAL_SIZE: Final[Size] = (590, 1640)
@@ -38,7 +39,10 @@ def read(path: Path, *, lane_changes: bool = False) -> Iterator[LabelledFrame]:
     if path.is_dir():
         lists = [path / name for name in LISTS if (path / name).exists()]
         if not lists:
-            for lines in sorted(path.rglob("*.lines.txt")):
+            found = sorted(path.rglob("*.lines.txt"))
+            if not found:
+                raise LabelError(path, None, f"there is none of {', '.join(LISTS)}, *.lines.txt")
+            for lines in found:
                 yield _frame(path, _picture_of(lines), str(lines), lane_changes)
             return
         path = lists[0]
@@ -69,7 +73,7 @@ def _frame(root: Path, picture: Path, where: str, lane_changes: bool) -> Labelle
     if not lines.exists():
         raise LabelError(lines, None, f"the lines of {picture.name} are missing ({where})")
     boundaries = []
-    for number, text in enumerate(lines.read_text().splitlines(), start=1):
+    for number, text in enumerate(read_label(lines).splitlines(), start=1):
         points = pairs(text.split(), lines, number)
         boundary = Boundary.from_points(points[points[:, 1] < size[0]])
         if boundary is not None:

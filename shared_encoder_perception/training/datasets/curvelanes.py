@@ -15,6 +15,7 @@ from shared_encoder_perception.training.datasets.label_io import (
     boundaries_inside,
     image_size,
     load_json,
+    read_label,
 )
 
 
@@ -49,8 +50,7 @@ def _frame(root: Path, picture: Path, label: Path, lane_changes: bool) -> Labell
     size = image_size(picture)
     if not label.exists():
         raise LabelError(label, None, f"the label of {picture.name} is missing")
-    text = label.read_text()
-    record = load_json(text, label)
+    record = load_json(read_label(label), label)
     lines = record.get("Lines") if isinstance(record, dict) else None
     if not isinstance(lines, list):
         raise LabelError(label, 1, 'expected an object with a list "Lines"')

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import IO, Any, Final
 
 import cv2
 import numpy as np
@@ -19,6 +20,9 @@ from shared_encoder_perception.training.sample import MASK_DRIVABLE, MASK_NOT_DR
 
 PICTURES: Final = (".jpg", ".jpeg", ".png")
 CHUNK: Final = 1 << 20
+LOOK_AHEAD: Final = 64
+"""Longer than any JSON token but strings."""
+DECODER: Final = json.JSONDecoder()
 
 
 def image_size(path: Path) -> Size:
@@ -54,6 +58,16 @@ def boundaries_inside(boundaries: Iterable[Boundary], size: Size) -> tuple[NDArr
     return tuple(points for points in cut if len(points) >= 2)
 
 
+def read_label(path: Path) -> str:
+    """Return the text of a small label file."""
+    data = path.read_bytes()
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data[: error.start].count(b"\n") + 1
+        raise LabelError(path, line, "the text is not UTF-8") from None
+
+
 def load_json(text: str, path: Path, line: int | None = None) -> Any:
     """Parse JSON; errors name the file and the line in it."""
     try:
@@ -74,54 +88,117 @@ def pairs(values: Sequence[Any], path: Path, line: int) -> NDArray[np.float64]:
     return numbers.reshape(-1, 2)
 
 
+class _Window:
+    """A JSON file of which only the part being parsed is in memory."""
+
+    def __init__(self, file: IO[str], path: Path) -> None:
+        self._file, self._path = file, path
+        self._text, self._at, self.line = "", 0, 1
+
+    def fault(self, reason: str, line: int | None = None) -> LabelError:
+        """Return an error that names the file and the current line."""
+        return LabelError(self._path, self.line if line is None else line, f"not JSON: {reason}")
+
+    def _more(self) -> bool:
+        """Read a chunk and forget what is parsed."""
+        try:
+            chunk = self._file.read(CHUNK)
+        except UnicodeDecodeError:
+            raise self.fault("the text is not UTF-8") from None
+        self._text, self._at = self._text[self._at :] + chunk, 0
+        return bool(chunk)
+
+    def _advance(self, end: int) -> None:
+        """Go on to ``end``, counting lines."""
+        self.line += self._text.count("\n", self._at, end)
+        self._at = end
+
+    def peek(self) -> str:
+        """Return the next character that is not white space, empty at the end of the file."""
+        while True:
+            rest = re.compile(r"[ \t\r\n]*").match(self._text, self._at)
+            self._advance(rest.end() if rest else self._at)
+            if self._at < len(self._text):
+                return self._text[self._at]
+            if not self._more():
+                return ""
+
+    def expect(self, *allowed: str) -> str:
+        """Take one of these characters."""
+        found = self.peek()
+        if found not in allowed:
+            raise self.fault(f"expected {' or '.join(allowed)}, found {found or 'the end'}")
+        self._advance(self._at + 1)
+        return found
+
+    def opens(self, key: str) -> bool:
+        """Take the beginning of an object whose first key is ``key`` with a list, if it is here."""
+        self.peek()
+        while len(self._text) - self._at < LOOK_AHEAD and self._more():
+            pass
+        head = re.compile(rf'\{{\s*"{re.escape(key)}"\s*:\s*\[').match(self._text, self._at)
+        if head:
+            self._advance(head.end())
+        return head is not None
+
+    def take(self) -> Any:
+        """Take one value."""
+        self.peek()
+        while True:
+            try:
+                value, end = DECODER.raw_decode(self._text, self._at)
+            except json.JSONDecodeError as error:
+                line = self.line + self._text.count("\n", self._at, error.pos)
+                # Only a fault at the end of the window may be due to what is not read yet.
+                cut = error.pos > len(self._text) - LOOK_AHEAD or "Unterminated" in error.msg
+                if not (cut and self._more()):
+                    raise self.fault(error.msg, line) from None
+                continue
+            self._advance(end)
+            return value
+
+
 def stream_objects(path: Path, key: str) -> Iterator[tuple[int, Any]]:
     """Read the elements of a JSON file one after the other, whatever its size.
 
     Args:
         path: A list, an object with a list under ``key``, a single object, or one object per line.
-        key: See ``path``.
+        key: See ``path``; it must be the first one of the object.
 
     Yields:
         Line at which the element begins, from 1, and the element.
+
+    Raises:
+        LabelError: Not JSON, cut off, or empty.
     """
-    decoder, line, buffer, inside = json.JSONDecoder(), 1, "", False
-    with path.open(encoding="utf-8") as file:
-        while True:
-            chunk = file.read(CHUNK)
-            buffer += chunk
-            while True:
-                stripped = buffer.lstrip(" \t\r\n,")
-                line += buffer[: len(buffer) - len(stripped)].count("\n")
-                buffer = stripped
-                if not inside:
-                    opened = _opening(buffer, key)
-                    if opened:
-                        line += buffer[:opened].count("\n")
-                        buffer, inside = buffer[opened:], True
-                        continue
-                if not buffer or (inside and buffer[0] == "]"):
-                    break
-                try:
-                    element, end = decoder.raw_decode(buffer)
-                except json.JSONDecodeError as error:
-                    if chunk:
-                        break  # it may go on in the next chunk
-                    at = line + buffer[: error.pos].count("\n")
-                    raise LabelError(path, at, f"not JSON: {error.msg}") from None
-                yield line, element
-                line += buffer[:end].count("\n")
-                buffer = buffer[end:]
-            if not chunk or (inside and buffer[:1] == "]"):
-                return
+    with path.open(encoding="utf-8-sig") as file:
+        window = _Window(file, path)
+        if not window.peek():
+            raise window.fault("the file is empty")
+        in_object = window.opens(key)
+        if not in_object and window.peek() != "[":
+            while window.peek():
+                yield window.line, window.take()
+            return
+        if not in_object:
+            window.expect("[")
+        yield from _elements(window)
+        if in_object:  # its other keys are not needed, but say whether the file is whole
+            while window.expect(",", "}") == ",":
+                window.take()
+                window.expect(":")
+                window.take()
+        if window.peek():
+            raise window.fault(f"{window.peek()!r} behind the end of the list")
 
 
-def _opening(buffer: str, key: str) -> int:
-    """Return where a list's elements begin, 0 where none begins here."""
-    if buffer.startswith("["):
-        return 1
-    head = buffer[:CHUNK]
-    at = head.find(f'"{key}"')
-    if buffer.startswith("{") and at >= 0 and head[1:at].strip() == "":
-        bracket = head.find("[", at)
-        return bracket + 1 if bracket >= 0 else 0
-    return 0
+def _elements(window: _Window) -> Iterator[tuple[int, Any]]:
+    """Read a list from behind its opening bracket to behind its closing one."""
+    if window.peek() == "]":
+        window.expect("]")
+        return
+    while True:
+        window.peek()
+        yield window.line, window.take()
+        if window.expect(",", "]") == "]":
+            return

@@ -72,6 +72,8 @@ def _frame(record: Mapping[str, Any], file: Path, line: int, lane_changes: bool)
     boundaries = pair_edges(markings, size)
     centres = derive_centres(boundaries, size) if boundaries else None
     attributes = record.get("attributes") or {}
+    if not isinstance(attributes, dict):
+        raise TypeError("attributes are no object")
     return LabelledFrame(
         name=name,
         image_path=picture,
@@ -92,7 +94,10 @@ def _size(record: Mapping[str, Any], picture: Path) -> Size:
     """Size by the label, the picture, or the publication."""
     size = record.get("size")
     if size:
-        return int(size["height"]), int(size["width"])
+        height, width = size["height"], size["width"]
+        if not all(isinstance(side, int) and side > 0 for side in (height, width)):
+            raise TypeError(f"size is {size}, expected whole positive height and width")
+        return height, width
     return image_size(picture) if picture.exists() else NOMINAL_SIZE
 
 

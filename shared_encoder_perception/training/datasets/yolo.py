@@ -17,6 +17,7 @@ from shared_encoder_perception.training.datasets.label_io import (
     fill_polygons,
     image_size,
     pairs,
+    read_label,
 )
 
 DRIVABLE_NAMES: Final = (
@@ -60,7 +61,7 @@ def _drivable_classes(path: Path) -> set[int]:
     if not path.exists():
         raise LabelError(path, None, "there is no such file; it names the classes")
     try:
-        content = yaml.safe_load(path.read_text())
+        content = yaml.safe_load(read_label(path))
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = mark.line + 1 if mark else None
@@ -68,10 +69,12 @@ def _drivable_classes(path: Path) -> set[int]:
     names = content.get("names") if isinstance(content, dict) else None
     if isinstance(names, list):
         names = dict(enumerate(names))
-    if not isinstance(names, dict) or not names:
-        raise LabelError(path, None, "expected `names`: a list or an object of class names")
+    if not isinstance(names, dict) or not names or not all(isinstance(n, int) for n in names):
+        raise LabelError(
+            path, None, "expected `names`: a list, or an object from numbers to class names"
+        )
     found = {
-        int(number)
+        number
         for number, name in names.items()
         if str(name).lower().replace("-", " ").replace("_", " ").strip() in DRIVABLE_NAMES
     }
@@ -89,7 +92,7 @@ def _frame(root: Path, picture: Path, label: Path, drivable: set[int]) -> Labell
     """Read one picture's polygons. A label that is empty or missing says: nothing is drivable."""
     height, width = size = image_size(picture)
     polygons: list[NDArray[np.float64]] = []
-    lines = label.read_text().splitlines() if label.exists() else []
+    lines = read_label(label).splitlines() if label.exists() else []
     for number, line in enumerate(lines, start=1):
         words = line.split()
         if not words:
@@ -97,7 +100,7 @@ def _frame(root: Path, picture: Path, label: Path, drivable: set[int]) -> Labell
         if len(words) == 5:
             reason = "a box, expected a polygon: export as segmentation, not as detection"
             raise LabelError(label, number, reason)
-        if not words[0].isdigit():
+        if not words[0].isdecimal():
             raise LabelError(label, number, f"class is {words[0]!r}, expected a number")
         points = pairs(words[1:], label, number)
         if len(points) < 3 or (points < 0).any() or (points > 1).any():
