@@ -121,7 +121,7 @@ def test_validate_reports_every_fault_at_once(tmp_path, capsys):
         "line 1: crop is",
         "line 1: lane ego, point 0",
         "line 3: image 'images/road/001.png' is also in line 2",
-        "line 4: there is no picture",
+        "003.png: there is no such picture",
         "line 5: ",
         "values [7]",
         "line 6: ",

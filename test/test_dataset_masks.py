@@ -3,6 +3,7 @@
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 pytest.importorskip("torch", reason="the offline side needs torch: make test")
 
@@ -87,6 +88,7 @@ def test_every_layout_is_tested():
         (np.zeros((9, 9), np.uint8), "the map is .9, 9"),
         (np.zeros(SIZE, np.uint16), "uint16"),
         (np.zeros((*SIZE, 3), np.uint8), "has colours, cityscapes has one channel"),
+        (np.full(SIZE, 40, np.uint8), r"class ids \[40\]: cityscapes has 34"),
     ],
 )
 def test_wrong_maps_are_named(tmp_path, pixels, message):
@@ -114,6 +116,31 @@ def test_missing_maps_and_layouts_are_named(tmp_path):
         formats.read("camvid", tmp_path / "none")
 
 
+@pytest.mark.parametrize("road", [(128, 64, 128), (1, 2, 3)])
+def test_palettes_are_ids_or_colours(tmp_path, road):
+    """Ids with CamVid's colours as palette are read by colour, with any other palette by id."""
+    save(tmp_path / "train/a.png", np.zeros((*SIZE, 3), np.uint8))
+    (tmp_path / "trainannot").mkdir()
+    ids = Image.fromarray(id_map(3, 11, 4)).convert("P")
+    palette = np.full((256, 3), 60, np.uint8)
+    palette[3], palette[11] = road, 0
+    ids.putpalette(palette.tobytes())
+    ids.save(tmp_path / "trainannot/a.png")
+    (frame,) = formats.read("camvid", tmp_path)
+    assert np.array_equal(frame.read_mask(), EXPECTED)
+
+
+def test_pictures_without_any_map_are_named(tmp_path):
+    """A split whose folder of maps is missing must not vanish, but for `test`."""
+    for split in ("train", "test"):
+        save(tmp_path / f"leftImg8bit/{split}/1/a_image.jpg", np.zeros((*SIZE, 3), np.uint8))
+    save(tmp_path / "gtFine/train/1/a_label.png", id_map(0, 255, 1))
+    assert len(list(formats.read("idd", tmp_path))) == 1
+    save(tmp_path / "leftImg8bit/val/1/a_image.jpg", np.zeros((*SIZE, 3), np.uint8))
+    with pytest.raises(LabelError, match=r"val/1: the maps of these pictures are missing"):
+        list(formats.read("idd", tmp_path))
+
+
 # ---- YOLO ----------------------------------------------------------------------------------------
 
 
@@ -132,6 +159,17 @@ def test_yolo_polygons_become_masks(tmp_path, names):
     mask = frame.read_mask()
     assert (mask[21:] == 255).all()
     assert (mask[:19] == 0).all()
+
+
+def test_pictures_are_turned_as_exif_says(tmp_path):
+    """The label's coordinates belong to the picture as every viewer shows it."""
+    yolo(tmp_path, "1 0 0.5 1 0.5 1 1 0 1\n")
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.new("RGB", (SIZE[1], SIZE[0])).save(tmp_path / "train/images/a.jpg", exif=exif)
+    (frame,) = formats.read("yolo", tmp_path)
+    assert frame.size == SIZE[::-1]
+    assert frame.load().image.shape[:2] == frame.size
 
 
 def test_overlapping_polygons_do_not_cancel(tmp_path):
@@ -156,6 +194,7 @@ def test_yolo_without_polygons_has_nothing_drivable(tmp_path, label):
         ("1 0.5 0.5 0.1 x 0.7 0.7", "are numbers"),
         ("1 0.5 0.5 0.1 7 0.7 0.7", "from 0 to 1"),
         ("road 0 0 1 1 0 1", "class is 'road'"),
+        ("2 0 0 1 1 0 1", r"class is '2', expected one of data.yaml's: \[0, 1\]"),
     ],
 )
 def test_yolo_faults(tmp_path, line, message):

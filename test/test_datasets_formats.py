@@ -9,7 +9,7 @@ import pytest
 
 pytest.importorskip("torch", reason="the offline side needs torch: make test")
 
-from shared_encoder_perception.training.datasets import formats, label_io
+from shared_encoder_perception.training.datasets import formats, label_io, native
 from shared_encoder_perception.training.datasets.bezier import flatten
 from shared_encoder_perception.training.datasets.frame import LabelError
 
@@ -81,6 +81,23 @@ def test_culane_without_any_label_is_named(tmp_path):
     (tmp_path / "a.lines.txt").write_bytes(b"1 2\n3 \xff")
     with pytest.raises(LabelError, match=r"a\.lines\.txt, line 2: .*not UTF-8"):
         list(formats.read("culane", tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("name", "file"),
+    [
+        ("tusimple", "label_data_1.json"),
+        ("culane", "list/train.txt"),
+        ("curvelanes", "train.txt"),
+        ("native", "frames.jsonl"),
+    ],
+)
+def test_lines_that_are_no_text_are_named(tmp_path, name, file):
+    path = tmp_path / file
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(b"\xff\n")
+    with pytest.raises(LabelError, match=r"line 1: .*(utf-8|UTF-8)"):
+        list(formats.read(name, path) if name != "native" else native.read(path))
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from shared_encoder_perception.training.datasets.label_io import (
     image_size,
     pairs,
     read_label,
+    text_lines,
 )
 
 NOMINAL_SIZE: Final[Size] = (590, 1640)
@@ -47,14 +48,13 @@ def read(path: Path, *, lane_changes: bool = False) -> Iterator[LabelledFrame]:
             return
         path = lists[0]
     root = path.parent.parent if path.parent.name == "list" else path.parent
-    with path.open(encoding="utf-8") as entries:
-        for number, entry in enumerate(entries, start=1):
-            if not entry.strip():
-                continue
-            picture = root / entry.split()[0].lstrip("/")
-            if picture.suffix.lower() not in PICTURES:
-                raise LabelError(path, number, f"{entry.split()[0]!r} is no path of a picture")
-            yield _frame(root, picture, f"{path}, line {number}", lane_changes)
+    for number, entry in text_lines(path):
+        if not entry.strip():
+            continue
+        picture = root / entry.split()[0].lstrip("/")
+        if picture.suffix.lower() not in PICTURES:
+            raise LabelError(path, number, f"{entry.split()[0]!r} is no path of a picture")
+        yield _frame(root, picture, f"{path}, line {number}", lane_changes)
 
 
 def _picture_of(lines: Path) -> Path:

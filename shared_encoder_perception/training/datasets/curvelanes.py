@@ -16,6 +16,7 @@ from shared_encoder_perception.training.datasets.label_io import (
     image_size,
     load_json,
     read_label,
+    text_lines,
 )
 
 
@@ -38,8 +39,8 @@ def read(path: Path, *, lane_changes: bool = False) -> Iterator[LabelledFrame]:
             stem = label.name.removesuffix(".lines.json")
             yield _frame(path, path / "images" / f"{stem}.jpg", label, lane_changes)
         return
-    with path.open(encoding="utf-8") as entries:
-        for entry in filter(None, map(str.strip, entries)):
+    for _, line in text_lines(path):
+        if entry := line.strip():
             picture = path.parent / entry.lstrip("/")
             label = path.parent / "labels" / f"{picture.stem}.lines.json"
             yield _frame(path.parent, picture, label, lane_changes)

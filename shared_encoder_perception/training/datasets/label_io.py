@@ -19,6 +19,9 @@ from shared_encoder_perception.training.datasets.frame import LabelError, Mask
 from shared_encoder_perception.training.sample import MASK_DRIVABLE, MASK_NOT_DRIVABLE
 
 PICTURES: Final = (".jpg", ".jpeg", ".png")
+EXIF_ORIENTATION: Final = 0x0112
+SIDEWAYS: Final = (5, 6, 7, 8)
+"""Orientations that swap width and height; OpenCV turns such pictures when it reads them."""
 CHUNK: Final = 1 << 20
 LOOK_AHEAD: Final = 64
 """Longer than any JSON token but strings."""
@@ -26,14 +29,16 @@ DECODER: Final = json.JSONDecoder()
 
 
 def image_size(path: Path) -> Size:
-    """Return ``(height, width)`` from a picture's header.
+    """Return ``(height, width)`` from a picture's header, turned as its EXIF data ask for.
 
     Raises:
         LabelError: There is no such picture, or it cannot be read.
     """
     try:
         with Image.open(path) as picture:
-            return picture.height, picture.width
+            turned = picture.getexif().get(EXIF_ORIENTATION, 1) in SIDEWAYS
+            width, height = picture.size[::-1] if turned else picture.size
+            return height, width
     except OSError as error:
         reason = "there is no such picture" if isinstance(error, FileNotFoundError) else str(error)
         raise LabelError(path, None, reason) from None
@@ -66,6 +71,16 @@ def read_label(path: Path) -> str:
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
         raise LabelError(path, line, "the text is not UTF-8") from None
+
+
+def text_lines(path: Path) -> Iterator[tuple[int, str]]:
+    """Read a text file line by line: number, from 1, and text without the line's end."""
+    with path.open("rb") as lines:
+        for number, line in enumerate(lines, start=1):
+            try:
+                yield number, line.decode("utf-8-sig").rstrip("\r\n")
+            except UnicodeDecodeError:
+                raise LabelError(path, number, "the text is not UTF-8") from None
 
 
 def load_json(text: str, path: Path, line: int | None = None) -> Any:

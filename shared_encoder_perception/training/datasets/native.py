@@ -47,12 +47,12 @@ def read(path: Path) -> Iterator[LabelledFrame]:
         FileNotFoundError: There is no such file.
     """
     path = labels_file(path)
-    with path.open(encoding="utf-8") as lines:
+    with path.open("rb") as lines:
         for number, line in enumerate(lines, start=1):
             yield parse(line, path, number)
 
 
-def parse(text: str, path: Path, line: int) -> LabelledFrame:
+def parse(text: str | bytes, path: Path, line: int) -> LabelledFrame:
     """Read one line of ``path``; see ``read``."""
     record, faults = load_record(text)
     if faults:

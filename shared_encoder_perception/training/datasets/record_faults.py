@@ -28,12 +28,14 @@ KEYS: Final = (
 )
 
 
-def load_record(text: str) -> tuple[dict[str, Any], list[str]]:
+def load_record(text: str | bytes) -> tuple[dict[str, Any], list[str]]:
     """Parse a line; return the record and everything that is wrong with it."""
     try:
         record = json.loads(text)
     except json.JSONDecodeError as error:
         return {}, [f"not JSON: {error.msg} at column {error.colno}"]
+    except UnicodeDecodeError:
+        return {}, ["the text is not UTF-8"]
     if not isinstance(record, dict):
         return {}, [f"a {type(record).__name__}, expected a JSON object"]
     faults = []

@@ -6,7 +6,7 @@ import gzip
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Any, Final
+from typing import IO, Any, Final, cast
 
 import numpy as np
 
@@ -58,14 +58,14 @@ def _label_files(path: Path) -> list[Path]:
     return files
 
 
-def _open(file: Path) -> IO[str]:
+def _open(file: Path) -> IO[bytes]:
     """Open a label file, compressed or not."""
     if file.suffix == ".gz":
-        return gzip.open(file, "rt", encoding="utf-8")
-    return file.open(encoding="utf-8")
+        return cast(IO[bytes], gzip.open(file))
+    return file.open("rb")
 
 
-def _frame(text: str, file: Path, number: int, lane_changes: bool) -> LabelledFrame:
+def _frame(text: bytes, file: Path, number: int, lane_changes: bool) -> LabelledFrame:
     """Turn one line into a frame."""
     try:
         record = json.loads(text)

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from PIL import Image, UnidentifiedImageError
-
 from shared_encoder_perception.training.datasets import native
 from shared_encoder_perception.training.datasets.disk_index import DiskIndex
 from shared_encoder_perception.training.datasets.frame import LabelError
+from shared_encoder_perception.training.datasets.label_io import image_size
 from shared_encoder_perception.training.datasets.record_faults import load_record
 
 
@@ -24,7 +23,7 @@ def find_faults(path: Path, *, pictures: bool = True) -> Iterator[tuple[int, lis
         The number of each line, from 1, and what is wrong with it.
     """
     path = native.labels_file(path)
-    with path.open(encoding="utf-8") as lines, DiskIndex() as seen:
+    with path.open("rb") as lines, DiskIndex() as seen:
         for number, line in enumerate(lines, start=1):
             record, faults = load_record(line)
             name = record.get("image")
@@ -37,18 +36,15 @@ def find_faults(path: Path, *, pictures: bool = True) -> Iterator[tuple[int, lis
             yield number, faults
 
 
-def _picture_faults(line: str, path: Path, number: int) -> Iterator[str]:
+def _picture_faults(line: bytes, path: Path, number: int) -> Iterator[str]:
     """Faults of the files that a faultless line names."""
     frame = native.parse(line, path, number)
     try:
-        with Image.open(frame.image_path) as picture:
-            width, height = picture.size
+        height, width = image_size(frame.image_path)
         if (height, width) != tuple(frame.size):
             yield f"{frame.image_path} is {width}x{height}, size says {frame.size[::-1]}"
-    except FileNotFoundError:
-        yield f"there is no picture {frame.image_path}"
-    except (OSError, UnidentifiedImageError):
-        yield f"cannot read the picture {frame.image_path}"
+    except LabelError as error:
+        yield str(error)
     if frame.read_mask is not None:
         try:
             frame.read_mask()

@@ -43,7 +43,7 @@ def read(path: Path) -> Iterator[LabelledFrame]:
     Raises:
         LabelError: No drivable class, no pictures, or a faulty line of a label.
     """
-    drivable = _drivable_classes(path / "data.yaml")
+    names = _class_names(path / "data.yaml")
     folders = [path / split for split in SPLITS if (path / split / "images").is_dir()]
     if (path / "images").is_dir():
         folders.append(path)
@@ -53,11 +53,11 @@ def read(path: Path) -> Iterator[LabelledFrame]:
         for picture in sorted((folder / "images").iterdir()):
             if picture.suffix.lower() in PICTURES:
                 label = folder / "labels" / f"{picture.stem}.txt"
-                yield _frame(path, picture, label, drivable)
+                yield _frame(path, picture, label, names)
 
 
-def _drivable_classes(path: Path) -> set[int]:
-    """Numbers of the classes that are drivable."""
+def _class_names(path: Path) -> dict[int, bool]:
+    """Numbers of the classes, and whether each is drivable."""
     if not path.exists():
         raise LabelError(path, None, "there is no such file; it names the classes")
     try:
@@ -73,22 +73,21 @@ def _drivable_classes(path: Path) -> set[int]:
         raise LabelError(
             path, None, "expected `names`: a list, or an object from numbers to class names"
         )
-    found = {
-        number
+    drivable = {
+        number: str(name).lower().replace("-", " ").replace("_", " ").strip() in DRIVABLE_NAMES
         for number, name in names.items()
-        if str(name).lower().replace("-", " ").replace("_", " ").strip() in DRIVABLE_NAMES
     }
-    if not found:
+    if not any(drivable.values()):
         raise LabelError(
             path,
             None,
             f"none of the classes {list(names.values())} is known as drivable: "
             f"rename one of them to {DRIVABLE_NAMES[0]!r}",
         )
-    return found
+    return drivable
 
 
-def _frame(root: Path, picture: Path, label: Path, drivable: set[int]) -> LabelledFrame:
+def _frame(root: Path, picture: Path, label: Path, drivable: dict[int, bool]) -> LabelledFrame:
     """Read one picture's polygons. A label that is empty or missing says: nothing is drivable."""
     height, width = size = image_size(picture)
     polygons: list[NDArray[np.float64]] = []
@@ -100,12 +99,13 @@ def _frame(root: Path, picture: Path, label: Path, drivable: set[int]) -> Labell
         if len(words) == 5:
             reason = "a box, expected a polygon: export as segmentation, not as detection"
             raise LabelError(label, number, reason)
-        if not words[0].isdecimal():
-            raise LabelError(label, number, f"class is {words[0]!r}, expected a number")
+        if not words[0].isdecimal() or int(words[0]) not in drivable:
+            reason = f"class is {words[0]!r}, expected one of data.yaml's: {sorted(drivable)}"
+            raise LabelError(label, number, reason)
         points = pairs(words[1:], label, number)
         if len(points) < 3 or (points < 0).any() or (points > 1).any():
             raise LabelError(label, number, "expected at least three x y from 0 to 1")
-        if int(words[0]) in drivable:
+        if drivable[int(words[0])]:
             polygons.append(points * (width, height) - 0.5)
     return LabelledFrame(
         name=picture.relative_to(root).as_posix(),
