@@ -27,7 +27,8 @@ def test_same_seed_same_sample():
 
 def test_every_lane_is_known_and_inside(samples):
     for sample in samples:
-        assert set(sample.lanes) == set(LaneId)
+        # Whether a lane splits off can be a matter of opinion; then it is unknown.
+        assert {lane for lane in LaneId if not lane.is_split} <= set(sample.lanes)
         for points in sample.lanes.values():
             if points is not None:
                 assert points.min() >= 0
@@ -35,7 +36,7 @@ def test_every_lane_is_known_and_inside(samples):
 
 
 def test_worlds_differ_and_show_every_lane(samples):
-    shown = {lane: sum(s.lanes[lane] is not None for s in samples) for lane in LaneId}
+    shown = {lane: sum(s.lanes.get(lane) is not None for s in samples) for lane in LaneId}
     assert shown[LaneId.EGO] >= 0.9 * len(samples)
     assert min(shown.values()) > 0
     assert shown[LaneId.LEFT_EGO] < len(samples)
@@ -70,7 +71,7 @@ def test_split_leaves_from_the_ego_line(samples):
     for sample in samples:
         ego = sample.lanes[LaneId.EGO]
         for lane, side in ((LaneId.LEFT_SPLIT_EGO, -1), (LaneId.RIGHT_SPLIT_EGO, 1)):
-            split = sample.lanes[lane]
+            split = sample.lanes.get(lane)
             if split is None or ego is None:
                 continue
             splits += 1

@@ -1,4 +1,4 @@
-"""A first synthetic road: random worlds whose labels are exact.
+"""A synthetic road: random worlds whose labels are exact.
 
 Numpy and OpenCV only, so that the demo can drive through a world without torch.
 
@@ -8,36 +8,41 @@ Numpy and OpenCV only, so that the demo can drive through a world without torch.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Final
+
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from shared_encoder_perception.structures import LaneId, Size
+from shared_encoder_perception.structures import Size
 from shared_encoder_perception.training.sample import (
     MASK_DRIVABLE,
     MASK_NOT_DRIVABLE,
     Sample,
 )
+from shared_encoder_perception.training.world.alignment import FAR_M, Profile
+from shared_encoder_perception.training.world.atlas import Atlas
+from shared_encoder_perception.training.world.camera import see_ground
 from shared_encoder_perception.training.world.dice import World, roll_world
-from shared_encoder_perception.training.world.paint import paint_ground
-from shared_encoder_perception.training.world.road import SPLIT_BEHIND_M, lane_line, see_ground
-from shared_encoder_perception.training.world.scene import (
-    Prop,
-    Vehicle,
-    develop,
-    draw_backdrop,
-    draw_prop,
-    draw_vehicle,
-    paint_sky,
-    place,
-)
+from shared_encoder_perception.training.world.ground import DRIVABLE_SHARE, reflect, shade_ground
+from shared_encoder_perception.training.world.markings import paint_lines
+from shared_encoder_perception.training.world.pave import LOOP_M, pave, shadow
+from shared_encoder_perception.training.world.road import SPLIT_BEHIND_M, lane_labels
+from shared_encoder_perception.training.world.roadside import draw_prop, draw_rail, rail_pieces
+from shared_encoder_perception.training.world.sensor import develop
+from shared_encoder_perception.training.world.sky import paint_sky
+from shared_encoder_perception.training.world.vehicles import NEAREST_M, Vehicle, draw_vehicle
+from shared_encoder_perception.training.world.view import View
 
-CALIBRATION_SEED = 900_000_000
-VALIDATION_SEED = 1_000_000_000
+CALIBRATION_SEED: Final = 900_000_000
+VALIDATION_SEED: Final = 1_000_000_000
 """Worlds are trained on with seeds below the first, calibrated on from there, and scored on from
 the second."""
-
-VISIBLE_M = (4.0, 140.0)
-"""Range in which upright things are drawn."""
+BEHIND_M: Final = {"house": 20.0, "bridge": 12.0}
+"""How far the near end of something long may be behind us while we still see its far end."""
+PROP_M: Final = 2.5
+"""Nearest distance at which other things beside the road are drawn."""
 
 
 class Drive:
@@ -54,69 +59,105 @@ class Drive:
             split_probability: Chance that a lane branches off within sight.
         """
         self._seed = seed
-        self._world: World = roll_world(np.random.default_rng(seed), size, split_probability)
+        self.world: World = roll_world(np.random.default_rng(seed), size, split_probability)
 
     @property
     def split_start_m(self) -> float:
-        """Where the split begins to leave, or 100 without one."""
-        split = self._world.road.split
-        return 100.0 if split is None else max(split.start_m - SPLIT_BEHIND_M, 0.0)
+        """Where the branch begins to leave, or 100 without one."""
+        branch = self.world.road.branch
+        return 100.0 if branch is None else max(branch.start_m - SPLIT_BEHIND_M, 0.0)
 
     def render(self, distance_m: float = 0.0) -> Sample:
         """Render the view after ``distance_m`` along the ego lane, with its labels."""
-        world = self._world
-        road, camera = world.road, world.camera
-        lateral, height = road.profile(distance_m)
-        ground = see_ground(camera, lateral, height)
-        image = paint_sky(camera.size, *world.sky, camera.centre_px[1], world.clouds, self._seed)
-        draw_backdrop(image, camera.centre_px[1] + 2, world.backdrop_px, world.backdrop, self._seed)
-        colours, asphalt = paint_ground(
-            camera, road, ground, world.surface, world.markings, distance_m
-        )
-        haze = 1 - (1 - world.light.haze) ** (ground.z[ground.hit] / 100)
-        image[ground.hit] = colours + haze[:, None] * (world.sky[1] - colours)
-        mask = np.full(camera.size, MASK_NOT_DRIVABLE, np.uint8)
-        mask[ground.hit] = np.where(asphalt, MASK_DRIVABLE, MASK_NOT_DRIVABLE)
-        self._draw_upright(image, mask, distance_m)
+        world = self.world
+        profile = world.road.alignment.ahead(distance_m)
+        image, mask = self._ground(profile, distance_m)
+        view = View(world.camera, profile, world.air, image, mask)
+        self._draw_upright(view, distance_m)
         if world.bonnet_px:
             _draw_bonnet(image, mask, world.bonnet_px, world.bonnet)
-        developed = develop(
-            image, world.light, np.random.default_rng((self._seed, int(distance_m * 100)))
-        )
-        lanes = {lane: lane_line(camera, road, lane, distance_m) for lane in LaneId}
+        rng = np.random.default_rng((self._seed, int(distance_m * 100)))
+        developed = develop(image, world.sensor, rng)
+        lanes = lane_labels(world.camera, world.road, profile, distance_m)
         return Sample(developed, lanes, mask, f"synthetic world {self._seed} at {distance_m:.1f} m")
 
-    def _draw_upright(self, image: NDArray, mask: NDArray, distance_m: float) -> None:
-        """Draw props and vehicles, far ones first (in place)."""
-        things: list[tuple[float, Prop | Vehicle]] = []
-        for prop in self._world.props:
-            things.append(((prop.distance_m - distance_m) % self._world.loop_m, prop))
-        for car in self._world.vehicles:
-            ahead = car.distance_m + (car.speed - 1.0) * distance_m
-            things.append((ahead % self._world.loop_m if car.speed < 1 else ahead, car))
-        for ahead, thing in sorted(things, key=lambda item: -item[0]):
-            if not VISIBLE_M[0] < ahead < VISIBLE_M[1]:
-                continue
-            point, scale = place(
-                self._world.camera, self._world.road, distance_m, thing.offset_m, ahead
-            )
-            if isinstance(thing, Vehicle):
-                draw_vehicle(image, mask, point, scale, thing)
-            else:
-                draw_prop(image, point, scale, thing)
+    def _ground(
+        self, profile: Profile, distance_m: float
+    ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+        """Sky and ground, and the mask."""
+        world = self.world
+        camera = world.camera
+        ground = see_ground(camera, profile)
+        atlas = Atlas()
+        pave(atlas, world.road, world.surface, distance_m)
+        paint_lines(atlas, world.road, world.lines, world.gore, distance_m)
+        for vehicle in world.vehicles:
+            ahead = _ahead(vehicle, distance_m)
+            if ahead < FAR_M:
+                dark = [vehicle.footprint(ahead, 0.1)]
+                shadow(atlas, dark, 0.75)
+                if world.sun.strength > 0.1:
+                    cast = world.sun.shadow(vehicle.footprint(ahead), 0.8 * vehicle.size_m[2])
+                    shadow(atlas, [cast], world.sun.strength)
+        pixels, drivable = shade_ground(
+            ground, atlas, world.surface, world.ground_light, world.air, distance_m
+        )
+        tilt = float(np.tan(camera.roll_rad))
+        image = paint_sky(world.sky, camera.size, camera.horizon_px, tilt).clip(0, 255)
+        image = image.astype(np.uint8)
+        if world.ground_light.wet > 0.05:
+            reflect(image, pixels, drivable, camera, ground.first, world.ground_light.wet)
+        hit = ground.hit.view(np.uint8)
+        cv2.copyTo(pixels, hit, image[ground.first :])
+        mask = np.full(camera.size, MASK_NOT_DRIVABLE, np.uint8)
+        mask[ground.first :] = (hit & (drivable > DRIVABLE_SHARE)) * MASK_DRIVABLE
+        return image, mask
+
+    def _draw_upright(self, view: View, distance_m: float) -> None:
+        """Draw what stands and drives, far things first (in place)."""
+        world = self.world
+        things: list[tuple[float, Callable[[], None]]] = []
+        for prop in world.props:
+            behind = BEHIND_M.get(prop.kind, -PROP_M)
+            ahead = (prop.at_m - distance_m + behind) % LOOP_M - behind
+            if ahead < FAR_M and (ahead < 5 or view.stands(ahead)):
+                things.append((ahead, lambda p=prop, a=ahead: draw_prop(view, p, a)))  # type: ignore[misc]
+        for vehicle in world.vehicles:
+            ahead = _ahead(vehicle, distance_m)
+            if NEAREST_M < ahead < FAR_M and view.stands(ahead):
+                things.append((ahead, lambda v=vehicle, a=ahead: draw_vehicle(view, v, a)))  # type: ignore[misc]
+        for rail in world.rails:
+            for start, end in rail_pieces(rail):
+                if view.stands(start):
+                    things.append(
+                        (
+                            (start + end) / 2,
+                            lambda r=rail, a=start, b=end: draw_rail(view, r, a, b, distance_m),  # type: ignore[misc]
+                        )
+                    )
+        for _, draw in sorted(things, key=lambda thing: -thing[0]):
+            draw()
+
+
+def _ahead(vehicle: Vehicle, distance_m: float) -> float:
+    """Distance to a vehicle's near end; whoever is not as fast as we are comes back."""
+    ahead = vehicle.at_m + (vehicle.speed - 1.0) * distance_m
+    return ahead if vehicle.speed == 1.0 else ahead % LOOP_M
 
 
 def _draw_bonnet(
-    image: NDArray[np.float32], mask: NDArray[np.uint8], height_px: float, colour: NDArray
+    image: NDArray[np.uint8], mask: NDArray[np.uint8], height_px: float, colour: tuple
 ) -> None:
     """Own bonnet at the bottom of the image (in place)."""
-    rows, width = image.shape[0], image.shape[1]
+    rows, width = image.shape[:2]
+    first = max(rows - int(height_px) - 1, 0)
     x = np.linspace(-1, 1, width)
     top = rows - height_px * (1 - 0.5 * x * x)
-    below = np.arange(rows)[:, None] >= top[None, :]
-    shade = np.linspace(1.2, 0.7, rows)[:, None, None] * np.ones((1, width, 1))
-    image[below] = (np.float32(colour) * shade)[below]
-    mask[below] = MASK_NOT_DRIVABLE
+    below = np.arange(first, rows)[:, None] >= top[None, :]
+    shade = np.linspace(1.25, 0.75, rows - first)[:, None, None] * np.ones((1, width, 1))
+    painted = np.clip(np.array(colour) * shade, 0, 255).astype(np.uint8)
+    image[first:][below] = painted[below]
+    mask[first:][below] = MASK_NOT_DRIVABLE
 
 
 def render_sample(seed: int, size: Size = (320, 800)) -> Sample:
