@@ -2,6 +2,7 @@
 
     dataset convert tusimple clips/ --out data/tusimple
     dataset render --count 5000 --out data/worlds
+    dataset label drive.mp4 --out data/mine  labels by a model: only what it is sure of
     dataset validate data/tusimple          every fault with file and line
     dataset merge data/a data/b --out data/all
     dataset stats data/all --out stats.png
@@ -23,10 +24,14 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
+from shared_encoder_perception.backends import DEFAULT_MODEL, BackendOptions, load_backend
+from shared_encoder_perception.predictor import Predictor
+from shared_encoder_perception.structures import LaneId
 from shared_encoder_perception.training.datasets import native
 from shared_encoder_perception.training.datasets.formats import FORMATS, read
 from shared_encoder_perception.training.datasets.frame import LabelError, LabelledFrame
 from shared_encoder_perception.training.datasets.merge import REPORT, merge
+from shared_encoder_perception.training.datasets.pseudo import Doubt, label
 from shared_encoder_perception.training.datasets.record_faults import FILE_NAME
 from shared_encoder_perception.training.datasets.statistics import count, plot, table
 from shared_encoder_perception.training.datasets.validate import find_faults
@@ -38,6 +43,11 @@ FAULTY = 1
 """Exit status when the set has faults."""
 JPEG = (cv2.IMWRITE_JPEG_QUALITY, 95)
 FAULTS_FILE = "convert_faults.txt"
+DOUBT_HELP = {
+    "lane": "lowest confidence of a lane that becomes a label",
+    "drivable": "lowest probability that becomes drivable",
+    "not_drivable": "highest probability that becomes not drivable; in between is ignored",
+}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -67,6 +77,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add.add_argument("--count", type=int, default=1000, help="number of worlds")
     add.add_argument("--seed", type=int, default=0, help="seed of the first one")
     add.set_defaults(action_run=_render)
+
+    add = commands.add_parser("label", help="let a model label pictures, where it is sure")
+    add.add_argument("path", type=Path, help="native set, folder of images, video or rosbag2")
+    add.add_argument("--out", type=Path, required=True, help="folder of the new set")
+    add.add_argument("--model", type=Path, default=DEFAULT_MODEL, help="ONNX artifact: the teacher")
+    add.add_argument("--limit", type=int, help="only so many frames")
+    for name in ("lane", "drivable", "not_drivable"):
+        option, value = f"--{name.replace('_', '-')}", getattr(Doubt, name)
+        add.add_argument(option, type=float, default=value, help=DOUBT_HELP[name])
+    add.set_defaults(action_run=_label)
 
     add = commands.add_parser("validate", help="report every fault with file and line")
     add.add_argument("path", type=Path, help="a set's folder or frames.jsonl")
@@ -145,6 +165,23 @@ def _render(args: argparse.Namespace) -> int:
             )
             writer.write(frame, encoded=image)
     print(f"{writer.count} frames: {args.out / FILE_NAME}")
+    return 0
+
+
+def _label(args: argparse.Namespace) -> int:
+    """Write what a teacher is sure of as a set."""
+    doubt = Doubt(args.lane, args.drivable, args.not_drivable)
+    predictor = Predictor(load_backend(args.model, "onnxruntime", BackendOptions()))
+    labelled: Counter[str] = Counter()
+    with native.Writer(args.out) as writer:
+        frames = islice(label(predictor, args.path, doubt), args.limit)
+        for frame, encoded in tqdm(frames, unit="frame"):
+            writer.write(frame, encoded=encoded)
+            labelled.update(frame.pseudo)
+            labelled.update(LaneId(lane).label for lane in frame.lanes if "lanes" in frame.pseudo)
+    print(f"{writer.count} frames: {args.out / FILE_NAME}")
+    for what, number in labelled.items():
+        print(f"  {what} by the teacher: {number}")
     return 0
 
 

@@ -1,0 +1,142 @@
+"""Labels by a teacher: what a model is sure of becomes a label, the rest stays unknown.
+
+A teacher's positives are usually right, its negatives are not: a lane that it does not find is
+unknown, not absent, and a mask is ignored wherever the teacher hesitates.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from shared_encoder_perception.predictor import Predictor
+from shared_encoder_perception.preprocess import Crop, ImageTransform
+from shared_encoder_perception.sources import open_source
+from shared_encoder_perception.structures import LaneId, Perception
+from shared_encoder_perception.training.datasets import native
+from shared_encoder_perception.training.datasets.frame import LabelledFrame, Mask
+from shared_encoder_perception.training.datasets.record_faults import FILE_NAME
+from shared_encoder_perception.training.sample import (
+    MASK_DRIVABLE,
+    MASK_IGNORE,
+    MASK_NOT_DRIVABLE,
+)
+
+QUALITY: Final = (cv2.IMWRITE_JPEG_QUALITY, 95)
+LANES: Final = "lanes"
+MASK: Final = "mask"
+
+
+@dataclass(frozen=True)
+class Doubt:
+    """When a teacher is believed.
+
+    Attributes:
+        lane: Lowest confidence of a lane that becomes a label, 0 to 1.
+        drivable: Lowest probability that becomes drivable, 0 to 1.
+        not_drivable: Highest probability that becomes not drivable.
+    """
+
+    lane: float = 0.6
+    drivable: float = 0.9
+    not_drivable: float = 0.05
+
+    def __post_init__(self) -> None:
+        """Refuse what labels everything, or nothing."""
+        if not 0 <= self.not_drivable < self.drivable <= 1 or not 0 <= self.lane <= 1:
+            raise ValueError(
+                f"{self}: expected lane from 0 to 1, and 0 <= not_drivable < drivable <= 1"
+            )
+
+
+def label(
+    predictor: Predictor, path: Path, doubt: Doubt
+) -> Iterator[tuple[LabelledFrame, bytes | None]]:
+    """Label pictures with a model.
+
+    Args:
+        predictor: The teacher; its own lane thresholds apply too.
+        path: A native set, where labels by people are kept and those of other teachers replaced;
+            or a folder of images, a video, a rosbag2.
+        doubt: When the teacher is believed.
+
+    Yields:
+        Each frame, and its encoded picture where it is not a file of its own.
+
+    Raises:
+        ValueError: A picture that cannot be read, or a crop that does not fit it.
+    """
+    if path.name == FILE_NAME or (path / FILE_NAME).exists():
+        for frame in native.read(path):
+            yield _complete(predictor, frame, doubt), None
+        return
+    for found in open_source(path):
+        name = Path(found.name).with_suffix(".jpg").as_posix()
+        plain = LabelledFrame(
+            name=name,
+            image_path=Path(),
+            size=(found.image.shape[0], found.image.shape[1]),
+            lanes={},
+            crop=found.crop,
+            source=path.stem,
+        )
+        perception = predictor(found.image, found.crop)
+        encoded = cv2.imencode(".jpg", found.image, QUALITY)[1].tobytes()
+        yield _with_labels(predictor, plain, perception, doubt), encoded
+
+
+def _complete(predictor: Predictor, frame: LabelledFrame, doubt: Doubt) -> LabelledFrame:
+    """Add what people have not labelled."""
+    people = replace(
+        frame,
+        lanes={} if LANES in frame.pseudo else frame.lanes,
+        read_mask=None if MASK in frame.pseudo else frame.read_mask,
+        pseudo=(),
+    )
+    perception = predictor(frame.load().image, frame.crop)
+    return _with_labels(predictor, people, perception, doubt)
+
+
+def _with_labels(
+    predictor: Predictor, frame: LabelledFrame, perception: Perception, doubt: Doubt
+) -> LabelledFrame:
+    """Fill in lanes and mask where there are none."""
+    pseudo = []
+    lanes, read_mask = frame.lanes, frame.read_mask
+    if not lanes:
+        lanes = _sure_lanes(perception, doubt)
+        pseudo += [LANES] if lanes else []
+    if read_mask is None and perception.mask is not None:
+        probability = perception.mask.probability
+        transform = ImageTransform.fit(frame.size, predictor.spec.input_size, frame.crop)
+        read_mask = partial(_sure_mask, probability, transform.crop, doubt)
+        pseudo.append(MASK)
+    return replace(frame, lanes=lanes, read_mask=read_mask, pseudo=tuple(pseudo))
+
+
+def _sure_lanes(perception: Perception, doubt: Doubt) -> dict[LaneId, NDArray[np.float32] | None]:
+    """Lanes that the teacher is sure of; the others stay unknown."""
+    height, width = perception.image_size
+    corner = np.array((width - 1, height - 1), np.float32)
+    return {
+        line.lane_id: np.clip(line.points_px, 0, corner)
+        for line in perception.lanes
+        if line.detected and line.confidence >= doubt.lane
+    }
+
+
+def _sure_mask(probability: NDArray[np.uint8], crop: Crop, doubt: Doubt) -> Mask:
+    """255, 0 and, in between and outside of the crop, 127."""
+    mask = np.full(probability.shape, MASK_IGNORE, np.uint8)
+    inside = np.s_[crop.y : crop.y + crop.height, crop.x : crop.x + crop.width]
+    seen, part = probability[inside], mask[inside]
+    part[seen >= 255 * doubt.drivable] = MASK_DRIVABLE
+    part[seen <= 255 * doubt.not_drivable] = MASK_NOT_DRIVABLE
+    return mask
