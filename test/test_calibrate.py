@@ -38,3 +38,13 @@ def test_priors_are_where_lanes_start():
 def test_too_few_samples_are_no_statistics():
     with pytest.raises(ValueError, match="only 5 samples show ego"):
         learn_start_priors(ModelSpec("m", "0", input_size=(64, 160)), samples(5))
+
+
+def test_mostly_wrong_lines_are_kept_out():
+    """A head that is right now and then must not raise alarms for the sake of its F1."""
+    confidence = np.tile([0.3, 0.5, 0.7], 30)
+    wrong = np.zeros(90, bool)
+    wrong[::9] = True
+    assert _best_threshold(confidence, wrong, 20) == pytest.approx(0.9)
+    reliable = confidence > 0.6
+    assert 0.5 < _best_threshold(confidence, reliable, 40) <= 0.7

@@ -19,6 +19,8 @@ MIN_STARTS: Final = 20
 """Fewer observations of a lane's start are no statistics."""
 MIN_SIGMA: Final = 3.0
 """Cells: a prior narrower than this would claim more than a few hundred samples can show."""
+MIN_PRECISION: Final = 0.5
+"""Of the lines that a threshold lets pass."""
 CANDIDATES: Final = np.round(np.linspace(0.02, 0.9, 89), 3)
 
 
@@ -52,7 +54,7 @@ def learn_start_priors(spec: ModelSpec, samples: Iterable[Sample]) -> tuple[Star
 
 
 def fit_lane_thresholds(predictor: Predictor, samples: Iterable[Sample]) -> tuple[float, ...]:
-    """Choose each lane's acceptance threshold for the best detection F1 on ``samples``.
+    """Choose each lane's acceptance threshold by its detection F1 on ``samples``.
 
     A line counts as found when at least ``MATCH_ACCURACY`` of its labelled rows are right.
     """
@@ -81,8 +83,14 @@ def fit_lane_thresholds(predictor: Predictor, samples: Iterable[Sample]) -> tupl
 def _best_threshold(
     confidence: NDArray[np.float64], found: NDArray[np.bool_], labelled: int
 ) -> float:
-    """Return the candidate with the best F1; the highest of equals, so that noise stays out."""
+    """Return the candidate with the best F1 among those whose lines are mostly right.
+
+    The highest of equals, so that noise stays out. Where none is mostly right the highest of all:
+    a lane that is not there misleads a vehicle more than one that was missed.
+    """
     accepted = confidence[None, :] >= CANDIDATES[:, None]
     true_positives = (accepted & found).sum(axis=1)
-    f1 = 2 * true_positives / np.maximum(accepted.sum(axis=1) + labelled, 1)
+    count = accepted.sum(axis=1)
+    f1 = 2 * true_positives / np.maximum(count + labelled, 1)
+    f1[true_positives < MIN_PRECISION * count] = -1.0
     return float(CANDIDATES[len(f1) - 1 - int(np.argmax(f1[::-1]))])
