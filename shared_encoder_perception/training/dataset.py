@@ -20,7 +20,6 @@ from functools import partial
 from itertools import islice
 from pathlib import Path
 
-import cv2
 import numpy as np
 from tqdm import tqdm
 
@@ -41,7 +40,6 @@ from shared_encoder_perception.visualize import tile, write_picture
 
 FAULTY = 1
 """Exit status when the set has faults."""
-JPEG = (cv2.IMWRITE_JPEG_QUALITY, 95)
 FAULTS_FILE = "convert_faults.txt"
 DOUBT_HELP = {
     "lane": "lowest confidence of a lane that becomes a label",
@@ -154,7 +152,7 @@ def _render(args: argparse.Namespace) -> int:
     with native.Writer(args.out) as writer:
         for seed in tqdm(range(args.seed, args.seed + args.count), unit="world"):
             sample = render_sample(seed)
-            mask, image = sample.mask, cv2.imencode(".jpg", sample.image, JPEG)[1].tobytes()
+            mask, image = sample.mask, native.encode_picture(sample.image)
             frame = LabelledFrame(
                 name=f"{seed:09d}.jpg",
                 image_path=Path(),

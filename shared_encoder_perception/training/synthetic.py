@@ -9,6 +9,7 @@ Numpy and OpenCV only, so that the demo can drive through a world without torch.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 import cv2
@@ -29,7 +30,7 @@ from shared_encoder_perception.training.world.ground import DRIVABLE_SHARE, refl
 from shared_encoder_perception.training.world.markings import paint_lines
 from shared_encoder_perception.training.world.pave import LOOP_M, pave, shadow
 from shared_encoder_perception.training.world.road import SPLIT_BEHIND_M, lane_labels
-from shared_encoder_perception.training.world.roadside import draw_prop, draw_rail, rail_pieces
+from shared_encoder_perception.training.world.roadside import RAIL_PIECES_M, draw_prop, draw_rail
 from shared_encoder_perception.training.world.sensor import develop
 from shared_encoder_perception.training.world.sky import paint_sky
 from shared_encoder_perception.training.world.vehicles import NEAREST_M, Vehicle, draw_vehicle
@@ -46,7 +47,11 @@ PROP_M: Final = 2.5
 
 
 class Drive:
-    """One random world, immutable and decided by its seed, and the drive through it."""
+    """One random world, decided by its seed, and the drive through it.
+
+    Attributes:
+        world: What was rolled.
+    """
 
     def __init__(
         self, seed: int, size: Size = (320, 800), *, split_probability: float = 0.25
@@ -94,11 +99,10 @@ class Drive:
         for vehicle in world.vehicles:
             ahead = _ahead(vehicle, distance_m)
             if ahead < FAR_M:
-                dark = [vehicle.footprint(ahead, 0.1)]
-                shadow(atlas, dark, 0.75)
+                shadow(atlas, vehicle.footprint(ahead, 0.1), 0.75)
                 if world.sun.strength > 0.1:
                     cast = world.sun.shadow(vehicle.footprint(ahead), 0.8 * vehicle.size_m[2])
-                    shadow(atlas, [cast], world.sun.strength)
+                    shadow(atlas, cast, world.sun.strength)
         pixels, drivable = shade_ground(
             ground, atlas, world.surface, world.ground_light, world.air, distance_m
         )
@@ -121,20 +125,16 @@ class Drive:
             behind = BEHIND_M.get(prop.kind, -PROP_M)
             ahead = (prop.at_m - distance_m + behind) % LOOP_M - behind
             if ahead < FAR_M and (ahead < 5 or view.stands(ahead)):
-                things.append((ahead, lambda p=prop, a=ahead: draw_prop(view, p, a)))  # type: ignore[misc]
+                things.append((ahead, partial(draw_prop, view, prop, ahead)))
         for vehicle in world.vehicles:
             ahead = _ahead(vehicle, distance_m)
             if NEAREST_M < ahead < FAR_M and view.stands(ahead):
-                things.append((ahead, lambda v=vehicle, a=ahead: draw_vehicle(view, v, a)))  # type: ignore[misc]
+                things.append((ahead, partial(draw_vehicle, view, vehicle, ahead)))
         for rail in world.rails:
-            for start, end in rail_pieces(rail):
+            for start, end in RAIL_PIECES_M:
                 if view.stands(start):
-                    things.append(
-                        (
-                            (start + end) / 2,
-                            lambda r=rail, a=start, b=end: draw_rail(view, r, a, b, distance_m),  # type: ignore[misc]
-                        )
-                    )
+                    piece = partial(draw_rail, view, rail, start, end, distance_m)
+                    things.append(((start + end) / 2, piece))
         for _, draw in sorted(things, key=lambda thing: -thing[0]):
             draw()
 

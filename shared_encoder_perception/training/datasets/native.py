@@ -27,6 +27,7 @@ from shared_encoder_perception.training.sample import (
 )
 
 MASK_VALUES: Final = (MASK_NOT_DRIVABLE, MASK_IGNORE, MASK_DRIVABLE)
+JPEG: Final = (cv2.IMWRITE_JPEG_QUALITY, 95)
 DECIMALS: Final = 2
 """Of written coordinates, pixels."""
 
@@ -165,6 +166,11 @@ class Writer:
             _write_file(self.folder / image, data)
         self._lines.write(json.dumps(record_of(frame, image, mask)) + "\n")
         self.count += 1
+
+
+def encode_picture(image: NDArray[np.uint8]) -> bytes:
+    """Return a picture that is no file yet as JPEG."""
+    return cv2.imencode(".jpg", image, JPEG)[1].tobytes()
 
 
 def picture_path(frame: LabelledFrame) -> Path:

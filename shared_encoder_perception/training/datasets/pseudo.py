@@ -12,7 +12,6 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -29,7 +28,6 @@ from shared_encoder_perception.training.sample import (
     MASK_NOT_DRIVABLE,
 )
 
-QUALITY: Final = (cv2.IMWRITE_JPEG_QUALITY, 95)
 LANES: Final = "lanes"
 MASK: Final = "mask"
 
@@ -78,7 +76,8 @@ def label(
             yield _complete(predictor, frame, doubt), None
         return
     for found in open_source(path):
-        name = Path(found.name).with_suffix(".jpg").as_posix()
+        # The suffix stays in the name: a.jpg and a.png of one folder are two pictures.
+        name = found.name if found.name.endswith(".jpg") else f"{found.name}.jpg"
         plain = LabelledFrame(
             name=name,
             image_path=Path(),
@@ -88,8 +87,8 @@ def label(
             source=path.stem,
         )
         perception = predictor(found.image, found.crop)
-        encoded = cv2.imencode(".jpg", found.image, QUALITY)[1].tobytes()
-        yield _with_labels(predictor, plain, perception, doubt), encoded
+        labelled = _with_labels(predictor, plain, perception, doubt)
+        yield labelled, native.encode_picture(found.image)
 
 
 def _complete(predictor: Predictor, frame: LabelledFrame, doubt: Doubt) -> LabelledFrame:
@@ -100,8 +99,10 @@ def _complete(predictor: Predictor, frame: LabelledFrame, doubt: Doubt) -> Label
         read_mask=None if MASK in frame.pseudo else frame.read_mask,
         pseudo=(),
     )
-    perception = predictor(frame.load().image, frame.crop)
-    return _with_labels(predictor, people, perception, doubt)
+    if people.lanes and people.read_mask is not None:
+        return people
+    picture = replace(people, read_mask=None).load().image
+    return _with_labels(predictor, people, predictor(picture, frame.crop), doubt)
 
 
 def _with_labels(

@@ -113,9 +113,9 @@ def _litter(
         width, length = rng.uniform(0.5, 3.5), rng.uniform(0.6, 14)
         at = rng.uniform(low, high)
         tone = bgr(asphalt * rng.uniform(0.65, 1.3))
-        decals.append(
-            Decal(rng.uniform(0, LOOP_M), COLOUR, (box(at, at + width, 0, length),), tone)
-        )
+        # Within the lanes: asphalt on the grass would be drivable, and is not labelled so.
+        patch = box(at, min(at + width, high), 0, length)
+        decals.append(Decal(rng.uniform(0, LOOP_M), COLOUR, (patch,), tone))
     dark = bgr(asphalt * rng.uniform(0.45, 0.8))
     if rng.random() < 0.4:
         for _ in range(int(rng.integers(3, 26))):

@@ -28,13 +28,13 @@ class GroundLight:
     Attributes:
         white: Colour of white paint.
         yellow: Colour of yellow paint.
-        shaded: What remains of each channel in the shade, BGR.
+        shaded: What remains of each channel in the shade, shares from 0 to 1, BGR.
         wet: 0 dry to 1 under water.
     """
 
     white: Colour
     yellow: Colour
-    shaded: Colour
+    shaded: tuple[float, float, float]
     wet: float
 
 

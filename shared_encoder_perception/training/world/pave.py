@@ -171,7 +171,6 @@ def lay(atlas: Atlas, decals: tuple[Decal, ...], distance_m: float) -> None:
             atlas.fill(decal.layer, moved, decal.value)
 
 
-def shadow(atlas: Atlas, polygons: list[Polygon], depth: float) -> None:
-    """Darken polygons: ``depth`` 0 is nothing, 1 no direct light at all."""
-    for polygon in polygons:
-        atlas.fill(LIGHT, [polygon], 255.0 * (1 - depth))
+def shadow(atlas: Atlas, polygon: Polygon, depth: float) -> None:
+    """Darken a polygon: ``depth`` 0 is nothing, 1 no direct light at all."""
+    atlas.fill(LIGHT, [polygon], 255.0 * (1 - depth))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 from typing import Final
 
 import cv2
@@ -13,8 +14,8 @@ from numpy.typing import NDArray
 from shared_encoder_perception.training.world.atlas import Colour, bgr
 from shared_encoder_perception.training.world.view import View
 
-CUTS_M: Final = np.array([1.6, 2.6, 4.0, 7.0, 12.0, 20.0, 34.0, 58.0, 100.0, 180.0])
-"""Long things are drawn piece by piece, so that nearer ones can hide them."""
+RAIL_PIECES_M: Final = tuple(pairwise((1.6, 2.6, 4.0, 7.0, 12.0, 20.0, 34.0, 58.0, 100.0, 180.0)))
+"""Ranges ahead: rails are drawn piece by piece, so that nearer things can hide them."""
 SPRITES: Final = 14
 SPRITE_PX: Final = 160
 NEAR_WALL_M: Final = 2.0
@@ -108,11 +109,6 @@ def _tinted(variant: int, colour: tuple[int, int, int]) -> NDArray[np.uint8]:
     tint = np.array(colour, np.float32) / 150
     sprite[:, :, :3] = (sprite[:, :, :3] * tint).clip(0, 255).astype(np.uint8)
     return sprite
-
-
-def rail_pieces(rail: Rail) -> list[tuple[float, float]]:
-    """Ranges ahead in which a rail is drawn, far ones first."""
-    return [(float(a), float(b)) for a, b in zip(CUTS_M[-2::-1], CUTS_M[:0:-1], strict=True)]
 
 
 def draw_rail(view: View, rail: Rail, start_m: float, end_m: float, distance_m: float) -> None:

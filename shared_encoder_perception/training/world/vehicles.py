@@ -143,9 +143,7 @@ class Vehicle:
 
 
 def draw_vehicle(view: View, vehicle: Vehicle, ahead_m: float) -> None:
-    """Draw it with its near end at ``ahead_m``."""
-    if ahead_m < NEAREST_M:
-        return
+    """Draw it with its near end at ``ahead_m``, at least ``NEAREST_M``."""
     if vehicle.kind in BODIES:
         _draw_body(view, vehicle, BODIES[vehicle.kind], ahead_m)
     else:
@@ -187,9 +185,7 @@ def _draw_body(view: View, vehicle: Vehicle, body: Body, ahead_m: float) -> None
             axis=1,
         )
 
-    faces: list[tuple[NDArray, Colour, float]] = []
-    faces += [(wheel(at, seen_side), TYRE, 1.0) for at in (0.8, 0.17)]
-    faces.append((place(outline, seen_side), vehicle.colour, 0.72))
+    faces: list[tuple[NDArray, Colour, float]] = [(place(outline, seen_side), vehicle.colour, 0.72)]
     if len(side_glass):
         faces.append((place(side_glass, seen_side * 1.002), GLASS, 0.8))
     faces += [(wheel(at, seen_side * 1.004), TYRE, 1.0) for at in (0.8, 0.17)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import cv2
 import numpy as np
@@ -14,10 +15,8 @@ from shared_encoder_perception.training.world.alignment import DEPTHS_M, Profile
 from shared_encoder_perception.training.world.atlas import Colour
 from shared_encoder_perception.training.world.camera import Camera, crest_mask
 
-SHIFT = 3
-LIMIT_PX = 6000.0
-FLOATING_M = 0.15
-"""How far the foot of something may be hidden behind a crest before all of it is left out."""
+SHIFT: Final = 3
+LIMIT_PX: Final = 6000.0
 
 
 @dataclass(frozen=True, eq=False)
