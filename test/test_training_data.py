@@ -45,7 +45,7 @@ def test_every_sample_is_seen_once_before_any_is_seen_twice(folder):
 
 
 def test_sets_are_mixed_by_weight(folder):
-    sets = (NativeSet(SetConfig(str(folder))), WorldSet(0, 0, SIZE))
+    sets = (NativeSet(SetConfig(str(folder))), WorldSet(SetConfig(), 0, SIZE))
     mixture = Mixture(sets, (1.0, 3.0), 0.0, (0, 0))
     chosen = Counter(mixture.draw(position)[0] for position in range(2000))
     assert chosen[0] / 2000 == pytest.approx(0.25, abs=0.03)
@@ -166,5 +166,5 @@ def test_statistics_do_not_grow_with_the_set(tmp_path):
 
 
 def test_lanes_of_a_world_are_all_known():
-    entry = WorldSet(1, 0, SIZE)[0]
+    entry = WorldSet(SetConfig(count=1), 0, SIZE)[0]
     assert set(entry.sample.lanes) == set(LaneId)

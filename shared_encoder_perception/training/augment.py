@@ -53,6 +53,7 @@ class AugmentConfig:
         flip: Probability of a mirror image.
         light: Probability of another brightness, contrast and saturation.
         hue: Probability of another hue.
+        resolution: Probability of a coarser picture, as a cheap camera or a tight crop gives.
         blur: Probability of a Gaussian blur.
         jpeg: Probability of JPEG artefacts.
         noise: Probability of sensor noise.
@@ -71,6 +72,7 @@ class AugmentConfig:
     flip: float = 0.5
     light: float = 0.7
     hue: float = 0.2
+    resolution: float = 0.2
     blur: float = 0.1
     jpeg: float = 0.15
     noise: float = 0.1

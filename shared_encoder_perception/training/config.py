@@ -14,10 +14,15 @@ from yaml import YAMLError
 from shared_encoder_perception.model.network import NetworkConfig, check_input_size
 from shared_encoder_perception.training.augment import AugmentConfig
 from shared_encoder_perception.training.losses import REGION_LOSSES
+from shared_encoder_perception.training.synthetic import SPLIT_PROBABILITY
 from shared_encoder_perception.training.weighting import WEIGHTINGS
 
 SYNTHETIC = "synthetic"
 """Value of ``SetConfig.path`` that stands for rendered worlds."""
+
+
+FOLDS = ("", "train", "held_out")
+"""Values of ``SetConfig.fold``."""
 
 
 class ConfigError(ValueError):
@@ -35,6 +40,10 @@ class SetConfig:
         count: Use only so many frames, spread evenly; worlds: how many different ones. 0 for all
             (worlds: no end).
         pseudo: Use labels that come from a teacher network.
+        fold: ``train`` leaves out every tenth frame by the hash of its name, ``held_out`` takes only
+            those, empty all: what weights, thresholds and calibration are chosen by must not be
+            what was trained on. Rendered worlds have seeds of their own for that.
+        split_probability: Chance that a rendered world has a lane that branches off within sight.
     """
 
     path: str = SYNTHETIC
@@ -42,6 +51,8 @@ class SetConfig:
     sources: list[str] = field(default_factory=list)
     count: int = 0
     pseudo: bool = True
+    fold: str = ""
+    split_probability: float = SPLIT_PROBABILITY
 
 
 @dataclass(frozen=True)
@@ -174,6 +185,10 @@ class TrainConfig:
         for stage in self.stages:
             check_input_size(stage.size)
             _expect(stage.steps > 0 and stage.batch_size > 0, f"{stage}: steps and batch_size > 0")
+        for data_set in (*self.data.train, *self.data.val):
+            _expect(data_set.fold in FOLDS, f"fold is {data_set.fold!r}, expected one of {FOLDS}")
+            share = data_set.split_probability
+            _expect(0 <= share <= 1, f"split_probability is {share}, expected 0 to 1")
         for data_set in self.data.train:
             _expect(data_set.weight > 0, f"weight of {data_set.path} is {data_set.weight}, not > 0")
         for data_set in self.data.val:

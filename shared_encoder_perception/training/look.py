@@ -65,6 +65,15 @@ def _fog(image: Tensor, rng: np.random.Generator) -> Tensor:
     return (image.float() * seen + grey * (1 - seen)).to(torch.uint8)
 
 
+def _resolution(image: Tensor, rng: np.random.Generator) -> Tensor:
+    """Average over larger pixels, and enlarge those: up to three times coarser."""
+    height, width = image.shape[1:]
+    coarse = np.exp(rng.uniform(-1.1, -0.1))
+    size = (max(round(width * coarse), 1), max(round(height * coarse), 1))
+    small = cv2.resize(_interleaved(image), size, interpolation=cv2.INTER_AREA)
+    return _planar(cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR))
+
+
 def _rain(image: Tensor, rng: np.random.Generator) -> Tensor:
     drop = RandomRain((300, 1500), (8, 24), (-6, 6), p=1.0)
     return F.adjust_saturation(_as_float(drop, image), rng.uniform(0.5, 0.9))
@@ -90,6 +99,7 @@ EFFECTS: Final[MappingProxyType[str, Callable[[Tensor, np.random.Generator], Ten
             "rain": _rain,
             "snow": _snow,
             "night": _night,
+            "resolution": _resolution,
             "blur": lambda image, _: v2.GaussianBlur(5, (0.5, 1.5))(image),
             "noise": _noise,
             "jpeg": lambda image, _: v2.JPEG((25, 85))(image),

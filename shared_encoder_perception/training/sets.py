@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from array import array
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
@@ -22,6 +22,8 @@ from shared_encoder_perception.training.synthetic import VALIDATION_SEED, render
 
 WORLDS_PER_STAGE: Final = 100_000_000
 """Seeds of a stage: each stage sees other worlds, all below ``VALIDATION_SEED``."""
+HELD_OUT_EVERY: Final = 10
+"""One frame in so many is held out."""
 SPLITS: Final = tuple(lane.label for lane in LaneId if lane.is_split)
 MAIN: Final = tuple(lane.label for lane in LaneId if not lane.is_split)
 
@@ -77,7 +79,7 @@ class NativeSet:
             for number, line in enumerate(lines, start=1):
                 digest.update(line)
                 record = _record(line, self._path, number)
-                if not config.sources or record.get("source", "images") in config.sources:
+                if _wanted(record, config):
                     lanes = record.get("lanes") or {}
                     if any(lanes.get(name) for name in SPLITS):
                         splits.append(len(starts))
@@ -87,7 +89,10 @@ class NativeSet:
                     numbers.append(number)
                 start += len(line)
         if not starts:
-            raise ValueError(f"{self._path} has no frame of the sources {config.sources or 'any'}")
+            raise ValueError(
+                f"{self._path} has no frame of the sources {config.sources or 'any'} and the fold "
+                f"{config.fold or 'any'}"
+            )
         used = np.arange(len(starts))
         if 0 < config.count < len(starts):
             used = np.linspace(0, len(starts) - 1, config.count).round().astype(np.int64)
@@ -120,9 +125,10 @@ class NativeSet:
 class WorldSet:
     """Rendered worlds, one for each seed."""
 
-    def __init__(self, count: int, first_seed: int, size: Size) -> None:
-        """``count`` worlds of ``size``, 0 for as many as a stage has."""
-        self._count, self._first, self._size = count or WORLDS_PER_STAGE, first_seed, size
+    def __init__(self, config: SetConfig, first_seed: int, size: Size) -> None:
+        """``config.count`` worlds of ``size``, 0 for as many as a stage has."""
+        self._count, self._first, self._size = config.count or WORLDS_PER_STAGE, first_seed, size
+        self._split_probability = config.split_probability
         self.splits: Sequence[int] = ()
         self.complete: Sequence[int] = range(self._count)
         self.description: dict[str, str | int] = {
@@ -137,7 +143,8 @@ class WorldSet:
 
     def __getitem__(self, index: int) -> Entry:
         """Render one."""
-        return Entry(render_sample(self._first + index, self._size), None, SYNTHETIC)
+        sample = render_sample(self._first + index, self._size, self._split_probability)
+        return Entry(sample, None, SYNTHETIC)
 
 
 class Subset:
@@ -163,7 +170,7 @@ def training_sets(config: DataConfig, stage: int, size: Size, seed: int) -> list
     """Open the sets that stage number ``stage`` trains on."""
     first = seed * 1000 + stage * WORLDS_PER_STAGE
     sets: list[SampleSet] = [
-        WorldSet(item.count, first, size) if item.path == SYNTHETIC else NativeSet(item)
+        WorldSet(item, first, size) if item.path == SYNTHETIC else NativeSet(item)
         for item in config.train
     ]
     return [_to_overfit(sets, config.overfit)] if config.overfit else sets
@@ -176,7 +183,7 @@ def validation_sets(
     if config.overfit:
         return train
     return [
-        WorldSet(item.count, VALIDATION_SEED, size)
+        WorldSet(item, VALIDATION_SEED, size)
         if item.path == SYNTHETIC
         else NativeSet(item, pseudo_masks=False)
         for item in config.val
@@ -193,6 +200,14 @@ def _to_overfit(sets: Sequence[SampleSet], count: int) -> Subset:
         f"no set of data.train has {count} frames with a mask and all of {', '.join(MAIN)}: "
         "choose fewer with data.overfit, or another set"
     )
+
+
+def _wanted(record: Mapping[str, Any], config: SetConfig) -> bool:
+    """Whether a frame is of the sources and the fold asked for."""
+    if config.sources and record.get("source", "images") not in config.sources:
+        return False
+    held_out = sha256(str(record.get("image")).encode()).digest()[0] % HELD_OUT_EVERY == 0
+    return not config.fold or held_out == (config.fold == "held_out")
 
 
 def _record(line: bytes, path: Path, number: int) -> dict[str, Any]:

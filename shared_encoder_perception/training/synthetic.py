@@ -40,6 +40,8 @@ CALIBRATION_SEED: Final = 900_000_000
 VALIDATION_SEED: Final = 1_000_000_000
 """Worlds are trained on with seeds below the first, calibrated on from there, and scored on from
 the second."""
+SPLIT_PROBABILITY: Final = 0.25
+"""Chance that a lane branches off within sight, where nothing else is asked for."""
 BEHIND_M: Final = {"house": 20.0, "bridge": 12.0}
 """How far the near end of something long may be behind us while we still see its far end."""
 PROP_M: Final = 2.5
@@ -54,7 +56,7 @@ class Drive:
     """
 
     def __init__(
-        self, seed: int, size: Size = (320, 800), *, split_probability: float = 0.25
+        self, seed: int, size: Size = (320, 800), *, split_probability: float = SPLIT_PROBABILITY
     ) -> None:
         """Roll the dice of a world.
 
@@ -160,7 +162,9 @@ def _draw_bonnet(
     mask[first:][below] = MASK_NOT_DRIVABLE
 
 
-def render_sample(seed: int, size: Size = (320, 800)) -> Sample:
+def render_sample(
+    seed: int, size: Size = (320, 800), split_probability: float = SPLIT_PROBABILITY
+) -> Sample:
     """Render one image of one world, at a random distance into its drive; splits lie ahead."""
-    drive = Drive(seed, size)
+    drive = Drive(seed, size, split_probability=split_probability)
     return drive.render(float(np.random.default_rng((seed, 1)).uniform(0, drive.split_start_m)))
