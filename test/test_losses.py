@@ -35,8 +35,9 @@ def batch(lanes, mask=255):
         torch.zeros(1, 64, 96, 3, dtype=torch.uint8),
         torch.from_numpy(targets.maps)[None],
         torch.from_numpy(targets.supervised)[None],
-        torch.from_numpy(targets.known)[None],
+        torch.from_numpy(targets.known)[None].float(),
         torch.full((1, 64, 96), mask, dtype=torch.uint8),
+        torch.full((1, 64, 96), 0 if mask == 127 else 255, dtype=torch.uint8),
     )
 
 

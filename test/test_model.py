@@ -139,7 +139,8 @@ def test_other_sizes_are_refused_with_the_one_to_use(network, size, use):
 def one_step(network):
     """Train one step on one image of one ego lane; return the loss before and after."""
     targets = encode_lanes({LaneId.EGO: np.array([[80.0, 60], [80, 5]])}, SIZE, 8)
-    arrays = (targets.maps, targets.supervised, targets.known, np.zeros(SIZE, np.uint8))
+    known, mask = targets.known.astype(np.float32), np.zeros(SIZE, np.uint8)
+    arrays = (targets.maps, targets.supervised, known, mask, mask + 255)
     batch = Batch(
         torch.from_numpy(images(2)),
         *(torch.from_numpy(np.stack([array, array])) for array in arrays),

@@ -119,9 +119,11 @@ def mirror(view: View) -> View:
         MIRRORED[lane]: None if points is None else points * (-1, 1) + (width - 1, 0)
         for lane, points in view.lanes.items()
     }
-    return View(
-        np.ascontiguousarray(view.image[:, ::-1]), lanes, np.ascontiguousarray(view.mask[:, ::-1])
+    image, mask, mask_weight = (
+        np.ascontiguousarray(plane[:, ::-1]) for plane in (view.image, view.mask, view.mask_weight)
     )
+    lane_weight = {MIRRORED[lane]: weight for lane, weight in view.lane_weight.items()}
+    return View(image, lanes, mask, mask_weight, lane_weight)
 
 
 def ego_runs_up_the_middle(lanes: Lanes, width: int, height: int) -> bool:
@@ -196,9 +198,12 @@ def rotate(view: View, angle_deg: float) -> View:
     points = F.rotate(tv_tensors.KeyPoints(torch.from_numpy(stacked), canvas_size=size), angle_deg)
     image = F.rotate(to_tensor(view.image), angle_deg, interpolation=v2.InterpolationMode.BILINEAR)
     mask = F.rotate(tv_tensors.Mask(view.mask), angle_deg, fill=MASK_IGNORE)
+    weight = F.rotate(tv_tensors.Mask(view.mask_weight), angle_deg, fill=0)
     ends = np.cumsum([len(line) for line in lanes.values()])[:-1]
     moved = dict(zip(lanes, np.split(points.numpy(), ends), strict=True)) if lanes else {}
-    return View(to_array(image), {**view.lanes, **moved}, mask.numpy())
+    return View(
+        to_array(image), {**view.lanes, **moved}, mask.numpy(), weight.numpy(), view.lane_weight
+    )
 
 
 def _change_look(view: View, config: AugmentConfig, rng: np.random.Generator) -> View:
@@ -208,4 +213,4 @@ def _change_look(view: View, config: AugmentConfig, rng: np.random.Generator) ->
     for name, effect in EFFECTS.items():
         if rng.random() < getattr(config, name):
             image, changed = effect(image, rng), True
-    return View(to_array(image) if changed else before, view.lanes, view.mask)
+    return view._replace(image=to_array(image) if changed else before)

@@ -13,6 +13,7 @@ from yaml import YAMLError
 
 from shared_encoder_perception.model.network import NetworkConfig, check_input_size
 from shared_encoder_perception.training.augment import AugmentConfig
+from shared_encoder_perception.training.distill import DistillConfig
 from shared_encoder_perception.training.losses import REGION_LOSSES
 from shared_encoder_perception.training.synthetic import SPLIT_PROBABILITY
 from shared_encoder_perception.training.weighting import WEIGHTINGS
@@ -40,9 +41,9 @@ class SetConfig:
         count: Use only so many frames, spread evenly; worlds: how many different ones. 0 for all
             (worlds: no end).
         pseudo: Use labels that come from a teacher network.
-        fold: ``train`` leaves out every tenth frame by the hash of its name, ``held_out`` takes only
-            those, empty all: what weights, thresholds and calibration are chosen by must not be
-            what was trained on. Rendered worlds have seeds of their own for that.
+        fold: ``train`` leaves out every tenth frame by the hash of its name, ``held_out`` takes
+            only those, empty all: what weights, thresholds and calibration are chosen by must not
+            be what was trained on. Rendered worlds have seeds of their own for that.
         split_probability: Chance that a rendered world has a lane that branches off within sight.
     """
 
@@ -137,8 +138,10 @@ class TrainConfig:
         data: On what.
         augment: How its images are changed.
         loss: What is minimised.
+        distill: What a teacher adds to it.
         stages: Picture sizes in order, small ones first.
-        init: Checkpoint to start from; empty for random (or timm's) weights.
+        init: Checkpoint (``network.pt``) or exported artifact (``.onnx``) to start from; empty for
+            random (or timm's) weights.
         weight_decay: Of AdamW, on convolution weights only.
         clip: Largest gradient norm.
         ema: Decay of the averaged weights, which are validated and kept; shortened for short
@@ -156,6 +159,7 @@ class TrainConfig:
     data: DataConfig = field(default_factory=DataConfig)
     augment: AugmentConfig = field(default_factory=AugmentConfig)
     loss: LossConfig = field(default_factory=LossConfig)
+    distill: DistillConfig = field(default_factory=DistillConfig)
     stages: list[StageConfig] = field(
         default_factory=lambda: [
             StageConfig((192, 480), 1300, 3e-3),
@@ -198,6 +202,11 @@ class TrainConfig:
         _expect(self.checkpoint_every > 0, "checkpoint_every must be at least 1")
         _expect(0 <= self.ema < 1, f"ema is {self.ema}, expected 0 <= ema < 1")
         own = WEIGHTINGS[self.loss.weighting].own_backward
+        _expect(
+            not (own and self.distill.teacher),
+            f"{self.loss.weighting} balances the labels' losses only and has no place for a "
+            "teacher's: use loss.weighting fixed or uncertainty with distill.teacher",
+        )
         _expect(
             not (own and self.machine.precision == "16-mixed"),
             f"{self.loss.weighting} compares gradients, which 16-mixed scales: use bf16-mixed",

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from shared_encoder_perception.preprocess import Crop, ImageTransform
-from shared_encoder_perception.structures import Size
+from shared_encoder_perception.structures import LaneId, Size
 from shared_encoder_perception.training.augment import AugmentConfig, augment
 from shared_encoder_perception.training.config import TrainConfig
 from shared_encoder_perception.training.losses import Batch
@@ -213,7 +213,9 @@ def to_item(view: View) -> Item:
     """Turn a view into the arrays of one entry of a ``Batch``."""
     size = (view.image.shape[0], view.image.shape[1])
     targets = encode_lanes(view.lanes, size, STRIDE)
-    return view.image, targets.maps, targets.supervised, targets.known, view.mask
+    confidence = [view.lane_weight.get(lane, 1.0) for lane in LaneId]
+    known = targets.known * np.array(confidence, np.float32)
+    return view.image, targets.maps, targets.supervised, known, view.mask, view.mask_weight
 
 
 def collate(items: Sequence[Item]) -> Batch:

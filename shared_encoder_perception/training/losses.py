@@ -11,7 +11,7 @@ from torch import Tensor, distributed, nn
 from torch.nn import functional
 
 from shared_encoder_perception.model.architectures import LANE_LOGITS, MASK_LOGITS
-from shared_encoder_perception.training.sample import MASK_DRIVABLE, MASK_IGNORE
+from shared_encoder_perception.training.sample import MASK_DRIVABLE
 
 TASK_PARTS: Final = MappingProxyType(
     {
@@ -41,8 +41,10 @@ class Batch(NamedTuple):
         images: uint8 (N, H, W, 3) BGR.
         maps: float32 (N, 5, 5, h, w), offsets in cells.
         supervised: bool (N, 5, h, w), cells whose offsets are trained.
-        known: bool (N, 5), heads whose lane is labelled.
-        mask: uint8 (N, H, W): 255 drivable, 0 not, 127 ignore.
+        known: float32 (N, 5), how much a head's label counts: 0 for a lane that nobody labelled, 1
+            for a sure label, a teacher's confidence in between.
+        mask: uint8 (N, H, W): 255 drivable, 0 not.
+        mask_weight: uint8 (N, H, W), how much a pixel of the mask counts: 0 to 255.
     """
 
     images: Tensor
@@ -50,6 +52,7 @@ class Batch(NamedTuple):
     supervised: Tensor
     known: Tensor
     mask: Tensor
+    mask_weight: Tensor
 
 
 class Criterion(nn.Module):
@@ -89,8 +92,8 @@ class Criterion(nn.Module):
         """
         lanes = logits[LANE_LOGITS].float()
         grid = lanes.new_tensor((lanes.shape[-1], lanes.shape[-2])).view(1, 1, 2, 1, 1)
-        where = batch.supervised & batch.known[..., None, None]
-        mask, labelled = (batch.mask == MASK_DRIVABLE).float(), batch.mask != MASK_IGNORE
+        where = batch.supervised * batch.known[..., None, None]
+        mask, labelled = (batch.mask == MASK_DRIVABLE).float(), batch.mask_weight.float() / 255
         mask_logits = logits[MASK_LOGITS].float()
         parts = {
             "heat": heat_loss(lanes[:, :, 0], batch.maps[:, :, 0], batch.known),
@@ -120,7 +123,7 @@ def heat_loss(logits: Tensor, target: Tensor, known: Tensor) -> Tensor:
     Args:
         logits: (N, 5, h, w) before the sigmoid.
         target: Same shape, [0, 1], exactly 1 on keypoints.
-        known: (N, 5) bool; an unknown head costs nothing.
+        known: (N, 5) weights from 0 to 1; an unknown head, 0, costs nothing.
     """
     cost = (focal(logits, target) * known[..., None, None]).sum(dim=(0, 2, 3))
     images = shared_count(known.sum(dim=0))
@@ -144,19 +147,25 @@ def focal(logits: Tensor, target: Tensor, gamma: float = 2.0, beta: float = 4.0)
 
 
 def masked_l1(prediction: Tensor, target: Tensor, where: Tensor) -> Tensor:
-    """Mean over cells of the summed |dx| + |dy|; prediction and target (N, 5, 2, h, w)."""
+    """Mean over cells of the summed |dx| + |dy|, weighted by ``where`` (N, 5, h, w).
+
+    Prediction and target are (N, 5, 2, h, w).
+    """
     distance = (prediction - target).abs().sum(dim=2)
     return (distance * where).sum() / _divisor(where.sum())
 
 
 def masked_bce(logits: Tensor, target: Tensor, where: Tensor) -> Tensor:
-    """Mean binary cross-entropy over the pixels of ``where``; all (N, H, W)."""
+    """Mean binary cross-entropy over the pixels, weighted by ``where``; all (N, H, W)."""
     loss = functional.binary_cross_entropy_with_logits(logits, target, reduction="none")
     return (loss * where).sum() / _divisor(where.sum())
 
 
 def dice(logits: Tensor, target: Tensor, where: Tensor) -> Tensor:
-    """Soft Dice loss (Milletari et al. 2016) over ``where``, mean over images with a label."""
+    """Soft Dice loss (Milletari et al. 2016), mean over images with a label.
+
+    Pixels are weighted by ``where``, all (N, H, W).
+    """
     p = torch.sigmoid(logits) * where
     overlap = (p * target).sum(dim=(1, 2))
     size = (p + target * where).sum(dim=(1, 2))
@@ -166,7 +175,11 @@ def dice(logits: Tensor, target: Tensor, where: Tensor) -> Tensor:
 
 
 def lovasz(logits: Tensor, target: Tensor, where: Tensor) -> Tensor:
-    """Lovász hinge (Berman et al. 2018, algorithm 1) over ``where``, mean over labelled images."""
+    """Lovász hinge (Berman et al. 2018, algorithm 1), mean over labelled images.
+
+    It has no weights: pixels count where ``where`` is above 0.
+    """
+    where = where > 0
     total = logits.sum() * 0.0
     for image_logits, image_target, image_where in zip(logits, target, where, strict=True):
         truth = image_target[image_where]

@@ -23,6 +23,7 @@ from shared_encoder_perception.training.data import (
     loader,
     training_stream,
 )
+from shared_encoder_perception.training.distill import Distiller
 from shared_encoder_perception.training.losses import Batch, Criterion, task_losses
 from shared_encoder_perception.training.precision import keep_depthwise_in_float32
 from shared_encoder_perception.training.sets import training_sets, validation_sets
@@ -49,6 +50,7 @@ class StageTraining(lightning.LightningModule):
         keep_depthwise_in_float32(network)
         self._criterion = Criterion(config.loss.mask_region)
         self.weighting = make_weighting(config.loss.weighting)
+        self._distiller = Distiller(config.distill) if config.distill.teacher else None
         self.automatic_optimization = not self.weighting.own_backward
         self._train_sets = training_sets(config.data, stage, self._plan.size, config.seed)
         self._val_sets = validation_sets(config.data, self._train_sets, self._plan.size)
@@ -80,15 +82,18 @@ class StageTraining(lightning.LightningModule):
 
     def training_step(self, batch: Batch, _: int) -> Tensor | None:
         """Take one step; every loss is logged by name."""
-        parts = self._criterion(self.network(batch.images), batch)
+        logits = self.network(batch.images)
+        parts = self._criterion(logits, batch)
+        taught = self._distiller(logits, batch) if self._distiller else {}
         values = {f"train/{name}": value.detach() for name, value in parts.items()}
+        values |= {f"train/{name}": value.detach() for name, value in taught.items()}
         weights = self.weighting.weights()
         values |= {f"weight/{name}": value for name, value in weights.items()}
         self.log_dict(values, sync_dist=self.trainer.world_size > 1)
         self.log("loss", values["train/total"], prog_bar=True, logger=False)
         losses = task_losses(parts)
         if self.automatic_optimization:
-            return self.weighting.objective(losses)
+            return torch.stack([self.weighting.objective(losses), *taught.values()]).sum()
         optimizer, schedule = self.optimizers(), self.lr_schedulers()
         self.weighting.backward(losses, self.network, self.global_step)
         nn.utils.clip_grad_norm_(self.network.parameters(), self._config.clip)

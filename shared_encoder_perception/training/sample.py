@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
@@ -27,12 +27,17 @@ class Sample:
             from the mapping is unknown: neither trained nor scored.
         mask: (H, W) uint8 of 255 drivable, 0 not drivable, 127 ignore; ``None`` when unknown.
         name: Where the sample comes from, for messages: a path, or a seed.
+        lane_confidence: Weight of a lane's label in training, above 0 to 1; 1 for those missing.
+        mask_confidence: (H, W) uint8 weight of each pixel of ``mask``, 255 for a sure one; ``None``
+            where all are.
     """
 
     image: NDArray[np.uint8]
     lanes: Mapping[LaneId, NDArray[np.float32] | None]
     mask: NDArray[np.uint8] | None
     name: str = ""
+    lane_confidence: Mapping[LaneId, float] = field(default_factory=dict)
+    mask_confidence: NDArray[np.uint8] | None = None
 
     def __post_init__(self) -> None:
         """Reject arrays of the wrong type or shape, naming the sample."""
@@ -41,13 +46,12 @@ class Sample:
             raise ValueError(
                 f"{self.name}: image is {image.dtype} {image.shape}, expected uint8 (H, W, 3)"
             )
-        if self.mask is not None and (
-            self.mask.dtype != np.uint8 or self.mask.shape != image.shape[:2]
-        ):
-            raise ValueError(
-                f"{self.name}: mask is {self.mask.dtype} {self.mask.shape}, "
-                f"expected uint8 {image.shape[:2]}"
-            )
+        for what, mask in (("mask", self.mask), ("mask_confidence", self.mask_confidence)):
+            if mask is not None and (mask.dtype != np.uint8 or mask.shape != image.shape[:2]):
+                raise ValueError(
+                    f"{self.name}: {what} is {mask.dtype} {mask.shape}, "
+                    f"expected uint8 {image.shape[:2]}"
+                )
         for lane, points in self.lanes.items():
             if points is None:
                 continue

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from array import array
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final, NamedTuple, Protocol
@@ -116,9 +115,9 @@ class NativeSet:
             line = lines.readline().decode()
         frame = native.parse(line, self._path, int(self._numbers[index]))
         if "mask" in frame.pseudo and not self._pseudo_masks:
-            frame = replace(frame, read_mask=None)
+            frame = frame.without_mask()
         if "lanes" in frame.pseudo and not self._pseudo:
-            frame = replace(frame, lanes={})
+            frame = frame.without_lanes()
         return Entry(frame.load(), frame.crop, frame.source)
 
 

@@ -11,9 +11,10 @@ from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
+from shared_encoder_perception.preprocess import ImageTransform
 from shared_encoder_perception.training.labels_picture import draw_labels
 from shared_encoder_perception.training.synthetic import render_sample
-from shared_encoder_perception.training.view import View
+from shared_encoder_perception.training.view import View, view_sample
 from shared_encoder_perception.visualize import tile, write_picture
 
 
@@ -39,7 +40,10 @@ def run(args: argparse.Namespace) -> int:
     write_picture(
         args.out,
         tile(
-            [v.image if args.plain else draw_labels(*v) for v in islice(views, args.count)],
+            [
+                view.image if args.plain else draw_labels(view.image, view.lanes, view.mask)
+                for view in islice(views, args.count)
+            ],
             3,
         ),
     )
@@ -51,8 +55,8 @@ def _worlds(seed: int) -> Iterator[View]:
     """Render worlds."""
     while True:
         sample = render_sample(seed)
-        assert sample.mask is not None
-        yield View(sample.image, sample.lanes, sample.mask)
+        size = (sample.image.shape[0], sample.image.shape[1])
+        yield view_sample(sample, ImageTransform.fit(size, size))
         seed += 1
 
 

@@ -18,6 +18,7 @@ from pathlib import Path
 
 import cv2
 import lightning
+import numpy as np
 import torch
 from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint, TQDMProgressBar
 from lightning.pytorch.callbacks.weight_averaging import EMAWeightAveraging
@@ -28,9 +29,14 @@ from torch import distributed
 from shared_encoder_perception.model.checkpoint import load_network, save_network
 from shared_encoder_perception.model.network import PerceptionNetwork
 from shared_encoder_perception.training.config import ConfigError, TrainConfig, load_config
+from shared_encoder_perception.training.from_artifact import load_artifact
 from shared_encoder_perception.training.module import StageTraining
 from shared_encoder_perception.training.precision import avoid_crashes
 from shared_encoder_perception.training.record import Recorder, open_folder, record_start
+from shared_encoder_perception.training.synthetic import render_sample
+
+IMAGES_FOR_STATISTICS = 32
+"""Worlds on which batch norm's statistics are measured where an artifact has none."""
 
 
 def train_stage(
@@ -114,7 +120,7 @@ def train(config: TrainConfig) -> Path:
     if first:
         out = open_folder(config)
     lightning.seed_everything(config.seed, verbose=False)
-    network = load_network(Path(config.init)) if config.init else PerceptionNetwork(config.network)
+    network = _first_network(config)
     network = network.train().to(memory_format=torch.channels_last)
     for stage in range(len(config.stages)):
         finished = out / f"stage{stage}.pt"
@@ -130,6 +136,18 @@ def train(config: TrainConfig) -> Path:
         best = load_network(out / f"stage{len(config.stages) - 1}_best.pt")
         save_network(best, out / "network.pt")
     return out / "network.pt"
+
+
+def _first_network(config: TrainConfig) -> PerceptionNetwork:
+    """Random weights, or those of ``config.init``."""
+    if not config.init:
+        return PerceptionNetwork(config.network)
+    path = Path(config.init)
+    if path.suffix != ".onnx":
+        return load_network(path)
+    size = config.stages[0].size
+    images = [render_sample(seed, size).image for seed in range(IMAGES_FOR_STATISTICS)]
+    return load_artifact(path, config.network, torch.from_numpy(np.stack(images)))
 
 
 def _check_processes(config: TrainConfig) -> None:

@@ -23,11 +23,16 @@ class View(NamedTuple):
         image: (h, w, 3) uint8 BGR.
         lanes: As ``Sample.lanes``, in pixels of ``image``; points may lie outside of it.
         mask: (h, w) uint8 of 255, 0 and 127 ignore; all ignore when unknown.
+        mask_weight: (h, w) uint8, how much each pixel of ``mask`` counts, 255 in full; 0 where it
+            is 127.
+        lane_weight: How much a lane's label counts, 0 to 1; 1 for those missing.
     """
 
     image: NDArray[np.uint8]
     lanes: Lanes
     mask: NDArray[np.uint8]
+    mask_weight: NDArray[np.uint8]
+    lane_weight: Mapping[LaneId, float]
 
 
 def view_sample(sample: Sample, transform: ImageTransform) -> View:
@@ -38,7 +43,17 @@ def view_sample(sample: Sample, transform: ImageTransform) -> View:
     }
     mask = np.full(transform.input_size, MASK_IGNORE, np.uint8)
     if sample.mask is not None:
-        x, y, width, height = transform.crop
-        part = sample.mask[y : y + height, x : x + width]
-        mask = cv2.resize(part, transform.input_size[::-1], interpolation=cv2.INTER_NEAREST)
-    return View(transform.image_to_input(sample.image), lanes, mask)
+        mask = _resized(sample.mask, transform)
+    weight = np.where(mask == MASK_IGNORE, 0, 255).astype(np.uint8)
+    if sample.mask_confidence is not None:
+        weight = np.minimum(weight, _resized(sample.mask_confidence, transform))
+    image = transform.image_to_input(sample.image)
+    return View(image, lanes, mask, weight, sample.lane_confidence)
+
+
+def _resized(mask: NDArray[np.uint8], transform: ImageTransform) -> NDArray[np.uint8]:
+    """Crop and resize without mixing values."""
+    x, y, width, height = transform.crop
+    part = mask[y : y + height, x : x + width]
+    size = transform.input_size[::-1]
+    return np.asarray(cv2.resize(part, size, interpolation=cv2.INTER_NEAREST), np.uint8)

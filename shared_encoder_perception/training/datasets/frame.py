@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import cv2
@@ -45,6 +45,8 @@ class LabelledFrame:
         attributes: What else is known, e.g. ``{"timeofday": "night"}``.
         notes: Why labels were left out, for statistics: ``("ego: too wide",)``.
         where: File and line, for messages.
+        lane_confidence: As in ``Sample``.
+        read_mask_confidence: Returns ``Sample.mask_confidence``; ``None`` where there is none.
     """
 
     name: str
@@ -60,6 +62,8 @@ class LabelledFrame:
     attributes: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     where: str = ""
+    lane_confidence: Mapping[LaneId, float] = field(default_factory=dict)
+    read_mask_confidence: Callable[[], Mask] | None = None
 
     def load(self) -> Sample:
         """Read the picture and the mask.
@@ -76,4 +80,14 @@ class LabelledFrame:
                 f"the labels are for {self.size[1]}x{self.size[0]}"
             )
         mask = self.read_mask() if self.read_mask else None
-        return Sample(image, self.lanes, mask, self.where or self.name)
+        confidence = self.read_mask_confidence() if self.read_mask_confidence else None
+        name = self.where or self.name
+        return Sample(image, self.lanes, mask, name, self.lane_confidence, confidence)
+
+    def without_mask(self) -> LabelledFrame:
+        """Return the same frame, its mask unknown."""
+        return replace(self, read_mask=None, read_mask_confidence=None)
+
+    def without_lanes(self) -> LabelledFrame:
+        """Return the same frame, its lanes unknown."""
+        return replace(self, lanes={}, lane_confidence={})

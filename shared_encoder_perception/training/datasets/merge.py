@@ -115,14 +115,16 @@ def _complete(
     frame: LabelledFrame, other: LabelledFrame, report: TextIO, counts: Counter[str]
 ) -> LabelledFrame:
     """Take over what only ``other`` knows; report where both know and disagree."""
-    lanes = dict(frame.lanes)
+    lanes, confidence = dict(frame.lanes), dict(frame.lane_confidence)
     for lane, points in other.lanes.items():
         if lane not in lanes:
             lanes[lane] = points
+            if lane in other.lane_confidence:
+                confidence[lane] = other.lane_confidence[lane]
         elif not _agree(lanes[lane], points):
             value = None if points is None else points.tolist()
             _report(report, counts, "conflict", frame, other, f"lane {LaneId(lane).label}", value)
-    read_mask = frame.read_mask or other.read_mask
+    masked = frame if frame.read_mask else other
     pseudo = set(frame.pseudo)
     if frame.read_mask and other.read_mask:
         if not np.array_equal(frame.read_mask(), other.read_mask()):
@@ -131,7 +133,14 @@ def _complete(
         pseudo.add("mask")
     if len(lanes) > len(frame.lanes) and "lanes" in other.pseudo:
         pseudo.add("lanes")
-    return replace(frame, lanes=lanes, read_mask=read_mask, pseudo=tuple(sorted(pseudo)))
+    return replace(
+        frame,
+        lanes=lanes,
+        lane_confidence=confidence,
+        read_mask=masked.read_mask,
+        read_mask_confidence=masked.read_mask_confidence,
+        pseudo=tuple(sorted(pseudo)),
+    )
 
 
 def _agree(first: np.ndarray | None, second: np.ndarray | None) -> bool:

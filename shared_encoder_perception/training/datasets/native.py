@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final
@@ -26,6 +26,8 @@ from shared_encoder_perception.training.sample import (
     MASK_NOT_DRIVABLE,
 )
 
+MASK: Final = "mask"
+MASK_CONFIDENCE: Final = "mask_confidence"
 MASK_VALUES: Final = (MASK_NOT_DRIVABLE, MASK_IGNORE, MASK_DRIVABLE)
 JPEG: Final = (cv2.IMWRITE_JPEG_QUALITY, 95)
 DECIMALS: Final = 2
@@ -63,7 +65,9 @@ def parse(text: str | bytes, path: Path, line: int) -> LabelledFrame:
         for lane in LaneId
         if lane.label in record.get("lanes", {})
     }
-    mask = path.parent / record["mask"] if record.get("mask") else None
+    mask, confidence = (
+        path.parent / record[key] if record.get(key) else None for key in (MASK, MASK_CONFIDENCE)
+    )
     size = (record["size"][0], record["size"][1])
     return LabelledFrame(
         name=record["image"],
@@ -79,6 +83,11 @@ def parse(text: str | bytes, path: Path, line: int) -> LabelledFrame:
         attributes=record.get("attributes", {}),
         notes=tuple(record.get("notes", ())),
         where=f"{path}, line {line}",
+        lane_confidence={
+            LaneId[name.upper()]: float(value)
+            for name, value in record.get("lane_confidence", {}).items()
+        },
+        read_mask_confidence=None if confidence is None else lambda: _plane(confidence, size),
     )
 
 
@@ -88,18 +97,24 @@ def read_mask(path: Path, size: tuple[int, int]) -> Mask:
     Raises:
         LabelError: Unreadable, of another size, or with other values than 255, 0 and 127.
     """
-    mask = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
-    if mask is None:
-        raise LabelError(path, None, "cannot read the mask")
-    if mask.dtype != np.uint8 or mask.ndim != 2 or mask.shape != tuple(size):
-        raise LabelError(
-            path, None, f"the mask is {mask.dtype} {mask.shape}, expected uint8 {tuple(size)}"
-        )
+    mask = _plane(path, size)
     histogram = cv2.calcHist([mask], [0], None, [256], [0, 256]).ravel()  # 10 x bincount's speed
     strange = [v for v in np.flatnonzero(histogram).tolist() if v not in MASK_VALUES]
     if strange:
         raise LabelError(path, None, f"the mask has values {strange}, expected only {MASK_VALUES}")
-    return np.asarray(mask)
+    return mask
+
+
+def _plane(path: Path, size: tuple[int, int]) -> Mask:
+    """Read a picture of one byte per pixel and check its size."""
+    plane = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+    if plane is None:
+        raise LabelError(path, None, "cannot read the mask")
+    if plane.dtype != np.uint8 or plane.ndim != 2 or plane.shape != tuple(size):
+        raise LabelError(
+            path, None, f"the mask is {plane.dtype} {plane.shape}, expected uint8 {tuple(size)}"
+        )
+    return np.asarray(plane)
 
 
 def _points(value: list[list[float]] | None) -> NDArray[np.float32] | None:
@@ -155,16 +170,19 @@ class Writer:
             encoded: The picture's file, where it is not at ``frame.image_path``.
         """
         image = picture_path(frame)
-        mask = None
+        planes: dict[str, Path] = {}
         if pictures:
             data = encoded or frame.image_path.read_bytes()
-            if frame.read_mask is not None:
-                mask = Path("masks") / image.relative_to("images").with_suffix(".png")
-                _write_file(
-                    self.folder / mask, cv2.imencode(".png", frame.read_mask())[1].tobytes()
-                )
+            for key, folder, read_plane in (
+                (MASK, "masks", frame.read_mask),
+                (MASK_CONFIDENCE, "confidence", frame.read_mask_confidence),
+            ):
+                if read_plane is not None:
+                    path = Path(folder) / image.relative_to("images").with_suffix(".png")
+                    _write_file(self.folder / path, cv2.imencode(".png", read_plane())[1].tobytes())
+                    planes[key] = path
             _write_file(self.folder / image, data)
-        self._lines.write(json.dumps(record_of(frame, image, mask)) + "\n")
+        self._lines.write(json.dumps(record_of(frame, image, planes)) + "\n")
         self.count += 1
 
 
@@ -179,8 +197,8 @@ def picture_path(frame: LabelledFrame) -> Path:
     return Path(folder) / frame.name.removeprefix(f"{folder}/")
 
 
-def record_of(frame: LabelledFrame, image: Path, mask: Path | None) -> dict[str, Any]:
-    """Return the JSON object of a frame."""
+def record_of(frame: LabelledFrame, image: Path, planes: Mapping[str, Path]) -> dict[str, Any]:
+    """Return the JSON object of a frame; ``planes`` are the files of its mask, by key."""
     record: dict[str, Any] = {"image": image.as_posix(), "size": list(frame.size)}
     if frame.crop is not None:
         record["crop"] = list(frame.crop)
@@ -191,8 +209,11 @@ def record_of(frame: LabelledFrame, image: Path, mask: Path | None) -> dict[str,
         }
     if frame.boundaries:
         record["boundaries"] = [_rounded(points) for points in frame.boundaries]
-    if mask is not None:
-        record["mask"] = mask.as_posix()
+    record |= {key: path.as_posix() for key, path in planes.items()}
+    if frame.lane_confidence:
+        record["lane_confidence"] = {
+            LaneId(lane).label: round(value, 3) for lane, value in frame.lane_confidence.items()
+        }
     for key in ("pseudo", "notes"):
         if getattr(frame, key):
             record[key] = list(getattr(frame, key))

@@ -20,6 +20,8 @@ KEYS: Final = (
     "lanes",
     "boundaries",
     "mask",
+    "lane_confidence",
+    "mask_confidence",
     "pseudo",
     "source",
     "licence",
@@ -53,9 +55,9 @@ def load_record(text: str | bytes) -> tuple[dict[str, Any], list[str]]:
 
 def _text_faults(record: Mapping[str, Any]) -> Iterator[str]:
     """Faults of the keys that hold text."""
-    for key in ("image", "mask"):
+    for key in ("image", "mask", "mask_confidence"):
         value = record.get(key)
-        if value is None and key == "mask":
+        if value is None and key != "image":
             continue
         if not isinstance(value, str) or not value:
             yield f"{key} is {value!r}, expected a path relative to the folder of {FILE_NAME}"
@@ -90,12 +92,26 @@ def _label_faults(record: Mapping[str, Any], height: int, width: int) -> list[st
             faults.append(f"unknown lane {name!r}, expected one of {list(LANE_NAMES)}")
         elif points is not None:
             faults += _line_faults(f"lane {name}", points, height, width)
+    faults += _confidence_faults(record.get("lane_confidence", {}), lanes)
     boundaries = record.get("boundaries", [])
     if not isinstance(boundaries, list):
         return [*faults, f"boundaries is a {type(boundaries).__name__}, expected a list"]
     for index, points in enumerate(boundaries):
         faults += _line_faults(f"boundary {index}", points, height, width)
     return faults
+
+
+def _confidence_faults(confidence: Any, lanes: Mapping[str, Any]) -> Iterator[str]:
+    """Faults of the weights of lanes."""
+    if not isinstance(confidence, dict):
+        yield f"lane_confidence is a {type(confidence).__name__}, expected an object"
+        return
+    for name, value in confidence.items():
+        number = isinstance(value, (int, float)) and not isinstance(value, bool)
+        if name not in lanes:
+            yield f"lane_confidence names {name!r}, which is not among the lanes"
+        elif not (number and 0 < value <= 1):
+            yield f"lane_confidence of {name} is {value!r}, expected a number above 0, at most 1"
 
 
 def _line_faults(what: str, points: Any, height: int, width: int) -> Iterator[str]:

@@ -45,8 +45,9 @@ def _picture_faults(line: bytes, path: Path, number: int) -> Iterator[str]:
             yield f"{frame.image_path} is {width}x{height}, size says {frame.size[::-1]}"
     except LabelError as error:
         yield str(error)
-    if frame.read_mask is not None:
+    for read_plane in (frame.read_mask, frame.read_mask_confidence):
         try:
-            frame.read_mask()
+            if read_plane is not None:
+                read_plane()
         except LabelError as error:
             yield str(error)
