@@ -28,6 +28,29 @@ def save_network(network: PerceptionNetwork, path: Path) -> None:
     os.replace(part, path)
 
 
+def take_over(network: PerceptionNetwork, start: PerceptionNetwork) -> int:
+    """Copy the weights of another network as far as their names and shapes fit (in place).
+
+    Returns:
+        How many tensors fit.
+
+    Raises:
+        CheckpointError: None does.
+    """
+    own = network.state_dict()
+    fitting = {
+        name: value
+        for name, value in start.state_dict().items()
+        if name in own and own[name].shape == value.shape
+    }
+    if not fitting:
+        raise CheckpointError(
+            f"nothing of {start.config} fits {network.config}: start from the same encoder"
+        )
+    network.load_state_dict(fitting, strict=False)
+    return len(fitting)
+
+
 def load_network(path: Path) -> PerceptionNetwork:
     """Build the network of a checkpoint, in inference mode.
 

@@ -141,7 +141,8 @@ class TrainConfig:
         distill: What a teacher adds to it.
         stages: Picture sizes in order, small ones first.
         init: Checkpoint (``network.pt``) or exported artifact (``.onnx``) to start from; empty for
-            random (or timm's) weights.
+            random (or timm's) weights. Of another network the weights that fit are taken over.
+        init_network: What an artifact was built from; checkpoints know it themselves.
         weight_decay: Of AdamW, on convolution weights only.
         clip: Largest gradient norm.
         ema: Decay of the averaged weights, which are validated and kept; shortened for short
@@ -167,6 +168,7 @@ class TrainConfig:
         ]
     )
     init: str = ""
+    init_network: NetworkConfig = field(default_factory=NetworkConfig)
     weight_decay: float = 0.02
     clip: float = 10.0
     ema: float = 0.998

@@ -14,6 +14,7 @@ import argparse
 import logging
 import os
 import warnings
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -26,7 +27,7 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from omegaconf import OmegaConf
 from torch import distributed
 
-from shared_encoder_perception.model.checkpoint import load_network, save_network
+from shared_encoder_perception.model.checkpoint import load_network, save_network, take_over
 from shared_encoder_perception.model.network import PerceptionNetwork
 from shared_encoder_perception.training.config import ConfigError, TrainConfig, load_config
 from shared_encoder_perception.training.from_artifact import load_artifact
@@ -143,11 +144,18 @@ def _first_network(config: TrainConfig) -> PerceptionNetwork:
     if not config.init:
         return PerceptionNetwork(config.network)
     path = Path(config.init)
-    if path.suffix != ".onnx":
-        return load_network(path)
-    size = config.stages[0].size
-    images = [render_sample(seed, size).image for seed in range(IMAGES_FOR_STATISTICS)]
-    return load_artifact(path, config.network, torch.from_numpy(np.stack(images)))
+    if path.suffix == ".onnx":
+        size = config.stages[0].size
+        images = [render_sample(seed, size).image for seed in range(IMAGES_FOR_STATISTICS)]
+        start = load_artifact(path, config.init_network, torch.from_numpy(np.stack(images)))
+    else:
+        start = load_network(path)
+    if replace(start.config, pretrained=False) == replace(config.network, pretrained=False):
+        return start
+    network = PerceptionNetwork(config.network)
+    taken = take_over(network, start)
+    print(f"init: {taken} of {len(network.state_dict())} tensors of {path} fit and are taken over")
+    return network
 
 
 def _check_processes(config: TrainConfig) -> None:
