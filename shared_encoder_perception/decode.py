@@ -11,9 +11,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from shared_encoder_perception.confidence import lane_probability, mask_table
 from shared_encoder_perception.curve import CurveFit, fit_curves, perspective_basis
 from shared_encoder_perception.keypoints import (
     Keypoints,
@@ -47,8 +49,9 @@ class DecodeOptions:
 
     Attributes:
         keypoint_threshold: Lowest heat-map value of a keypoint, 0 to 1.
-        lane_thresholds: Per lane, lowest confidence that counts as detected, 0 to 1.
-        mask_threshold: Lowest mask probability that counts as drivable, 0 to 1.
+        lane_thresholds: Per lane, lowest confidence that counts as detected, 0 to 1. Confidence is
+            calibrated if the model is.
+        mask_threshold: Lowest mask probability that counts as drivable, 0 to 1; likewise.
     """
 
     keypoint_threshold: float
@@ -70,6 +73,8 @@ class Decoder:
         self._priors = np.array(
             [[p.u, p.v, p.sigma_u, p.sigma_v] for p in spec.start_priors], np.float64
         )
+        as_it_is = (spec.mask_temperature, spec.mask_bias) == (1.0, 0.0)
+        self._mask_table = None if as_it_is else mask_table(spec.mask_temperature, spec.mask_bias)
 
     def __call__(
         self, outputs: dict[str, NDArray], transform: ImageTransform, options: DecodeOptions
@@ -93,7 +98,10 @@ class Decoder:
         mask = None
         if OUTPUT_MASK in outputs:
             threshold = int(np.clip(np.ceil(options.mask_threshold * 255), 1, 255))
-            mask = DrivableMask(transform.mask_to_image(outputs[OUTPUT_MASK]), threshold)
+            values = outputs[OUTPUT_MASK]
+            if self._mask_table is not None:
+                values = cv2.LUT(values, self._mask_table)
+            mask = DrivableMask(transform.mask_to_image(values), threshold)
         return Perception(transform.image_size, lanes, mask)
 
     def _lanes(
@@ -113,16 +121,17 @@ class Decoder:
             self._spec.horizon_row_px / self._spec.stride,
             SPLITS,
         )
-        score = _confidence(points, inlier, spread, fit)
+        score = _score(points, inlier, spread, fit)
+        probability = lane_probability(score, self._spec.lane_calibration)
         far = np.where(inlier, points.v, np.inf).min(axis=1) - TOP_MARGIN
         near = np.maximum(np.where(inlier, points.v, -np.inf).max(axis=1), start_v) + BOTTOM_MARGIN
-        accepted = (score > 0.0) & (score >= options.lane_thresholds)
+        accepted = (score > 0.0) & (probability >= options.lane_thresholds)
         far, near = np.where(accepted, np.maximum(far, 0.0), 0.0), np.where(accepted, near, 1.0)
         points_px, std_px, inside = self._sample(fit, near, far, transform)
         lines = []
         for lane in LaneId:
             kept = _longest_run(inside[lane]) if accepted[lane] else slice(0, 0)
-            confidence = float(score[lane])
+            confidence = float(probability[lane])
             if kept.stop - kept.start < 2:
                 lines.append(LaneLine(lane, confidence=confidence))
                 continue
@@ -162,7 +171,7 @@ class Decoder:
         return points_px, std_px.astype(np.float32), np.asarray(inside)
 
 
-def _confidence(
+def _score(
     points: Keypoints, inlier: NDArray[np.bool_], spread: NDArray[np.float64], fit: CurveFit
 ) -> NDArray[np.float64]:
     """Score each head, (heads,) in [0, 1]; 0 where there is too little to draw a line.

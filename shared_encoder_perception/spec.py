@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import asdict, dataclass, field, fields
+from itertools import pairwise
 from typing import Any, Final
 
 from shared_encoder_perception.structures import LANE_NAMES, Size
@@ -54,6 +56,39 @@ class StartPrior:
 
 
 @dataclass(frozen=True)
+class LaneCalibration:
+    """How likely a lane line is right, by its raw score: linear between knots, constant beyond.
+
+    Attributes:
+        score: Raw scores of the knots, 0 to 1, strictly increasing.
+        probability: Share of lines with that score that are there and right, 0 to 1, never
+            decreasing; as many as ``score``.
+    """
+
+    score: tuple[float, ...]
+    probability: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        """Refuse what is no map from score to probability."""
+        _expect(
+            len(self.score) == len(self.probability) > 0,
+            "lane_calibration",
+            f"{len(self.score)} scores and {len(self.probability)} probabilities",
+            "equally many, at least one",
+        )
+        for key in ("score", "probability"):
+            values = getattr(self, key)
+            rises = [b - a for a, b in pairwise(values)]
+            _expect(
+                all(0.0 <= value <= 1.0 for value in values)
+                and all(rise > 0.0 if key == "score" else rise >= 0.0 for rise in rises),
+                f"lane_calibration's {key}",
+                values,
+                "increasing numbers from 0 to 1",
+            )
+
+
+@dataclass(frozen=True)
 class ModelSpec:
     """The contract of one model artifact.
 
@@ -67,11 +102,18 @@ class ModelSpec:
         color_order: Channel order of the input; only ``"bgr"`` is defined.
         stride: Input pixels per cell of the lane maps.
         keypoint_threshold: Lowest heat-map value of a keypoint, 0 to 1.
-        lane_thresholds: Per lane, lowest confidence that counts as detected, 0 to 1.
-        mask_threshold: Lowest mask probability that counts as drivable, 0 to 1.
+        lane_thresholds: Per lane, lowest confidence (calibrated, if the model is) that counts as
+            detected, 0 to 1.
+        mask_threshold: Lowest mask probability (calibrated likewise) that counts as drivable, 0
+            to 1.
+        lane_calibration: Per lane, what its raw score means; empty when uncalibrated.
+        mask_temperature: Above 0; the mask's probability p becomes
+            ``sigmoid(logit(p) / mask_temperature + mask_bias)``.
+        mask_bias: As above; with temperature 1 and bias 0 the network's own p stays.
         horizon_row_px: Typical horizon row in input pixels; steers the curve basis only.
         start_priors: Per lane, where it usually starts; empty to do without.
-        confidence_calibrated: Whether lane confidence is a calibrated probability.
+        confidence_calibrated: Whether lane confidence is a calibrated probability: that the line is
+            there and right, as ``evaluation.calibration`` counts it. Needs ``lane_calibration``.
         training_data: One line for people: what the weights saw.
         git_commit: Commit of the code that trained it; empty when unknown.
         scores: Measured scores, e.g. ``{"synthetic/mask_iou": 0.97}``.
@@ -90,6 +132,9 @@ class ModelSpec:
     mask_threshold: float = 0.5
     horizon_row_px: float = 27.0
     start_priors: tuple[StartPrior, ...] = ()
+    lane_calibration: tuple[LaneCalibration, ...] = ()
+    mask_temperature: float = 1.0
+    mask_bias: float = 0.0
     confidence_calibrated: bool = False
     training_data: str = ""
     git_commit: str = ""
@@ -126,11 +171,23 @@ class ModelSpec:
             self.lane_thresholds,
             f"{len(LANE_NAMES)} numbers from 0 to 1",
         )
+        for key in ("start_priors", "lane_calibration"):
+            count = len(getattr(self, key))
+            _expect(
+                count in (0, len(LANE_NAMES)), key, f"{count} entries", f"none or {len(LANE_NAMES)}"
+            )
         _expect(
-            len(self.start_priors) in (0, len(LANE_NAMES)),
-            "start_priors",
-            f"{len(self.start_priors)} entries",
-            f"none or {len(LANE_NAMES)}",
+            math.isfinite(self.mask_temperature) and self.mask_temperature > 0.0,
+            "mask_temperature",
+            self.mask_temperature,
+            "a finite number above 0",
+        )
+        _expect(math.isfinite(self.mask_bias), "mask_bias", self.mask_bias, "a finite number")
+        _expect(
+            bool(self.lane_calibration) or not self.confidence_calibrated,
+            "confidence_calibrated",
+            self.confidence_calibrated,
+            "False without a lane_calibration",
         )
 
     @property
@@ -177,16 +234,19 @@ class ModelSpec:
             raw["start_priors"] = tuple(
                 StartPrior(**prior) for prior in raw.get("start_priors", ())
             )
-            return cls(**{key: _tuple_if_list(value) for key, value in raw.items()})
+            raw["lane_calibration"] = tuple(
+                LaneCalibration(**_tuples(lane)) for lane in raw.get("lane_calibration", ())
+            )
+            return cls(**_tuples(raw))
         except SpecError:
             raise
         except (TypeError, ValueError, AttributeError) as error:
             raise SpecError(f"the model spec is incomplete or malformed: {error}") from None
 
 
-def _tuple_if_list(value: Any) -> Any:
+def _tuples(raw: dict[str, Any]) -> dict[str, Any]:
     """JSON has no tuples; the spec has no lists."""
-    return tuple(value) if isinstance(value, list) else value
+    return {key: tuple(value) if isinstance(value, list) else value for key, value in raw.items()}
 
 
 def _expect(condition: bool, what: str, found: object, expected: object) -> None:

@@ -65,7 +65,8 @@ class LaneLine:
     Attributes:
         lane_id: Which of the five lanes.
         status: ``NOT_DETECTED`` has no points; the other states have at least two.
-        confidence: In [0, 1]; kept also below the acceptance threshold.
+        confidence: In [0, 1]; kept also below the acceptance threshold. A probability where the
+            model is calibrated, see ``ModelSpec.confidence_calibrated``; otherwise a score.
         points_px: (N, 2) float32, ``(x, y)`` pixels of the source image, near to far
             (``y`` strictly decreasing).
         x_std_px: (N,) float32 standard deviation of ``x`` in pixels; NaN where unknown.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final
@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from shared_encoder_perception.preprocess import Crop
 from shared_encoder_perception.structures import LaneId, LaneLine, Perception
 
 LANE_COLOURS: Final = MappingProxyType(
@@ -46,6 +47,13 @@ def draw(image: NDArray[np.uint8], perception: Perception) -> NDArray[np.uint8]:
         image: (H, W, 3) uint8 BGR of ``perception.image_size``.
         perception: What to draw.
     """
+    canvas = _draw_answer(image, perception)
+    _draw_legend(canvas, perception.lanes)
+    return canvas
+
+
+def _draw_answer(image: NDArray[np.uint8], perception: Perception) -> NDArray[np.uint8]:
+    """Return a copy of ``image`` with mask and lanes."""
     if image.shape[:2] != tuple(perception.image_size):
         raise ValueError(
             f"image is {image.shape[:2]}, the perception is of {perception.image_size}"
@@ -53,12 +61,15 @@ def draw(image: NDArray[np.uint8], perception: Perception) -> NDArray[np.uint8]:
     canvas = image.copy()
     if perception.mask is not None:
         tint_mask(canvas, perception.mask.binary() > 0)
-    scale = max(image.shape[1] / REFERENCE_WIDTH, 0.5)
     for line in perception.lanes:
         if line.detected:
-            draw_line(canvas, line.points_px, line.lane_id, scale)
-    _draw_legend(canvas, perception.lanes, scale)
+            draw_line(canvas, line.points_px, line.lane_id, _scale(image))
     return canvas
+
+
+def _scale(image: NDArray[np.uint8]) -> float:
+    """How much larger than at ``REFERENCE_WIDTH`` lines and letters are."""
+    return max(image.shape[1] / REFERENCE_WIDTH, 0.5)
 
 
 def tint_mask(canvas: NDArray[np.uint8], drivable: NDArray[np.bool_]) -> None:
@@ -88,8 +99,32 @@ def outline_lane(canvas: NDArray[np.uint8], points_px: NDArray) -> None:
     cv2.polylines(canvas, points, False, (255, 255, 255), 1, cv2.LINE_AA, 4)
 
 
-def _draw_legend(canvas: NDArray[np.uint8], lanes: Sequence[LaneLine], scale: float) -> None:
+def draw_beside_labels(
+    image: NDArray[np.uint8],
+    perception: Perception,
+    labelled: Iterable[NDArray | None],
+    crop: Crop,
+) -> NDArray[np.uint8]:
+    """Return the part of an image that was seen, with the answer and the labelled lines in white.
+
+    Args:
+        image: (H, W, 3) uint8 BGR of ``perception.image_size``.
+        perception: The answer.
+        labelled: Lines (N, 2), ``None`` for those that are absent.
+        crop: What the network saw.
+    """
+    picture = _draw_answer(image, perception)
+    for points in labelled:
+        if points is not None:
+            outline_lane(picture, points)
+    part = picture[crop.y : crop.y + crop.height, crop.x : crop.x + crop.width].copy()
+    _draw_legend(part, perception.lanes)
+    return part
+
+
+def _draw_legend(canvas: NDArray[np.uint8], lanes: Sequence[LaneLine]) -> None:
     """Name each lane and its confidence in the top-left corner (in place)."""
+    scale = _scale(canvas)
     size, thickness = max(LETTERS * scale, SMALLEST_LETTERS), max(round(scale), 1)
     row, margin = round(36 * size), round(12 * size)
     texts = [

@@ -1,11 +1,26 @@
-"""Calibration of the decoder: thresholds that separate, priors from where lanes start."""
+"""Calibration of the decoder: thresholds that separate, priors, confidence that comes true."""
+
+import json
 
 import numpy as np
 import pytest
+from tiny_model import write_tiny_model
 
+from shared_encoder_perception.backends import load_backend
+from shared_encoder_perception.confidence import mask_probability
+from shared_encoder_perception.predictor import Predictor
+from shared_encoder_perception.preprocess import Crop
 from shared_encoder_perception.spec import ModelSpec
 from shared_encoder_perception.structures import LaneId
-from shared_encoder_perception.training.calibrate import _best_threshold, learn_start_priors
+from shared_encoder_perception.training.calibrate import (
+    Events,
+    _best_threshold,
+    calibrated,
+    collect_events,
+    event_weights,
+    fit_mask_calibration,
+    learn_start_priors,
+)
 from shared_encoder_perception.training.sample import Sample
 
 
@@ -48,3 +63,123 @@ def test_mostly_wrong_lines_are_kept_out():
     assert _best_threshold(confidence, wrong, 20) == pytest.approx(0.9)
     reliable = confidence > 0.6
     assert 0.5 < _best_threshold(confidence, reliable, 40) <= 0.7
+
+
+def test_weights_count_as_repetition():
+    confidence, found = np.array([0.3, 0.5, 0.7]), np.array([True, False, True])
+    weight = np.array([3.0, 1.0, 2.0])
+    copies = weight.astype(int)
+    repeated = np.repeat(confidence, copies), np.repeat(found, copies)
+    assert _best_threshold(confidence, found, 5, weight) == _best_threshold(*repeated, 5)
+
+
+def events(real, worlds, seed=0):
+    """Lines of which those on real frames are right as often as they say, those on worlds never."""
+    rng = np.random.default_rng(seed)
+    count = real + worlds
+    source = np.array(["road"] * real + ["synthetic"] * worlds)
+    score = rng.uniform(0, 1, (count, 5))
+    right = (rng.uniform(0, 1, (count, 5)) < score) & (source == "road")[:, None]
+    known = np.ones((count, 5), bool)
+    return Events(source, known, known, score, right, {})
+
+
+def test_enough_real_frames_weigh_as_much_as_all_worlds():
+    few, enough = events(19, 300), events(20, 300)
+    assert np.all(event_weights(few, LaneId.EGO) == 1.0)
+    weight = event_weights(enough, LaneId.EGO)
+    assert weight[:20].sum() == pytest.approx(weight[20:].sum())
+    high = [calibrated(ModelSpec("m", "0"), item).lane_calibration[0] for item in (few, enough)]
+    assert high[0].probability[-1] < 0.3 < high[1].probability[-1]
+
+
+def test_frames_that_never_show_a_lane_do_not_outvote_those_that_do():
+    silent = events(30, 300)
+    silent.present[:30, LaneId.LEFT_SPLIT_EGO] = False
+    assert np.all(event_weights(silent, LaneId.LEFT_SPLIT_EGO) == 1.0)
+
+
+def test_calibrated_confidence_comes_true_and_thresholds_are_on_its_scale():
+    rng = np.random.default_rng(5)
+    for size, most, highest in ((2000, 0.04, 0.6), (60, 0.2, 0.9)):
+        score = rng.uniform(0, 1, (size, 5))
+        right = rng.uniform(0, 1, score.shape) < score**3
+        known = np.ones(score.shape, bool)
+        source = np.array(["synthetic"] * size)
+        spec = calibrated(ModelSpec("m", "0"), Events(source, known, known, score, right, {}))
+        assert spec.confidence_calibrated
+        assert ModelSpec.from_json(spec.to_json()) == spec
+        new = np.linspace(0, 1, 200)
+        for lane, threshold in zip(spec.lane_calibration, spec.lane_thresholds, strict=True):
+            said = np.interp(new, lane.score, lane.probability)
+            assert np.abs(said - new**3).mean() < most
+            assert 0.1 < threshold <= highest
+
+
+@pytest.mark.parametrize(("temperature", "bias"), [(1.0, 0.0), (2.5, -0.7), (0.6, 0.4)])
+def test_mask_calibration_is_recovered(temperature, bias):
+    pixels = np.random.default_rng(0).integers(10, 1000, 256)
+    share = mask_probability(temperature, bias)
+    masks = {"road": np.stack((pixels * (1 - share), pixels * share)).round().astype(np.int64)}
+    found = fit_mask_calibration(masks)
+    assert found == pytest.approx((temperature, bias), rel=0.01, abs=0.01)
+    masks["large"] = masks["road"] * 1000
+    assert fit_mask_calibration(masks) == found
+    assert fit_mask_calibration({**masks, "empty": np.zeros((2, 256), np.int64)}) == found
+
+
+def test_sources_weigh_the_same_and_extremes_stay_finite():
+    sure = np.zeros((2, 256), np.int64)
+    sure[1, 255] = sure[0, 0] = 100
+    temperature, bias = fit_mask_calibration({"road": sure})
+    assert temperature < 1.0 and abs(bias) < 0.1
+    assert fit_mask_calibration({"road": sure[::-1]})[0] == 10.0
+    drivable = np.zeros((2, 256), np.int64)
+    drivable[1, 128] = 10**6
+    small = np.zeros_like(drivable)
+    small[0, 128] = 10
+    _, bias = fit_mask_calibration({"a": drivable, "b": small})
+    assert bias == pytest.approx(0.0, abs=0.05)
+    assert fit_mask_calibration({}) == (1.0, 0.0)
+
+
+def test_events_are_collected_in_the_crop_with_nothing_held_back(tmp_path):
+    path = write_tiny_model(tmp_path / "m.onnx", ModelSpec("m", "0", lane_thresholds=(1.0,) * 5))
+    predictor = Predictor(load_backend(path))
+    strict = predictor.options
+    image = np.zeros((400, 800, 3), np.uint8)
+    image[:, 400:, 1] = 255
+    mask = np.where(image[:, :, 1] > 0, 255, 0).astype(np.uint8)
+    mask[:80] = 255  # outside the crop
+    crop = Crop(0, 80, 800, 320)
+    first = predictor(image, crop)
+    assert not any(line.detected for line in first.lanes)
+    y = np.arange(380.0, 200.0, -10.0)
+    wrong = np.stack((np.full_like(y, 10.0), y), axis=1).astype(np.float32)
+    found = collect_events(
+        predictor,
+        [
+            ("road", Sample(image, {LaneId.EGO: wrong, LaneId.LEFT_EGO: None}, mask), crop),
+            ("road", Sample(image, {LaneId.EGO: wrong[:2] - np.float32([0, 370])}, None), crop),
+        ],
+    )
+    assert predictor.options == strict
+    assert found.labelled.tolist() == [[True, True, False, False, False], [False] * 5]
+    assert found.present[0].tolist() == [True, False, False, False, False]
+    assert not found.right.any()
+    assert found.score[0, 0] == pytest.approx(first.lane(LaneId.EGO).confidence)
+    assert found.masks["road"].sum() == 320 * 800
+    assert found.masks["road"][0, 255] < 1000
+    spec = calibrated(predictor.spec, found)
+    assert max(spec.lane_calibration[0].probability) < 0.5
+    json.loads(spec.to_json())
+    again = Predictor(load_backend(write_tiny_model(tmp_path / "again.onnx", spec)))
+    with pytest.raises(ValueError, match="calibrated already"):
+        collect_events(again, [])
+
+
+def test_a_few_lucky_lines_do_not_make_a_reliable_head():
+    """Two of three right, by calibration one of four: it stays silent."""
+    found = np.array([True, True, False])
+    assert _best_threshold(np.full(3, 0.25), found, 3) == pytest.approx(0.9)
+    assert _best_threshold(np.full(3, 0.65), found, 3) == pytest.approx(0.65)

@@ -57,6 +57,19 @@ def test_written_and_read_again_is_the_same(tmp_path):
             assert np.array_equal(*pixels)
 
 
+def test_confidence_is_written_read_and_mirrored_by_merge(tmp_path):
+    write_set(tmp_path / "a", 1, lane_confidence={"ego": 0.5}, mask_confidence="c.png")
+    confidence = np.random.default_rng(0).integers(0, 256, (HEIGHT, WIDTH), np.uint8)
+    cv2.imwrite(str(tmp_path / "a/c.png"), confidence)
+    assert main(["dataset", "merge", str(tmp_path / "a"), "--out", str(tmp_path / "b")]) == 0
+    assert main(["dataset", "validate", str(tmp_path / "b")]) == 0
+    sample = frames(tmp_path / "b")[0].load()
+    assert sample.lane_confidence == {LaneId.EGO: 0.5}
+    assert np.array_equal(sample.mask_confidence, confidence)
+    (tmp_path / "b/confidence/road/000.png").unlink()
+    assert main(["dataset", "validate", str(tmp_path / "b")]) == 1
+
+
 def test_interrupted_writing_leaves_no_set(tmp_path):
     write_set(tmp_path / "a")
     with suppress(RuntimeError), native.Writer(tmp_path / "b") as writer:
@@ -77,6 +90,11 @@ FAULTS = [
     (record(0, image="../x.png"), "leaves the folder"),
     (record(0, size=[180]), r"size is \[180\], expected \[height, width\]"),
     (record(0, size=[180, True]), "size is"),
+    (record(0, lane_confidence=[1]), "lane_confidence is a list, expected an object"),
+    (record(0, lane_confidence={"me": 1}), "names 'me', which is not among the lanes"),
+    (record(0, lane_confidence={"ego": 0}), "of ego is 0, expected a number above 0, at most 1"),
+    (record(0, lane_confidence={"ego": True}), "of ego is True, expected a number"),
+    (record(0, mask_confidence="../c.png"), "leaves the folder"),
     (record(0, crop=[0, 0, 400, 100]), "crop is .* inside 320x180"),
     (record(0, crop=[0, 0, 1.5, 100]), "crop is"),
     (record(0, lanes=[]), "lanes is a list"),

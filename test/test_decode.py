@@ -2,15 +2,17 @@
 
 import gzip
 import json
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from shared_encoder_perception.confidence import mask_probability, mask_table
 from shared_encoder_perception.decode import DecodeOptions, Decoder
 from shared_encoder_perception.preprocess import Crop, ImageTransform
-from shared_encoder_perception.spec import ModelSpec, StartPrior
+from shared_encoder_perception.spec import LaneCalibration, ModelSpec, StartPrior
 from shared_encoder_perception.structures import LaneId, LaneStatus
 from shared_encoder_perception.training.targets import encode_lanes
 
@@ -185,3 +187,55 @@ def test_points_are_in_source_pixels():
     assert mean_error(line, truth)[0] < 1.0
     assert np.isfinite(line.x_std_px).all()
     assert (line.x_std_px >= 0).all()
+
+
+def same(a, b):
+    """Whether two lines are equal bit for bit."""
+    return a.confidence == b.confidence and np.array_equal(a.points_px, b.points_px)
+
+
+def test_an_identity_calibration_changes_nothing():
+    told = replace(SPEC, lane_calibration=(LaneCalibration((0.0, 1.0), (0.0, 1.0)),) * 5)
+    lanes = {LaneId.EGO: road(0.0, 0.3), LaneId.LEFT_EGO: road(-1.0)}
+    for a, b in zip(decode(lanes).lanes, decode(lanes, told).lanes, strict=True):
+        assert same(a, b)
+
+
+def test_the_calibrated_confidence_is_what_thresholds_apply_to():
+    halved = replace(SPEC, lane_calibration=(LaneCalibration((0.0, 1.0), (0.0, 0.5)),) * 5)
+    before = decode({LaneId.EGO: road()}).lane(LaneId.EGO)
+    assert before.detected and before.confidence / 2 < min(OPTIONS.lane_thresholds) + 0.1
+    maps = encode_lanes({LaneId.EGO: road()}, SPEC.input_size, SPEC.stride).maps
+    for threshold, detected in ((before.confidence * 0.6, False), (before.confidence * 0.4, True)):
+        options = DecodeOptions(0.3, (threshold,) * 5, 0.5)
+        line = Decoder(halved)({"lanes": maps}, SAME, options).lane(LaneId.EGO)
+        assert line.confidence == pytest.approx(before.confidence / 2)
+        assert line.detected == detected
+
+
+def test_no_line_stays_without_confidence_whatever_the_calibration():
+    sure = replace(SPEC, lane_calibration=(LaneCalibration((0.5,), (0.9,)),) * 5)
+    lanes = decode({LaneId.EGO: road()}, sure).lanes
+    assert lanes[LaneId.EGO].confidence == 0.9
+    assert all(line.confidence == 0.0 and not line.detected for line in lanes[1:])
+
+
+def test_mask_table_rises_and_is_the_identity_where_nothing_changes():
+    assert np.array_equal(mask_table(1.0, 0.0), np.arange(256))
+    for temperature, bias in ((0.5, 0.0), (2.0, 1.0), (1.3, -2.0)):
+        assert np.all(np.diff(mask_table(temperature, bias).astype(int)) >= 0)
+    flat = mask_table(2.0, 0.0).astype(int)
+    assert 0 < flat[0] < 20 and 235 < flat[255] < 255
+    assert np.abs(flat + flat[::-1] - 255).max() <= 1
+    assert np.isfinite(mask_probability(1e-3, 0.0)).all()
+
+
+def test_the_mask_is_calibrated_before_it_leaves_the_crop():
+    values = np.arange(SPEC.input_size[0] * SPEC.input_size[1]).astype(np.uint8)
+    mask = {"mask": values.reshape(SPEC.input_size)}
+    cautious = replace(SPEC, mask_temperature=2.0, mask_bias=0.5)
+    plain, told = (Decoder(spec)(mask, SAME, OPTIONS).mask for spec in (SPEC, cautious))
+    assert np.array_equal(plain.probability, mask["mask"])
+    assert np.array_equal(told.probability, mask_table(2.0, 0.5)[mask["mask"]])
+    transform = ImageTransform.fit((400, 800), SPEC.input_size, Crop(0, 80, 800, 320))
+    assert not Decoder(cautious)(mask, transform, OPTIONS).mask.probability[:80].any()

@@ -138,7 +138,7 @@ def test_configs_that_cannot_work_are_refused(overrides, message):
 
 
 def test_a_missing_teacher_is_named(tmp_path):
-    with pytest.raises(ValueError, match="cannot read the checkpoint .*nobody.pt"):
+    with pytest.raises(ValueError, match=r"cannot read the checkpoint .*nobody\.pt"):
         Distiller(DistillConfig(str(tmp_path / "nobody.pt")))
 
 

@@ -4,18 +4,36 @@ import json
 
 import pytest
 
-from shared_encoder_perception.spec import ModelSpec, SpecError, StartPrior
+from shared_encoder_perception.spec import LaneCalibration, ModelSpec, SpecError, StartPrior
 
 SPEC = ModelSpec(
     "m",
     "1",
     start_priors=tuple(StartPrior(i, 2.0, 3.0, 4.0) for i in range(5)),
+    lane_calibration=tuple(LaneCalibration((0.1, 0.2 + i / 10), (0.0, 0.5)) for i in range(5)),
+    mask_temperature=1.5,
+    mask_bias=-0.25,
+    confidence_calibrated=True,
     scores={"set/f1": 0.5},
 )
 
 
 def test_json_round_trip():
     assert ModelSpec.from_json(SPEC.to_json()) == SPEC
+
+
+def test_a_spec_from_before_calibration_loads():
+    raw = json.loads(SPEC.to_json())
+    for name in ("lane_calibration", "mask_temperature", "mask_bias"):
+        del raw[name]
+    old = ModelSpec.from_json(json.dumps({**raw, "confidence_calibrated": False}))
+    assert (old.lane_calibration, old.mask_temperature, old.mask_bias) == ((), 1.0, 0.0)
+
+
+def one_lane(**knots):
+    """A calibration of which the first lane has other knots."""
+    lanes = json.loads(SPEC.to_json())["lane_calibration"]
+    return {"lane_calibration": [{**lanes[0], **knots}, *lanes[1:]]}
 
 
 @pytest.mark.parametrize(
@@ -34,6 +52,19 @@ def test_json_round_trip():
         ({"colour": "bgr"}, "unknown fields"),
         ({"name": ""}, "non-empty"),
         ({"input_size": "big"}, "model spec"),
+        ({"lane_calibration": []}, "False without a lane_calibration"),
+        ({"lane_calibration": [{"score": [0.5], "probability": [0.5]}]}, "none or 5"),
+        (one_lane(score=[]), "equally many"),
+        (one_lane(score=[0.1, 0.2, 0.3]), "equally many"),
+        (one_lane(score=[0.2, 0.2]), "score is .* increasing"),
+        (one_lane(probability=[0.5, 0.4]), "probability is .* increasing"),
+        (one_lane(probability=[0.5, 1.1]), "from 0 to 1"),
+        (one_lane(score=["a", "b"]), "malformed"),
+        (one_lane(slope=[1]), "malformed"),
+        ({"mask_temperature": 0.0}, "finite number above 0"),
+        ({"mask_temperature": float("inf")}, "finite number above 0"),
+        ({"mask_temperature": "warm"}, "malformed"),
+        ({"mask_bias": float("nan")}, "mask_bias"),
     ],
 )
 def test_bad_spec_is_refused(changes, message):

@@ -42,17 +42,29 @@ def test_show_prints_the_whole_config_and_trains_nothing(run, tmp_path, capsys):
     assert not out.exists()
 
 
-def test_export_compares_with_torch_and_names_its_origin(run, tmp_path, capsys):
+def test_export_compares_with_torch_calibrates_and_names_its_origin(run, tmp_path, capsys):
     out = tmp_path / "model.onnx"
     arguments = ["export", str(run / "run"), "--out", str(out), "--size", "64", "160"]
     images = ["--images", str(run / "data/frames.jsonl"), "--worlds", "300"]
-    assert main([*arguments, *images]) == 0
+    write_set(tmp_path / "data", 30)
+    held_out = ["--held-out", str(tmp_path / "data")]
+    assert main([*arguments, *images, *held_out]) == 0
     text = capsys.readouterr().out
     assert "compared with torch: 4 images" in text
     spec: ModelSpec = load_backend(out).spec
     assert spec.input_size == (64, 160)
     assert spec.training_data == "data (4 frames)"
     assert spec.git_commit == json.loads((run / "run/run.json").read_text())[-1]["commit"]
+    assert spec.confidence_calibrated and len(spec.lane_calibration) == 5
+    assert "from road, synthetic" in text and "calibration error, lanes / mask" in text
+
+
+def test_export_names_held_out_frames_that_are_not_there(run, tmp_path, capsys):
+    arguments = ["export", str(run / "run"), "--out", str(tmp_path / "model.onnx")]
+    assert main([*arguments, "--held-out", str(run / "data"), "--sources", "no"]) == 2
+    assert "sources ['no'] and the fold held_out" in capsys.readouterr().err
+    assert main([*arguments, "--sources", "road"]) == 2
+    assert "--held-out, which is not given" in capsys.readouterr().err
 
 
 def test_an_export_that_answers_otherwise_is_not_kept(run, tmp_path, monkeypatch, capsys):

@@ -5,22 +5,31 @@ import pickle
 import tracemalloc
 from collections import Counter
 
+import cv2
 import numpy as np
 import pytest
-from labelled_set import record, write_records, write_set
+from labelled_set import HEIGHT, WIDTH, record, write_records, write_set
 
 torch = pytest.importorskip("torch", reason="the offline side needs torch: make test")
 
 from shared_encoder_perception.structures import LaneId
 from shared_encoder_perception.training.config import DataConfig, SetConfig, load_config
-from shared_encoder_perception.training.data import Mixture, ValidationStream, training_stream
+from shared_encoder_perception.training.data import (
+    Mixture,
+    ValidationStream,
+    fit,
+    to_item,
+    training_stream,
+)
 from shared_encoder_perception.training.datasets import native
 from shared_encoder_perception.training.datasets.frame import LabelError
 from shared_encoder_perception.training.datasets.statistics import count
 from shared_encoder_perception.training.datasets.validate import find_faults
 from shared_encoder_perception.training.sets import NativeSet, WorldSet, training_sets
+from shared_encoder_perception.training.view import view_sample
 
 SIZE = (64, 160)
+SPLITS = (LaneId.LEFT_SPLIT_EGO, LaneId.RIGHT_SPLIT_EGO)
 
 
 @pytest.fixture(scope="module")
@@ -108,6 +117,53 @@ def test_sources_counts_and_teachers(tmp_path):
     assert (doubtful.mask, dict(doubtful.lanes)) == (None, {})
     with pytest.raises(ValueError, match="no frame of the sources"):
         NativeSet(SetConfig(path, sources=["none"]))
+
+
+def test_folds_part_a_set_by_the_names_alone(tmp_path):
+    records = [record(index) for index in range(60)]
+    write_records(tmp_path, records)
+
+    def names(fold):
+        samples = NativeSet(SetConfig(str(tmp_path), fold=fold))
+        lines = (tmp_path / "frames.jsonl").read_bytes()
+        return {json.loads(lines[start:].splitlines()[0])["image"] for start in samples._starts}
+
+    held_out, train = names("held_out"), names("train")
+    assert 1 <= len(held_out) <= 15
+    assert not held_out & train
+    assert held_out | train == names("")
+    write_records(tmp_path, records[::-1] + [record(100)])
+    assert held_out <= names("held_out")
+
+
+def test_worlds_show_splits_as_often_as_asked():
+    shares = []
+    for probability in (0.0, 1.0):
+        worlds = WorldSet(SetConfig(count=12, split_probability=probability), 0, SIZE)
+        lanes = [worlds[index].sample.lanes for index in range(12)]
+        shares.append(
+            np.mean([any(found.get(lane) is not None for lane in SPLITS) for found in lanes])
+        )
+    assert shares[0] == 0
+    assert shares[1] > 0.5
+
+
+def test_confidence_becomes_weight(tmp_path):
+    write_set(tmp_path, 2)
+    records = [record(0, lane_confidence={"ego": 0.25}, mask_confidence="c.png"), record(1)]
+    write_records(tmp_path, records)
+    cv2.imwrite(str(tmp_path / "c.png"), np.full((HEIGHT, WIDTH), 51, np.uint8))
+    sure, (doubtful, crop, _) = (
+        NativeSet(SetConfig(str(tmp_path)))[1],
+        NativeSet(SetConfig(str(tmp_path)))[0],
+    )
+    weights = []
+    for sample in (sure.sample, doubtful):
+        view = view_sample(sample, fit(sample, SIZE, crop))
+        *_, known, mask, weight = to_item(view)
+        weights.append((known.tolist(), set(np.unique(weight[mask != 127]))))
+        assert set(np.unique(weight[mask == 127])) <= {0}
+    assert weights == [([1, 1, 1, 1, 1], {255}), ([0.25, 1, 1, 1, 1], {51})]
 
 
 def test_faults_keep_their_line(tmp_path):

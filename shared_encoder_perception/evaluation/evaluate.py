@@ -1,7 +1,8 @@
 """Score a model on labelled images: a native data set (``frames.jsonl``), or synthetic worlds.
 
 python -m shared_encoder_perception evaluate --labels DIR/frames.jsonl
-python -m shared_encoder_perception evaluate --synthetic 200
+python -m shared_encoder_perception evaluate --synthetic 200 --reliability diagram.png
+python -m shared_encoder_perception evaluate --labels DIR/frames.jsonl --worst failures.jpg
 """
 
 from __future__ import annotations
@@ -12,18 +13,24 @@ import math
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from tqdm import tqdm
 
 from shared_encoder_perception.backends import DEFAULT_MODEL, load_backend
+from shared_encoder_perception.evaluation.failures import WorstFrames
 from shared_encoder_perception.evaluation.metrics import LaneScore
+from shared_encoder_perception.evaluation.reliability import plot, require_matplotlib
 from shared_encoder_perception.evaluation.scorer import Scorer
 from shared_encoder_perception.predictor import Predictor
 from shared_encoder_perception.preprocess import Crop
 from shared_encoder_perception.training.datasets import native
 from shared_encoder_perception.training.sample import Sample
 from shared_encoder_perception.training.synthetic import VALIDATION_SEED, render_sample
+from shared_encoder_perception.visualize import write_picture
+
+SYNTHETIC: Final = "synthetic"
+"""Source name of rendered worlds."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -31,22 +38,37 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument("--labels", type=Path, help="frames.jsonl of a native data set")
     source.add_argument("--synthetic", type=int, metavar="N", help="score N rendered worlds")
+    parser.add_argument(
+        "--worst", type=Path, metavar="PICTURE", help="draw the worst frames of each source"
+    )
     parser.add_argument("--model", type=Path, default=DEFAULT_MODEL)
     parser.add_argument("--out", type=Path, help="write the scores as JSON")
+    parser.add_argument(
+        "--reliability", type=Path, metavar="PNG", help="draw stated against true confidence"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
     """Score and print a table."""
+    if args.reliability:
+        require_matplotlib()  # before the work, not after it
     predictor = Predictor(load_backend(args.model))
     if args.labels:
         frames, total = native_frames(args.labels), sum(1 for _ in args.labels.open())
     else:
         frames, total = synthetic_frames(args.synthetic, predictor.spec.input_size), args.synthetic
-    scores = score(predictor, tqdm(frames, total=total, unit="image"))
+    worst = WorstFrames(predictor.spec.input_size) if args.worst else None
+    scores = score(predictor, tqdm(frames, total=total, unit="image"), worst)
     print(table(scores))
     if args.out:
         args.out.write_text(json.dumps(scores, indent=2) + "\n")
         print(f"scores: {args.out}")
+    if worst:
+        write_picture(args.worst, worst.sheet())
+        print(f"worst frames: {args.worst}")
+    if args.reliability:
+        write_picture(args.reliability, plot(scores))
+        print(f"reliability diagram: {args.reliability}")
     return 0
 
 
@@ -57,7 +79,7 @@ Frame = tuple[str, Sample, Crop | None]
 def synthetic_frames(count: int, size: tuple[int, int]) -> Iterator[Frame]:
     """Yield ``count`` validation worlds."""
     for index in range(count):
-        yield "synthetic", render_sample(VALIDATION_SEED + index, size), None
+        yield SYNTHETIC, render_sample(VALIDATION_SEED + index, size), None
 
 
 def native_frames(path: Path) -> Iterator[Frame]:
@@ -73,11 +95,22 @@ def native_frames(path: Path) -> Iterator[Frame]:
         yield frame.source, sample, frame.crop
 
 
-def score(predictor: Predictor, frames: Iterable[Frame]) -> dict[str, dict[str, Any]]:
-    """Run the predictor over frames; see ``Scorer.compute`` for what comes out."""
+def score(
+    predictor: Predictor, frames: Iterable[Frame], worst: WorstFrames | None = None
+) -> dict[str, dict[str, Any]]:
+    """Run the predictor over frames; see ``Scorer.compute`` for what comes out.
+
+    Args:
+        predictor: The model.
+        frames: What to score it on.
+        worst: Gets to see every frame too.
+    """
     scorer = Scorer(predictor.spec.input_size)
     for source, sample, crop in frames:
-        scorer.update(source, predictor(sample.image, crop), sample, crop)
+        perception = predictor(sample.image, crop)
+        scorer.update(source, perception, sample, crop)
+        if worst:
+            worst.update(source, perception, sample, crop)
     return scorer.compute()
 
 
@@ -107,6 +140,10 @@ def table(scores: dict[str, dict[str, Any]]) -> str:
                 f"{source:<16}{_cell(mask['iou'], 9)}{_cell(mask['mean_iou'], 8)}"
                 f"{_cell(mask['median_iou'], 8)}{mask['below']:>7}{mask['images']:>8}"
             )
+    lines.append(f"\n{'source':<16}calibration error, lanes / mask")
+    for source, values in scores.items():
+        errors = (_cell(values["calibration"][task]["ece"], 0) for task in ("lanes", "mask"))
+        lines.append(f"{source:<16}{' / '.join(errors)}")
     return "\n".join(lines)
 
 

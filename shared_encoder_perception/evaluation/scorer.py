@@ -10,6 +10,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from shared_encoder_perception.evaluation.calibration import CalibrationMetric
 from shared_encoder_perception.evaluation.metrics import LaneMetric, MaskMetric
 from shared_encoder_perception.preprocess import Crop, default_crop
 from shared_encoder_perception.structures import LANE_NAMES, LaneId, Perception, Size
@@ -26,6 +27,7 @@ class Scorer:
         self._input_size = input_size
         self._lanes: dict[str, LaneMetric] = {}
         self._masks: dict[str, MaskMetric] = {}
+        self._calibration: dict[str, CalibrationMetric] = {}
 
     def update(
         self, source: str, perception: Perception, sample: Sample, crop: Crop | None = None
@@ -39,25 +41,37 @@ class Scorer:
             crop: What the network saw; by default ``default_crop``.
         """
         used = crop or default_crop(perception.image_size, self._input_size)
-        self._lanes.setdefault(source, LaneMetric()).update(perception, _seen(sample.lanes, used))
+        lanes = lanes_inside(sample.lanes, used)
+        self._lanes.setdefault(source, LaneMetric()).update(perception, lanes)
+        calibration = self._calibration.setdefault(source, CalibrationMetric())
+        calibration.update(perception, lanes)
         metric = self._masks.setdefault(source, MaskMetric())
         if sample.mask is None or perception.mask is None:
             return
         part = np.s_[used.y : used.y + used.height, used.x : used.x + used.width]
         metric.update(perception.mask.binary()[part], sample.mask[part])
+        calibration.update_mask(perception.mask.probability[part], sample.mask[part])
 
     def merge(self, other: Scorer) -> None:
         """Add everything another scorer has counted."""
         for source, lanes in other._lanes.items():
             self._lanes.setdefault(source, LaneMetric()).merge(lanes)
             self._masks.setdefault(source, MaskMetric()).merge(other._masks[source])
+            calibration = self._calibration.setdefault(source, CalibrationMetric())
+            calibration.merge(other._calibration[source])
 
     def compute(self) -> dict[str, dict[str, Any]]:
-        """Return ``{source: {"lanes": {lane: LaneScore as dict}, "mask": MaskScore as dict}}``."""
+        """Return the scores of each source.
+
+        Returns:
+            ``{source: {"lanes": {lane: LaneScore as dict}, "mask": MaskScore as dict,
+            "calibration": as CalibrationMetric.compute}}``.
+        """
         return {
             source: {
                 "lanes": {name: asdict(value) for name, value in metric.compute().items()},
                 "mask": asdict(self._masks[source].compute()),
+                "calibration": self._calibration[source].compute(),
             }
             for source, metric in sorted(self._lanes.items())
         }
@@ -88,7 +102,9 @@ class Scorer:
         return summary
 
 
-def _seen(lanes: Mapping[LaneId, NDArray | None], crop: Crop) -> dict[LaneId, NDArray | None]:
+def lanes_inside(
+    lanes: Mapping[LaneId, NDArray | None], crop: Crop
+) -> dict[LaneId, NDArray | None]:
     """Cut labelled lines to the crop; a line with less than two points in it is left out."""
     corner = (crop.x, crop.y)
     seen: dict[LaneId, NDArray | None] = {}

@@ -1,18 +1,23 @@
-"""What the decoder learns from samples after training: where lanes start, and when to believe."""
+"""What the decoder learns from samples after training: where lanes start, and what to believe."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from shared_encoder_perception.evaluation.metrics import MATCH_ACCURACY, rows_within_tolerance
+from shared_encoder_perception.confidence import MASK_LOGITS, mask_probability
+from shared_encoder_perception.evaluation.calibration import line_is_right, mask_histogram
+from shared_encoder_perception.evaluation.evaluate import SYNTHETIC, Frame
+from shared_encoder_perception.evaluation.scorer import lanes_inside
 from shared_encoder_perception.predictor import Predictor
+from shared_encoder_perception.preprocess import default_crop
 from shared_encoder_perception.spec import ModelSpec, StartPrior
-from shared_encoder_perception.structures import LANE_NAMES, LaneId
+from shared_encoder_perception.structures import LANE_NAMES, LaneId, Perception
+from shared_encoder_perception.training.isotonic import fit_lane_calibration
 from shared_encoder_perception.training.sample import Sample
 
 MIN_STARTS: Final = 20
@@ -21,6 +26,14 @@ MIN_SIGMA: Final = 3.0
 """Cells: a prior narrower than this would claim more than a few hundred samples can show."""
 MIN_PRECISION: Final = 0.5
 """Of the lines that a threshold lets pass."""
+MIN_REAL_EVENTS: Final = 20
+"""Lines on real frames that show their lane; from there on real frames weigh as much as worlds."""
+TEMPERATURES: Final = (0.1, 10.0)
+MOST_BIAS: Final = 10.0
+"""Bounds of the mask's calibration, far beyond what a trained network needs."""
+PRIOR_PIXELS: Final = 1e-4
+"""Share of the pixels that come true as they are, at every value: a perfect mask is no reason for
+infinite confidence."""
 CANDIDATES: Final = np.round(np.linspace(0.02, 0.9, 89), 3)
 
 
@@ -53,44 +66,184 @@ def learn_start_priors(spec: ModelSpec, samples: Iterable[Sample]) -> tuple[Star
     return tuple(priors)
 
 
-def fit_lane_thresholds(predictor: Predictor, samples: Iterable[Sample]) -> tuple[float, ...]:
-    """Choose each lane's acceptance threshold by its detection F1 on ``samples``.
+@dataclass(frozen=True, eq=False)
+class Events:
+    """What an uncalibrated model said about labelled frames, with thresholds at 0.
 
-    A line counts as found when at least ``MATCH_ACCURACY`` of its labelled rows are right.
+    Attributes:
+        source: (N,) name of each frame's source.
+        labelled: (N, lanes) bool, whether the lane is known to be there or not to be.
+        present: (N, lanes) bool, whether it is there.
+        score: (N, lanes) raw score of its line, 0 to 1; -1 where there is no line.
+        right: (N, lanes) bool, whether it is there and the line right.
+        masks: Of each source that has masks, ``mask_histogram`` of all of them.
     """
-    lenient = replace(predictor.options, lane_thresholds=(0.0,) * len(LANE_NAMES))
-    kept, predictor.options = predictor.options, lenient
-    confidence: list[list[float]] = [[] for _ in LaneId]
-    found: list[list[bool]] = [[] for _ in LaneId]
-    labelled = np.zeros(len(LaneId), np.int64)
-    for sample in samples:
-        perception = predictor(sample.image)
-        for lane, truth in sample.lanes.items():
-            line = perception.lane(lane)
-            labelled[lane] += truth is not None
-            right = truth is not None and bool(
-                rows_within_tolerance(line, truth, sample.image.shape[1]).mean() >= MATCH_ACCURACY
+
+    source: NDArray[np.str_]
+    labelled: NDArray[np.bool_]
+    present: NDArray[np.bool_]
+    score: NDArray[np.float64]
+    right: NDArray[np.bool_]
+    masks: Mapping[str, NDArray[np.int64]]
+
+
+def collect_events(predictor: Predictor, frames: Iterable[Frame]) -> Events:
+    """Run a model over labelled frames once, for all that is fitted.
+
+    Args:
+        predictor: Of a model without calibration; its options stay as they are.
+        frames: Held out of training; ``synthetic`` is the source of worlds.
+
+    Raises:
+        ValueError: The model is calibrated already.
+    """
+    spec = predictor.spec
+    if spec.lane_calibration or (spec.mask_temperature, spec.mask_bias) != (1.0, 0.0):
+        raise ValueError(
+            f"the model {spec.name} is calibrated already, expected raw scores: "
+            "export it again from its checkpoint"
+        )
+    kept = predictor.options
+    predictor.options = replace(kept, lane_thresholds=(0.0,) * len(LANE_NAMES))
+    sources: list[str] = []
+    rows: list[NDArray[np.float64]] = []
+    masks: dict[str, NDArray[np.int64]] = {}
+    try:
+        for source, sample, crop in frames:
+            perception = predictor(sample.image, crop)
+            used = crop or default_crop(perception.image_size, spec.input_size)
+            sources.append(source)
+            rows.append(_judge(perception, lanes_inside(sample.lanes, used)))
+            if sample.mask is not None and perception.mask is not None:
+                part = np.s_[used.y : used.y + used.height, used.x : used.x + used.width]
+                counts = mask_histogram(perception.mask.probability[part], sample.mask[part])
+                masks[source] = masks.get(source, 0) + counts
+    finally:
+        predictor.options = kept
+    table = np.array(rows).reshape(-1, 4, len(LaneId))
+    labelled, present, right = (table[:, column] > 0.0 for column in (0, 1, 3))
+    return Events(np.array(sources, np.str_), labelled, present, table[:, 2], right, masks)
+
+
+def _judge(perception: Perception, lanes: Mapping[LaneId, NDArray | None]) -> NDArray[np.float64]:
+    """Return (4, lanes) of one frame: ``labelled``, ``present``, ``score`` and ``right``."""
+    row = np.zeros((4, len(LaneId)))
+    row[2] = -1.0
+    for lane, truth in lanes.items():
+        line = perception.lane(lane)
+        row[0, lane], row[1, lane] = True, truth is not None
+        if line.detected:
+            right = line_is_right(line, truth, perception.image_size[1])
+            row[2:, lane] = line.confidence, right
+    return row
+
+
+def calibrated(spec: ModelSpec, events: Events) -> ModelSpec:
+    """Return ``spec`` with the calibration of lanes and mask that ``events`` teach.
+
+    Lane thresholds are those of the best F1 on the calibrated scale.
+    """
+    maps, thresholds = [], []
+    for lane in LaneId:
+        labelled, score = events.labelled[:, lane], events.score[:, lane]
+        right, present = events.right[:, lane], events.present[:, lane]
+        weight = event_weights(events, lane)
+        line = labelled & (score >= 0.0)
+        maps.append(fit_lane_calibration(score[line], right[line], weight[line]))
+        probability = np.interp(score, maps[-1].score, maps[-1].probability)
+        thresholds.append(
+            _best_threshold(
+                np.where(line, probability, -1.0)[labelled],
+                right[labelled],
+                float(weight[present].sum()),
+                weight[labelled],
             )
-            confidence[lane].append(line.confidence if line.detected else -1.0)
-            found[lane].append(right)
-    predictor.options = kept
-    return tuple(
-        _best_threshold(np.array(confidence[lane]), np.array(found[lane]), int(labelled[lane]))
-        for lane in LaneId
+        )
+    temperature, bias = fit_mask_calibration(events.masks)
+    return replace(
+        spec,
+        lane_calibration=tuple(maps),
+        lane_thresholds=tuple(thresholds),
+        mask_temperature=temperature,
+        mask_bias=bias,
+        confidence_calibrated=True,
     )
 
 
+def event_weights(events: Events, lane: LaneId) -> NDArray[np.float64]:
+    """Return (N,) what each frame counts for one lane.
+
+    Real frames weigh as much as the worlds in total where ``MIN_REAL_EVENTS`` of them show the lane
+    and have a line: that many are statistics, and a vehicle drives on real roads. Otherwise every
+    frame counts the same.
+    """
+    real = events.source != SYNTHETIC
+    line = events.labelled[:, lane] & (events.score[:, lane] >= 0.0)
+    counts = int((line & real).sum()), int((line & ~real).sum())
+    if (line & real & events.present[:, lane]).sum() < MIN_REAL_EVENTS or 0 in counts:
+        return np.ones(len(real))
+    share = sum(counts) / 2.0
+    return np.where(real, share / counts[0], share / counts[1])
+
+
+def fit_mask_calibration(masks: Mapping[str, NDArray[np.int64]]) -> tuple[float, float]:
+    """Fit temperature and bias by the log loss of pixels, each source weighing the same.
+
+    Temperature scaling as of Guo et al. (ICML 2017), with a bias as of Platt. At each temperature
+    the best bias is the one whose mean probability is the share of drivable pixels.
+
+    Args:
+        masks: Of each source, ``mask_histogram``: (2, 256) pixels that are not drivable, and that
+            are, by mask value.
+
+    Returns:
+        Temperature and bias of ``ModelSpec``; 1 and 0 without a labelled pixel.
+    """
+    shares = [counts / counts.sum() for counts in masks.values() if counts.sum()]
+    if not shares:
+        return 1.0, 0.0
+    said = mask_probability(1.0, 0.0)
+    histogram = np.mean(shares, axis=0) + PRIOR_PIXELS / 256 * np.stack((1.0 - said, said))
+    weight, drivable = histogram.sum(axis=0), float(histogram[1].sum())
+    low, high = np.log(TEMPERATURES)
+    for _ in range(3):
+        grid = np.exp(np.linspace(low, high, 65))[:, None]
+        below, above = np.full_like(grid, -MOST_BIAS), np.full_like(grid, MOST_BIAS)
+        for _ in range(40):
+            bias = (below + above) / 2.0
+            less = (mask_probability(grid, bias) * weight).sum(axis=1, keepdims=True) < drivable
+            below, above = np.where(less, bias, below), np.where(less, above, bias)
+        logit = MASK_LOGITS / grid + bias
+        loss = histogram[0] * np.logaddexp(0.0, logit) + histogram[1] * np.logaddexp(0.0, -logit)
+        best = int(np.argmin(loss.sum(axis=1)))
+        step = (high - low) / 64.0
+        low, high = np.log(grid[best, 0]) + np.array((-step, step))
+    temperature = float(np.clip(grid[best, 0], *TEMPERATURES))
+    return round(temperature, 4), round(float(bias[best, 0]), 4)
+
+
 def _best_threshold(
-    confidence: NDArray[np.float64], found: NDArray[np.bool_], labelled: int
+    confidence: NDArray[np.float64],
+    found: NDArray[np.bool_],
+    labelled: float,
+    weight: NDArray[np.float64] | None = None,
 ) -> float:
     """Return the candidate with the best F1 among those whose lines are mostly right.
 
     The highest of equals, so that noise stays out. Where none is mostly right the highest of all:
-    a lane that is not there misleads a vehicle more than one that was missed.
+    a lane that is not there misleads a vehicle more than one that was missed. Mostly right means by
+    count and by calibrated confidence: a few lucky lines do not make a reliable head.
+
+    Args:
+        confidence: (N,) calibrated, of each labelled frame's line; -1 where there is none.
+        found: (N,) whether the lane is there and the line right.
+        labelled: Weight of the frames that show the lane.
+        weight: (N,) of the frames; 1 each by default.
     """
+    weight = np.ones(len(confidence)) if weight is None else weight
     accepted = confidence[None, :] >= CANDIDATES[:, None]
-    true_positives = (accepted & found).sum(axis=1)
-    count = accepted.sum(axis=1)
+    true_positives, count = (accepted & found) @ weight, accepted @ weight
+    expected = accepted @ (weight * confidence)
     f1 = 2 * true_positives / np.maximum(count + labelled, 1)
-    f1[true_positives < MIN_PRECISION * count] = -1.0
+    f1[np.minimum(true_positives, expected) < MIN_PRECISION * count] = -1.0
     return float(CANDIDATES[len(f1) - 1 - int(np.argmax(f1[::-1]))])

@@ -1,6 +1,7 @@
 """Checkpoint -> ONNX artifact with its ModelSpec inside, compared with torch before it is kept.
 
 python -m shared_encoder_perception export runs/default --images DATA/val/frames.jsonl
+python -m shared_encoder_perception export runs/default --held-out DATA/train --sources tusimple
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import math
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,7 +22,12 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from shared_encoder_perception.backends import Backend, load_backend
-from shared_encoder_perception.evaluation.evaluate import score, synthetic_frames, table
+from shared_encoder_perception.evaluation.evaluate import (
+    SYNTHETIC,
+    score,
+    synthetic_frames,
+    table,
+)
 from shared_encoder_perception.model.checkpoint import load_network
 from shared_encoder_perception.model.network import DeployWrapper, PerceptionNetwork
 from shared_encoder_perception.predictor import Predictor
@@ -34,7 +40,13 @@ from shared_encoder_perception.spec import (
     OUTPUT_MASK,
     ModelSpec,
 )
-from shared_encoder_perception.training.calibrate import fit_lane_thresholds, learn_start_priors
+from shared_encoder_perception.training.calibrate import (
+    Events,
+    calibrated,
+    collect_events,
+    learn_start_priors,
+)
+from shared_encoder_perception.training.held_out import held_out_frames
 from shared_encoder_perception.training.origin import read_origin
 from shared_encoder_perception.training.sample import Sample
 from shared_encoder_perception.training.synthetic import CALIBRATION_SEED, render_sample
@@ -150,10 +162,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--worlds", type=int, default=400, help="worlds to calibrate and to score on"
     )
+    parser.add_argument(
+        "--held-out",
+        type=Path,
+        help="native set whose held-out fold helps to calibrate: its folder or frames.jsonl, "
+        "trained on with `fold: train` (default: worlds only)",
+    )
+    parser.add_argument(
+        "--sources", nargs="+", default=[], help="use only these sources of --held-out"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
     """Export, compare with torch, calibrate the decoder, score; all goes into the spec."""
+    size = (args.size[0], args.size[1])
+    held_out = held_out_frames(
+        args.held_out, args.sources, size
+    )  # before the work: it may not be there
     checkpoint = args.checkpoint
     if checkpoint.is_dir():
         checkpoint = checkpoint / "network.pt"
@@ -175,8 +200,10 @@ def run(args: argparse.Namespace) -> int:
         out.unlink()
         raise RuntimeError(f"the exported model does not answer as torch does: {deviation}")
     predictor = Predictor(load_backend(out))
-    thresholds = fit_lane_thresholds(predictor, _worlds(spec, args.worlds))
-    spec = replace(spec, lane_thresholds=thresholds)
+    worlds = ((SYNTHETIC, sample, None) for sample in _worlds(spec, args.worlds))
+    events = collect_events(predictor, chain(held_out, worlds))
+    spec = calibrated(spec, events)
+    print(calibration_table(spec, events))
     replace_spec(out, spec)
     frames = synthetic_frames(args.worlds, spec.input_size)
     scores = score(Predictor(load_backend(out)), tqdm(frames, total=args.worlds))
@@ -192,6 +219,30 @@ def _worlds(spec: ModelSpec, count: int) -> Iterator[Sample]:
         yield render_sample(CALIBRATION_SEED + index, spec.input_size)
 
 
+def calibration_table(spec: ModelSpec, events: Events) -> str:
+    """Say what confidence was learned from, for a terminal."""
+    real = events.source != SYNTHETIC
+    line = events.labelled & (events.score >= 0.0)
+    lines = []
+    for name, on_real, on_worlds, right, threshold in zip(
+        spec.lane_names,
+        (line & real[:, None]).sum(axis=0),
+        (line & ~real[:, None]).sum(axis=0),
+        events.right.sum(axis=0),
+        spec.lane_thresholds,
+        strict=True,
+    ):
+        lines.append(
+            f"{name:<18}{on_real:>5} lines on real frames,{on_worlds:>5} on worlds, "
+            f"{right:>5} right; accepted from {threshold:.2f}"
+        )
+    masks = ", ".join(sorted(events.masks)) or "nothing"
+    lines.append(
+        f"mask: temperature {spec.mask_temperature:.2f}, bias {spec.mask_bias:+.2f}, from {masks}"
+    )
+    return "\n".join(lines)
+
+
 def _images(path: Path | None, spec: ModelSpec) -> Iterator[NDArray[np.uint8]]:
     """Network inputs to compare on: up to ``COMPARED`` of the given images, or worlds."""
     if path is None:
@@ -205,11 +256,13 @@ def _images(path: Path | None, spec: ModelSpec) -> Iterator[NDArray[np.uint8]]:
 
 
 def flatten(scores: Mapping[str, Any]) -> dict[str, float]:
-    """Headline scores for the spec: ``source/lane_f1`` and ``source/mask_iou``."""
+    """Headline scores for the spec: ``set/ego_f1``, ``set/mask_iou``, ``set/lanes_ece``."""
     flat = {}
     for source, values in scores.items():
         for lane, value in values["lanes"].items():
             for key in ("valid_row_accuracy", "f1"):
                 flat[f"{source}/{lane}_{key}"] = round(value[key], 4)
         flat[f"{source}/mask_iou"] = round(values["mask"]["iou"], 4)
+        for task, reliability in values["calibration"].items():
+            flat[f"{source}/{task}_ece"] = round(reliability["ece"], 4)
     return {key: value for key, value in flat.items() if math.isfinite(value)}

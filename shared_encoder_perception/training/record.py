@@ -32,7 +32,7 @@ from shared_encoder_perception.training.config import ConfigError, TrainConfig, 
 from shared_encoder_perception.training.data import Validation
 from shared_encoder_perception.training.module import StageTraining
 from shared_encoder_perception.training.origin import STARTS, commit
-from shared_encoder_perception.visualize import draw, outline_lane, tile, write_picture
+from shared_encoder_perception.visualize import draw_beside_labels, tile, write_picture
 
 METRICS: Final = "metrics.jsonl"
 LOG_EVERY: Final = 10
@@ -180,14 +180,12 @@ def _without_nan(value: Any) -> Any:
 
 def draw_panel(panel: Sequence[tuple[Validation, Perception]]) -> NDArray[np.uint8]:
     """Draw what was perceived, and the labelled lanes as thin white lines, on what was seen."""
-    pictures = []
-    for item, perception in panel:
-        picture = draw(item.sample.image, perception)
-        for points in item.sample.lanes.values():
-            if points is not None:
-                outline_lane(picture, points)
-        x, y, width, height = item.transform.crop
-        pictures.append(picture[y : y + height, x : x + width])
+    pictures = [
+        draw_beside_labels(
+            item.sample.image, perception, item.sample.lanes.values(), item.transform.crop
+        )
+        for item, perception in panel
+    ]
     return tile(pictures, 3)
 
 
