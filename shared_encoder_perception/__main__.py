@@ -17,6 +17,7 @@ COMMANDS: Final = {
     "predict": ("predict", "perceive images, a video or a bag; no ROS needed"),
     "evaluate": ("evaluation.evaluate", "score a model on labelled images"),
     "benchmark": ("benchmark", "measure the stages of the predictor and of the node"),
+    "card": ("evaluation.card", "measure a model and fill in the tables of its card"),
     "dataset": ("training.dataset", "convert, check, merge, count and view data sets"),
     "sheet": ("training.sheet", "draw what training sees: rendered worlds, or a config's samples"),
     "train": ("training.train", "train the network"),

@@ -6,11 +6,13 @@ import pytest
 torch = pytest.importorskip("torch", reason="the offline side needs torch: make test")
 
 from shared_encoder_perception.backends import load_backend
-from shared_encoder_perception.model.checkpoint import CheckpointError
+from shared_encoder_perception.model.checkpoint import CheckpointError, save_network, take_over
 from shared_encoder_perception.model.network import NetworkConfig, PerceptionNetwork
 from shared_encoder_perception.spec import ModelSpec
+from shared_encoder_perception.training.config import load_config
 from shared_encoder_perception.training.export import compare, export_onnx
 from shared_encoder_perception.training.from_artifact import load_artifact
+from shared_encoder_perception.training.train import first_network
 
 SIZE = (64, 160)
 SPEC = ModelSpec("test", "0", input_size=SIZE)
@@ -74,3 +76,32 @@ def test_an_unreadable_file_is_named(tmp_path, content):
         path.write_bytes(content)
     with pytest.raises(CheckpointError, match=r"cannot read the artifact .*model\.onnx"):
         load_artifact(path, NetworkConfig(), torch.from_numpy(pictures(1)))
+
+
+def test_another_network_takes_over_what_fits():
+    start = trained_a_little()
+    network = PerceptionNetwork(NetworkConfig(architecture="baseline", attention=True))
+    taken = take_over(network, start)
+    encoder = [name for name in start.state_dict() if name.startswith("encoder.")]
+    assert len(encoder) <= taken < len(network.state_dict())
+    for name in encoder:
+        assert torch.equal(network.state_dict()[name], start.state_dict()[name])
+    assert take_over(PerceptionNetwork(NetworkConfig()), start) == len(start.state_dict())
+
+
+def test_networks_without_anything_in_common_are_refused():
+    start = trained_a_little()
+    other = PerceptionNetwork(NetworkConfig(encoder="resnet18", architecture="baseline"))
+    with pytest.raises(CheckpointError, match="start from the same encoder"):
+        take_over(other, start)
+
+
+@pytest.mark.parametrize("suffix", ["onnx", "pt"])
+def test_training_starts_where_init_says(artifact, tmp_path, suffix):
+    path = artifact
+    if suffix == "pt":
+        path = tmp_path / "network.pt"
+        save_network(trained_a_little(), path)
+    config = load_config(None, [f"init={path}", "stages=[{size: [64, 160]}]"])
+    network = first_network(config).eval()
+    assert compare(network, load_backend(artifact), pictures(2, seed=9)).small

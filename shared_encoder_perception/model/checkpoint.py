@@ -35,18 +35,19 @@ def take_over(network: PerceptionNetwork, start: PerceptionNetwork) -> int:
         How many tensors fit.
 
     Raises:
-        CheckpointError: None does.
+        CheckpointError: The encoders differ, so that what fits would fit by chance.
     """
+    if start.config.encoder != network.config.encoder:
+        raise CheckpointError(
+            f"the weights to start from have the encoder {start.config.encoder}, this network has "
+            f"{network.config.encoder}: start from the same encoder"
+        )
     own = network.state_dict()
     fitting = {
         name: value
         for name, value in start.state_dict().items()
         if name in own and own[name].shape == value.shape
     }
-    if not fitting:
-        raise CheckpointError(
-            f"nothing of {start.config} fits {network.config}: start from the same encoder"
-        )
     network.load_state_dict(fitting, strict=False)
     return len(fitting)
 

@@ -121,7 +121,7 @@ def train(config: TrainConfig) -> Path:
     if first:
         out = open_folder(config)
     lightning.seed_everything(config.seed, verbose=False)
-    network = _first_network(config)
+    network = first_network(config)
     network = network.train().to(memory_format=torch.channels_last)
     for stage in range(len(config.stages)):
         finished = out / f"stage{stage}.pt"
@@ -139,7 +139,7 @@ def train(config: TrainConfig) -> Path:
     return out / "network.pt"
 
 
-def _first_network(config: TrainConfig) -> PerceptionNetwork:
+def first_network(config: TrainConfig) -> PerceptionNetwork:
     """Random weights, or those of ``config.init``."""
     if not config.init:
         return PerceptionNetwork(config.network)
