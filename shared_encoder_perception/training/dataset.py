@@ -3,6 +3,8 @@
     dataset convert tusimple clips/ --out data/tusimple
     dataset render --count 5000 --out data/worlds
     dataset label drive.mp4 --out data/mine  labels by a model: only what it is sure of
+    dataset label frames/ --drivable road/ --markings paint/ --out data/mine
+                                            labels by masks of any other network, found by name
     dataset validate data/tusimple          every fault with file and line
     dataset merge data/a data/b --out data/all
     dataset stats data/all --out stats.png
@@ -33,6 +35,7 @@ from shared_encoder_perception.training.datasets.merge import REPORT, merge
 from shared_encoder_perception.training.datasets.pseudo import Doubt, label
 from shared_encoder_perception.training.datasets.record_faults import FILE_NAME
 from shared_encoder_perception.training.datasets.statistics import count, plot, table
+from shared_encoder_perception.training.datasets.teacher_masks import TeacherMasks, label_by_masks
 from shared_encoder_perception.training.datasets.validate import find_faults
 from shared_encoder_perception.training.labels_picture import draw_labels
 from shared_encoder_perception.training.synthetic import CALIBRATION_SEED, render_sample
@@ -41,11 +44,17 @@ from shared_encoder_perception.visualize import tile, write_picture
 FAULTY = 1
 """Exit status when the set has faults."""
 FAULTS_FILE = "convert_faults.txt"
-DOUBT_HELP = {
-    "lane": "lowest confidence of a lane that becomes a label",
-    "drivable": "lowest probability that becomes drivable",
-    "not_drivable": "highest probability that becomes not drivable; in between is ignored",
-}
+LABEL_FAULTS_FILE = "label_faults.txt"
+LABEL_HELP = "let a model, or masks of another network, label pictures: only what is sure"
+DOUBTS = (
+    ("--lane", "lane", "lowest confidence of a lane that becomes a label"),
+    ("--drivable-above", "drivable", "lowest probability that becomes drivable"),
+    (
+        "--not-drivable-below",
+        "not_drivable",
+        "highest probability that becomes not drivable; in between is ignored",
+    ),
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -76,15 +85,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add.add_argument("--seed", type=int, default=0, help="seed of the first one")
     add.set_defaults(action_run=_render)
 
-    add = commands.add_parser("label", help="let a model label pictures, where it is sure")
-    add.add_argument("path", type=Path, help="native set, folder of images, video or rosbag2")
-    add.add_argument("--out", type=Path, required=True, help="folder of the new set")
-    add.add_argument("--model", type=Path, default=DEFAULT_MODEL, help="ONNX artifact: the teacher")
-    add.add_argument("--limit", type=int, help="only so many frames")
-    for name in ("lane", "drivable", "not_drivable"):
-        option, value = f"--{name.replace('_', '-')}", getattr(Doubt, name)
-        add.add_argument(option, type=float, default=value, help=DOUBT_HELP[name])
-    add.set_defaults(action_run=_label)
+    _add_label_arguments(commands.add_parser("label", help=LABEL_HELP, description=LABEL_HELP))
 
     add = commands.add_parser("validate", help="report every fault with file and line")
     add.add_argument("path", type=Path, help="a set's folder or frames.jsonl")
@@ -108,6 +109,29 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add.add_argument("--count", type=int, default=24, help="samples, evenly spread over the set")
     add.add_argument("--name", help="only frames whose name contains this")
     add.set_defaults(action_run=_view)
+
+
+def _add_label_arguments(add: argparse.ArgumentParser) -> None:
+    """Declare the arguments of ``label``."""
+    add.add_argument(
+        "path", type=Path, help="native set or folder of images; for a model also video or rosbag2"
+    )
+    add.add_argument("--out", type=Path, required=True, help="folder of the new set")
+    add.add_argument("--model", type=Path, help="ONNX artifact: the teacher (the one we ship)")
+    masks = "folder of masks, one for each image, by its name; instead of a model"
+    for option, what in (("--drivable", "drivable surface"), ("--markings", "paint, for lanes")):
+        add.add_argument(option, type=Path, metavar="FOLDER", help=f"{what}: {masks}")
+    add.add_argument(
+        "--border",
+        type=float,
+        metavar="PIXELS",
+        help="pixels around the drivable masks in which not drivable is ignored (1.5 %% of width)",
+    )
+    add.add_argument("--limit", type=int, help="only so many frames")
+    for option, name, what in DOUBTS:
+        value = getattr(Doubt, name)
+        add.add_argument(option, type=float, default=value, metavar="P", help=f"{what} ({value})")
+    add.set_defaults(action_run=_label)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -138,11 +162,15 @@ def _convert(args: argparse.Namespace) -> int:
     for note, number in notes.most_common():
         print(f"  left out or uncertain, {note}: {number}")
     if faults:
-        (args.out / FAULTS_FILE).write_text("\n".join(faults) + "\n")
-        print(f"{len(faults)} frames could not be converted: {args.out / FAULTS_FILE}")
-        print(f"  first: {faults[0]}")
-        return FAULTY
+        return _report_faults(faults, args.out / FAULTS_FILE, "could not be converted")
     return 0
+
+
+def _report_faults(faults: list[str], path: Path, what: str) -> int:
+    """Write why frames were left out and print the first reason; return the exit status."""
+    path.write_text("\n".join(faults) + "\n")
+    print(f"{len(faults)} frames {what}: {path}\n  first: {faults[0]}")
+    return FAULTY
 
 
 def _render(args: argparse.Namespace) -> int:
@@ -167,20 +195,48 @@ def _render(args: argparse.Namespace) -> int:
 
 
 def _label(args: argparse.Namespace) -> int:
-    """Write what a teacher is sure of as a set."""
-    doubt = Doubt(args.lane, args.drivable, args.not_drivable)
-    predictor = Predictor(load_backend(args.model, "onnxruntime", BackendOptions()))
+    """Write what a teacher is sure of as a set; a frame without a usable mask is reported."""
     labelled: Counter[str] = Counter()
+    faults: list[str] = []
     with native.Writer(args.out) as writer:
-        frames = islice(label(predictor, args.path, doubt), args.limit)
-        for frame, encoded in tqdm(frames, unit="frame"):
-            writer.write(frame, encoded=encoded)
-            labelled.update(frame.pseudo)
-            labelled.update(LaneId(lane).label for lane in frame.lanes if "lanes" in frame.pseudo)
+        for found, encoded in tqdm(islice(_by_teacher(args), args.limit), unit="frame"):
+            if isinstance(found, LabelError):
+                faults.append(str(found))
+                continue
+            writer.write(found, encoded=encoded)
+            labelled.update(found.pseudo)
+            labelled.update(LaneId(lane).label for lane in found.lanes if "lanes" in found.pseudo)
+        if faults and not writer.count:
+            raise ValueError(f"no image has a usable mask; first: {faults[0]}")
     print(f"{writer.count} frames: {args.out / FILE_NAME}")
     for what, number in labelled.items():
         print(f"  {what} by the teacher: {number}")
+    if faults:
+        return _report_faults(
+            faults, args.out / LABEL_FAULTS_FILE, "left out, without usable masks"
+        )
     return 0
+
+
+def _by_teacher(
+    args: argparse.Namespace,
+) -> Iterator[tuple[LabelledFrame | LabelError, bytes | None]]:
+    """Frames labelled by masks or by a model, and their pictures where those are no files."""
+    doubt = Doubt(args.lane, args.drivable_above, args.not_drivable_below)
+    if args.drivable is None and args.markings is None:
+        if args.border is not None:
+            raise ValueError("--border is for --drivable: a model of ours is sure of borders")
+        predictor = Predictor(
+            load_backend(args.model or DEFAULT_MODEL, "onnxruntime", BackendOptions())
+        )
+        return label(predictor, args.path, doubt)
+    if args.model is not None:
+        raise ValueError(
+            "--model excludes --drivable and --markings: there is one teacher at a time. Label by "
+            "the one, then what it made by the other, or merge both sets"
+        )
+    masks = TeacherMasks(args.drivable, args.markings, args.border)
+    return ((found, None) for found in label_by_masks(masks, args.path, doubt))
 
 
 def _validate(args: argparse.Namespace) -> int:

@@ -1,12 +1,14 @@
 """Labels by a teacher: what a model is sure of becomes a label, the rest stays unknown.
 
 A teacher's positives are usually right, its negatives are not: a lane that it does not find is
-unknown, not absent, and a mask is ignored wherever the teacher hesitates.
+unknown, not absent, and a mask is ignored wherever the teacher hesitates. How sure it was is kept
+beside each label, as its weight in training. ``teacher_masks`` does the same with masks that any
+other network made.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -30,6 +32,8 @@ from shared_encoder_perception.training.sample import (
 
 LANES: Final = "lanes"
 MASK: Final = "mask"
+LEAST_CONFIDENCE: Final = 0.001
+"""Of a lane that becomes a label: a set keeps three decimals, and a weight of 0 is none."""
 
 
 @dataclass(frozen=True)
@@ -91,17 +95,40 @@ def label(
         yield labelled, native.encode_picture(found.image)
 
 
+def without_teachers(frame: LabelledFrame, kinds: Collection[str]) -> LabelledFrame:
+    """Return a frame without those of its labels, ``LANES`` or ``MASK``, that no people made."""
+    gone = set(kinds) & set(frame.pseudo)
+    if LANES in gone:
+        frame = frame.without_lanes()
+    if MASK in gone:
+        frame = frame.without_mask()
+    return replace(frame, pseudo=tuple(kind for kind in frame.pseudo if kind not in gone))
+
+
+def sure_mask(probability: NDArray[np.uint8], doubt: Doubt) -> Mask:
+    """Turn probabilities into a mask: 255, 0 and, in between, 127.
+
+    Args:
+        probability: (H, W) uint8, 0 to 255 for a probability of 0 to 1.
+        doubt: When the teacher is believed.
+    """
+    mask = np.full(probability.shape, MASK_IGNORE, np.uint8)
+    mask[probability >= 255 * doubt.drivable] = MASK_DRIVABLE
+    mask[probability <= 255 * doubt.not_drivable] = MASK_NOT_DRIVABLE
+    return mask
+
+
+def mask_confidence(probability: NDArray[np.uint8]) -> Mask:
+    """Return how sure probabilities p are, (H, W) uint8: ``255 * |2p - 1|``."""
+    return np.abs(2 * probability.astype(np.int16) - 255).astype(np.uint8)
+
+
 def _complete(predictor: Predictor, frame: LabelledFrame, doubt: Doubt) -> LabelledFrame:
     """Add what people have not labelled."""
-    people = replace(
-        frame,
-        lanes={} if LANES in frame.pseudo else frame.lanes,
-        read_mask=None if MASK in frame.pseudo else frame.read_mask,
-        pseudo=(),
-    )
+    people = without_teachers(frame, (LANES, MASK))
     if people.lanes and people.read_mask is not None:
         return people
-    picture = replace(people, read_mask=None).load().image
+    picture = people.without_mask().load().image
     return _with_labels(predictor, people, predictor(picture, frame.crop), doubt)
 
 
@@ -110,34 +137,42 @@ def _with_labels(
 ) -> LabelledFrame:
     """Fill in lanes and mask where there are none."""
     pseudo = []
-    lanes, read_mask = frame.lanes, frame.read_mask
-    if not lanes:
-        lanes = _sure_lanes(perception, doubt)
-        pseudo += [LANES] if lanes else []
-    if read_mask is None and perception.mask is not None:
+    if not frame.lanes:
+        sure = _sure_lanes(perception, doubt)
+        frame = replace(
+            frame,
+            lanes={lane: points for lane, (points, _) in sure.items()},
+            lane_confidence={lane: confidence for lane, (_, confidence) in sure.items()},
+        )
+        pseudo += [LANES] if sure else []
+    if frame.read_mask is None and perception.mask is not None:
         probability = perception.mask.probability
-        transform = ImageTransform.fit(frame.size, predictor.spec.input_size, frame.crop)
-        read_mask = partial(_sure_mask, probability, transform.crop, doubt)
+        crop = ImageTransform.fit(frame.size, predictor.spec.input_size, frame.crop).crop
+        frame = replace(
+            frame,
+            read_mask=partial(_inside, crop, sure_mask(probability, doubt), MASK_IGNORE),
+            read_mask_confidence=partial(_inside, crop, mask_confidence(probability), 0),
+        )
         pseudo.append(MASK)
-    return replace(frame, lanes=lanes, read_mask=read_mask, pseudo=tuple(pseudo))
+    return replace(frame, pseudo=tuple(pseudo))
 
 
-def _sure_lanes(perception: Perception, doubt: Doubt) -> dict[LaneId, NDArray[np.float32] | None]:
-    """Lanes that the teacher is sure of; the others stay unknown."""
+def _sure_lanes(
+    perception: Perception, doubt: Doubt
+) -> dict[LaneId, tuple[NDArray[np.float32], float]]:
+    """Lanes that the teacher is sure of, with its confidence; the others stay unknown."""
     height, width = perception.image_size
     corner = np.array((width - 1, height - 1), np.float32)
     return {
-        line.lane_id: np.clip(line.points_px, 0, corner)
+        line.lane_id: (np.clip(line.points_px, 0, corner), line.confidence)
         for line in perception.lanes
-        if line.detected and line.confidence >= doubt.lane
+        if line.detected and line.confidence >= max(doubt.lane, LEAST_CONFIDENCE)
     }
 
 
-def _sure_mask(probability: NDArray[np.uint8], crop: Crop, doubt: Doubt) -> Mask:
-    """255, 0 and, in between and outside of the crop, 127."""
-    mask = np.full(probability.shape, MASK_IGNORE, np.uint8)
-    inside = np.s_[crop.y : crop.y + crop.height, crop.x : crop.x + crop.width]
-    seen, part = probability[inside], mask[inside]
-    part[seen >= 255 * doubt.drivable] = MASK_DRIVABLE
-    part[seen <= 255 * doubt.not_drivable] = MASK_NOT_DRIVABLE
-    return mask
+def _inside(crop: Crop, plane: NDArray[np.uint8], outside: int) -> Mask:
+    """Keep what the teacher saw."""
+    part = np.s_[crop.y : crop.y + crop.height, crop.x : crop.x + crop.width]
+    seen = np.full(plane.shape, outside, np.uint8)
+    seen[part] = plane[part]
+    return seen
