@@ -101,9 +101,9 @@ def tables(scores: Scores) -> str:
     ]
     for source, values in scores.items():
         mask, errors = values["mask"], values["calibration"]
-        shares = (mask["iou"], mask["mean_iou"], mask["median_iou"])
+        ious = (mask["iou"], mask["mean_iou"], mask["median_iou"])
         lines.append(
-            f"| {source} | {' | '.join(map(_cell, shares))} | {mask['below']} | {mask['images']} "
+            f"| {source} | {' | '.join(map(_cell, ious))} | {mask['below']} | {mask['images']} "
             f"| {_cell(errors['lanes']['ece'])} ({errors['lanes']['count']} lines) "
             f"| {_cell(errors['mask']['ece'])} |"
         )
