@@ -27,11 +27,11 @@ from shared_encoder_perception.training.sample import Sample
 def test_threshold_separates_right_from_wrong():
     confidence = np.array([0.7, 0.6, 0.8, 0.3, 0.2, -1.0])
     found = np.array([True, True, True, False, False, False])
-    assert 0.3 < _best_threshold(confidence, found, labelled=4) <= 0.6
+    assert 0.3 < _best_threshold(confidence, found, labelled=4)[0] <= 0.6
 
 
 def test_threshold_without_a_right_one_accepts_little():
-    assert _best_threshold(np.array([0.5, 0.4]), np.array([False, False]), labelled=2) >= 0.5
+    assert _best_threshold(np.array([0.5, 0.4]), np.array([False, False]), labelled=2)[0] >= 0.5
 
 
 def samples(count, seed=0):
@@ -60,9 +60,9 @@ def test_mostly_wrong_lines_are_kept_out():
     confidence = np.tile([0.3, 0.5, 0.7], 30)
     wrong = np.zeros(90, bool)
     wrong[::9] = True
-    assert _best_threshold(confidence, wrong, 20) == pytest.approx(0.9)
+    assert _best_threshold(confidence, wrong, 20)[0] == pytest.approx(0.9)
     reliable = confidence > 0.6
-    assert 0.5 < _best_threshold(confidence, reliable, 40) <= 0.7
+    assert 0.5 < _best_threshold(confidence, reliable, 40)[0] <= 0.7
 
 
 def test_weights_count_as_repetition():
@@ -70,7 +70,7 @@ def test_weights_count_as_repetition():
     weight = np.array([3.0, 1.0, 2.0])
     copies = weight.astype(int)
     repeated = np.repeat(confidence, copies), np.repeat(found, copies)
-    assert _best_threshold(confidence, found, 5, weight) == _best_threshold(*repeated, 5)
+    assert _best_threshold(confidence, found, 5, weight)[0] == _best_threshold(*repeated, 5)[0]
 
 
 def events(real, worlds, seed=0):
@@ -89,7 +89,9 @@ def test_enough_real_frames_weigh_as_much_as_all_worlds():
     assert np.all(event_weights(few, LaneId.EGO) == 1.0)
     weight = event_weights(enough, LaneId.EGO)
     assert weight[:20].sum() == pytest.approx(weight[20:].sum())
-    high = [calibrated(ModelSpec("m", "0"), item).lane_calibration[0] for item in (few, enough)]
+    high = [
+        calibrated(ModelSpec("m", "0"), {0.3: item}).lane_calibration[0] for item in (few, enough)
+    ]
     assert high[0].probability[-1] < 0.3 < high[1].probability[-1]
 
 
@@ -106,7 +108,8 @@ def test_calibrated_confidence_comes_true_and_thresholds_are_on_its_scale():
         right = rng.uniform(0, 1, score.shape) < score**3
         known = np.ones(score.shape, bool)
         source = np.array(["synthetic"] * size)
-        spec = calibrated(ModelSpec("m", "0"), Events(source, known, known, score, right, {}))
+        found = {0.3: Events(source, known, known, score, right, {})}
+        spec = calibrated(ModelSpec("m", "0"), found)
         assert spec.confidence_calibrated
         assert ModelSpec.from_json(spec.to_json()) == spec
         new = np.linspace(0, 1, 200)
@@ -146,7 +149,6 @@ def test_sources_weigh_the_same_and_extremes_stay_finite():
 def test_events_are_collected_in_the_crop_with_nothing_held_back(tmp_path):
     path = write_tiny_model(tmp_path / "m.onnx", ModelSpec("m", "0", lane_thresholds=(1.0,) * 5))
     predictor = Predictor(load_backend(path))
-    strict = predictor.options
     image = np.zeros((400, 800, 3), np.uint8)
     image[:, 400:, 1] = 255
     mask = np.where(image[:, :, 1] > 0, 255, 0).astype(np.uint8)
@@ -156,30 +158,43 @@ def test_events_are_collected_in_the_crop_with_nothing_held_back(tmp_path):
     assert not any(line.detected for line in first.lanes)
     y = np.arange(380.0, 200.0, -10.0)
     wrong = np.stack((np.full_like(y, 10.0), y), axis=1).astype(np.float32)
-    found = collect_events(
-        predictor,
+    both = collect_events(
+        predictor.backend,
         [
             ("road", Sample(image, {LaneId.EGO: wrong, LaneId.LEFT_EGO: None}, mask), crop),
             ("road", Sample(image, {LaneId.EGO: wrong[:2] - np.float32([0, 370])}, None), crop),
         ],
+        (0.3, 0.99999),
     )
-    assert predictor.options == strict
+    assert (both[0.99999].score == -1).all()  # nothing is a keypoint
+    found = both[0.3]
     assert found.labelled.tolist() == [[True, True, False, False, False], [False] * 5]
     assert found.present[0].tolist() == [True, False, False, False, False]
     assert not found.right.any()
     assert found.score[0, 0] == pytest.approx(first.lane(LaneId.EGO).confidence)
     assert found.masks["road"].sum() == 320 * 800
     assert found.masks["road"][0, 255] < 1000
-    spec = calibrated(predictor.spec, found)
+    spec = calibrated(predictor.spec, {0.3: found})
     assert max(spec.lane_calibration[0].probability) < 0.5
     json.loads(spec.to_json())
-    again = Predictor(load_backend(write_tiny_model(tmp_path / "again.onnx", spec)))
+    again = load_backend(write_tiny_model(tmp_path / "again.onnx", spec))
     with pytest.raises(ValueError, match="calibrated already"):
-        collect_events(again, [])
+        collect_events(again, [], (0.3,))
+
+
+def test_the_keypoint_threshold_that_finds_more_is_kept():
+    rng = np.random.default_rng(6)
+    score = rng.uniform(0.2, 1, (400, 5))
+    known, source = np.ones(score.shape, bool), np.array(["synthetic"] * 400)
+    events = {
+        threshold: Events(source, known, known, score, rng.uniform(0, 1, score.shape) < share, {})
+        for threshold, share in ((0.1, 0.6), (0.2, 0.95), (0.3, 0.8))
+    }
+    assert calibrated(ModelSpec("m", "0"), events).keypoint_threshold == 0.2
 
 
 def test_a_few_lucky_lines_do_not_make_a_reliable_head():
     """Two of three right, by calibration one of four: it stays silent."""
     found = np.array([True, True, False])
-    assert _best_threshold(np.full(3, 0.25), found, 3) == pytest.approx(0.9)
-    assert _best_threshold(np.full(3, 0.65), found, 3) == pytest.approx(0.65)
+    assert _best_threshold(np.full(3, 0.25), found, 3)[0] == pytest.approx(0.9)
+    assert _best_threshold(np.full(3, 0.65), found, 3)[0] == pytest.approx(0.65)

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from shared_encoder_perception.backends import Backend
 from shared_encoder_perception.confidence import MASK_LOGITS, mask_probability
+from shared_encoder_perception.decode import DecodeOptions, Decoder
 from shared_encoder_perception.evaluation.calibration import line_is_right, mask_histogram
 from shared_encoder_perception.evaluation.evaluate import SYNTHETIC, Frame
 from shared_encoder_perception.evaluation.scorer import lanes_inside
-from shared_encoder_perception.predictor import Predictor
-from shared_encoder_perception.preprocess import default_crop
+from shared_encoder_perception.preprocess import ImageTransform
 from shared_encoder_perception.spec import ModelSpec, StartPrior
 from shared_encoder_perception.structures import LANE_NAMES, LaneId, Perception
 from shared_encoder_perception.training.isotonic import fit_lane_calibration
@@ -87,42 +88,60 @@ class Events:
     masks: Mapping[str, NDArray[np.int64]]
 
 
-def collect_events(predictor: Predictor, frames: Iterable[Frame]) -> Events:
+def collect_events(
+    backend: Backend, frames: Iterable[Frame], keypoint_thresholds: Sequence[float]
+) -> dict[float, Events]:
     """Run a model over labelled frames once, for all that is fitted.
 
     Args:
-        predictor: Of a model without calibration; its options stay as they are.
+        backend: A model without calibration.
         frames: Held out of training; ``synthetic`` is the source of worlds.
+        keypoint_thresholds: Ways to decode what it answers.
+
+    Returns:
+        What came of each threshold.
 
     Raises:
         ValueError: The model is calibrated already.
     """
-    spec = predictor.spec
+    spec = backend.spec
     if spec.lane_calibration or (spec.mask_temperature, spec.mask_bias) != (1.0, 0.0):
         raise ValueError(
             f"the model {spec.name} is calibrated already, expected raw scores: "
             "export it again from its checkpoint"
         )
-    kept = predictor.options
-    predictor.options = replace(kept, lane_thresholds=(0.0,) * len(LANE_NAMES))
+    decoder = Decoder(spec)
+    options = [
+        DecodeOptions(threshold, (0.0,) * len(LANE_NAMES), spec.mask_threshold)
+        for threshold in keypoint_thresholds
+    ]
     sources: list[str] = []
-    rows: list[NDArray[np.float64]] = []
+    rows: list[list[NDArray[np.float64]]] = [[] for _ in options]
     masks: dict[str, NDArray[np.int64]] = {}
-    try:
-        for source, sample, crop in frames:
-            perception = predictor(sample.image, crop)
-            used = crop or default_crop(perception.image_size, spec.input_size)
-            sources.append(source)
-            rows.append(_judge(perception, lanes_inside(sample.lanes, used)))
-            if sample.mask is not None and perception.mask is not None:
-                part = np.s_[used.y : used.y + used.height, used.x : used.x + used.width]
-                counts = mask_histogram(perception.mask.probability[part], sample.mask[part])
-                masks[source] = masks.get(source, 0) + counts
-    finally:
-        predictor.options = kept
-    table = np.array(rows).reshape(-1, 4, len(LaneId))
-    labelled, present, right = (table[:, column] > 0.0 for column in (0, 1, 3))
-    return Events(np.array(sources, np.str_), labelled, present, table[:, 2], right, masks)
+    for source, sample, crop in frames:
+        size = (sample.image.shape[0], sample.image.shape[1])
+        transform = ImageTransform.fit(size, spec.input_size, crop)
+        network_input = transform.image_to_input(sample.image)
+        outputs = {
+            name: array[0] for name, array in backend.infer(network_input[np.newaxis]).items()
+        }
+        used, lanes = transform.crop, lanes_inside(sample.lanes, transform.crop)
+        sources.append(source)
+        for option, judged in zip(options, rows, strict=True):
+            perception = decoder(outputs, transform, option)
+            judged.append(_judge(perception, lanes))
+        if sample.mask is not None and perception.mask is not None:
+            part = np.s_[used.y : used.y + used.height, used.x : used.x + used.width]
+            counts = mask_histogram(perception.mask.probability[part], sample.mask[part])
+            masks[source] = masks.get(source, 0) + counts
+    found = {}
+    for threshold, judged in zip(keypoint_thresholds, rows, strict=True):
+        table = np.array(judged).reshape(-1, 4, len(LaneId))
+        labelled, present, right = (table[:, column] > 0.0 for column in (0, 1, 3))
+        found[threshold] = Events(
+            np.array(sources, np.str_), labelled, present, table[:, 2], right, masks
+        )
+    return found
 
 
 def _judge(perception: Perception, lanes: Mapping[LaneId, NDArray | None]) -> NDArray[np.float64]:
@@ -138,12 +157,25 @@ def _judge(perception: Perception, lanes: Mapping[LaneId, NDArray | None]) -> ND
     return row
 
 
-def calibrated(spec: ModelSpec, events: Events) -> ModelSpec:
+def calibrated(spec: ModelSpec, events: Mapping[float, Events]) -> ModelSpec:
     """Return ``spec`` with the calibration of lanes and mask that ``events`` teach.
 
-    Lane thresholds are those of the best F1 on the calibrated scale.
+    Lane thresholds are those of the best F1 on the calibrated scale. Of several keypoint thresholds
+    the one is kept whose best F1, mean over the lanes, is highest.
+
+    Args:
+        spec: Of the uncalibrated model.
+        events: By keypoint threshold, as ``collect_events`` returns them.
     """
-    maps, thresholds = [], []
+    fitted = [_calibrated(spec, threshold, found) for threshold, found in events.items()]
+    return max(fitted, key=lambda one: one[1])[0]
+
+
+def _calibrated(
+    spec: ModelSpec, keypoint_threshold: float, events: Events
+) -> tuple[ModelSpec, float]:
+    """Fit one way of decoding; return it with the mean over the lanes of its best F1."""
+    maps, thresholds, scores = [], [], []
     for lane in LaneId:
         labelled, score = events.labelled[:, lane], events.score[:, lane]
         right, present = events.right[:, lane], events.present[:, lane]
@@ -151,23 +183,25 @@ def calibrated(spec: ModelSpec, events: Events) -> ModelSpec:
         line = labelled & (score >= 0.0)
         maps.append(fit_lane_calibration(score[line], right[line], weight[line]))
         probability = np.interp(score, maps[-1].score, maps[-1].probability)
-        thresholds.append(
-            _best_threshold(
-                np.where(line, probability, -1.0)[labelled],
-                right[labelled],
-                float(weight[present].sum()),
-                weight[labelled],
-            )
+        threshold, f1 = _best_threshold(
+            np.where(line, probability, -1.0)[labelled],
+            right[labelled],
+            float(weight[present].sum()),
+            weight[labelled],
         )
+        thresholds.append(threshold)
+        scores.append(f1)
     temperature, bias = fit_mask_calibration(events.masks)
-    return replace(
+    fitted = replace(
         spec,
+        keypoint_threshold=keypoint_threshold,
         lane_calibration=tuple(maps),
         lane_thresholds=tuple(thresholds),
         mask_temperature=temperature,
         mask_bias=bias,
         confidence_calibrated=True,
     )
+    return fitted, float(np.mean(scores))
 
 
 def event_weights(events: Events, lane: LaneId) -> NDArray[np.float64]:
@@ -227,8 +261,8 @@ def _best_threshold(
     found: NDArray[np.bool_],
     labelled: float,
     weight: NDArray[np.float64] | None = None,
-) -> float:
-    """Return the candidate with the best F1 among those whose lines are mostly right.
+) -> tuple[float, float]:
+    """Return the candidate with the best F1 among those whose lines are mostly right, and that F1.
 
     The highest of equals, so that noise stays out. Where none is mostly right the highest of all:
     a lane that is not there misleads a vehicle more than one that was missed. Mostly right means by
@@ -246,4 +280,5 @@ def _best_threshold(
     expected = accepted @ (weight * confidence)
     f1 = 2 * true_positives / np.maximum(count + labelled, 1)
     f1[np.minimum(true_positives, expected) < MIN_PRECISION * count] = -1.0
-    return float(CANDIDATES[len(f1) - 1 - int(np.argmax(f1[::-1]))])
+    best = len(f1) - 1 - int(np.argmax(f1[::-1]))
+    return float(CANDIDATES[best]), max(float(f1[best]), 0.0)

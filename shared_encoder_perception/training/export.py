@@ -54,6 +54,8 @@ from shared_encoder_perception.training.synthetic import CALIBRATION_SEED, rende
 OPSET: Final = 18
 COMPARED: Final = 50
 WORLDS_COMPARED: Final = 8
+KEYPOINT_THRESHOLDS: Final = (0.1, 0.15, 0.2, 0.3, 0.4)
+"""Tried when the decoder is calibrated."""
 MOST_DEVIATION: Final = 1e-3
 """Of float32 rounding in another order of operations; usual are 1e-5."""
 
@@ -199,11 +201,10 @@ def run(args: argparse.Namespace) -> int:
     if not deviation.small:
         out.unlink()
         raise RuntimeError(f"the exported model does not answer as torch does: {deviation}")
-    predictor = Predictor(load_backend(out))
     worlds = ((SYNTHETIC, sample, None) for sample in _worlds(spec, args.worlds))
-    events = collect_events(predictor, chain(held_out, worlds))
+    events = collect_events(load_backend(out), chain(held_out, worlds), KEYPOINT_THRESHOLDS)
     spec = calibrated(spec, events)
-    print(calibration_table(spec, events))
+    print(calibration_table(spec, events[spec.keypoint_threshold]))
     replace_spec(out, spec)
     frames = synthetic_frames(args.worlds, spec.input_size)
     scores = score(Predictor(load_backend(out)), tqdm(frames, total=args.worlds))
@@ -238,6 +239,7 @@ def calibration_table(spec: ModelSpec, events: Events) -> str:
         )
     masks = ", ".join(sorted(events.masks)) or "nothing"
     lines.append(
+        f"keypoints from {spec.keypoint_threshold}; "
         f"mask: temperature {spec.mask_temperature:.2f}, bias {spec.mask_bias:+.2f}, from {masks}"
     )
     return "\n".join(lines)
