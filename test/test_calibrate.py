@@ -18,8 +18,11 @@ from shared_encoder_perception.training.calibrate import (
     calibrated,
     collect_events,
     event_weights,
-    fit_mask_calibration,
     learn_start_priors,
+)
+from shared_encoder_perception.training.calibrate_mask import (
+    fit_mask_calibration,
+    fit_mask_threshold,
 )
 from shared_encoder_perception.training.sample import Sample
 
@@ -198,3 +201,24 @@ def test_a_few_lucky_lines_do_not_make_a_reliable_head():
     found = np.array([True, True, False])
     assert _best_threshold(np.full(3, 0.25), found, 3)[0] == pytest.approx(0.9)
     assert _best_threshold(np.full(3, 0.65), found, 3)[0] == pytest.approx(0.65)
+
+
+def test_the_mask_threshold_has_the_best_iou():
+    rng = np.random.default_rng(7)
+    values = np.arange(256)
+    masks = {
+        "road": (np.stack((255 - values, values)) * rng.integers(5, 50, 256)),
+        "street": (np.stack((255 - values, 2 * values)) * rng.integers(5, 50, 256)),
+    }
+
+    def iou(counts, value):
+        said = values >= value
+        return counts[1, said].sum() / (counts[1].sum() + counts[0, said].sum())
+
+    mean = np.array([np.mean([iou(m, v) for m in masks.values()]) for v in range(1, 255)])
+    for temperature, bias in ((1.0, 0.0), (2.0, -0.5)):
+        threshold = fit_mask_threshold(masks, temperature, bias)
+        value = int(np.argmin(np.abs(mask_probability(temperature, bias) - threshold)))
+        assert mean[value - 1] >= mean.max() - 1e-3
+        assert threshold < 0.5 or bias == 0.0  # the IoU forgives what is added to a large road
+    assert fit_mask_threshold({}, 1.0, 0.0) == 0.5

@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared_encoder_perception.backends import Backend
-from shared_encoder_perception.confidence import MASK_LOGITS, mask_probability
 from shared_encoder_perception.decode import DecodeOptions, Decoder
 from shared_encoder_perception.evaluation.calibration import line_is_right, mask_histogram
 from shared_encoder_perception.evaluation.evaluate import SYNTHETIC, Frame
@@ -18,6 +17,10 @@ from shared_encoder_perception.evaluation.scorer import lanes_inside
 from shared_encoder_perception.preprocess import ImageTransform
 from shared_encoder_perception.spec import ModelSpec, StartPrior
 from shared_encoder_perception.structures import LANE_NAMES, LaneId, Perception
+from shared_encoder_perception.training.calibrate_mask import (
+    fit_mask_calibration,
+    fit_mask_threshold,
+)
 from shared_encoder_perception.training.isotonic import fit_lane_calibration
 from shared_encoder_perception.training.sample import Sample
 
@@ -29,12 +32,6 @@ MIN_PRECISION: Final = 0.5
 """Of the lines that a threshold lets pass."""
 MIN_REAL_EVENTS: Final = 20
 """Lines on real frames that show their lane; from there on real frames weigh as much as worlds."""
-TEMPERATURES: Final = (0.1, 10.0)
-MOST_BIAS: Final = 10.0
-"""Bounds of the mask's calibration, far beyond what a trained network needs."""
-PRIOR_PIXELS: Final = 1e-4
-"""Share of the pixels that come true as they are, at every value: a perfect mask is no reason for
-infinite confidence."""
 CANDIDATES: Final = np.round(np.linspace(0.02, 0.9, 89), 3)
 
 
@@ -199,6 +196,7 @@ def _calibrated(
         lane_thresholds=tuple(thresholds),
         mask_temperature=temperature,
         mask_bias=bias,
+        mask_threshold=fit_mask_threshold(events.masks, temperature, bias),
         confidence_calibrated=True,
     )
     return fitted, float(np.mean(scores))
@@ -218,42 +216,6 @@ def event_weights(events: Events, lane: LaneId) -> NDArray[np.float64]:
         return np.ones(len(real))
     share = sum(counts) / 2.0
     return np.where(real, share / counts[0], share / counts[1])
-
-
-def fit_mask_calibration(masks: Mapping[str, NDArray[np.int64]]) -> tuple[float, float]:
-    """Fit temperature and bias by the log loss of pixels, each source weighing the same.
-
-    Temperature scaling as of Guo et al. (ICML 2017), with a bias as of Platt. At each temperature
-    the best bias is the one whose mean probability is the share of drivable pixels.
-
-    Args:
-        masks: Of each source, ``mask_histogram``: (2, 256) pixels that are not drivable, and that
-            are, by mask value.
-
-    Returns:
-        Temperature and bias of ``ModelSpec``; 1 and 0 without a labelled pixel.
-    """
-    shares = [counts / counts.sum() for counts in masks.values() if counts.sum()]
-    if not shares:
-        return 1.0, 0.0
-    said = mask_probability(1.0, 0.0)
-    histogram = np.mean(shares, axis=0) + PRIOR_PIXELS / 256 * np.stack((1.0 - said, said))
-    weight, drivable = histogram.sum(axis=0), float(histogram[1].sum())
-    low, high = np.log(TEMPERATURES)
-    for _ in range(3):
-        grid = np.exp(np.linspace(low, high, 65))[:, None]
-        below, above = np.full_like(grid, -MOST_BIAS), np.full_like(grid, MOST_BIAS)
-        for _ in range(40):
-            bias = (below + above) / 2.0
-            less = (mask_probability(grid, bias) * weight).sum(axis=1, keepdims=True) < drivable
-            below, above = np.where(less, bias, below), np.where(less, above, bias)
-        logit = MASK_LOGITS / grid + bias
-        loss = histogram[0] * np.logaddexp(0.0, logit) + histogram[1] * np.logaddexp(0.0, -logit)
-        best = int(np.argmin(loss.sum(axis=1)))
-        step = (high - low) / 64.0
-        low, high = np.log(grid[best, 0]) + np.array((-step, step))
-    temperature = float(np.clip(grid[best, 0], *TEMPERATURES))
-    return round(temperature, 4), round(float(bias[best, 0]), 4)
 
 
 def _best_threshold(
