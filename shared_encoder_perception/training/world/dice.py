@@ -25,9 +25,9 @@ from shared_encoder_perception.training.world.dice_scene import (
     prop_shadows,
     roll_props,
     roll_rails,
-    roll_vehicles,
 )
 from shared_encoder_perception.training.world.dice_surface import roll_surface
+from shared_encoder_perception.training.world.dice_traffic import roll_vehicles
 from shared_encoder_perception.training.world.ground import GroundLight
 from shared_encoder_perception.training.world.markings import Gore, Line
 from shared_encoder_perception.training.world.pave import Surface
