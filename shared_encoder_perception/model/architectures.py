@@ -18,10 +18,13 @@ from shared_encoder_perception.model.heads import (
     LaneHeads,
     MaskDecoder,
     MaskHead,
+    upsample,
 )
 from shared_encoder_perception.model.neck import FeaturePyramid
 from shared_encoder_perception.structures import Size
 
+GRID_STRIDE: Final = 8
+"""Input pixels per cell of the lane maps."""
 LANE_LOGITS: Final = "lane_logits"
 MASK_LOGITS: Final = "mask_logits"
 
@@ -55,7 +58,7 @@ class SharedFpn(TaskDecoder):
         """Return the logits, as ``PerceptionNetwork.forward``."""
         shared = self.neck(levels[1:])
         return {
-            LANE_LOGITS: self.lanes(self.aggregation(shared)),
+            LANE_LOGITS: self.lanes(self.aggregation(on_grid(shared, size))),
             MASK_LOGITS: self.mask(shared, levels[0], size),
         }
 
@@ -85,9 +88,15 @@ class SeparateDecoders(TaskDecoder):
     def forward(self, levels: Sequence[Tensor], size: Size) -> dict[str, Tensor]:
         """Return the logits, as ``PerceptionNetwork.forward``."""
         return {
-            LANE_LOGITS: self.lanes(self.aggregation(self.lane_neck(levels[1:]))),
+            LANE_LOGITS: self.lanes(self.aggregation(on_grid(self.lane_neck(levels[1:]), size))),
             MASK_LOGITS: self.mask(self.mask_neck(levels), size),
         }
+
+
+def on_grid(feature: Tensor, size: Size) -> Tensor:
+    """Resize a map at stride 8 of what the encoder saw to stride 8 of the input of ``size``."""
+    grid = (size[0] // GRID_STRIDE, size[1] // GRID_STRIDE)
+    return feature if tuple(feature.shape[-2:]) == grid else upsample(feature, grid)
 
 
 ARCHITECTURES: Final = MappingProxyType[str, type[SharedFpn | SeparateDecoders]](

@@ -7,6 +7,9 @@ from typing import Final
 import timm
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
+
+from shared_encoder_perception.structures import Size
 
 STRIDES: Final = (4, 8, 16, 32)
 PROVEN: Final = (
@@ -55,8 +58,15 @@ class Encoder(nn.Module):
         self.register_buffer("mean", torch.tensor(MEAN_RGB).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(STD_RGB).view(1, 3, 1, 1), persistent=False)
 
-    def forward(self, images: Tensor) -> list[Tensor]:
-        """uint8 (N, H, W, 3) BGR to (N, ``channels[i]``, H / s, W / s), s = ``STRIDES[i]``."""
+    def forward(self, images: Tensor, size: Size) -> list[Tensor]:
+        """uint8 (N, H, W, 3) BGR to (N, ``channels[i]``, h / s, w / s), s = ``STRIDES[i]``.
+
+        Args:
+            images: Of any size.
+            size: ``(h, w)`` at which they are looked at.
+        """
         rgb = images.permute(0, 3, 1, 2).flip(1).float()
+        if tuple(rgb.shape[-2:]) != tuple(size):
+            rgb = functional.interpolate(rgb, size=size, mode="bilinear", align_corners=False)
         features = self.features((rgb - self.mean) / self.std)
         return [features[level] for level in self._levels]

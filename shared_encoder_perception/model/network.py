@@ -26,6 +26,9 @@ class NetworkConfig:
         head_channels: Hidden width of one lane head (of one branch of it in ``baseline``).
         attention: Self-attention on the coarsest features.
         aggregation: GANet's feature aggregation in front of the lane heads.
+        encoder_scale: Size of the picture that the encoder sees, relative to the input. Below 1 a
+            small encoder sees more of the road at once, for less work; answers keep the input's
+            grid.
     """
 
     encoder: str = "mobilenetv4_conv_small"
@@ -35,6 +38,7 @@ class NetworkConfig:
     head_channels: int = 32
     attention: bool = False
     aggregation: bool = False
+    encoder_scale: float = 1.0
 
 
 class PerceptionNetwork(nn.Module):
@@ -44,7 +48,8 @@ class PerceptionNetwork(nn.Module):
         """Build it.
 
         Raises:
-            ValueError: An unknown encoder or architecture, or channels that do not divide by 4.
+            ValueError: An unknown encoder or architecture, channels that do not divide by 4, or a
+                scale out of range.
         """
         super().__init__()
         if config.architecture not in ARCHITECTURES:
@@ -56,6 +61,8 @@ class PerceptionNetwork(nn.Module):
                 f"channels is {config.channels} and head_channels {config.head_channels}, "
                 "expected a positive multiple of 4 and a positive number"
             )
+        if not 0.1 <= config.encoder_scale <= 1.0:
+            raise ValueError(f"encoder_scale is {config.encoder_scale}, expected 0.1 to 1")
         self.config = config
         self.encoder = Encoder(config.encoder, config.pretrained)
         *finer, coarsest = self.encoder.channels
@@ -83,8 +90,14 @@ class PerceptionNetwork(nn.Module):
         """
         size = (images.shape[1], images.shape[2])
         check_input_size(size)
-        *finer, coarsest = self.encoder(images)
+        *finer, coarsest = self.encoder(images, self._seen(size))
         return self.decoder((*finer, self.attention(coarsest)), size)
+
+    def _seen(self, size: Size) -> Size:
+        """Size of what the encoder sees: the nearest one that it can halve five times."""
+        unit, scale = STRIDES[-1], self.config.encoder_scale
+        height, width = (max(round(side * scale / unit), 1) * unit for side in size)
+        return height, width
 
     def last_shared(self) -> nn.Parameter:
         """Return the weights of the last layer that every task uses (for gradient norms)."""
