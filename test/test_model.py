@@ -161,11 +161,15 @@ CHOICES = [
     *(NetworkConfig(architecture=name) for name in ARCHITECTURES if name != "shared_fpn"),
     NetworkConfig(attention=True, aggregation=True),
     NetworkConfig(architecture="baseline", attention=True, aggregation=True),
+    NetworkConfig(encoder_scale=0.6),
+    NetworkConfig(architecture="baseline", encoder_scale=0.5),
 ]
 
 
 @pytest.mark.parametrize(
-    "config", CHOICES, ids=lambda c: f"{c.encoder}-{c.architecture}-{c.attention:d}"
+    "config",
+    CHOICES,
+    ids=lambda c: f"{c.encoder}-{c.architecture}-{c.attention:d}-{c.encoder_scale}",
 )
 def test_every_choice_trains_exports_and_matches(config, tmp_path):
     torch.manual_seed(0)
@@ -185,6 +189,26 @@ def test_every_choice_trains_exports_and_matches(config, tmp_path):
     assert deviation.lanes < 1e-3
     assert deviation.mask <= 1
     assert deviation.small
+
+
+@pytest.mark.parametrize("architecture", list(ARCHITECTURES))
+def test_the_encoder_sees_a_smaller_picture_and_answers_keep_their_grid(architecture):
+    seen = []
+    network = PerceptionNetwork(NetworkConfig(architecture=architecture, encoder_scale=0.6)).eval()
+    network.encoder.features.register_forward_pre_hook(
+        lambda _, inputs: seen.append(tuple(inputs[0].shape[-2:]))
+    )
+    with torch.inference_mode():
+        logits = network(torch.zeros(1, 320, 800, 3, dtype=torch.uint8))
+    assert seen == [(192, 480)]
+    assert logits[LANE_LOGITS].shape == (1, 5, 5, 40, 100)
+    assert logits[MASK_LOGITS].shape == (1, 320, 800)
+
+
+@pytest.mark.parametrize("scale", [0.0, 1.5, float("nan")])
+def test_a_scale_that_makes_no_sense_is_refused(scale):
+    with pytest.raises(ValueError, match=r"encoder_scale is .*, expected 0\.1 to 1"):
+        PerceptionNetwork(NetworkConfig(encoder_scale=scale))
 
 
 def test_a_wrong_export_is_noticed(network, artifact):
