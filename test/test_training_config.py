@@ -42,7 +42,7 @@ def test_saved_and_read_again_is_the_same(tmp_path):
 @pytest.mark.parametrize(
     ("override", "message"),
     [
-        ("network.encodr=x", r"encodr.*Did you mean: 'encoder'.*network\.encodr"),
+        ("network.encodr=x", r"encodr.*Did you mean.*'encoder'.*network\.encodr"),
         ("data.train.0.pth=x", r"pth.*Did you mean: 'path'"),
         ("stages.0.steps=many", r"'many'.*Integer.*stages\[0\]\.steps"),
         ("loss.weighting=gradnrm", r"'gradnrm', expected one of .*gradnorm"),
@@ -50,6 +50,8 @@ def test_saved_and_read_again_is_the_same(tmp_path):
         ("stages.0.size=[300,800]", r"300x800.*use 288x800"),
         ("data.train.0.weight=0", r"weight of synthetic is 0"),
         ("data.val.0.count=0", r"worlds have no end"),
+        ("data.train.0.fold=test", r"fold is 'test', expected one of .*held_out"),
+        ("data.train.0.split_probability=2", r"split_probability is 2.0, expected 0 to 1"),
         ("ema=1", r"ema is 1"),
         ("steps", r"'steps' is no key=value"),
         ("seed=[", r"config: "),
@@ -70,7 +72,7 @@ def test_faults_of_a_file_name_it(tmp_path):
     with pytest.raises(ConfigError, match=r"no config .*mine\.yaml"):
         load_config(path)
     path.write_text("network: {encodr: x}\n")
-    with pytest.raises(ConfigError, match=r"mine\.yaml: .*Did you mean: 'encoder'"):
+    with pytest.raises(ConfigError, match=r"mine\.yaml: .*Did you mean.*'encoder'"):
         load_config(path)
     path.write_text("- a\n")
     with pytest.raises(ConfigError, match=r"mine\.yaml: expected keys"):
