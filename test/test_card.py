@@ -10,6 +10,12 @@ from shared_encoder_perception.evaluation.card import BEGIN, END, fill_in
 
 ROOT = Path(__file__).resolve().parent.parent
 MODELS = ROOT / "shared_encoder_perception" / "models"
+LINKS = {
+    "../shared_encoder_perception/models/": "",
+    "](data_card.md)": "](../../docs/data_card.md)",
+    "](../config/": "](../../config/",
+}
+"""In the documentation, and in the package."""
 
 
 def test_only_the_marked_part_is_replaced():
@@ -48,6 +54,7 @@ def test_the_command_measures_and_draws(tmp_path):
 def test_the_card_in_the_package_is_the_one_in_the_docs():
     shown = (ROOT / "docs" / "model_card.md").read_text()
     packed = (MODELS / "default.md").read_text()
-    assert packed == shown.replace("../shared_encoder_perception/models/", "").replace(
-        "](data_card.md)", "](../../docs/data_card.md)"
-    )
+    for here, there in LINKS.items():
+        assert here in shown
+        shown = shown.replace(here, there)
+    assert packed == shown

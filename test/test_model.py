@@ -161,8 +161,10 @@ CHOICES = [
     *(NetworkConfig(architecture=name) for name in ARCHITECTURES if name != "shared_fpn"),
     NetworkConfig(attention=True, aggregation=True),
     NetworkConfig(architecture="baseline", attention=True, aggregation=True),
-    NetworkConfig(encoder_scale=0.6),
-    NetworkConfig(architecture="baseline", encoder_scale=0.5),
+    NetworkConfig(
+        encoder_scale=0.8
+    ),  # sees 64x128: at less, one step of so small a picture is noise
+    NetworkConfig(architecture="baseline", encoder_scale=0.8),
 ]
 
 
