@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from shared_encoder_perception.spec import LaneCalibration
 
 _WITHIN: Final = np.clip(np.arange(256.0), 0.25, 254.75)
-MASK_LOGITS: Final = np.log(_WITHIN / (255.0 - _WITHIN))
+VALUE_LOGITS: Final = np.log(_WITHIN / (255.0 - _WITHIN))
 """(256,) float64: logit of the probability that each mask value stands for. 0 and 255 stand for
 what rounds to them, so that no pixel is certain."""
 
@@ -57,4 +57,4 @@ def mask_probability(
         bias: Likewise.
     """
     # tanh does not overflow.
-    return 0.5 + 0.5 * np.tanh(0.5 * (MASK_LOGITS / temperature + bias))
+    return 0.5 + 0.5 * np.tanh(0.5 * (VALUE_LOGITS / temperature + bias))

@@ -5,13 +5,16 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="the offline side needs torch: make test")
 
-from shared_encoder_perception.backends import load_backend
+import onnx
+
+from shared_encoder_perception.backends import DEFAULT_MODEL, load_backend
 from shared_encoder_perception.model.checkpoint import CheckpointError, save_network, take_over
 from shared_encoder_perception.model.network import NetworkConfig, PerceptionNetwork
 from shared_encoder_perception.spec import ModelSpec
 from shared_encoder_perception.training.config import load_config
-from shared_encoder_perception.training.export import compare, export_onnx
-from shared_encoder_perception.training.from_artifact import load_artifact
+from shared_encoder_perception.training.export import compare, export_onnx, replace_spec
+from shared_encoder_perception.training.from_artifact import NETWORK_KEY, load_artifact
+from shared_encoder_perception.training.synthetic import render_sample
 from shared_encoder_perception.training.train import first_network
 
 SIZE = (64, 160)
@@ -62,11 +65,53 @@ def test_its_norms_hold_the_statistics_of_the_pictures(network):
         assert torch.allclose(value, moving[name], atol=0.02 * value.abs().max().item())
 
 
-def test_another_network_is_refused(artifact):
-    with pytest.raises(CheckpointError, match="set `network` in the config"):
-        load_artifact(artifact, NetworkConfig(channels=32), torch.from_numpy(pictures(1)))
+def test_an_artifact_says_itself_what_it_was_built_from(tmp_path):
+    """The encoder's scale leaves no trace in the weights: guessed wrong, all answers change."""
+    torch.manual_seed(0)
+    path, size = tmp_path / "scaled.onnx", (64, 160)
+    scaled = PerceptionNetwork(NetworkConfig(encoder_scale=0.5, channels=32)).eval()
+    export_onnx(scaled, ModelSpec("scaled", "0", input_size=size), path)
+    replace_spec(path, ModelSpec("renamed", "1", input_size=size))
+    network = load_artifact(path, NetworkConfig(), torch.from_numpy(pictures(4)))
+    assert network.config == scaled.config
+    assert compare(network, load_backend(path), pictures(2, seed=9)).small
+
+
+def test_the_shipped_model_can_be_trained_on():
+    images = np.stack([render_sample(seed).image for seed in range(4)])
+    network = load_artifact(DEFAULT_MODEL, NetworkConfig(), torch.from_numpy(images))
+    assert compare(network, load_backend(DEFAULT_MODEL), images[:2]).small
+
+
+@pytest.fixture(scope="module")
+def silent(artifact, tmp_path_factory):
+    """An artifact from before artifacts said what they were built from."""
+    model = onnx.load(artifact)
+    kept = {entry.key: entry.value for entry in model.metadata_props if entry.key != NETWORK_KEY}
+    onnx.helper.set_model_props(model, kept)
+    path = tmp_path_factory.mktemp("silent") / "model.onnx"
+    onnx.save(model, path)
+    return path
+
+
+def test_an_artifact_that_does_not_say_it_is_taken_for_what_the_config_says(silent):
+    network = load_artifact(silent, NetworkConfig(), torch.from_numpy(pictures(4)))
+    assert compare(network, load_backend(silent), pictures(2, seed=9)).small
+
+
+def test_another_network_is_refused(silent):
+    with pytest.raises(CheckpointError, match="set `init_network` in the config"):
+        load_artifact(silent, NetworkConfig(channels=32), torch.from_numpy(pictures(1)))
     with pytest.raises(CheckpointError, match="not exported from this network"):
-        load_artifact(artifact, NetworkConfig(attention=True), torch.from_numpy(pictures(1)))
+        load_artifact(silent, NetworkConfig(attention=True), torch.from_numpy(pictures(1)))
+
+
+def test_a_network_of_another_version_is_named(artifact, tmp_path):
+    model = onnx.load(artifact)
+    onnx.helper.set_model_props(model, {NETWORK_KEY: '{"encoder": "resnet18", "wings": 2}'})
+    onnx.save(model, tmp_path / "model.onnx")
+    with pytest.raises(CheckpointError, match=r"this version does not know.*wings"):
+        load_artifact(tmp_path / "model.onnx", NetworkConfig(), torch.from_numpy(pictures(1)))
 
 
 @pytest.mark.parametrize("content", [None, b"no onnx"])
@@ -94,6 +139,15 @@ def test_networks_without_anything_in_common_are_refused():
     other = PerceptionNetwork(NetworkConfig(encoder="resnet18", architecture="baseline"))
     with pytest.raises(CheckpointError, match="start from the same encoder"):
         take_over(other, start)
+
+
+def test_what_differs_from_the_start_is_said(tmp_path, capsys):
+    path = tmp_path / "network.pt"
+    save_network(PerceptionNetwork(NetworkConfig(encoder_scale=0.5)), path)
+    first_network(load_config(None, [f"init={path}"]))
+    assert "encoder_scale is 0.5 there and 1.0 here" in capsys.readouterr().out
+    first_network(load_config(None, [f"init={path}", "network.encoder_scale=0.5"]))
+    assert capsys.readouterr().out == ""
 
 
 @pytest.mark.parametrize("suffix", ["onnx", "pt"])

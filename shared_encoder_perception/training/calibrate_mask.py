@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from shared_encoder_perception.confidence import MASK_LOGITS, mask_probability
+from shared_encoder_perception.confidence import VALUE_LOGITS, mask_probability
 
 TEMPERATURES: Final = (0.1, 10.0)
 MOST_BIAS: Final = 10.0
@@ -49,7 +49,7 @@ def fit_mask_calibration(masks: Mapping[str, NDArray[np.int64]]) -> tuple[float,
             bias = (below + above) / 2.0
             less = (mask_probability(grid, bias) * weight).sum(axis=1, keepdims=True) < drivable
             below, above = np.where(less, bias, below), np.where(less, above, bias)
-        logit = MASK_LOGITS / grid + bias
+        logit = VALUE_LOGITS / grid + bias
         loss = histogram[0] * np.logaddexp(0.0, logit) + histogram[1] * np.logaddexp(0.0, -logit)
         best = int(np.argmin(loss.sum(axis=1)))
         step = (high - low) / 64.0

@@ -142,7 +142,8 @@ class TrainConfig:
         stages: Picture sizes in order, small ones first.
         init: Checkpoint (``network.pt``) or exported artifact (``.onnx``) to start from; empty for
             random (or timm's) weights. Of another network the weights that fit are taken over.
-        init_network: What an artifact was built from; checkpoints know it themselves.
+        init_network: What an artifact from before 0.3.0 was built from; later ones say it, and
+            checkpoints too.
         weight_decay: Of AdamW, on convolution weights only.
         clip: Largest gradient norm.
         ema: Decay of the averaged weights, which are validated and kept; shortened for short

@@ -7,10 +7,11 @@ python -m shared_encoder_perception export runs/default --held-out DATA/train --
 from __future__ import annotations
 
 import argparse
+import json
 import math
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any, Final
@@ -46,6 +47,7 @@ from shared_encoder_perception.training.calibrate import (
     collect_events,
     learn_start_priors,
 )
+from shared_encoder_perception.training.from_artifact import NETWORK_KEY
 from shared_encoder_perception.training.held_out import held_out_frames
 from shared_encoder_perception.training.origin import read_origin
 from shared_encoder_perception.training.sample import Sample
@@ -63,7 +65,8 @@ MOST_DEVIATION: Final = 1e-3
 def export_onnx(network: PerceptionNetwork, spec: ModelSpec, path: Path) -> None:
     """Write ``network`` as an ONNX file that keeps ``spec``'s promise.
 
-    The batch axis is dynamic and weights are inside the file.
+    The batch axis is dynamic and weights are inside the file, which also says what the network was
+    built from, so that it can be trained on (``from_artifact``).
 
     Args:
         network: Trained network; put into inference mode.
@@ -84,7 +87,9 @@ def export_onnx(network: PerceptionNetwork, spec: ModelSpec, path: Path) -> None
     )
     if program is None:
         raise RuntimeError("torch.onnx.export returned no program")
-    _save(program.model_proto, spec, path)
+    model = program.model_proto
+    onnx.helper.set_model_props(model, {NETWORK_KEY: json.dumps(asdict(network.config))})
+    _save(model, spec, path)
 
 
 @dataclass(frozen=True)
@@ -136,9 +141,8 @@ def replace_spec(path: Path, spec: ModelSpec) -> None:
 
 def _save(model: onnx.ModelProto, spec: ModelSpec, path: Path) -> None:
     """Check and write a model; it appears under its name only when it is complete."""
-    del model.metadata_props[:]
-    entry = model.metadata_props.add()
-    entry.key, entry.value = METADATA_KEY, spec.to_json()
+    kept = {entry.key: entry.value for entry in model.metadata_props if entry.key == NETWORK_KEY}
+    onnx.helper.set_model_props(model, {**kept, METADATA_KEY: spec.to_json()})
     onnx.checker.check_model(model, full_check=True)
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(path.name + ".part")

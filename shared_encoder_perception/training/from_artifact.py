@@ -8,10 +8,11 @@ scales and shifts that undo them: the answers stay, and training finds normalise
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import onnx
 import torch
@@ -21,7 +22,10 @@ from torch import Tensor, nn
 from shared_encoder_perception.model.checkpoint import CheckpointError
 from shared_encoder_perception.model.network import NetworkConfig, PerceptionNetwork
 
-PREFIX = "network."
+NETWORK_KEY: Final = "shared_encoder_perception.network"
+"""Key of the network's configuration in an ONNX file's ``metadata_props``. The scale at which the
+encoder sees leaves no trace in the weights: whoever guesses it gets other answers unnoticed."""
+PREFIX: Final = "network."
 """Of the network's weights in an artifact: ``DeployWrapper`` holds it under that name."""
 
 
@@ -30,21 +34,22 @@ def load_artifact(path: Path, config: NetworkConfig, images: Tensor) -> Percepti
 
     Args:
         path: The ``.onnx`` file that ``export`` wrote.
-        config: What the artifact's network was built from.
+        config: What an artifact that does not say it was built from: those before 0.3.0.
         images: uint8 (N, H, W, 3) BGR, a few dozen pictures like those to be trained on.
 
     Raises:
-        CheckpointError: No ONNX file, or one whose weights do not fit ``config``.
+        CheckpointError: No ONNX file, or one whose weights do not fit its network.
     """
-    network = PerceptionNetwork(config).eval()
-    folded = _folded_weights(path)
+    model = _read(path)
+    network = PerceptionNetwork(_built_from(model, path) or config).eval()
+    folded = _folded_weights(model.graph)
     modules = dict(network.named_modules())
     convolutions = {n: m for n, m in modules.items() if isinstance(m, nn.Conv2d)}
     if convolutions.keys() != folded.keys():
         strange = sorted(convolutions.keys() ^ folded.keys())[:3]
         raise CheckpointError(
             f"{path} was not exported from this network: {strange} are in one of them only. "
-            "Set `network` in the config to what the artifact was built from; encoders with "
+            "Set `init_network` in the config to what the artifact was built from; encoders with "
             "parallel branches (repvgg) cannot be taken back"
         )
     norms = _following_norms(network, images[:1])
@@ -54,8 +59,8 @@ def load_artifact(path: Path, config: NetworkConfig, images: Tensor) -> Percepti
             if weight.shape != convolution.weight.shape:
                 raise CheckpointError(
                     f"{path}: {name} is {tuple(weight.shape)}, this network's is "
-                    f"{tuple(convolution.weight.shape)}: set `network` in the config to what the "
-                    "artifact was built from"
+                    f"{tuple(convolution.weight.shape)}: set `init_network` in the config to what "
+                    "the artifact was built from"
                 )
             convolution.weight.copy_(weight)
             norm = norms.get(name)
@@ -70,12 +75,30 @@ def load_artifact(path: Path, config: NetworkConfig, images: Tensor) -> Percepti
     return network
 
 
-def _folded_weights(path: Path) -> dict[str, tuple[Tensor, Tensor | None]]:
-    """Weight and bias of every convolution by its name in the network."""
+def _read(path: Path) -> onnx.ModelProto:
+    """Read an ONNX file."""
     try:
-        graph = onnx.load(path).graph
+        return onnx.load(path)
     except Exception as error:  # a missing file, or whatever protobuf makes of a foreign one
         raise CheckpointError(f"cannot read the artifact {path}: {error}") from None
+
+
+def _built_from(model: onnx.ModelProto, path: Path) -> NetworkConfig | None:
+    """What an artifact says its network was built from."""
+    said = {entry.key: entry.value for entry in model.metadata_props}.get(NETWORK_KEY)
+    if said is None:
+        return None
+    try:
+        return NetworkConfig(**{**json.loads(said), "pretrained": False})
+    except (ValueError, TypeError) as error:
+        raise CheckpointError(
+            f"{path} was built from a network that this version does not know ({error}): export it "
+            "again, or use the version that made it"
+        ) from None
+
+
+def _folded_weights(graph: onnx.GraphProto) -> dict[str, tuple[Tensor, Tensor | None]]:
+    """Weight and bias of every convolution by its name in the network."""
     values = {item.name: item for item in graph.initializer}
     found = {}
     for node in graph.node:

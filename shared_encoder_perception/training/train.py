@@ -14,7 +14,7 @@ import argparse
 import logging
 import os
 import warnings
-from dataclasses import replace
+from dataclasses import asdict
 from pathlib import Path
 
 import cv2
@@ -150,11 +150,14 @@ def first_network(config: TrainConfig) -> PerceptionNetwork:
         start = load_artifact(path, config.init_network, torch.from_numpy(np.stack(images)))
     else:
         start = load_network(path)
-    if replace(start.config, pretrained=False) == replace(config.network, pretrained=False):
+    there, here = asdict(start.config), asdict(config.network)
+    differ = [key for key in here if key != "pretrained" and there[key] != here[key]]
+    if not differ:
         return start
     network = PerceptionNetwork(config.network)
     taken = take_over(network, start)
-    print(f"init: {taken} of {len(network.state_dict())} tensors of {path} fit and are taken over")
+    how = ", ".join(f"{key} is {there[key]} there and {here[key]} here" for key in differ)
+    print(f"init: of {path}, {taken} of {len(network.state_dict())} tensors are taken over ({how})")
     return network
 
 
