@@ -74,11 +74,13 @@ class PerceptionNetwork(nn.Module):
             (*finer, coarsest), config.channels, config.head_channels, config.aggregation
         )
 
-    def forward(self, images: Tensor) -> dict[str, Tensor]:
+    def forward(self, images: Tensor, size: Size | None = None) -> dict[str, Tensor]:
         """Run the network.
 
         Args:
             images: uint8 (N, H, W, 3) BGR, [0, 255]; H and W multiples of 32.
+            size: ``(H, W)`` of the answers where the images are given in another one: coarse
+                pictures in training, when the encoder sees no more of them anyway.
 
         Returns:
             ``lane_logits`` float (N, 5, 5, H / 8, W / 8) in the order of ``spec.LANE_MAPS``: the
@@ -88,16 +90,10 @@ class PerceptionNetwork(nn.Module):
         Raises:
             ValueError: H or W is no multiple of 32.
         """
-        size = (images.shape[1], images.shape[2])
+        size = size or (images.shape[1], images.shape[2])
         check_input_size(size)
-        *finer, coarsest = self.encoder(images, self._seen(size))
+        *finer, coarsest = self.encoder(images, scaled_size(size, self.config.encoder_scale))
         return self.decoder((*finer, self.attention(coarsest)), size)
-
-    def _seen(self, size: Size) -> Size:
-        """Size of what the encoder sees: the nearest one that it can halve five times."""
-        unit, scale = STRIDES[-1], self.config.encoder_scale
-        height, width = (max(round(side * scale / unit), 1) * unit for side in size)
-        return height, width
 
     def last_shared(self) -> nn.Parameter:
         """Return the weights of the last layer that every task uses (for gradient norms)."""
@@ -116,6 +112,13 @@ class PerceptionNetwork(nn.Module):
         ]
 
 
+def scaled_size(size: Size, scale: float = 1.0) -> Size:
+    """Return the ``(height, width)`` nearest to ``scale`` times it that can be halved five times."""
+    unit = STRIDES[-1]
+    height, width = (max(round(side * scale / unit), 1) * unit for side in size)
+    return height, width
+
+
 def check_input_size(size: Size) -> None:
     """Refuse a ``(height, width)`` that the encoder cannot halve five times.
 
@@ -124,7 +127,7 @@ def check_input_size(size: Size) -> None:
     """
     unit = STRIDES[-1]
     if min(size) < unit or size[0] % unit or size[1] % unit:
-        height, width = (max(round(side / unit), 1) * unit for side in size)
+        height, width = scaled_size(size)
         raise ValueError(
             f"input size is {size[0]}x{size[1]} (height x width), expected multiples of {unit}: "
             f"use {height}x{width}"

@@ -11,7 +11,12 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
-from shared_encoder_perception.model.network import NetworkConfig, check_input_size
+from shared_encoder_perception.model.network import (
+    NetworkConfig,
+    check_input_size,
+    scaled_size,
+)
+from shared_encoder_perception.structures import Size
 from shared_encoder_perception.training.augment import AugmentConfig
 from shared_encoder_perception.training.distill import DistillConfig
 from shared_encoder_perception.training.losses import REGION_LOSSES
@@ -81,6 +86,9 @@ class StageConfig:
 
     Attributes:
         size: ``(height, width)`` of the network input, multiples of 32.
+        picture_scale: Size of the pictures loaded for training, relative to it. Where
+            ``network.encoder_scale`` is as small, the encoder sees the same, and loading costs
+            less; targets and validation keep ``size``.
         steps: Optimisation steps; one cosine cycle of the learning rate.
         learning_rate: Its peak.
         batch_size: Images per step, of all processes together.
@@ -90,6 +98,12 @@ class StageConfig:
     steps: int = 1000
     learning_rate: float = 2e-3
     batch_size: int = 16
+    picture_scale: float = 1.0
+
+    @property
+    def picture(self) -> Size:
+        """``(height, width)`` of the pictures trained on."""
+        return scaled_size(self.size, self.picture_scale)
 
 
 @dataclass(frozen=True)
@@ -100,11 +114,14 @@ class LossConfig:
         weighting: How tasks are balanced, a key of ``weighting.WEIGHTINGS``.
         weighting_learning_rate: For weights that are learned.
         mask_region: The mask's region loss, a key of ``losses.REGION_LOSSES``.
+        split_heat: Weight of the split lanes' heat maps relative to the others': few images show
+            one, so that their heads hear of a lane seldom.
     """
 
     weighting: str = "fixed"
     weighting_learning_rate: float = 5e-3
     mask_region: str = "dice"
+    split_heat: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -191,6 +208,8 @@ class TrainConfig:
         _expect(bool(self.data.train), "data.train is empty, expected at least one set")
         for stage in self.stages:
             check_input_size(stage.size)
+            scale = stage.picture_scale
+            _expect(0.1 <= scale <= 1, f"picture_scale is {scale}, expected 0.1 to 1")
             _expect(stage.steps > 0 and stage.batch_size > 0, f"{stage}: steps and batch_size > 0")
         for data_set in (*self.data.train, *self.data.val):
             _expect(data_set.fold in FOLDS, f"fold is {data_set.fold!r}, expected one of {FOLDS}")
@@ -204,6 +223,7 @@ class TrainConfig:
         _expect(0 <= self.data.split_share <= 1, "data.split_share must be 0 to 1")
         _expect(self.checkpoint_every > 0, "checkpoint_every must be at least 1")
         _expect(0 <= self.ema < 1, f"ema is {self.ema}, expected 0 <= ema < 1")
+        _expect(self.loss.split_heat > 0, f"loss.split_heat is {self.loss.split_heat}, not > 0")
         own = WEIGHTINGS[self.loss.weighting].own_backward
         _expect(
             not (own and self.distill.teacher),

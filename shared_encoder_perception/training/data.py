@@ -27,7 +27,7 @@ from shared_encoder_perception.training.losses import Batch
 from shared_encoder_perception.training.sample import Sample
 from shared_encoder_perception.training.sets import SampleSet
 from shared_encoder_perception.training.targets import encode_lanes
-from shared_encoder_perception.training.view import View, view_sample
+from shared_encoder_perception.training.view import View, answer_at, view_sample
 
 STRIDE: Final = 8
 MOST_SHUFFLED: Final = 10_000_000
@@ -92,6 +92,7 @@ class TrainStream(IterableDataset[Batch]):
         self,
         mixture: Mixture,
         size: Size,
+        picture: Size,
         batch_size: int,
         steps: range,
         augmentation: AugmentConfig | None,
@@ -102,14 +103,16 @@ class TrainStream(IterableDataset[Batch]):
 
         Args:
             mixture: Order of the samples.
-            size: Of the network input.
+            size: Of the network input, for which targets are made.
+            picture: Size of the pictures.
             batch_size: Samples per step, of all processes together.
             steps: Which steps.
             augmentation: How samples are changed; ``None`` for not at all.
             rank: Number of this training process.
             processes: How many there are; each makes its share of every batch.
         """
-        self._mixture, self._size, self._steps = mixture, size, steps
+        self._mixture, self._steps = mixture, steps
+        self._size, self._picture = size, picture
         self._augmentation = augmentation
         if batch_size % processes:
             raise ValueError(
@@ -123,7 +126,8 @@ class TrainStream(IterableDataset[Batch]):
         own = self._steps[worker.id :: worker.num_workers] if worker else self._steps
         for step in own:
             first = step * self._batch_size
-            yield collate([to_item(self._view(first + at)) for at in self._positions])
+            views = (self._view(first + at) for at in self._positions)
+            yield collate([to_item(answer_at(view, self._size)) for view in views])
 
     def views(self) -> Iterator[View]:
         """Yield what is shown, sample by sample, before it becomes targets."""
@@ -135,7 +139,7 @@ class TrainStream(IterableDataset[Batch]):
         """Look at one sample."""
         chosen, index, seed = self._mixture.draw(position)
         sample, crop, _ = self._mixture.sets[chosen][index]
-        transform = fit(sample, self._size, crop)
+        transform = fit(sample, self._picture, crop)
         if self._augmentation is None:
             return view_sample(sample, transform)
         return augment(sample, transform, self._augmentation, seed)
@@ -157,7 +161,9 @@ def training_stream(
     )
     augmentation = None if config.data.overfit else config.augment
     steps = range(first_step, plan.steps)
-    return TrainStream(mixture, plan.size, plan.batch_size, steps, augmentation, rank, processes)
+    size, picture = plan.size, plan.picture
+    batch_size = plan.batch_size
+    return TrainStream(mixture, size, picture, batch_size, steps, augmentation, rank, processes)
 
 
 @dataclass(frozen=True, eq=False)
@@ -211,7 +217,7 @@ def fit(sample: Sample, size: Size, crop: Crop | None) -> ImageTransform:
 
 def to_item(view: View) -> Item:
     """Turn a view into the arrays of one entry of a ``Batch``."""
-    size = (view.image.shape[0], view.image.shape[1])
+    size = (view.mask.shape[0], view.mask.shape[1])
     targets = encode_lanes(view.lanes, size, STRIDE)
     confidence = [view.lane_weight.get(lane, 1.0) for lane in LaneId]
     known = targets.known * np.array(confidence, np.float32)

@@ -86,7 +86,8 @@ class Distiller:
         """
         self._teacher.to(batch.images.device)
         with torch.no_grad():
-            taught = {name: value.float() for name, value in self._teacher(batch.images).items()}
+            answers = self._teacher(batch.images, batch.size)
+            taught = {name: value.float() for name, value in answers.items()}
         lanes, teacher = logits[LANE_LOGITS].float(), taught[LANE_LOGITS]
         heat = torch.sigmoid(teacher[:, :, 0])
         believed = torch.maximum(batch.known, heat.amax(dim=(2, 3)))[..., None, None]

@@ -11,6 +11,7 @@ from torch import Tensor, distributed, nn
 from torch.nn import functional
 
 from shared_encoder_perception.model.architectures import LANE_LOGITS, MASK_LOGITS
+from shared_encoder_perception.structures import LaneId, Size
 from shared_encoder_perception.training.sample import MASK_DRIVABLE
 
 TASK_PARTS: Final = MappingProxyType(
@@ -38,7 +39,7 @@ class Batch(NamedTuple):
     """What one training step needs; N images, a grid of (h, w) cells.
 
     Attributes:
-        images: uint8 (N, H, W, 3) BGR.
+        images: uint8 (N, H, W, 3) BGR; of another size where pictures are loaded coarser.
         maps: float32 (N, 5, 5, h, w), offsets in cells.
         supervised: bool (N, 5, h, w), cells whose offsets are trained.
         known: float32 (N, 5), how much a head's label counts: 0 for a lane that nobody labelled, 1
@@ -54,6 +55,11 @@ class Batch(NamedTuple):
     mask: Tensor
     mask_weight: Tensor
 
+    @property
+    def size(self) -> Size:
+        """``(H, W)`` of the answers; the images may be coarser."""
+        return self.mask.shape[1], self.mask.shape[2]
+
 
 class Criterion(nn.Module):
     """All losses of the network.
@@ -62,11 +68,12 @@ class Criterion(nn.Module):
     that average their gradients do what one would do with all their images.
     """
 
-    def __init__(self, region: str = "dice") -> None:
+    def __init__(self, region: str = "dice", split_heat: float = 1.0) -> None:
         """Choose the mask's region loss.
 
         Args:
             region: A key of ``REGION_LOSSES``.
+            split_heat: Weight of the split lanes' heat maps relative to the others'.
 
         Raises:
             ValueError: An unknown name.
@@ -75,6 +82,8 @@ class Criterion(nn.Module):
         if region not in REGION_LOSSES:
             raise ValueError(f"unknown mask loss {region!r}: use one of {list(REGION_LOSSES)}")
         self._region = REGION_LOSSES[region]
+        heads = [split_heat if lane.is_split else 1.0 for lane in LaneId]
+        self.register_buffer("heads", torch.tensor(heads), persistent=False)
 
     def forward(self, logits: Mapping[str, Tensor], batch: Batch) -> dict[str, Tensor]:
         """Compute every loss.
@@ -96,7 +105,7 @@ class Criterion(nn.Module):
         mask, labelled = (batch.mask == MASK_DRIVABLE).float(), batch.mask_weight.float() / 255
         mask_logits = logits[MASK_LOGITS].float()
         parts = {
-            "heat": heat_loss(lanes[:, :, 0], batch.maps[:, :, 0], batch.known),
+            "heat": heat_loss(lanes[:, :, 0], batch.maps[:, :, 0], batch.known, self.heads),
             "position": masked_l1(lanes[:, :, 3:], batch.maps[:, :, 3:], where),
             "start": masked_l1(lanes[:, :, 1:3], batch.maps[:, :, 1:3] / grid, where),
             "mask_bce": masked_bce(mask_logits, mask, labelled),
@@ -117,17 +126,22 @@ def task_losses(parts: Mapping[str, Tensor]) -> dict[str, Tensor]:
     }
 
 
-def heat_loss(logits: Tensor, target: Tensor, known: Tensor) -> Tensor:
+def heat_loss(
+    logits: Tensor, target: Tensor, known: Tensor, heads: Tensor | None = None
+) -> Tensor:
     """Focal loss of each head, normalised per head, mean over the heads that anybody labelled.
 
     Args:
         logits: (N, 5, h, w) before the sigmoid.
         target: Same shape, [0, 1], exactly 1 on keypoints.
         known: (N, 5) weights from 0 to 1; an unknown head, 0, costs nothing.
+        heads: (5,) weights of the heads; ``None`` for 1.
     """
     cost = (focal(logits, target) * known[..., None, None]).sum(dim=(0, 2, 3))
     images = shared_count(known.sum(dim=0))
     per_head = cost / (images.clamp(min=1e-6) * TYPICAL_CELLS)
+    if heads is not None:
+        per_head = per_head * heads
     return per_head.sum() / (images > 0).sum().clamp(min=1)
 
 

@@ -48,11 +48,11 @@ class StageTraining(lightning.LightningModule):
         self._config, self._plan, self._index = config, config.stages[stage], stage
         self.network = network
         keep_depthwise_in_float32(network)
-        self._criterion = Criterion(config.loss.mask_region)
+        self._criterion = Criterion(config.loss.mask_region, config.loss.split_heat)
         self.weighting = make_weighting(config.loss.weighting)
         self._distiller = Distiller(config.distill) if config.distill.teacher else None
         self.automatic_optimization = not self.weighting.own_backward
-        self._train_sets = training_sets(config.data, stage, self._plan.size, config.seed)
+        self._train_sets = training_sets(config.data, stage, self._plan.picture, config.seed)
         self._val_sets = validation_sets(config.data, self._train_sets, self._plan.size)
         spec = replace(ModelSpec("training", "0"), input_size=self._plan.size)
         self._decoder, self._options = Decoder(spec), DecodeOptions.from_spec(spec)
@@ -82,7 +82,7 @@ class StageTraining(lightning.LightningModule):
 
     def training_step(self, batch: Batch, _: int) -> Tensor | None:
         """Take one step; every loss is logged by name."""
-        logits = self.network(batch.images)
+        logits = self.network(batch.images, batch.size)
         parts = self._criterion(logits, batch)
         taught = self._distiller(logits, batch) if self._distiller else {}
         values = {f"train/{name}": value.detach() for name, value in parts.items()}

@@ -68,5 +68,5 @@ def _training(args: argparse.Namespace) -> Iterator[View]:
 
     config = load_config(args.config, args.overrides)
     last = len(config.stages) - 1
-    sets = training_sets(config.data, last, config.stages[last].size, config.seed)
+    sets = training_sets(config.data, last, config.stages[last].picture, config.seed)
     return training_stream(config, last, sets).views()

@@ -57,7 +57,7 @@ def measure(config: TrainConfig, steps: int) -> tuple[float, float, float]:
     cv2.setNumThreads(1)
     avoid_crashes(config.network.encoder)
     stage = len(config.stages) - 1
-    sets = training_sets(config.data, stage, config.stages[stage].size, config.seed)
+    sets = training_sets(config.data, stage, config.stages[stage].picture, config.seed)
     batches: Iterator[Batch] = iter(
         loader(training_stream(config, stage, sets), config.machine.workers)
     )
@@ -90,7 +90,7 @@ class _Step:
         self._mixed = mixed
         if mixed:
             keep_depthwise_in_float32(self._network)
-        self._criterion = Criterion(config.loss.mask_region)
+        self._criterion = Criterion(config.loss.mask_region, config.loss.split_heat)
         self._optimizer = torch.optim.AdamW(self._network.parameters(), lr=1e-4)
 
     def __call__(self, batch: Batch) -> float:
@@ -98,7 +98,7 @@ class _Step:
         begin = perf_counter()
         self._optimizer.zero_grad()
         with torch.autocast("cpu", torch.bfloat16, enabled=self._mixed):
-            losses = self._criterion(self._network(batch.images), batch)
+            losses = self._criterion(self._network(batch.images, batch.size), batch)
         losses["total"].backward()
         self._optimizer.step()
         return perf_counter() - begin

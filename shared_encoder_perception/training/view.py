@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared_encoder_perception.preprocess import ImageTransform
-from shared_encoder_perception.structures import LaneId
+from shared_encoder_perception.structures import LaneId, Size
 from shared_encoder_perception.training.sample import MASK_IGNORE, Sample
 
 Lanes = Mapping[LaneId, NDArray | None]
@@ -49,6 +49,19 @@ def view_sample(sample: Sample, transform: ImageTransform) -> View:
         weight = np.minimum(weight, _resized(sample.mask_confidence, transform))
     image = transform.image_to_input(sample.image)
     return View(image, lanes, mask, weight, sample.lane_confidence)
+
+
+def answer_at(view: View, size: Size) -> View:
+    """Return the labels in pixels of an input of ``size``; the image stays as it is."""
+    transform = ImageTransform.fit((view.image.shape[0], view.image.shape[1]), size)
+    if transform.is_identity:
+        return view
+    lanes = {
+        lane: None if points is None else transform.points_to_input(points)
+        for lane, points in view.lanes.items()
+    }
+    mask, weight = (_resized(plane, transform) for plane in (view.mask, view.mask_weight))
+    return view._replace(lanes=lanes, mask=mask, mask_weight=weight)
 
 
 def _resized(mask: NDArray[np.uint8], transform: ImageTransform) -> NDArray[np.uint8]:
