@@ -83,7 +83,7 @@ lint: setup $(VENV)/test.stamp
 
 # ---- upkeep ---------------------------------------------------------------------------------------
 COMPILE := $(BIN)/uv pip compile -q --universal --python-version 3.10 --generate-hashes --no-emit-index-url --custom-compile-command "make lock"
-RUN := --extra ros --extra build
+RUN := --extra ros --extra build --extra openvino
 lock: $(VENV)/python.stamp
 	$(COMPILE) requirements/bootstrap.in -o requirements/bootstrap.txt
 	$(COMPILE) pyproject.toml $(RUN) -o requirements/run.txt

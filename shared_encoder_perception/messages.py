@@ -154,6 +154,7 @@ def model_info_message(spec: ModelSpec, info: BackendInfo, stamp: Any) -> ModelI
     message.mask_labels = list(MASK_VALUES.values())
     message.backend, message.backend_version = info.name, info.version
     message.device, message.precision = info.device, info.precision
+    message.threads, message.reason, message.fallback = info.threads, info.reason, info.fallback
     return message
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from time import perf_counter
 from typing import Any, Final
 
@@ -23,18 +23,16 @@ from rclpy.utilities import remove_ros_args
 from sensor_msgs.msg import CompressedImage, Image
 
 from shared_encoder_perception import parameters
-from shared_encoder_perception.backends import (
-    DEFAULT_MODEL,
-    Backend,
-    BackendError,
-    BackendOptions,
-    load_backend,
-)
+from shared_encoder_perception.artifact import ArtifactError
+from shared_encoder_perception.backends import BackendError, load_backend
+from shared_encoder_perception.diagnostics import Diagnostics
 from shared_encoder_perception.inputs import subscribe
+from shared_encoder_perception.loading import LoadBackend, describe, load_predictor
 from shared_encoder_perception.outputs import Outputs
 from shared_encoder_perception.predictor import Predictor
+from shared_encoder_perception.ros_logging import forward_log
 from shared_encoder_perception.ros_parameters import declare_parameters
-from shared_encoder_perception.spec import TASKS, SpecError
+from shared_encoder_perception.spec import SpecError
 from shared_encoder_perception.worker import PerceivedImage, Worker
 
 NODE_NAME: Final = "perception"
@@ -46,7 +44,6 @@ SIGNAL_PERIOD_S: Final = 0.2
 """Longest time until SIGINT or SIGTERM is noticed."""
 
 SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
-LoadBackend = Callable[[str, str, BackendOptions], Backend]
 
 
 class PerceptionNode(LifecycleNode):
@@ -69,7 +66,14 @@ class PerceptionNode(LifecycleNode):
         self._subscription: Any = None
         self._outputs: Outputs | None = None
         declare_parameters(self)
+        forward_log(self.get_logger())
+        self._diagnostics = Diagnostics(self)
         self.add_post_set_parameters_callback(self._apply_parameters)
+
+    @property
+    def builds_only(self) -> bool:
+        """Whether the node is to end when its engine is built."""
+        return bool(self._value("backend.build_only"))
 
     def start(self) -> bool:
         """Configure and activate if ``autostart`` says so.
@@ -77,6 +81,8 @@ class PerceptionNode(LifecycleNode):
         Returns:
             Whether the node is now in the state that was asked for.
         """
+        if self.builds_only:
+            return self.trigger_configure() == SUCCESS
         if not self._value("autostart"):
             name = self.get_fully_qualified_name()
             self.get_logger().warning(
@@ -98,18 +104,18 @@ class PerceptionNode(LifecycleNode):
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Load and warm up the model, and create the publishers."""
         try:
-            self._predictor = self._load_predictor()
+            self._predictor = load_predictor(self._value, self._load)
             self._outputs = Outputs(self, self._predictor)
-        except (BackendError, SpecError) as error:
+        except (BackendError, ArtifactError, SpecError) as error:
             return self._fail("configure", str(error))
         except Exception as error:  # engines and middleware raise unrelated types
             return self._fail("configure", f"{type(error).__name__}: {error}")
         self._apply_parameters([])
         spec, info = self._predictor.spec, self._predictor.backend.info
-        self.get_logger().info(
-            f"configured: model {spec.name} {spec.version} ({info.sha256[:12]}) on {info.name} "
-            f"{info.version}, {info.device}, {info.precision}"
-        )
+        self._diagnostics.set_model(spec, info)
+        self.get_logger().info(f"configured: {describe(spec, info)}")
+        if info.fallback:
+            self.get_logger().warning(f"fall-back: {info.fallback}")
         return super().on_configure(state)
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -157,23 +163,6 @@ class PerceptionNode(LifecycleNode):
         self.stop()
         return SUCCESS
 
-    def _load_predictor(self) -> Predictor:
-        """Load the model that the parameters name."""
-        options = BackendOptions(self._value("backend.device"), self._value("backend.threads"))
-        model = self._value("model.path") or str(DEFAULT_MODEL)
-        backend = self._load(model, self._value("backend.name"), options)
-        missing = [task for task in TASKS if task not in backend.spec.tasks]
-        if missing:
-            backend.close()
-            raise SpecError(
-                f"the model {model} does not answer {' and '.join(missing)}, only "
-                f"{' and '.join(backend.spec.tasks)}: this node needs one that answers "
-                f"{' and '.join(TASKS)}"
-            )
-        predictor = Predictor(backend)
-        predictor.warm_up()
-        return predictor
-
     def _stop_worker(self) -> None:
         """Unsubscribe, end the inference thread and say what it did."""
         if self._subscription is None or self._worker is None:
@@ -200,12 +189,14 @@ class PerceptionNode(LifecycleNode):
         if self._predictor is not None and not (self._worker and self._worker.is_alive):
             self._predictor.backend.close()
         self._predictor = self._outputs = self._worker = None
+        self._diagnostics.clear_model()
 
     def _fail(self, transition: str, reason: str) -> TransitionCallbackReturn:
         """Report why a transition is not possible and undo its first half."""
         self.get_logger().error(f"cannot {transition}: {_one_line(reason)}")
         if transition == "configure":
             self._release()
+            self._diagnostics.clear_model(_one_line(reason))
         return FAILURE
 
     def _receive(self, message: Image | CompressedImage) -> None:
@@ -256,7 +247,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.parse_args(remove_ros_args(command_line)[1:])
         rclpy.init(args=command_line, signal_handler_options=SignalHandlerOptions.NO)
         node = PerceptionNode()
-        return _spin(node) if node.start() else 1
+        if not node.start():
+            return 1
+        if node.builds_only:
+            node.get_logger().info("the engine is built; ending, as backend.build_only asks")
+            return 0
+        return _spin(node)
     except (KeyboardInterrupt, ExternalShutdownException):
         return 0
     except (ParameterException, RuntimeError) as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
 from time import perf_counter
@@ -19,7 +20,7 @@ STAGES = ("preprocess", "inference", "decode")
 
 
 class Predictor:
-    """Perceives one image at a time. The same object serves node, replay and evaluation.
+    """Perceives images. The same object serves node, replay and evaluation.
 
     Not safe for use by several threads at once; ``options`` may be replaced between images.
     """
@@ -49,22 +50,51 @@ class Predictor:
         Raises:
             ValueError: The image is not uint8 BGR, or the crop does not fit it.
         """
-        if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
-            raise ValueError(
-                f"image is {image.dtype} of shape {image.shape}, expected uint8 (H, W, 3) BGR"
-            )
+        return self.perceive_batch([image], [crop])[0]
+
+    def perceive_batch(
+        self, images: Sequence[NDArray[np.uint8]], crops: Sequence[Crop | None] | None = None
+    ) -> list[Perception]:
+        """Perceive several images in one inference, such as those of several cameras.
+
+        Args:
+            images: Each as for a single image; they may differ in size.
+            crops: One for each; ``None`` for the default ones.
+
+        Returns:
+            What each image alone would give. ``stage_ms`` holds the time of the whole batch: that
+            is how long each of them took.
+
+        Raises:
+            ValueError: An image is not uint8 BGR, or a crop does not fit.
+        """
+        for image in images:
+            if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
+                raise ValueError(
+                    f"image is {image.dtype} of shape {image.shape}, expected uint8 (H, W, 3) BGR"
+                )
         start = perf_counter()
-        transform = ImageTransform.fit((image.shape[0], image.shape[1]), self.spec.input_size, crop)
-        network_input = transform.image_to_input(image)
+        transforms = [
+            ImageTransform.fit((image.shape[0], image.shape[1]), self.spec.input_size, crop)
+            for image, crop in zip(images, crops or [None] * len(images), strict=True)
+        ]
+        inputs = [
+            transform.image_to_input(image)
+            for transform, image in zip(transforms, images, strict=True)
+        ]
+        batch = inputs[0][np.newaxis] if len(inputs) == 1 else np.stack(inputs)
         preprocessed = perf_counter()
-        outputs = self.backend.infer(network_input[np.newaxis])
+        outputs = self.backend.infer(batch)
         inferred = perf_counter()
-        perception = self._decoder(
-            {name: array[0] for name, array in outputs.items()}, transform, self.options
-        )
+        perceptions = [
+            self._decoder(
+                {name: array[index] for name, array in outputs.items()}, transform, self.options
+            )
+            for index, transform in enumerate(transforms)
+        ]
         times = (start, preprocessed, inferred, perf_counter())
         stage_ms = {
             stage: (end - begin) * 1e3
             for stage, (begin, end) in zip(STAGES, pairwise(times), strict=True)
         }
-        return replace(perception, stage_ms=stage_ms)
+        return [replace(perception, stage_ms=dict(stage_ms)) for perception in perceptions]

@@ -60,8 +60,8 @@ class Local:
             parameter_overrides=[Parameter(name, value=value) for name, value in values.items()],
         )
 
-    def _load(self, model: str, name: str, options: BackendOptions) -> FakeBackend:
-        self.backends.append(FakeBackend(load_backend(model, name, options)))
+    def _load(self, model: str, name: str, options: BackendOptions, sha256: str) -> FakeBackend:
+        self.backends.append(FakeBackend(load_backend(model, name, options, sha256)))
         return self.backends[-1]
 
     def close(self) -> None:

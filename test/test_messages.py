@@ -164,7 +164,11 @@ def test_mask(perception: Perception, header: Header) -> None:
 
 def test_model_info(header: Header) -> None:
     """ModelInfo tells the artifact, the contract and the engine."""
-    info = BackendInfo("onnxruntime", "1.2", "cpu", "fp32", "/models/road.onnx", "ff" * 32)
+    info = BackendInfo(
+        *("onnxruntime", "1.2", "cpu", "fp32", 3, "/models/road.onnx", "ff" * 32),
+        reason="CPU",
+        fallback="no GPU",
+    )
     message = over_the_wire(messages.model_info_message(SPEC, info, header.stamp))
     assert isinstance(message, ModelInfo)
     assert message.stamp == header.stamp
@@ -178,4 +182,5 @@ def test_model_info(header: Header) -> None:
     }
     engine = (message.backend, message.backend_version, message.device, message.precision)
     assert engine == ("onnxruntime", "1.2", "cpu", "fp32")
+    assert (message.threads, message.reason, message.fallback) == (3, "CPU", "no GPU")
     assert (message.source, message.sha256) == (info.source, info.sha256)

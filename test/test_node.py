@@ -54,8 +54,8 @@ def test_twenty_cycles_leave_nothing(models: SimpleNamespace) -> None:
     ("values", "reason"),
     [
         ({"model.path": "{lanes_only}"}, "does not answer drivable_surface, only lanes"),
-        ({"backend.device": "gpu"}, "runs on device 'cpu' only"),
-        ({"model.path": __file__}, "not a model that ONNX Runtime can load"),
+        ({"backend.device": "gpu"}, "device is 'gpu', expected auto, cpu, cuda"),
+        ({"model.path": __file__}, "is not an ONNX model, or cut off"),
     ],
 )
 def test_configure_fails_and_can_be_repeated(

@@ -100,7 +100,7 @@ def test_allowed(name: str, value: Any) -> None:
         ("lanes.keypoint_threshold", math.nan, "is nan, expected 0 to 1"),
         ("lanes.confidence_threshold", math.inf, "is inf"),
         ("backend.threads", -1, "is -1, expected 1 to 256, or 0"),
-        ("backend.name", "magic", "is 'magic', expected onnxruntime"),
+        ("backend.name", "magic", "is 'magic', expected auto, onnxruntime"),
         ("input.transport", "h264", "is 'h264', expected raw, compressed"),
         ("input.crop", [0, 0, 800], "is [0, 0, 800], expected [x, y, width, height]"),
         ("input.crop", [0, 0, 1, 320], "is [0, 0, 1, 320]"),

@@ -1,58 +1,70 @@
-"""ONNX Runtime on the CPU: the embedded default."""
+"""ONNX Runtime: the embedded default on a CPU; CUDA and its TensorRT provider where they are."""
 
 from __future__ import annotations
 
 import os
+import tempfile
 from pathlib import Path
+from typing import Any, Final
 
 import numpy as np
+import onnx
 import onnxruntime as ort
 from numpy.typing import NDArray
 
-from shared_encoder_perception.backends import (
-    BackendError,
-    BackendInfo,
-    BackendOptions,
-    read_model_file,
-)
-from shared_encoder_perception.spec import INPUT_IMAGE, METADATA_KEY, ModelSpec, SpecError
+from shared_encoder_perception.artifact import FP16, FP32, INT8, Artifact
+from shared_encoder_perception.backends import AUTO, BackendError, BackendInfo, BackendOptions
+from shared_encoder_perception.backends.engine_cache import default_folder
+from shared_encoder_perception.backends.hardware import cores, gpus
+from shared_encoder_perception.spec import INPUT_IMAGE
 
-_ORT_TYPES = {"lanes": "tensor(float)", "mask": "tensor(uint8)"}
+PROVIDERS: Final = {
+    "cpu": "CPUExecutionProvider",
+    "cuda": "CUDAExecutionProvider",
+    "tensorrt": "TensorrtExecutionProvider",
+}
+"""Device -> provider."""
+QUANTISED: Final = ("QLinearConv", "ConvInteger")
+"""What convolutions of an int8 model become where the engine has kernels for them."""
 
 
 class OnnxRuntimeBackend:
-    """Runs an exported artifact with ONNX Runtime's CPU provider in fp32."""
+    """Runs an exported artifact with one of ONNX Runtime's providers."""
 
-    def __init__(self, model: Path, options: BackendOptions) -> None:
-        """Load ``model`` and check that the graph keeps its spec's promise.
+    def __init__(self, artifact: Artifact, options: BackendOptions) -> None:
+        """Start a session on the device that was asked for, and make sure that it runs there.
 
         Raises:
-            BackendError: Unreadable file, not an ONNX model, wrong device.
-            SpecError: No spec, or a graph that does not fit it.
+            BackendError: The provider is not there, or cannot run the model as asked.
         """
-        if options.device != "cpu":
-            raise BackendError(
-                f"backend 'onnxruntime' runs on device 'cpu' only, not {options.device!r}"
-            )
-        content, sha256 = read_model_file(model)
-        try:
-            self._session = ort.InferenceSession(
-                content, _session_options(options), providers=["CPUExecutionProvider"]
-            )
-        except Exception as error:  # ONNX Runtime raises its own unrelated types
-            first_line = str(error).splitlines()[0]
-            raise BackendError(
-                f"{model} is not a model that ONNX Runtime can load: {first_line}"
-            ) from None
-        self.spec = _read_spec(self._session, model)
-        _check_graph(self._session, self.spec, model)
+        device = _device(options)
+        precision = _precision(artifact, options, device)
+        session_options = _session_options(options)
+        with tempfile.TemporaryDirectory() as folder:
+            optimised = Path(folder) / "optimised.onnx"
+            if precision == INT8 and device == "cpu":
+                session_options.optimized_model_filepath = str(optimised)
+            self._session = _session(artifact, session_options, _providers(device, options))
+            used = self._session.get_providers()
+            if PROVIDERS[device.partition(":")[0]] not in used:
+                raise BackendError(
+                    f"ONNX Runtime could not start its provider for {device} and took {used[0]}: "
+                    "its libraries (CUDA, cuDNN, TensorRT) do not fit this build; see its log"
+                )
+            if optimised.exists() and not _has_quantised_convolutions(optimised):
+                raise BackendError(
+                    f"{artifact.source} is quantised, but ONNX Runtime {ort.__version__} runs its "
+                    "convolutions in fp32: use precision auto with an fp32 model, or OpenVINO"
+                )
+        self.spec = artifact.spec
         self.info = BackendInfo(
             name="onnxruntime",
             version=ort.__version__,
-            device=self._session.get_providers()[0].removesuffix("ExecutionProvider").lower(),
-            precision="fp32",
-            source=str(model),
-            sha256=sha256,
+            device=device,
+            precision=precision,
+            threads=self._session.get_session_options().intra_op_num_threads,
+            source=artifact.source,
+            sha256=artifact.sha256,
         )
         self._outputs = list(self.spec.output_shapes())
 
@@ -66,50 +78,93 @@ class OnnxRuntimeBackend:
         del self._session
 
 
+def _device(options: BackendOptions) -> str:
+    """Return the device to run on.
+
+    Raises:
+        BackendError: This build of ONNX Runtime, or this machine, does not have it.
+    """
+    there = ort.get_available_providers()
+    if options.device == AUTO:
+        return "cuda" if gpus() and PROVIDERS["cuda"] in there else "cpu"
+    kind = options.device.partition(":")[0]
+    if PROVIDERS[kind] not in there:
+        raise BackendError(
+            f"this build of ONNX Runtime has no provider for {options.device!r} (it has "
+            f"{', '.join(there)}): pip install onnxruntime-gpu instead of onnxruntime"
+        )
+    if kind != "cpu" and not gpus():
+        raise BackendError(
+            f"device {options.device!r} needs an NVIDIA GPU and its driver, and none is visible"
+        )
+    return options.device
+
+
+def _precision(artifact: Artifact, options: BackendOptions, device: str) -> str:
+    """Return the arithmetic that a session runs a model in: the model's own.
+
+    TensorRT's provider can also run an fp32 model in fp16.
+
+    Raises:
+        BackendError: Another one was asked for.
+    """
+    own = artifact.precision
+    asked = own if options.precision == AUTO else options.precision
+    if asked == own or (device == "tensorrt" and (own, asked) == (FP32, FP16)):
+        return asked
+    remedy = "quantise it first: python -m shared_encoder_perception quantize"
+    if asked != INT8:
+        remedy = f"use the backend openvino or tensorrt for {asked}, or leave precision to auto"
+    raise BackendError(
+        f"ONNX Runtime on {device} runs a model as it is written, {artifact.source} in {own}, "
+        f"not in {asked}: {remedy}"
+    )
+
+
+def _providers(device: str, options: BackendOptions) -> list[tuple[str, dict[str, Any]]]:
+    """Return the providers to start, with what they have to know; the last one takes the rest."""
+    kind, _, index = device.partition(":")
+    gpu = {"device_id": index or "0"}
+    if kind == "cpu":
+        return [(PROVIDERS["cpu"], {})]
+    # TF32 has the range of fp32 but not its precision, and would be on by default.
+    chosen = [(PROVIDERS["cuda"], {**gpu, "use_tf32": "0"}), (PROVIDERS["cpu"], {})]
+    if kind == "tensorrt":
+        folder = options.cache or default_folder()
+        cache = {"trt_engine_cache_enable": "1", "trt_engine_cache_path": str(folder)}
+        half = {"trt_fp16_enable": "1" if options.precision == FP16 else "0"}
+        chosen.insert(0, (PROVIDERS["tensorrt"], {**gpu, **cache, **half}))
+    return chosen
+
+
+def _session(
+    artifact: Artifact, session_options: ort.SessionOptions, providers: list[Any]
+) -> ort.InferenceSession:
+    """Start a session.
+
+    Raises:
+        BackendError: ONNX Runtime refuses the model.
+    """
+    try:
+        return ort.InferenceSession(artifact.content, session_options, providers=providers)
+    except Exception as error:  # ONNX Runtime raises its own unrelated types
+        reason = str(error).splitlines()[0]
+        raise BackendError(
+            f"{artifact.source} is not a model that ONNX Runtime can load: {reason}"
+        ) from None
+
+
 def _session_options(options: BackendOptions) -> ort.SessionOptions:
     """Translate our options; inference threads never spin while the node waits for an image."""
     session_options = ort.SessionOptions()
     session_options.log_severity_level = 3
-    session_options.intra_op_num_threads = options.threads or len(os.sched_getaffinity(0))
+    session_options.intra_op_num_threads = options.threads or cores()
     session_options.inter_op_num_threads = 1
     session_options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     return session_options
 
 
-def _read_spec(session: ort.InferenceSession, model: Path) -> ModelSpec:
-    """Return the spec in the model's metadata."""
-    metadata = session.get_modelmeta().custom_metadata_map
-    if METADATA_KEY not in metadata:
-        raise SpecError(
-            f"{model} carries no model spec (metadata key {METADATA_KEY!r}): "
-            "export it with `python -m shared_encoder_perception export`"
-        )
-    try:
-        return ModelSpec.from_json(metadata[METADATA_KEY])
-    except SpecError as error:
-        raise SpecError(f"{model}: {error}") from None
-
-
-def _check_graph(session: ort.InferenceSession, spec: ModelSpec, model: Path) -> None:
-    """Compare the graph's input and outputs with the spec."""
-    inputs = {item.name: item for item in session.get_inputs()}
-    expected = [*spec.input_size, 3]
-    if (
-        list(inputs) != [INPUT_IMAGE]
-        or inputs[INPUT_IMAGE].type != "tensor(uint8)"
-        or inputs[INPUT_IMAGE].shape[1:] != expected
-    ):
-        found = [(item.name, item.type, item.shape) for item in inputs.values()]
-        raise SpecError(
-            f"{model}: inputs are {found}, the spec promises one uint8 {INPUT_IMAGE!r} of "
-            f"(N, {', '.join(map(str, expected))})"
-        )
-    outputs = {item.name: item for item in session.get_outputs()}
-    for name, shape in spec.output_shapes().items():
-        item = outputs.get(name)
-        if item is None or item.type != _ORT_TYPES[name] or item.shape[1:] != list(shape[1:]):
-            actual = None if item is None else (item.type, item.shape)
-            raise SpecError(
-                f"{model}: output {name!r} is {actual}, the spec promises "
-                f"{_ORT_TYPES[name]} of {('N', *shape[1:])}"
-            )
+def _has_quantised_convolutions(path: Path) -> bool:
+    """Whether the graph that the engine made of a model multiplies integers."""
+    graph = onnx.load(os.fspath(path)).graph
+    return any(node.op_type in QUANTISED for node in graph.node)

@@ -65,7 +65,8 @@ class Encoder(nn.Module):
             images: Of any size.
             size: ``(h, w)`` at which they are looked at.
         """
-        rgb = images.permute(0, 3, 1, 2).flip(1).float()
+        # To float before anything else: TensorRT takes bytes into a cast only.
+        rgb = images.float().permute(0, 3, 1, 2).flip(1)
         if tuple(rgb.shape[-2:]) != tuple(size):
             rgb = functional.interpolate(rgb, size=size, mode="bilinear", align_corners=False)
         features = self.features((rgb - self.mean) / self.std)

@@ -113,7 +113,7 @@ class PerceptionNetwork(nn.Module):
 
 
 def scaled_size(size: Size, scale: float = 1.0) -> Size:
-    """Return the ``(height, width)`` nearest to ``scale`` times it that can be halved five times."""
+    """Return the size nearest to ``scale`` times ``size`` that can be halved five times."""
     unit = STRIDES[-1]
     height, width = (max(round(side * scale / unit), 1) * unit for side in size)
     return height, width

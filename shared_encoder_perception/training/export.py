@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import json
 import math
-import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from itertools import chain, islice
@@ -22,21 +21,21 @@ import torch
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from shared_encoder_perception.backends import Backend, load_backend
+from shared_encoder_perception.artifact import NETWORK_KEY, kept_metadata, write_artifact
+from shared_encoder_perception.backends import CHECKPOINT, Backend, load_backend
 from shared_encoder_perception.evaluation.evaluate import (
     SYNTHETIC,
     score,
     synthetic_frames,
     table,
 )
-from shared_encoder_perception.model.checkpoint import load_network
+from shared_encoder_perception.model.checkpoint import load_network, save_network
 from shared_encoder_perception.model.network import DeployWrapper, PerceptionNetwork
 from shared_encoder_perception.predictor import Predictor
 from shared_encoder_perception.preprocess import ImageTransform
 from shared_encoder_perception.sources import open_source
 from shared_encoder_perception.spec import (
     INPUT_IMAGE,
-    METADATA_KEY,
     OUTPUT_LANES,
     OUTPUT_MASK,
     ModelSpec,
@@ -47,7 +46,6 @@ from shared_encoder_perception.training.calibrate import (
     collect_events,
     learn_start_priors,
 )
-from shared_encoder_perception.training.from_artifact import NETWORK_KEY
 from shared_encoder_perception.training.held_out import held_out_frames
 from shared_encoder_perception.training.origin import read_origin
 from shared_encoder_perception.training.sample import Sample
@@ -88,8 +86,7 @@ def export_onnx(network: PerceptionNetwork, spec: ModelSpec, path: Path) -> None
     if program is None:
         raise RuntimeError("torch.onnx.export returned no program")
     model = program.model_proto
-    onnx.helper.set_model_props(model, {NETWORK_KEY: json.dumps(asdict(network.config))})
-    _save(model, spec, path)
+    write_artifact(model, spec, path, {NETWORK_KEY: json.dumps(asdict(network.config))})
 
 
 @dataclass(frozen=True)
@@ -136,18 +133,8 @@ def compare(
 
 def replace_spec(path: Path, spec: ModelSpec) -> None:
     """Give the ONNX file ``path`` another spec."""
-    _save(onnx.load(path), spec, path)
-
-
-def _save(model: onnx.ModelProto, spec: ModelSpec, path: Path) -> None:
-    """Check and write a model; it appears under its name only when it is complete."""
-    kept = {entry.key: entry.value for entry in model.metadata_props if entry.key == NETWORK_KEY}
-    onnx.helper.set_model_props(model, {**kept, METADATA_KEY: spec.to_json()})
-    onnx.checker.check_model(model, full_check=True)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.name + ".part")
-    part.write_bytes(model.SerializeToString())
-    os.replace(part, path)
+    model = onnx.load(path)
+    write_artifact(model, spec, path, kept_metadata(model))
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -213,8 +200,13 @@ def run(args: argparse.Namespace) -> int:
     frames = synthetic_frames(args.worlds, spec.input_size)
     scores = score(Predictor(load_backend(out)), tqdm(frames, total=args.worlds))
     print(table(scores))
-    replace_spec(out, replace(spec, scores=flatten(scores)))
-    print(f"model: {out} ({out.stat().st_size / 1e6:.1f} MB)")
+    spec = replace(spec, scores=flatten(scores))
+    replace_spec(out, spec)
+    save_network(network, out.with_suffix(CHECKPOINT), spec)
+    print(
+        f"model: {out} ({out.stat().st_size / 1e6:.1f} MB); for the backend torch: "
+        f"{out.with_suffix(CHECKPOINT)}"
+    )
     return 0
 
 

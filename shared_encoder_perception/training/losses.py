@@ -126,9 +126,7 @@ def task_losses(parts: Mapping[str, Tensor]) -> dict[str, Tensor]:
     }
 
 
-def heat_loss(
-    logits: Tensor, target: Tensor, known: Tensor, heads: Tensor | None = None
-) -> Tensor:
+def heat_loss(logits: Tensor, target: Tensor, known: Tensor, heads: Tensor | None = None) -> Tensor:
     """Focal loss of each head, normalised per head, mean over the heads that anybody labelled.
 
     Args:

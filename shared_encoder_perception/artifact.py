@@ -1,0 +1,271 @@
+"""The model artifact: one ``.onnx`` file with its ``ModelSpec``, read and checked for every engine.
+
+What an engine gets to see has been checked here: the file is whole, it is the one that was asked
+for, and its graph takes and gives what its spec promises.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import onnx
+from onnx import TensorProto
+
+from shared_encoder_perception.spec import (
+    INPUT_IMAGE,
+    METADATA_KEY,
+    OUTPUT_LANES,
+    OUTPUT_MASK,
+    ModelSpec,
+    SpecError,
+)
+
+CHECKSUM_KEY: Final = "shared_encoder_perception.sha256"
+"""Key of the checksum over graph and spec in an ONNX file's ``metadata_props``. It finds damage,
+not malice: who wants to be sure of the origin pins the file's own sha256."""
+
+FP32, FP16, BF16, INT8 = "fp32", "fp16", "bf16", "int8"
+"""Arithmetic that a graph is written for, and that an engine runs in."""
+
+NETWORK_KEY: Final = "shared_encoder_perception.network"
+"""Key of the network's configuration in an ONNX file's ``metadata_props``. The scale at which the
+encoder sees leaves no trace in the weights: whoever guesses it gets other answers unnoticed."""
+
+_TYPES: Final = {OUTPUT_LANES: TensorProto.FLOAT, OUTPUT_MASK: TensorProto.UINT8}
+_HALVES: Final = {TensorProto.FLOAT16: FP16, TensorProto.BFLOAT16: BF16}
+
+
+class ArtifactError(ValueError):
+    """A model file that cannot be used; the message says what to do."""
+
+
+@dataclass(frozen=True, eq=False)
+class Artifact:
+    """A model file that was read whole and found right.
+
+    Attributes:
+        source: Where it came from, as the user named it.
+        content: The file.
+        sha256: Of the file, lower-case hexadecimal.
+        spec: What it promises.
+        precision: Arithmetic that its graph is written for: ``int8`` when it was quantised,
+            ``fp16`` or ``bf16`` when its weights are half floats, otherwise ``fp32``.
+    """
+
+    source: str
+    content: bytes
+    sha256: str
+    spec: ModelSpec
+    precision: str
+
+
+def read_artifact(path: Path, sha256: str = "", source: str = "") -> Artifact:
+    """Read a model file.
+
+    Args:
+        path: The ``.onnx`` file.
+        sha256: What the file must have; empty for any.
+        source: What to call it in messages; its path by default.
+
+    Raises:
+        ArtifactError: Missing, unreadable, cut off, damaged or another file than was asked for.
+        SpecError: No spec, or a graph that does not keep its promise.
+    """
+    source = source or str(path)
+    content = read_file(path)
+    found = check_sha256(content, sha256, source)
+    model = parse(content, source)
+    spec = read_spec(model, source)
+    _check_checksum(model, source)
+    _check_graph(model.graph, spec, source)
+    return Artifact(source, content, found, spec, _precision(model.graph))
+
+
+def read_file(path: Path) -> bytes:
+    """Read a model file whole.
+
+    Raises:
+        ArtifactError: Missing, unreadable or empty.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise ArtifactError(
+            f"cannot read the model {path}: {error.strerror or error}; "
+            "give the path of an .onnx file written by this package's export"
+        ) from None
+    if not content:
+        raise ArtifactError(f"the model {path} is empty (0 bytes): copy or export it again")
+    return content
+
+
+def check_sha256(content: bytes, expected: str, source: str) -> str:
+    """Return the sha256 of ``content``.
+
+    Raises:
+        ArtifactError: It is not the one that was asked for.
+    """
+    found = hashlib.sha256(content).hexdigest()
+    if expected and found != expected.strip().lower():
+        raise ArtifactError(
+            f"{source} has the sha256 {found}, expected {expected}: it is damaged or another "
+            "model; fetch it again, or correct the pinned sha256"
+        )
+    return found
+
+
+def parse(content: bytes, source: str) -> onnx.ModelProto:
+    """Parse an ONNX file.
+
+    Raises:
+        ArtifactError: It is none, or its weights are in other files.
+    """
+    try:
+        model = onnx.load_model_from_string(content)
+    except Exception as error:  # protobuf's own types differ by its version
+        raise ArtifactError(
+            f"{source} is not an ONNX model, or cut off ({type(error).__name__}): copy or export "
+            "it again"
+        ) from None
+    if any(item.data_location == TensorProto.EXTERNAL for item in model.graph.initializer):
+        raise ArtifactError(
+            f"{source} keeps weights in other files: save it as one file "
+            "(onnx.save with save_as_external_data=False)"
+        )
+    return model
+
+
+def metadata(model: onnx.ModelProto) -> dict[str, str]:
+    """Return a model's ``metadata_props``."""
+    return {entry.key: entry.value for entry in model.metadata_props}
+
+
+def read_spec(model: onnx.ModelProto, source: str) -> ModelSpec:
+    """Return the spec in a model's metadata.
+
+    Raises:
+        SpecError: There is none, or a wrong one.
+    """
+    text = metadata(model).get(METADATA_KEY)
+    if text is None:
+        raise SpecError(
+            f"{source} carries no model spec (metadata key {METADATA_KEY!r}): "
+            "export it with `python -m shared_encoder_perception export`"
+        )
+    try:
+        return ModelSpec.from_json(text)
+    except SpecError as error:
+        raise SpecError(f"{source}: {error}") from None
+
+
+def write_artifact(
+    model: onnx.ModelProto, spec: ModelSpec, path: Path, extra: Mapping[str, str] | None = None
+) -> None:
+    """Give a model its spec and checksum and write it; it appears only when it is complete.
+
+    Args:
+        model: Changed in place. Of its metadata only what ``extra`` holds is kept.
+        spec: What it promises.
+        path: File to write; replaced if it exists.
+        extra: More metadata.
+
+    Raises:
+        onnx.checker.ValidationError: The model is not valid ONNX.
+    """
+    text = spec.to_json()
+    checksum = _checksum(model.graph, text)
+    properties = {**(extra or {}), METADATA_KEY: text, CHECKSUM_KEY: checksum}
+    onnx.helper.set_model_props(model, properties)
+    onnx.checker.check_model(model, full_check=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(path.name + ".part")
+    try:
+        part.write_bytes(model.SerializeToString())
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _checksum(graph: onnx.GraphProto, spec: str) -> str:
+    """Sha256 over graph and spec."""
+    return hashlib.sha256(graph.SerializeToString(deterministic=True) + spec.encode()).hexdigest()
+
+
+def _check_checksum(model: onnx.ModelProto, source: str) -> None:
+    """Refuse a model that is not what was written; those before 0.4.0 carry no checksum."""
+    properties = metadata(model)
+    expected = properties.get(CHECKSUM_KEY)
+    if expected not in (None, _checksum(model.graph, properties[METADATA_KEY])):
+        raise ArtifactError(
+            f"{source} is damaged: graph and spec do not have the checksum that they were written "
+            "with; copy or export it again"
+        )
+
+
+def _check_graph(graph: onnx.GraphProto, spec: ModelSpec, source: str) -> None:
+    """Compare the graph's input and outputs with the spec."""
+    inputs = [_signature(item) for item in graph.input]
+    image = (INPUT_IMAGE, TensorProto.UINT8, (*spec.input_size, 3))
+    if inputs != [image]:
+        raise SpecError(
+            f"{source}: inputs are {_words(inputs)}, the spec promises {_words([image])}"
+        )
+    outputs = {item.name: _signature(item) for item in graph.output}
+    for name, shape in spec.output_shapes().items():
+        promised = (name, _TYPES[name], tuple(shape[1:]))
+        if outputs.get(name) != promised:
+            found = _words([outputs[name]] if name in outputs else [])
+            raise SpecError(
+                f"{source}: output {name!r} is {found}, the spec promises {_words([promised])}"
+            )
+
+
+Signature = tuple[str, int, tuple[int | str, ...]]
+"""Name, element type and shape without the batch axis."""
+
+
+def _signature(item: onnx.ValueInfoProto) -> Signature:
+    """Say what a graph's input or output is."""
+    tensor = item.type.tensor_type
+    shape = tuple(axis.dim_param or axis.dim_value for axis in tensor.shape.dim)
+    return item.name, tensor.elem_type, shape[1:]
+
+
+def _words(items: list[Signature]) -> str:
+    """Name tensors for people."""
+    words = [
+        f"{name} {TensorProto.DataType.Name(kind).lower()} ({', '.join(map(str, ('N', *shape)))})"
+        for name, kind, shape in items
+    ]
+    return ", ".join(words) or "missing"
+
+
+def _precision(graph: onnx.GraphProto) -> str:
+    """Say what arithmetic a graph is written for."""
+    if any(node.op_type == "QuantizeLinear" for node in graph.node):
+        return INT8
+    for item in graph.initializer:
+        if item.data_type in _HALVES and len(item.dims) == 4:
+            return _HALVES[item.data_type]
+    return FP32
+
+
+def network_config(model: onnx.ModelProto) -> dict[str, Any] | None:
+    """Return what the network of a model was built from, where the model says it.
+
+    Raises:
+        ValueError: The entry is no JSON object.
+    """
+    text = metadata(model).get(NETWORK_KEY)
+    return None if text is None else dict(json.loads(text))
+
+
+def kept_metadata(model: onnx.ModelProto) -> dict[str, str]:
+    """Return what stays true of a model when it gets another spec or precision."""
+    return {key: text for key, text in metadata(model).items() if key == NETWORK_KEY}

@@ -1,0 +1,170 @@
+"""Engines built once: a folder of files that are trusted only as far as they prove what they are.
+
+An engine's file holds a header, which says what it was built from and by what, and the sha256 of
+what follows. A file of another model, version, device, precision or shape has another name; one
+that is damaged, cut off or was put there under a wrong name is built again and replaced.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from shared_encoder_perception.backends import BackendError
+
+MAGIC: Final = b"shared_encoder_perception engine 1\n"
+"""First line of an engine's file."""
+SUFFIX: Final = ".engine"
+READABLE: Final = 0o644
+"""Mode of its file: an engine built by root may be run by others."""
+PROGRESS_S: Final = 5.0
+"""Seconds between two lines that say that an engine is still being built."""
+
+_log = logging.getLogger(__name__)
+
+
+class EngineCache:
+    """Engines in a folder.
+
+    Attributes:
+        folder: Where they are.
+    """
+
+    def __init__(self, folder: Path | None = None) -> None:
+        """Use ``folder``, by default the user's cache; it is made when it is needed."""
+        self.folder = folder or default_folder()
+
+    def path(self, key: Mapping[str, str]) -> Path:
+        """Return the file of the engine that ``key`` describes."""
+        digest = hashlib.sha256(_header(key)).hexdigest()
+        return self.folder / f"{key.get('engine', 'engine')}-{digest[:32]}{SUFFIX}"
+
+    def load_or_build(self, key: Mapping[str, str], build: Callable[[], bytes]) -> bytes:
+        """Return an engine, built if need be.
+
+        Args:
+            key: Everything that it depends on: ``sha256`` of the model, ``engine`` and its
+                version, driver, device, precision, shapes.
+            build: Makes it; may take minutes.
+
+        Raises:
+            BackendError: The folder cannot be written; says so before the work where it can.
+        """
+        path = self.path(key)
+        found = self.read(key)
+        if found is not None:
+            return found
+        self._make_folder()
+        with progress(f"building the {key.get('engine', '')} engine for {path.name}"):
+            payload = build()
+        self.write(key, payload)
+        return payload
+
+    def read(self, key: Mapping[str, str]) -> bytes | None:
+        """Return an engine, or ``None`` where there is none that can be trusted."""
+        path = self.path(key)
+        try:
+            content = path.read_bytes()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            _log.warning("cannot read the engine %s (%s): built again", path, error.strerror)
+            return None
+        start = MAGIC + _header(key) + b"\n"
+        digest, payload = content[len(start) : len(start) + 64], content[len(start) + 65 :]
+        if not content.startswith(start) or hashlib.sha256(payload).hexdigest().encode() != digest:
+            _log.warning("the engine %s is damaged or foreign: built again", path)
+            return None
+        return payload
+
+    def write(self, key: Mapping[str, str], payload: bytes) -> None:
+        """Keep an engine; it appears under its name only when it is complete.
+
+        Raises:
+            BackendError: The folder cannot be written, or is full.
+        """
+        self._make_folder()
+        digest = hashlib.sha256(payload).hexdigest().encode()
+        content = b"\n".join((MAGIC + _header(key), digest, payload))
+        part: str | None = None
+        try:
+            handle, part = tempfile.mkstemp(prefix=".part-", dir=self.folder)
+            with os.fdopen(handle, "wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            os.chmod(part, READABLE)
+            os.replace(part, self.path(key))
+        except OSError as error:
+            if part is not None:
+                Path(part).unlink(missing_ok=True)
+            raise self._error(error) from None
+
+    def forget(self, key: Mapping[str, str]) -> None:
+        """Remove an engine that its runtime refused.
+
+        Raises:
+            BackendError: The folder cannot be written.
+        """
+        try:
+            self.path(key).unlink(missing_ok=True)
+        except OSError as error:
+            raise self._error(error) from None
+
+    def _make_folder(self) -> None:
+        """Make the folder, and find out early when it cannot be written."""
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise self._error(error) from None
+        if not os.access(self.folder, os.W_OK | os.X_OK):
+            raise self._error(PermissionError(13, "not writable"))
+
+    def _error(self, error: OSError) -> BackendError:
+        """Say what to do about a folder."""
+        return BackendError(
+            f"cannot write to the engine cache {self.folder}: {error.strerror or error}; give "
+            "another folder (node: parameter backend.cache, commands: --cache), or build the "
+            "engine beforehand with `python -m shared_encoder_perception build`"
+        )
+
+
+def default_folder() -> Path:
+    """Return the user's cache folder, by the XDG base directory specification."""
+    base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+    return Path(base) / "shared_encoder_perception" / "engines"
+
+
+@contextmanager
+def progress(what: str, period_s: float = PROGRESS_S) -> Iterator[None]:
+    """Say every few seconds that something still goes on, and how long it took if it said so."""
+    done, start = threading.Event(), time.monotonic()
+
+    def report() -> None:
+        while not done.wait(period_s):
+            _log.info("%s: %.0f s so far", what, time.monotonic() - start)
+
+    thread = threading.Thread(target=report, name="engine build progress", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
+    duration_s = time.monotonic() - start
+    if duration_s >= period_s:
+        _log.info("%s: done in %.0f s", what, duration_s)
+
+
+def _header(key: Mapping[str, str]) -> bytes:
+    """Write a key on one line, always in the same way."""
+    return json.dumps(dict(sorted(key.items()))).encode()
