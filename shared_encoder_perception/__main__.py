@@ -6,6 +6,7 @@ Commands are imported when they are chosen, so that none pays for another's libr
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 import sys
 from collections.abc import Sequence
@@ -17,6 +18,7 @@ COMMANDS: Final = {
     "predict": ("predict", "perceive images, a video or a bag; no ROS needed"),
     "evaluate": ("evaluation.evaluate", "score a model on labelled images"),
     "benchmark": ("benchmark", "measure the stages of the predictor and of the node"),
+    "build": ("build_engine", "build and cache an engine ahead of time"),
     "card": ("evaluation.card", "measure a model and fill in the tables of its card"),
     "dataset": ("training.dataset", "convert, check, merge, count and view data sets"),
     "sheet": ("training.sheet", "draw what training sees: rendered worlds, or a config's samples"),
@@ -80,6 +82,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--debug", action="store_true", help="show where an error came from")
     module.add_arguments(parser)
     args = _parse(parser, rest)
+    logging.basicConfig(format="%(message)s")
+    logging.getLogger(PACKAGE).setLevel(logging.INFO)
     try:
         return int(module.run(args))
     except KeyboardInterrupt:

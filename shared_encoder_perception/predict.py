@@ -30,12 +30,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
-from shared_encoder_perception.backends import (
-    BACKENDS,
-    DEFAULT_MODEL,
-    BackendOptions,
-    load_backend,
-)
+from shared_encoder_perception.engine_options import add_engine_options, load_engine
 from shared_encoder_perception.predictor import STAGES, Predictor
 from shared_encoder_perception.preprocess import Crop
 from shared_encoder_perception.sources import Frame, Source, open_source
@@ -53,9 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--input", type=Path, required=True, help="image folder, frames.jsonl, video or rosbag2"
     )
     parser.add_argument("--out", type=Path, required=True, help="folder for the results")
-    parser.add_argument("--model", type=Path, default=DEFAULT_MODEL, help="ONNX artifact")
-    parser.add_argument("--backend", choices=sorted(BACKENDS), default="onnxruntime")
-    parser.add_argument("--threads", type=int, default=0, help="0 = as many as there are")
+    add_engine_options(parser)
     parser.add_argument(
         "--crop", type=parse_crop, metavar="X,Y,W,H", help="unless the frames.jsonl has one"
     )
@@ -79,14 +72,11 @@ def run(args: argparse.Namespace) -> int:
     """Perceive all images of the source."""
     if args.limit is not None and args.limit < 1:
         raise ValueError(f"--limit is {args.limit}, expected at least 1")
-    if args.threads < 0:
-        raise ValueError(f"--threads is {args.threads}, expected 0 or more")
     result = args.out / RESULT
     if result.exists() and not args.force:
         raise ValueError(f"{result} exists: choose another --out, or replace it with --force")
     source = open_source(args.input, args.topic)
-    backend = load_backend(args.model, args.backend, BackendOptions(threads=args.threads))
-    predictor = Predictor(backend)
+    predictor = Predictor(load_engine(args))
     predictor.warm_up()
     args.out.mkdir(parents=True, exist_ok=True)
     remove_result(result)

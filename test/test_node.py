@@ -170,7 +170,7 @@ def test_compressed_transport(models: SimpleNamespace) -> None:
             peer.settle(message)
             answer = peer.ask(message)
     assert all(output.header == message.header for output in answer.values())
-    predictor = Predictor(load_backend(models.tiny))
+    predictor = Predictor(load_backend(models.tiny, "auto"))
     ros.assert_equal(answer, predictor(to_bgr(message), crop_of(crop)))
 
 

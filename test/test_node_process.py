@@ -29,7 +29,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
 @pytest.fixture
 def predictor(models: SimpleNamespace) -> Predictor:
     """The tiny model without ROS."""
-    return Predictor(load_backend(models.tiny))
+    return Predictor(load_backend(models.tiny, "auto"))
 
 
 @pytest.fixture(scope="module")
@@ -179,7 +179,7 @@ def test_parameter_is_refused_with_reason(
 def test_default_model_exactly_and_sigterm(tmp_path: Path) -> None:
     """The shipped model says the same in the node and outside it; SIGTERM ends in peace."""
     namespace = ros.new_namespace()
-    predictor = Predictor(load_backend(DEFAULT_MODEL))
+    predictor = Predictor(load_backend(DEFAULT_MODEL, "auto"))
     # Low thresholds: also an image without a road shall give lines to compare.
     predictor.options = decode_options(predictor.spec, 0.01, 0.0, -1.0)
     arguments = ["-p", "lanes.keypoint_threshold:=0.01", "-p", "lanes.confidence_threshold:=0.0"]

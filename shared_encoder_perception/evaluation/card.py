@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from tqdm import tqdm
 
-from shared_encoder_perception.backends import DEFAULT_MODEL, load_backend
+from shared_encoder_perception.engine_options import add_engine_options, load_engine
 from shared_encoder_perception.evaluation.evaluate import native_frames, score, synthetic_frames
 from shared_encoder_perception.evaluation.failures import WorstFrames
 from shared_encoder_perception.evaluation.metrics import LaneScore
@@ -36,7 +36,7 @@ Scores = Mapping[str, Mapping[str, Any]]
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("cards", type=Path, nargs="+", help="texts with marked tables")
-    parser.add_argument("--model", type=Path, default=DEFAULT_MODEL)
+    add_engine_options(parser, "onnxruntime")  # the same on every machine
     parser.add_argument("--labels", type=Path, help="frames.jsonl of a native data set")
     parser.add_argument("--worlds", type=int, default=WORLDS, help="rendered worlds to score on")
 
@@ -46,7 +46,7 @@ def run(args: argparse.Namespace) -> int:
     require_matplotlib()
     for card in args.cards:
         fill_in(card.read_text(encoding="utf-8"), "")  # before the work, not after it
-    predictor = Predictor(load_backend(args.model))
+    predictor = Predictor(load_engine(args))
     size = predictor.spec.input_size
     worst = WorstFrames(size)
     scores = score(
@@ -60,7 +60,8 @@ def run(args: argparse.Namespace) -> int:
         card.write_text(fill_in(card.read_text(encoding="utf-8"), tables(scores)), encoding="utf-8")
         print(f"card: {card}")
     for suffix, picture in (("reliability.png", plot(scores)), ("failures.jpg", worst.sheet())):
-        path = args.model.with_name(f"{args.model.stem}_{suffix}")
+        model = Path(args.model)
+        path = model.with_name(f"{model.stem}_{suffix}")
         write_picture(path, picture)
         print(f"picture: {path}")
     return 0

@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from tqdm import tqdm
 
-from shared_encoder_perception.backends import DEFAULT_MODEL, load_backend
+from shared_encoder_perception.engine_options import add_engine_options, load_engine
 from shared_encoder_perception.evaluation.failures import WorstFrames
 from shared_encoder_perception.evaluation.metrics import LaneScore
 from shared_encoder_perception.evaluation.reliability import plot, require_matplotlib
@@ -41,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--worst", type=Path, metavar="PICTURE", help="draw the worst frames of each source"
     )
-    parser.add_argument("--model", type=Path, default=DEFAULT_MODEL)
+    add_engine_options(parser, "onnxruntime")  # the same on every machine
     parser.add_argument("--out", type=Path, help="write the scores as JSON")
     parser.add_argument(
         "--reliability", type=Path, metavar="PNG", help="draw stated against true confidence"
@@ -52,7 +52,7 @@ def run(args: argparse.Namespace) -> int:
     """Score and print a table."""
     if args.reliability:
         require_matplotlib()  # before the work, not after it
-    predictor = Predictor(load_backend(args.model))
+    predictor = Predictor(load_engine(args))
     if args.labels:
         frames, total = native_frames(args.labels), sum(1 for _ in args.labels.open())
     else:
