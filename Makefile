@@ -85,7 +85,10 @@ lint: setup $(VENV)/test.stamp
 COMPILE := $(BIN)/uv pip compile -q --universal --python-version 3.10 --generate-hashes --no-emit-index-url --custom-compile-command "make lock"
 RUN := --extra ros --extra build --extra openvino
 lock: $(VENV)/python.stamp
+	@cp -p requirements/bootstrap.txt $(VENV)/bootstrap.before
 	$(COMPILE) requirements/bootstrap.in -o requirements/bootstrap.txt
+	@if cmp -s requirements/bootstrap.txt $(VENV)/bootstrap.before; then \
+	  touch -r $(VENV)/bootstrap.before requirements/bootstrap.txt; fi  # else .venv would start over
 	$(COMPILE) pyproject.toml $(RUN) -o requirements/run.txt
 	$(COMPILE) pyproject.toml $(RUN) --extra train --extra test --extra lint -c requirements/run.txt -o requirements/test.txt
 

@@ -19,7 +19,9 @@ from shared_encoder_perception.backends import (
 def add_engine_options(parser: argparse.ArgumentParser, backend: str = AUTO) -> None:
     """Declare the options; ``backend`` is the engine unless the user names one."""
     parser.add_argument(
-        "--model", default=str(DEFAULT_MODEL), help=".onnx artifact, or .pt for torch"
+        "--model",
+        default=str(DEFAULT_MODEL),
+        help=".onnx artifact, or .pt for torch: a path, or s3://, gs://, https://",
     )
     parser.add_argument("--sha256", default="", help="what the model file must have")
     parser.add_argument("--backend", choices=[AUTO, *BACKENDS], default=backend)

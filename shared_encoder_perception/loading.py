@@ -37,9 +37,10 @@ def load_predictor(value: Callable[[str], Any], load: LoadBackend) -> Predictor:
     backend = load(model, value("backend.name"), options, value("model.sha256"))
     missing = [task for task in TASKS if task not in backend.spec.tasks]
     if missing:
+        source = backend.info.source
         backend.close()
         raise SpecError(
-            f"the model {model} does not answer {' and '.join(missing)}, only "
+            f"the model {source} does not answer {' and '.join(missing)}, only "
             f"{' and '.join(backend.spec.tasks)}: this node needs one that answers "
             f"{' and '.join(TASKS)}"
         )

@@ -30,6 +30,7 @@ from shared_encoder_perception.inputs import subscribe
 from shared_encoder_perception.loading import LoadBackend, describe, load_predictor
 from shared_encoder_perception.outputs import Outputs
 from shared_encoder_perception.predictor import Predictor
+from shared_encoder_perception.remote import StoreError
 from shared_encoder_perception.ros_logging import forward_log
 from shared_encoder_perception.ros_parameters import declare_parameters
 from shared_encoder_perception.spec import SpecError
@@ -106,7 +107,7 @@ class PerceptionNode(LifecycleNode):
         try:
             self._predictor = load_predictor(self._value, self._load)
             self._outputs = Outputs(self, self._predictor)
-        except (BackendError, ArtifactError, SpecError) as error:
+        except (BackendError, ArtifactError, SpecError, StoreError) as error:
             return self._fail("configure", str(error))
         except Exception as error:  # engines and middleware raise unrelated types
             return self._fail("configure", f"{type(error).__name__}: {error}")

@@ -97,7 +97,10 @@ def _threshold(name: str, description: str) -> Parameter:
 PARAMETERS: Final = (
     Parameter("autostart", True, "Configure and activate at start, without a lifecycle manager."),
     Parameter(
-        "model.path", "", "Path of the .onnx model; empty = the one shipped inside the package."
+        "model.path",
+        "",
+        "Path or URL (s3://, gs://, https://) of the .onnx model; empty = the one shipped inside "
+        "the package.",
     ),
     Parameter(
         "model.sha256", "", "Sha256 that the model file must have; empty = any. Pin what you ship."

@@ -12,6 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared_encoder_perception.artifact import BF16, FP16, FP32, INT8, Artifact, read_artifact
+from shared_encoder_perception.model_store import fetch
+from shared_encoder_perception.remote import redact
 from shared_encoder_perception.spec import ModelSpec
 
 DEFAULT_MODEL: Final = Path(__file__).resolve().parent.parent / "models" / "default.onnx"
@@ -159,7 +161,8 @@ def load_backend(
     """Load ``model`` into an engine.
 
     Args:
-        model: An ``.onnx`` artifact, or a checkpoint (``.pt``) that ``export`` wrote.
+        model: An ``.onnx`` artifact, or a checkpoint (``.pt``) that ``export`` wrote: a path, or
+            the URL of a store; see ``model_store.fetch``.
         name: A key of ``BACKENDS``, or ``"auto"``: see ``choice``.
         options: How to run it.
         sha256: What the model file must have; empty for any.
@@ -167,6 +170,7 @@ def load_backend(
     Raises:
         BackendError: Unknown name, missing package, or an engine that cannot run the model as
             asked.
+        StoreError: A model that cannot be fetched.
         ArtifactError: A model file that cannot be read.
         SpecError: A model without a valid spec.
     """
@@ -175,7 +179,7 @@ def load_backend(
     options = options or BackendOptions()
     if name not in (*BACKENDS, AUTO):
         raise BackendError(f"unknown backend {name!r}: choose {AUTO} or one of {_known()}")
-    path, source = Path(model), str(model)
+    path, source = fetch(model, sha256), redact(str(model))
     if path.suffix == CHECKPOINT:
         if name not in (AUTO, "torch"):
             raise BackendError(

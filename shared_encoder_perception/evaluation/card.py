@@ -23,6 +23,7 @@ from shared_encoder_perception.evaluation.failures import WorstFrames
 from shared_encoder_perception.evaluation.metrics import LaneScore
 from shared_encoder_perception.evaluation.reliability import plot, require_matplotlib
 from shared_encoder_perception.predictor import Predictor
+from shared_encoder_perception.remote import local_path, redact
 from shared_encoder_perception.structures import LANE_NAMES
 from shared_encoder_perception.visualize import write_picture
 
@@ -44,6 +45,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Measure, then write."""
     require_matplotlib()
+    model = local_path(args.model)
+    if model is None:
+        raise ValueError(
+            f"the pictures are drawn beside the model, which cannot be at {redact(args.model)}: "
+            "download it, and give its path"
+        )
     for card in args.cards:
         fill_in(card.read_text(encoding="utf-8"), "")  # before the work, not after it
     predictor = Predictor(load_engine(args))
@@ -60,7 +67,6 @@ def run(args: argparse.Namespace) -> int:
         card.write_text(fill_in(card.read_text(encoding="utf-8"), tables(scores)), encoding="utf-8")
         print(f"card: {card}")
     for suffix, picture in (("reliability.png", plot(scores)), ("failures.jpg", worst.sheet())):
-        model = Path(args.model)
         path = model.with_name(f"{model.stem}_{suffix}")
         write_picture(path, picture)
         print(f"picture: {path}")

@@ -1,0 +1,1 @@
+"""What an image costs here: engines, models and other people's networks, measured in one run."""

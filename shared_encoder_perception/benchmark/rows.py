@@ -1,0 +1,58 @@
+"""Rows of the result: one combination, from what is known beforehand to what was measured."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from shared_encoder_perception.artifact import ArtifactError, parse, read_file
+from shared_encoder_perception.backends import CHECKPOINT
+from shared_encoder_perception.benchmark.combinations import Combination
+from shared_encoder_perception.benchmark.graph_cost import GraphCostError, count
+
+
+def new_row(combination: Combination) -> dict[str, Any]:
+    """Return the row of a combination that was not measured yet; see ``run`` for its keys."""
+    return {
+        "label": combination.label,
+        "name": combination.name,
+        "model": combination.model,
+        "engine": combination.engine,
+        "precision": combination.precision,
+        "threads": combination.threads,
+        "device": combination.device,
+        "peer": combination.peer,
+        "ran": False,
+        "reason": "",
+        "notes": [],
+        "cost": None,
+        "cold_start": None,
+        "stages": {},
+        "images_per_s": None,
+        "share_of_limit": None,
+    }
+
+
+def add_cost(row: dict[str, Any], combination: Combination) -> None:
+    """Count the model's parameters and work, or note why not."""
+    path = Path(combination.model)
+    if path.suffix == CHECKPOINT:
+        row["notes"].append("its work is not counted: a checkpoint has no graph")
+        return
+    try:
+        cost = count(parse(read_file(path), str(path)), combination.size)
+    except GraphCostError as error:
+        row["notes"].append(f"its work is not counted: {error}")
+        return
+    except ArtifactError:  # loading it says the same
+        return
+    row["cost"] = asdict(cost)
+    if cost.uncounted:
+        row["notes"].append(f"GMAC leaves out its {', '.join(cost.uncounted)}")
+
+
+def overhead(stages: Mapping[str, float]) -> dict[str, float]:
+    """Add to the node's stages what it adds to inference, in milliseconds."""
+    return {**stages, "overhead": stages["total"] - stages["inference"]}
