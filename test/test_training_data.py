@@ -13,7 +13,7 @@ from labelled_set import HEIGHT, WIDTH, record, write_records, write_set
 torch = pytest.importorskip("torch", reason="the offline side needs torch: make test")
 
 from shared_encoder_perception.structures import LaneId
-from shared_encoder_perception.training.config import DataConfig, SetConfig, load_config
+from shared_encoder_perception.training.config import load_config
 from shared_encoder_perception.training.data import (
     Mixture,
     ValidationStream,
@@ -21,6 +21,7 @@ from shared_encoder_perception.training.data import (
     to_item,
     training_stream,
 )
+from shared_encoder_perception.training.data_config import DataConfig, SetConfig
 from shared_encoder_perception.training.datasets import native
 from shared_encoder_perception.training.datasets.frame import LabelError
 from shared_encoder_perception.training.datasets.statistics import count

@@ -48,6 +48,8 @@ class TorchBackend:
         """
         self._device = _device(options)
         self._type = TYPES[_precision(artifact, options, self._device)]
+        # Otherwise "fp32" would be TF32 on a GPU: 10 bits of mantissa.
+        torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
         if options.threads:
             torch.set_num_threads(options.threads)
         elif self._device.type == "cpu":

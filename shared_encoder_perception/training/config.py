@@ -18,66 +18,14 @@ from shared_encoder_perception.model.network import (
 )
 from shared_encoder_perception.structures import Size
 from shared_encoder_perception.training.augment import AugmentConfig
+from shared_encoder_perception.training.data_config import FOLDS, SYNTHETIC, DataConfig
 from shared_encoder_perception.training.distill import DistillConfig
 from shared_encoder_perception.training.losses import REGION_LOSSES
-from shared_encoder_perception.training.synthetic import SPLIT_PROBABILITY
 from shared_encoder_perception.training.weighting import WEIGHTINGS
-
-SYNTHETIC = "synthetic"
-"""Value of ``SetConfig.path`` that stands for rendered worlds."""
-
-
-FOLDS = ("", "train", "held_out")
-"""Values of ``SetConfig.fold``."""
 
 
 class ConfigError(ValueError):
     """A config that cannot be used; the message says what to change."""
-
-
-@dataclass(frozen=True)
-class SetConfig:
-    """One data set of the mixture.
-
-    Attributes:
-        path: A native set (its folder, or its frames.jsonl), or ``synthetic``.
-        weight: Its share of the training images, relative to the other sets.
-        sources: Use only frames of these sources; empty for all.
-        count: Use only so many frames, spread evenly; worlds: how many different ones. 0 for all
-            (worlds: no end).
-        pseudo: Use labels that come from a teacher network.
-        fold: ``train`` leaves out every tenth frame by the hash of its name, ``held_out`` takes
-            only those, empty all: what weights, thresholds and calibration are chosen by must not
-            be what was trained on. Rendered worlds have seeds of their own for that.
-        split_probability: Chance that a rendered world has a lane that branches off within sight.
-    """
-
-    path: str = SYNTHETIC
-    weight: float = 1.0
-    sources: list[str] = field(default_factory=list)
-    count: int = 0
-    pseudo: bool = True
-    fold: str = ""
-    split_probability: float = SPLIT_PROBABILITY
-
-
-@dataclass(frozen=True)
-class DataConfig:
-    """What is trained on, and what is validated on.
-
-    Attributes:
-        train: The mixture.
-        val: Scored at every validation; teacher masks are not scored unless ``overfit``.
-        split_share: Share of the images drawn from frames that show a split lane, where a set
-            has any: class-balanced sampling.
-        overfit: Train and validate on this many frames of the training sets, without augmentation:
-            proves that the pipeline can learn. 0 for a real run.
-    """
-
-    train: list[SetConfig] = field(default_factory=lambda: [SetConfig()])
-    val: list[SetConfig] = field(default_factory=lambda: [SetConfig(count=64)])
-    split_share: float = 0.0
-    overfit: int = 0
 
 
 @dataclass(frozen=True)
@@ -92,6 +40,9 @@ class StageConfig:
         steps: Optimisation steps; one cosine cycle of the learning rate.
         learning_rate: Its peak.
         batch_size: Images per step, of all processes together.
+        replay: How often a loaded sample is trained on, in the mean. More than 1 is for GPUs, which
+            train faster than samples are made; see ``replay.Replay``.
+        replay_samples: Samples kept on the device for that.
     """
 
     size: tuple[int, int] = (320, 800)
@@ -99,6 +50,8 @@ class StageConfig:
     learning_rate: float = 2e-3
     batch_size: int = 16
     picture_scale: float = 1.0
+    replay: int = 1
+    replay_samples: int = 16384
 
     @property
     def picture(self) -> Size:
@@ -211,6 +164,12 @@ class TrainConfig:
             scale = stage.picture_scale
             _expect(0.1 <= scale <= 1, f"picture_scale is {scale}, expected 0.1 to 1")
             _expect(stage.steps > 0 and stage.batch_size > 0, f"{stage}: steps and batch_size > 0")
+            needed = stage.replay * stage.batch_size if stage.replay > 1 else 0
+            _expect(
+                stage.replay > 0 and stage.replay_samples >= needed,
+                f"replay is {stage.replay} with replay_samples {stage.replay_samples}, expected at "
+                f"least 1, and {needed}",
+            )
         for data_set in (*self.data.train, *self.data.val):
             _expect(data_set.fold in FOLDS, f"fold is {data_set.fold!r}, expected one of {FOLDS}")
             share = data_set.split_probability

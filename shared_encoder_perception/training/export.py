@@ -29,7 +29,11 @@ from shared_encoder_perception.evaluation.evaluate import (
     synthetic_frames,
     table,
 )
-from shared_encoder_perception.model.checkpoint import load_network, save_network
+from shared_encoder_perception.model.checkpoint import (
+    load_network,
+    read_network,
+    save_network,
+)
 from shared_encoder_perception.model.network import DeployWrapper, PerceptionNetwork
 from shared_encoder_perception.predictor import Predictor
 from shared_encoder_perception.preprocess import ImageTransform
@@ -135,6 +139,25 @@ def replace_spec(path: Path, spec: ModelSpec) -> None:
     """Give the ONNX file ``path`` another spec."""
     model = onnx.load(path)
     write_artifact(model, spec, path, kept_metadata(model))
+
+
+def export_checkpoint(path: Path, folder: Path) -> tuple[Path, Path]:
+    """Export a checkpoint, uncalibrated unless it has a spec already.
+
+    Args:
+        path: A run's folder, its network.pt, or what ``run`` wrote beside an export.
+        folder: Where the two files go.
+
+    Returns:
+        The ``.onnx`` file and the checkpoint with the same spec.
+    """
+    checkpoint = path / "network.pt" if path.is_dir() else path
+    network, text = read_network(checkpoint, str(checkpoint))
+    spec = ModelSpec.from_json(text) if text else ModelSpec(path.stem, "0")
+    exported, again = folder / "exported.onnx", folder / f"exported{CHECKPOINT}"
+    save_network(network, again, spec)
+    export_onnx(network, spec, exported)
+    return exported, again
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

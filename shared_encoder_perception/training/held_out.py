@@ -13,7 +13,7 @@ from shared_encoder_perception.evaluation.evaluate import Frame
 from shared_encoder_perception.preprocess import ImageTransform
 from shared_encoder_perception.structures import Size
 from shared_encoder_perception.training.augment import AugmentConfig, augment
-from shared_encoder_perception.training.config import SetConfig
+from shared_encoder_perception.training.data_config import SetConfig
 from shared_encoder_perception.training.look import EFFECTS
 from shared_encoder_perception.training.sample import Sample
 from shared_encoder_perception.training.sets import Entry, NativeSet

@@ -26,6 +26,7 @@ from shared_encoder_perception.training.data import (
 from shared_encoder_perception.training.distill import Distiller
 from shared_encoder_perception.training.losses import Batch, Criterion, task_losses
 from shared_encoder_perception.training.precision import keep_depthwise_in_float32
+from shared_encoder_perception.training.replay import Replay
 from shared_encoder_perception.training.sets import training_sets, validation_sets
 from shared_encoder_perception.training.weighting import make_weighting
 
@@ -47,7 +48,8 @@ class StageTraining(lightning.LightningModule):
         super().__init__()
         self._config, self._plan, self._index = config, config.stages[stage], stage
         self.network = network
-        keep_depthwise_in_float32(network)
+        if config.machine.accelerator == "cpu" or not torch.cuda.is_available():
+            keep_depthwise_in_float32(network)
         self._criterion = Criterion(config.loss.mask_region, config.loss.split_heat)
         self.weighting = make_weighting(config.loss.weighting)
         self._distiller = Distiller(config.distill) if config.distill.teacher else None
@@ -136,7 +138,12 @@ class StageTraining(lightning.LightningModule):
             self.global_rank,
             self.trainer.world_size,
         )
-        return loader(stream, self._config.machine.workers)
+        batches = loader(stream, self._config.machine.workers, self.device.type == "cuda")
+        plan = self._plan
+        if plan.replay == 1:
+            return batches
+        seed = hash((self._config.seed, self._index, self.global_step, self.global_rank))
+        return Replay(batches, self.device, plan.replay, plan.replay_samples, seed)
 
     # ---- validation ---------------------------------------------------------------------------
 

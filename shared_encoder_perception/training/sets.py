@@ -13,7 +13,7 @@ import numpy as np
 
 from shared_encoder_perception.preprocess import Crop
 from shared_encoder_perception.structures import LaneId, Size
-from shared_encoder_perception.training.config import SYNTHETIC, DataConfig, SetConfig
+from shared_encoder_perception.training.data_config import SYNTHETIC, DataConfig, SetConfig
 from shared_encoder_perception.training.datasets import native
 from shared_encoder_perception.training.datasets.frame import LabelError
 from shared_encoder_perception.training.sample import Sample

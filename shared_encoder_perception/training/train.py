@@ -67,6 +67,7 @@ def train_stage(
         strategy=machine.strategy,
         sync_batchnorm=machine.accelerator != "cpu" and not config.freeze_norm,
         precision=machine.precision,
+        benchmark=machine.accelerator != "cpu",  # all batches of a stage have one size
         max_steps=plan.steps,
         gradient_clip_val=config.clip if module.automatic_optimization else None,
         log_every_n_steps=10,

@@ -1,0 +1,58 @@
+"""What is trained on and validated on: part of ``TrainConfig``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from shared_encoder_perception.training.synthetic import SPLIT_PROBABILITY
+
+SYNTHETIC = "synthetic"
+"""Value of ``SetConfig.path`` that stands for rendered worlds."""
+
+FOLDS = ("", "train", "held_out")
+"""Values of ``SetConfig.fold``."""
+
+
+@dataclass(frozen=True)
+class SetConfig:
+    """One data set of the mixture.
+
+    Attributes:
+        path: A native set (its folder, or its frames.jsonl), or ``synthetic``.
+        weight: Its share of the training images, relative to the other sets.
+        sources: Use only frames of these sources; empty for all.
+        count: Use only so many frames, spread evenly; worlds: how many different ones. 0 for all
+            (worlds: no end).
+        pseudo: Use labels that come from a teacher network.
+        fold: ``train`` leaves out every tenth frame by the hash of its name, ``held_out`` takes
+            only those, empty all: what weights, thresholds and calibration are chosen by must not
+            be what was trained on. Rendered worlds have seeds of their own for that.
+        split_probability: Chance that a rendered world has a lane that branches off within sight.
+    """
+
+    path: str = SYNTHETIC
+    weight: float = 1.0
+    sources: list[str] = field(default_factory=list)
+    count: int = 0
+    pseudo: bool = True
+    fold: str = ""
+    split_probability: float = SPLIT_PROBABILITY
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """What is trained on, and what is validated on.
+
+    Attributes:
+        train: The mixture.
+        val: Scored at every validation; teacher masks are not scored unless ``overfit``.
+        split_share: Share of the images drawn from frames that show a split lane, where a set
+            has any: class-balanced sampling.
+        overfit: Train and validate on this many frames of the training sets, without augmentation:
+            proves that the pipeline can learn. 0 for a real run.
+    """
+
+    train: list[SetConfig] = field(default_factory=lambda: [SetConfig()])
+    val: list[SetConfig] = field(default_factory=lambda: [SetConfig(count=64)])
+    split_share: float = 0.0
+    overfit: int = 0
