@@ -3,6 +3,7 @@
 #   make demo    the main job: a drive through a real ROS 2 node, with overlay video and summary;
 #                your own drive: VIDEO=drive.mp4 or IMAGES=folder or BAG=rosbag2
 #   make test    lint, types, tests (fetches torch)
+#   make test-tensorrt   the tests of TensorRT, by its wheel for RTX cards (225 MB more)
 #   make setup   only the environment: runtime packages and messages, no torch
 #   make lint    only ruff and mypy
 #   make lock    resolve the dependencies of pyproject.toml into requirements/*.txt again
@@ -20,7 +21,7 @@ unexport AMENT_PREFIX_PATH CMAKE_PREFIX_PATH COLCON_PREFIX_PATH PYTHONPATH PYTHO
 unexport ROS_DISTRO RMW_IMPLEMENTATION VIRTUAL_ENV
 unexport LD_LIBRARY_PATH _ROS_WHEELS_BOOTSTRAP_COMPLETE
 
-.PHONY: help setup demo test lint lock clean
+.PHONY: help setup demo test test-tensorrt lint lock clean
 help:
 	@sed -n 's/^#   //p' Makefile
 
@@ -76,6 +77,11 @@ demo: setup
 test: lint
 	@$(BIN)/python -m pytest
 
+# Parser and builder of TensorRT run without a GPU (225 MB more); the rest of its tests needs one.
+test-tensorrt: setup $(VENV)/test.stamp
+	$(call install,requirements/tensorrt.txt)
+	@$(BIN)/python -m pytest test/test_tensorrt.py test/test_tensorrt_graph.py test/test_tensorrt_plan.py test/test_cuda_memory.py
+
 lint: setup $(VENV)/test.stamp
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
@@ -91,6 +97,7 @@ lock: $(VENV)/python.stamp
 	  touch -r $(VENV)/bootstrap.before requirements/bootstrap.txt; fi  # else .venv would start over
 	$(COMPILE) pyproject.toml $(RUN) -o requirements/run.txt
 	$(COMPILE) pyproject.toml $(RUN) --extra train --extra test --extra lint -c requirements/run.txt -o requirements/test.txt
+	$(COMPILE) pyproject.toml --extra test-tensorrt -c requirements/test.txt -o requirements/tensorrt.txt
 
 clean:
 	rm -rf $(VENV) build install log demo_output

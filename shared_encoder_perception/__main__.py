@@ -19,6 +19,8 @@ COMMANDS: Final = {
     "evaluate": ("evaluation.evaluate", "score a model on labelled images"),
     "benchmark": ("benchmark.run", "measure engines, models and the node on this machine"),
     "build": ("build_engine", "build and cache an engine ahead of time"),
+    "compare": ("evaluation.compare", "hold engines and precisions against one another"),
+    "quantize": ("quantize", "make an int8 model of an fp32 one"),
     "card": ("evaluation.card", "measure a model and fill in the tables of its card"),
     "publish": ("publish", "put a model with its card and checksum into a store"),
     "dataset": ("training.dataset", "convert, check, merge, count and view data sets"),

@@ -15,6 +15,9 @@ from shared_encoder_perception.backends import (
     load_backend,
 )
 
+Choice = tuple[str, str]
+"""Engine and precision."""
+
 
 def add_engine_options(parser: argparse.ArgumentParser, backend: str = AUTO) -> None:
     """Declare the options; ``backend`` is the engine unless the user names one."""
@@ -52,3 +55,18 @@ def load_engine(args: argparse.Namespace) -> Backend:
     for note in filter(None, (info.reason, info.fallback)):
         print(f"engine: {info.name} {info.version}, {info.device}, {info.precision} ({note})")
     return backend
+
+
+def parse_engine(text: str) -> Choice:
+    """Read ``engine`` or ``engine:precision``.
+
+    Raises:
+        ValueError: There is no such engine or precision.
+    """
+    engine, _, precision = text.partition(":")
+    if engine not in BACKENDS or (precision or AUTO) not in PRECISIONS:
+        raise ValueError(
+            f"engine {text!r}: expected one of {', '.join(BACKENDS)}, alone or with one of "
+            f"{', '.join(PRECISIONS)}, as in openvino:bf16"
+        )
+    return engine, precision or AUTO

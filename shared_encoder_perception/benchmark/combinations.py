@@ -10,15 +10,13 @@ from pathlib import Path
 from typing import Final
 
 from shared_encoder_perception.artifact import BF16, FP32, INT8, ArtifactError, read_artifact
-from shared_encoder_perception.backends import AUTO, BACKENDS, CHECKPOINT, PRECISIONS
+from shared_encoder_perception.backends import AUTO, BACKENDS, CHECKPOINT
 from shared_encoder_perception.backends.hardware import cores, gpus
 from shared_encoder_perception.benchmark.peers import read_peer
 from shared_encoder_perception.benchmark.plain_graph import ENGINES
+from shared_encoder_perception.engine_options import Choice, parse_engine
 from shared_encoder_perception.spec import SpecError
 from shared_encoder_perception.structures import Size
-
-Choice = tuple[str, str]
-"""Engine and precision."""
 
 FALLBACK: Final[Choice] = ("onnxruntime", AUTO)
 """What peers run on when no chosen engine takes any graph."""
@@ -53,21 +51,6 @@ class Combination:
         """Return all of it in a few words."""
         precision = "" if self.precision == AUTO else f":{self.precision}"
         return f"{self.name} {self.engine}{precision} x{self.threads}"
-
-
-def parse_engine(text: str) -> Choice:
-    """Read ``engine`` or ``engine:precision``.
-
-    Raises:
-        ValueError: There is no such engine or precision.
-    """
-    engine, _, precision = text.partition(":")
-    if engine not in BACKENDS or (precision or AUTO) not in PRECISIONS:
-        raise ValueError(
-            f"engine {text!r}: expected one of {', '.join(BACKENDS)}, alone or with one of "
-            f"{', '.join(PRECISIONS)}, as in openvino:bf16"
-        )
-    return engine, precision or AUTO
 
 
 def parse_size(text: str) -> Size:

@@ -58,7 +58,7 @@ def lines(machine: dict[str, Any]) -> list[str]:
     half = (len(libraries) + 1) // 2
     shown = [
         f"machine    {board}{machine['cpu']}, {machine['cores']} cores",
-        f"governor   {machine['governor']}, highest clock {machine['max_mhz']} MHz, "
+        f"governor   {machine['governor']}, highest clock in MHz {machine['max_mhz']}, "
         f"load {machine['load']:.1f} at the start",
         f"GPU        {'; '.join(machine['gpus']) or 'none'}",
         f"system     {machine['system']}, Python {machine['python']}",
