@@ -17,10 +17,17 @@ from sensor_msgs.msg import Image
 
 from shared_encoder_perception import structures
 from shared_encoder_perception.backends import BackendInfo
+from shared_encoder_perception.counts import Counts
 from shared_encoder_perception.image_msg import fill_image
 from shared_encoder_perception.msg import LaneLine, LaneLineArray, ModelInfo
 from shared_encoder_perception.spec import ModelSpec
-from shared_encoder_perception.structures import DrivableMask, LaneId, LaneStatus, Perception
+from shared_encoder_perception.structures import (
+    DrivableMask,
+    GroundLine,
+    LaneId,
+    LaneStatus,
+    Perception,
+)
 
 MASK_VALUES = {0: "not_drivable", 255: "drivable"}
 """What the values of the mask image mean."""
@@ -52,19 +59,49 @@ def _lane_message(
     message.status = int(line.status)
     message.confidence = float(line.confidence)
     message.confidence_calibrated = bool(spec.confidence_calibrated)
-    # Nothing is tracked yet, so only a lane that is seen now has a known age.
-    message.coasting_time = 0.0 if line.status is LaneStatus.DETECTED else math.nan
+    message.track_id = int(line.track_id)
+    seen = line.status is LaneStatus.DETECTED
+    message.coasting_time = 0.0 if seen else float(line.coasting_s)
     message.image_height, message.image_width = (int(size) for size in perception.image_size)
     message.image_x = _floats(line.points_px[:, 0])
     message.image_y = _floats(line.points_px[:, 1])
     message.image_x_std = _floats(line.x_std_px)
     message.branch_index = int(line.branch_index)
-    message.ground_valid = False
-    message.polynomial_x_min = math.nan
-    message.polynomial_x_max = math.nan
-    message.polynomial_rmse = math.nan
+    _fill_ground(message, line.ground)
     message.model_version = model_version(spec)
     return message
+
+
+def _fill_ground(message: LaneLine, ground: GroundLine | None) -> None:
+    """Fill in the block of the ground geometry."""
+    message.ground_valid = ground is not None
+    if ground is None:
+        message.polynomial_x_min = message.polynomial_x_max = message.polynomial_rmse = math.nan
+        return
+    message.ground_frame_id = ground.frame_id
+    message.ground_x, message.ground_y, message.ground_z = map(_floats, ground.points_m.T)
+    message.ground_y_std = _floats(ground.y_std_m)
+    message.polynomial = array("d", ground.polynomial.tobytes())
+    message.polynomial_covariance = array("d", ground.covariance.tobytes())
+    message.polynomial_x_min, message.polynomial_x_max = map(float, ground.x_range_m)
+    message.polynomial_rmse = float(ground.rmse_m)
+
+
+def _ground_from_message(message: Any) -> GroundLine | None:
+    """Translate the block of the ground geometry back."""
+    if not message.ground_valid:
+        return None
+    points = (message.ground_x, message.ground_y, message.ground_z)
+    order = len(message.polynomial)
+    return GroundLine(
+        message.ground_frame_id,
+        np.stack([np.asarray(values, np.float32) for values in points], axis=-1),
+        np.asarray(message.ground_y_std, np.float32),
+        np.asarray(message.polynomial, np.float64),
+        np.asarray(message.polynomial_covariance, np.float64).reshape(order, order),
+        (float(message.polynomial_x_min), float(message.polynomial_x_max)),
+        float(message.polynomial_rmse),
+    )
 
 
 def lane_from_message(message: Any) -> structures.LaneLine:
@@ -87,25 +124,21 @@ def lane_from_message(message: Any) -> structures.LaneLine:
         np.stack((x, y), axis=-1),
         std if len(std) else np.full(len(x), np.nan, np.float32),
         int(message.branch_index),
+        _ground_from_message(message),
+        int(message.track_id),
+        float(message.coasting_time),
     )
 
 
 def array_message(
-    lanes: Sequence[LaneLine],
-    stage_ms: Mapping[str, float],
-    *,
-    sequence: int,
-    replaced: int,
-    rejected: int,
+    lanes: Sequence[LaneLine], stage_ms: Mapping[str, float], counts: Counts
 ) -> LaneLineArray:
     """Return the array of one image.
 
     Args:
         lanes: The image's five messages, in the order of ``LaneId``.
         stage_ms: Milliseconds of ``conversion``, ``preprocess``, ``inference`` and ``decode``.
-        sequence: Images perceived since activation, this one included.
-        replaced: Images replaced by newer ones since activation.
-        rejected: Images refused since activation.
+        counts: What became of the images since activation, this one included.
 
     Returns:
         The message without ``processing_ms``, which is known only when it is sent.
@@ -113,9 +146,11 @@ def array_message(
     message = LaneLineArray()
     message.header = lanes[0].header
     message.lanes = list(lanes)
-    message.sequence = int(sequence)
-    message.frames_replaced = int(replaced)
-    message.frames_rejected = int(rejected)
+    message.sequence = int(counts.perceived)
+    message.frames_received = int(counts.received)
+    message.frames_dropped = int(counts.dropped)
+    message.frames_replaced = int(counts.replaced)
+    message.frames_rejected = int(counts.rejected)
     message.conversion_ms = float(stage_ms["conversion"])
     message.preprocess_ms = float(stage_ms["preprocess"])
     message.inference_ms = float(stage_ms["inference"])

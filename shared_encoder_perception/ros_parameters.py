@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from rcl_interfaces.msg import (
@@ -12,7 +12,8 @@ from rcl_interfaces.msg import (
     SetParametersResult,
 )
 
-from shared_encoder_perception.parameters import BY_NAME, PARAMETERS, Parameter
+from shared_encoder_perception.parameter import Parameter
+from shared_encoder_perception.parameters import BY_NAME, PARAMETERS
 
 
 def declare_parameters(node: Any) -> None:
@@ -36,6 +37,28 @@ def _check(changes: Sequence[Any]) -> SetParametersResult:
         parameter = BY_NAME.get(change.name)
         if parameter is not None and (problem := parameter.problem(change.value)):
             return SetParametersResult(successful=False, reason=problem)
+    return SetParametersResult(successful=True)
+
+
+def check_together(
+    node: Any, changes: Sequence[Any], read: Callable[[Callable[[str], Any]], Any]
+) -> SetParametersResult:
+    """Refuse a set of changes that, with the values of all others, contradict each other.
+
+    Args:
+        node: The node, with every parameter declared.
+        changes: The parameters to be set.
+        read: Builds options from values by name; raises ``ValueError`` for what cannot be.
+    """
+    changed = {change.name: change.value for change in changes}
+
+    def value(name: str) -> Any:
+        return changed[name] if name in changed else node.get_parameter(name).value
+
+    try:
+        read(value)
+    except ValueError as error:
+        return SetParametersResult(successful=False, reason=str(error))
     return SetParametersResult(successful=True)
 
 

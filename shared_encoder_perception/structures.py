@@ -59,6 +59,50 @@ def _frozen(array: NDArray[Any], dtype: type) -> NDArray[Any]:
 
 
 @dataclass(frozen=True, eq=False)
+class GroundLine:
+    """A lane line on the road surface, in the vehicle frame: x forward, y left, z up, metres.
+
+    Attributes:
+        frame_id: Name of that frame, e.g. ``"base_link"``.
+        points_m: (N, 3) float32 ``(x, y, z)``, one for each point of the line in the image, in the
+            same order; NaN where that one does not meet the road surface in front of the vehicle.
+        y_std_m: (N,) float32 standard deviation of ``y``; NaN where unknown.
+        polynomial: (n,) float64, ascending: ``y(x) = sum_i polynomial[i] * x**i``. Empty when too
+            few points lie on the ground.
+        covariance: (n, n) float64 of ``polynomial``.
+        x_range_m: Lowest and highest ``x`` for which the polynomial holds; NaN without one.
+        rmse_m: Root mean square of ``y - y(x)`` over the points; NaN without a polynomial.
+    """
+
+    frame_id: str
+    points_m: NDArray[np.float32]
+    y_std_m: NDArray[np.float32]
+    polynomial: NDArray[np.float64]
+    covariance: NDArray[np.float64]
+    x_range_m: tuple[float, float] = (np.nan, np.nan)
+    rmse_m: float = np.nan
+
+    def __post_init__(self) -> None:
+        """Freeze the arrays and check that their shapes belong together."""
+        for name in ("points_m", "y_std_m"):
+            object.__setattr__(self, name, _frozen(getattr(self, name), np.float32))
+        for name in ("polynomial", "covariance"):
+            object.__setattr__(self, name, _frozen(getattr(self, name), np.float64))
+        count, order = len(self.points_m), len(self.polynomial)
+        shapes = {
+            "points_m": (count, 3),
+            "y_std_m": (count,),
+            "polynomial": (order,),
+            "covariance": (order, order),
+        }
+        for name, shape in shapes.items():
+            if getattr(self, name).shape != shape:
+                raise ValueError(f"{name} has shape {getattr(self, name).shape}, expected {shape}")
+        if not self.frame_id:
+            raise ValueError("frame_id is empty, expected the name of the vehicle's frame")
+
+
+@dataclass(frozen=True, eq=False)
 class LaneLine:
     """The centre line of one lane in the source image.
 
@@ -72,6 +116,9 @@ class LaneLine:
         x_std_px: (N,) float32 standard deviation of ``x`` in pixels; NaN where unknown.
         branch_index: For split lanes, index of the first point that has left the ego centre line;
             -1 where unknown or not a split.
+        ground: The line on the road surface; ``None`` without calibration.
+        track_id: 0 = not tracked; otherwise constant while one physical lane is followed.
+        coasting_s: Seconds since the lane was last seen, 0 when it is seen; NaN where unknown.
     """
 
     lane_id: LaneId
@@ -80,6 +127,9 @@ class LaneLine:
     points_px: NDArray[np.float32] = field(default_factory=lambda: np.zeros((0, 2), np.float32))
     x_std_px: NDArray[np.float32] = field(default_factory=lambda: np.zeros(0, np.float32))
     branch_index: int = -1
+    ground: GroundLine | None = None
+    track_id: int = 0
+    coasting_s: float = np.nan
 
     def __post_init__(self) -> None:
         """Freeze the arrays and reject what no consumer could use."""
@@ -108,6 +158,11 @@ class LaneLine:
             raise ValueError(
                 f"{name}: branch_index is {self.branch_index}, expected -1 or an index into "
                 f"{len(points)} points"
+            )
+        if self.ground is not None and len(self.ground.points_m) != len(points):
+            raise ValueError(
+                f"{name}: {len(self.ground.points_m)} points on the ground, expected {len(points)} "
+                "as in the image"
             )
 
     @property
