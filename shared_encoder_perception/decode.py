@@ -164,11 +164,10 @@ class Decoder:
         variance = ((basis @ fit.covariance) * basis).sum(axis=-1)
         stride = self._spec.stride
         input_px = np.stack((u, v), axis=-1) * stride
-        height, width = self._spec.input_size
-        inside = ((input_px >= 0) & (input_px <= (width - 1, height - 1))).all(axis=-1)
+        inside = transform.covers(input_px)
         std_px = np.sqrt(np.maximum(variance, 0.0)) * stride / transform.scale[0]
         points_px = transform.points_to_image(input_px).astype(np.float32)
-        return points_px, std_px.astype(np.float32), np.asarray(inside)
+        return points_px, std_px.astype(np.float32), inside
 
 
 def _score(

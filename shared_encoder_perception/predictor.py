@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from shared_encoder_perception.backends import Backend
 from shared_encoder_perception.decode import DecodeOptions, Decoder
-from shared_encoder_perception.preprocess import Crop, ImageTransform
+from shared_encoder_perception.preprocess import STRETCH, Crop, ImageError, ImageTransform
 from shared_encoder_perception.structures import Perception
 
 STAGES = ("preprocess", "inference", "decode")
@@ -36,46 +36,54 @@ class Predictor:
         """Run once on a black image, so that the first real one is not the slow one."""
         self(np.zeros((*self.spec.input_size, 3), np.uint8))
 
-    def __call__(self, image: NDArray[np.uint8], crop: Crop | None = None) -> Perception:
+    def __call__(
+        self, image: NDArray[np.uint8], crop: Crop | None = None, resize: str = STRETCH
+    ) -> Perception:
         """Perceive ``image``.
 
         Args:
             image: (H, W, 3) uint8 BGR, [0, 255].
             crop: Part to use; by default the largest one of the model's aspect ratio, centred in
                 x and flush with the bottom.
+            resize: How it is brought to the network's size; see ``ImageTransform``. ``STRETCH`` is
+                what models are trained for.
 
         Returns:
             Lanes and mask in pixels of ``image``, with ``stage_ms`` for each of ``STAGES``.
 
         Raises:
-            ValueError: The image is not uint8 BGR, or the crop does not fit it.
+            ImageError: The image is not uint8 BGR, or the crop does not fit it.
         """
-        return self.perceive_batch([image], [crop])[0]
+        return self.perceive_batch([image], [crop], resize)[0]
 
     def perceive_batch(
-        self, images: Sequence[NDArray[np.uint8]], crops: Sequence[Crop | None] | None = None
+        self,
+        images: Sequence[NDArray[np.uint8]],
+        crops: Sequence[Crop | None] | None = None,
+        resize: str = STRETCH,
     ) -> list[Perception]:
         """Perceive several images in one inference, such as those of several cameras.
 
         Args:
             images: Each as for a single image; they may differ in size.
             crops: One for each; ``None`` for the default ones.
+            resize: As for a single image.
 
         Returns:
             What each image alone would give. ``stage_ms`` holds the time of the whole batch: that
             is how long each of them took.
 
         Raises:
-            ValueError: An image is not uint8 BGR, or a crop does not fit.
+            ImageError: An image is not uint8 BGR, or a crop does not fit.
         """
         for image in images:
             if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
-                raise ValueError(
+                raise ImageError(
                     f"image is {image.dtype} of shape {image.shape}, expected uint8 (H, W, 3) BGR"
                 )
         start = perf_counter()
         transforms = [
-            ImageTransform.fit((image.shape[0], image.shape[1]), self.spec.input_size, crop)
+            ImageTransform.fit((image.shape[0], image.shape[1]), self.spec.input_size, crop, resize)
             for image, crop in zip(images, crops or [None] * len(images), strict=True)
         ]
         inputs = [

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple
+from functools import cached_property
+from typing import Any, Final, NamedTuple
 
 import cv2
 import numpy as np
@@ -14,6 +16,18 @@ from shared_encoder_perception.structures import Size
 _AREA_BELOW = 0.5
 """Shrinking to less than half samples too few source pixels bilinearly: average areas instead."""
 
+STRETCH, LETTERBOX = "stretch", "letterbox"
+"""How a crop of another aspect ratio is brought to the network input: by scaling both axes on
+their own, or by one scale with bars where nothing is left."""
+RESIZES: Final = (STRETCH, LETTERBOX)
+
+PADDING: Final = 114
+"""Grey of the bars of a letterbox, near the mean of the images that encoders are trained on."""
+
+
+class ImageError(ValueError):
+    """An image that cannot be perceived as asked for; the text says why."""
+
 
 class Crop(NamedTuple):
     """A rectangle of the source image in whole pixels: ``x``, ``y`` of its top-left pixel."""
@@ -22,6 +36,10 @@ class Crop(NamedTuple):
     y: int
     width: int
     height: int
+
+
+CropRule = Callable[[Size], Crop]
+"""Chooses the crop by the image's ``(height, width)``; raises ``ImageError`` where it cannot."""
 
 
 def default_crop(image_size: Size, input_size: Size) -> Crop:
@@ -39,42 +57,94 @@ def default_crop(image_size: Size, input_size: Size) -> Crop:
     return Crop((width - crop_width) // 2, height - crop_height, crop_width, crop_height)
 
 
+def whole_crop(image_size: Size) -> Crop:
+    """Return the crop that leaves nothing out."""
+    return Crop(0, 0, image_size[1], image_size[0])
+
+
+def roi_crop(info: Any, image_size: Size) -> Crop:
+    """Return the region of interest of a CameraInfo, in pixels of an image of that camera.
+
+    Args:
+        info: ``sensor_msgs/CameraInfo`` of rclpy or rosbags. Its region counts the sensor's
+            pixels, which binning joins into those of the image. An empty one is the whole image.
+        image_size: ``(height, width)`` of the image: the full frame, or the region alone where
+            the driver has cut it out already.
+
+    Raises:
+        ImageError: The image is neither, or the region does not lie inside.
+    """
+    roi, binning = info.roi, (max(int(info.binning_x), 1), max(int(info.binning_y), 1))
+    full = int(info.width) // binning[0], int(info.height) // binning[1]
+    left, top = int(roi.x_offset) // binning[0], int(roi.y_offset) // binning[1]
+    width, height = int(roi.width) // binning[0], int(roi.height) // binning[1]
+    size = (image_size[1], image_size[0])
+    is_cut = (width, height) != (0, 0)
+    if is_cut and size == (width, height):
+        return whole_crop(image_size)
+    if size != full:
+        region = f" nor its region of interest of {width}x{height}" if is_cut else ""
+        raise ImageError(
+            f"image is {size[0]}x{size[1]} pixels, which is not the CameraInfo's {full[0]}x"
+            f"{full[1]}{region} (binning {binning[0]}x{binning[1]}): let both come from one camera"
+        )
+    return Crop(left, top, width, height) if is_cut else whole_crop(image_size)
+
+
 @dataclass(frozen=True)
 class ImageTransform:
-    """Crop, then stretch to the network input: one invertible map for image and points.
+    """Crop, then resize to the network input: one invertible map for image and points.
 
     Pixel centres are at integers on both sides, so a source pixel ``x`` lands on
-    ``(x - crop.x + 0.5) * scale - 0.5``, which is where ``cv2.resize`` puts it.
+    ``content.x + (x - crop.x + 0.5) * scale - 0.5``, which is where ``cv2.resize`` puts it.
 
     Attributes:
         image_size: ``(height, width)`` of the source image.
         crop: Part of the source image that is used.
         input_size: ``(height, width)`` of the network input.
+        resize: ``STRETCH`` fills the input; ``LETTERBOX`` keeps the crop's aspect ratio, centred in
+            x and flush with the bottom like ``default_crop``, and pads with grey.
     """
 
     image_size: Size
     crop: Crop
     input_size: Size
+    resize: str = STRETCH
 
     def __post_init__(self) -> None:
         """Refuse a crop that is empty or leaves the image."""
         (height, width), crop = self.image_size, self.crop
         inside = crop.x >= 0 and crop.y >= 0 and crop.width >= 2 and crop.height >= 2
         if not (inside and crop.x + crop.width <= width and crop.y + crop.height <= height):
-            raise ValueError(
+            raise ImageError(
                 f"crop [x, y, width, height] = {list(crop)} does not fit an image of "
                 f"{width}x{height} pixels: choose one that lies inside, at least 2x2"
             )
+        if self.resize not in RESIZES:
+            raise ValueError(f"resize is {self.resize!r}, expected one of {', '.join(RESIZES)}")
 
     @classmethod
-    def fit(cls, image_size: Size, input_size: Size, crop: Crop | None = None) -> ImageTransform:
+    def fit(
+        cls, image_size: Size, input_size: Size, crop: Crop | None = None, resize: str = STRETCH
+    ) -> ImageTransform:
         """Build the transform for an image, with ``default_crop`` unless ``crop`` is given."""
-        return cls(image_size, crop or default_crop(image_size, input_size), input_size)
+        return cls(image_size, crop or default_crop(image_size, input_size), input_size, resize)
+
+    @cached_property
+    def content(self) -> Crop:
+        """Part of the network input that shows the crop; the rest is padding."""
+        height, width = self.input_size
+        if self.resize == STRETCH:
+            return Crop(0, 0, width, height)
+        scale = min(width / self.crop.width, height / self.crop.height)
+        used_width = max(1, round(self.crop.width * scale))
+        used_height = max(1, round(self.crop.height * scale))
+        return Crop((width - used_width) // 2, height - used_height, used_width, used_height)
 
     @property
     def scale(self) -> tuple[float, float]:
         """Network-input pixels per source pixel, ``(x, y)``."""
-        return self.input_size[1] / self.crop.width, self.input_size[0] / self.crop.height
+        return self.content.width / self.crop.width, self.content.height / self.crop.height
 
     @property
     def is_identity(self) -> bool:
@@ -82,7 +152,7 @@ class ImageTransform:
         return self.image_size == self.input_size == (self.crop.height, self.crop.width)
 
     def image_to_input(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """Crop and resize.
+        """Crop, resize and pad.
 
         Args:
             image: (H, W, 3) uint8 of ``image_size``.
@@ -91,25 +161,40 @@ class ImageTransform:
             (h, w, 3) uint8 of ``input_size``, C-contiguous; the image itself where nothing changes.
         """
         if image.shape[:2] != tuple(self.image_size):
-            raise ValueError(f"image is {image.shape[:2]}, this transform is for {self.image_size}")
+            raise ImageError(f"image is {image.shape[:2]}, this transform is for {self.image_size}")
         if self.is_identity:
             return np.ascontiguousarray(image)
         x, y, width, height = self.crop
         method = cv2.INTER_AREA if min(self.scale) < _AREA_BELOW else cv2.INTER_LINEAR
         part = image[y : y + height, x : x + width]
-        return cv2.resize(part, self.input_size[::-1], interpolation=method).astype(
-            np.uint8, copy=False
-        )
+        left, top, used_width, used_height = self.content
+        resized = cv2.resize(part, (used_width, used_height), interpolation=method)
+        right = self.input_size[1] - left - used_width
+        if (left, top, right) != (0, 0, 0):
+            grey, border = (PADDING,) * 3, cv2.BORDER_CONSTANT
+            resized = cv2.copyMakeBorder(resized, top, 0, left, right, border, value=grey)
+        return resized.astype(np.uint8, copy=False)
 
     def points_to_input(self, points_px: NDArray) -> NDArray[np.float64]:
         """Map (..., 2) ``(x, y)`` source pixels to network-input pixels, float64."""
-        offset = (self.crop.x, self.crop.y)
-        return (np.asarray(points_px, np.float64) - offset + 0.5) * self.scale - 0.5
+        offset, corner = (self.crop.x, self.crop.y), (self.content.x, self.content.y)
+        return (np.asarray(points_px, np.float64) - offset + 0.5) * self.scale - 0.5 + corner
 
     def points_to_image(self, points_px: NDArray) -> NDArray[np.float64]:
         """Map (..., 2) ``(x, y)`` network-input pixels to source pixels, float64."""
-        offset = (self.crop.x, self.crop.y)
-        return (np.asarray(points_px, np.float64) + 0.5) / self.scale - 0.5 + offset
+        offset, corner = (self.crop.x, self.crop.y), (self.content.x, self.content.y)
+        return (np.asarray(points_px, np.float64) - corner + 0.5) / self.scale - 0.5 + offset
+
+    def covers(self, points_px: NDArray) -> NDArray[np.bool_]:
+        """Say which (..., 2) ``(x, y)`` network-input pixels lie inside ``content``, not padding.
+
+        Returns:
+            (...) bool, by pixel centres: up to half a pixel at the rim counts as outside.
+        """
+        x, y, width, height = self.content
+        points = np.asarray(points_px)
+        inside = (points >= (x, y)) & (points <= (x + width - 1, y + height - 1))
+        return np.asarray(inside.all(axis=-1))
 
     def mask_to_image(self, mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Map an (h, w) uint8 map of network-input size to the source image, 0 outside the crop."""
@@ -118,8 +203,10 @@ class ImageTransform:
         if self.is_identity:
             return mask
         x, y, width, height = self.crop
+        left, top, used_width, used_height = self.content
+        seen = mask[top : top + used_height, left : left + used_width]
         full = np.zeros(self.image_size, np.uint8)
         full[y : y + height, x : x + width] = cv2.resize(
-            mask, (width, height), interpolation=cv2.INTER_LINEAR
+            seen, (width, height), interpolation=cv2.INTER_LINEAR
         )
         return full

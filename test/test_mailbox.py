@@ -5,7 +5,7 @@ from __future__ import annotations
 from threading import Event, Thread
 from time import monotonic, sleep
 
-from shared_encoder_perception.mailbox import Mailbox
+from shared_encoder_perception.mailbox import Mailbox, MailboxCounts
 
 
 def test_newest_wins() -> None:
@@ -83,3 +83,35 @@ def test_counts_are_exact_between_threads() -> None:
     assert not thread.is_alive()
     assert len(taken) + box.replaced + waiting == 2000
     assert taken == sorted(taken) and len(taken) > 10 and box.replaced > 10
+
+
+def test_every_item_is_in_one_number_while_threads_run() -> None:
+    """Whoever looks, and whenever: what was put is taken, replaced, discarded or waits."""
+    box: Mailbox[int] = Mailbox()
+    seen: list[MailboxCounts] = []
+    done = Event()
+
+    def consume() -> None:
+        while box.take() is not None:
+            sleep(0.0002)
+
+    def watch() -> None:
+        while not done.is_set():
+            seen.append(box.counts)
+
+    threads = [Thread(target=consume), Thread(target=watch)]
+    for thread in threads:
+        thread.start()
+    for item in range(1, 1001):
+        box.put(item)
+        if item % 20 == 0:
+            sleep(0.0005)
+    box.close()
+    done.set()
+    for thread in threads:
+        thread.join(timeout=5)
+    for counts in (*seen, box.counts):
+        assert counts.put == counts.taken + counts.replaced + counts.discarded + counts.waiting
+        assert counts.waiting in (0, 1) and counts.discarded in (0, 1)
+    assert box.counts.put == 1000 and box.counts.waiting == 0
+    assert len({counts.put for counts in seen}) > 5, "nobody looked in between"
