@@ -1,0 +1,101 @@
+"""Finds out why no image comes: nobody publishes, or what is published does not fit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+from rclpy.event_handler import SubscriptionEventCallbacks
+from rclpy.qos import (
+    QoSCompatibility,
+    ReliabilityPolicy,
+    qos_check_compatible,
+    qos_policy_name_from_kind,
+)
+
+from shared_encoder_perception.input_health import TopicState
+
+COMPRESSED_SUFFIX: Final = "/compressed"
+
+
+class TopicWatch:
+    """Watches one subscription's topic in the ROS graph; for the executor's thread."""
+
+    def __init__(self, node: Any) -> None:
+        """Watch nothing yet."""
+        self._node = node
+        self._subscription: Any = None
+        self._policy = ""
+
+    def event_callbacks(self) -> SubscriptionEventCallbacks:
+        """Return what the subscription is to be created with, to hear of QoS that does not fit."""
+        return SubscriptionEventCallbacks(incompatible_qos=self._on_incompatible_qos)
+
+    def watch(self, subscription: Any) -> None:
+        """Watch this subscription from now on; ``None`` for none."""
+        self._subscription = subscription
+        if subscription is None:
+            self._policy = ""
+
+    def state(self) -> TopicState:
+        """Return what the ROS graph says now."""
+        if self._subscription is None:
+            return TopicState("", 0)
+        topic = self._subscription.topic_name
+        offers = self._node.get_publishers_info_by_topic(topic)
+        # Publishers that do not fit are in the graph, but never matched with us.
+        misfit = len(offers) > self._subscription.get_publisher_count()
+        mismatch = "; ".join(self._reasons(topic, offers)) if misfit else ""
+        if misfit and not mismatch and self._policy:
+            mismatch = f"a publisher of {topic} offers a QoS that does not fit: {self._policy}"
+        return TopicState(topic, len(offers), mismatch, "" if offers else self._hint(topic))
+
+    def _reasons(self, topic: str, offers: list[Any]) -> Iterator[str]:
+        """Yield why publishers do not fit our subscription."""
+        ours = self._own_request(topic)
+        if ours is None:
+            return
+        for offer in offers:
+            name = f"{offer.node_namespace.rstrip('/')}/{offer.node_name}"
+            if offer.topic_type != ours.topic_type:
+                yield (
+                    f"{name} publishes {topic} as {offer.topic_type}, expected "
+                    f"{ours.topic_type}: see input.transport"
+                )
+                continue
+            verdict, reason = qos_check_compatible(offer.qos_profile, ours.qos_profile)
+            if verdict != QoSCompatibility.ERROR:
+                continue
+            cure = "; see the parameters qos_overrides"
+            pair = (offer.qos_profile.reliability, ours.qos_profile.reliability)
+            if pair == (ReliabilityPolicy.BEST_EFFORT, ReliabilityPolicy.RELIABLE):
+                cure = "; set input.reliability to best_effort"
+            yield (
+                f"{name} publishes {topic} with a QoS that does not fit: {reason}".rstrip(" ;")
+                + cure
+            )
+
+    def _own_request(self, topic: str) -> Any:
+        """Return what the graph says about our own subscription, with all overrides applied."""
+        own = (self._node.get_name(), self._node.get_namespace())
+        requests = self._node.get_subscriptions_info_by_topic(topic)
+        return next((r for r in requests if (r.node_name, r.node_namespace) == own), None)
+
+    def _hint(self, topic: str) -> str:
+        """Say where images are published instead."""
+        if topic.endswith(COMPRESSED_SUFFIX):
+            other, transport = topic.removesuffix(COMPRESSED_SUFFIX), "raw"
+        else:
+            other, transport = topic + COMPRESSED_SUFFIX, "compressed"
+        if not self._node.count_publishers(other):
+            return ""
+        return f"{other} is published, though; set input.transport to {transport}"
+
+    def _on_incompatible_qos(self, event: Any) -> None:
+        """Remember which policy keeps a publisher from us, and say so once."""
+        self._policy = qos_policy_name_from_kind(event.last_policy_kind)
+        topic = self._subscription.topic_name if self._subscription else "the input"
+        self._node.get_logger().warning(
+            f"a publisher of {topic} offers a QoS that does not fit, nothing will be received from "
+            f"it: {self._policy}"
+        )
