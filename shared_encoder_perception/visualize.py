@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared_encoder_perception.preprocess import Crop
-from shared_encoder_perception.structures import LaneId, LaneLine, Perception
+from shared_encoder_perception.structures import LaneId, LaneLine, LaneStatus, Perception
 
 LANE_COLOURS: Final = MappingProxyType(
     {
@@ -27,6 +27,7 @@ LANE_COLOURS: Final = MappingProxyType(
 """BGR, after the colour-blind-safe palette of Okabe and Ito."""
 
 NOT_DETECTED_COLOUR: Final = (150, 150, 150)
+NOTE_COLOUR: Final = (230, 230, 230)
 LEGEND: Final = MappingProxyType(
     {lane: lane.label.removesuffix("_ego").replace("_", " ") for lane in LaneId}
 )
@@ -38,6 +39,8 @@ MASK_COLOUR: Final = (178, 114, 0)
 MASK_OPACITY: Final = 0.35
 REFERENCE_WIDTH: Final = 800
 """Lines and letters are drawn for this width and scale with the image."""
+DASH_PX: Final = 14.0
+"""Length of the dashes of a predicted lane and of the gaps between them, at that width."""
 
 
 def draw(image: NDArray[np.uint8], perception: Perception) -> NDArray[np.uint8]:
@@ -63,7 +66,8 @@ def _draw_answer(image: NDArray[np.uint8], perception: Perception) -> NDArray[np
         tint_mask(canvas, perception.mask.binary() > 0)
     for line in perception.lanes:
         if line.detected:
-            draw_line(canvas, line.points_px, line.lane_id, _scale(image))
+            dashed = line.status is LaneStatus.PREDICTED
+            draw_line(canvas, line.points_px, line.lane_id, _scale(image), dashed)
     return canvas
 
 
@@ -74,23 +78,47 @@ def _scale(image: NDArray[np.uint8]) -> float:
 
 def tint_mask(canvas: NDArray[np.uint8], drivable: NDArray[np.bool_]) -> None:
     """Tint the drivable pixels and outline them (in place)."""
-    tint = np.empty_like(canvas)
-    tint[:] = MASK_COLOUR
-    blended = cv2.addWeighted(canvas, 1 - MASK_OPACITY, tint, MASK_OPACITY, 0)
-    np.copyto(canvas, blended, where=drivable[:, :, None])
-    outline, _ = cv2.findContours(
-        drivable.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE
-    )
+    inside = drivable.astype(np.uint8)
+    tint = tuple(MASK_OPACITY * channel for channel in MASK_COLOUR)
+    # A tenth of the time that numpy takes.
+    cv2.copyTo(cv2.add(cv2.convertScaleAbs(canvas, alpha=1 - MASK_OPACITY), tint), inside, canvas)
+    outline, _ = cv2.findContours(inside, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
     cv2.drawContours(canvas, outline, -1, MASK_COLOUR, 1, cv2.LINE_AA)
 
 
 def draw_line(
-    canvas: NDArray[np.uint8], points_px: NDArray[np.float32], lane: LaneId, scale: float = 1.0
+    canvas: NDArray[np.uint8],
+    points_px: NDArray[np.float32],
+    lane: LaneId,
+    scale: float = 1.0,
+    dashed: bool = False,
 ) -> None:
     """Draw a centre line with a dark rim, sub-pixel exact (in place)."""
-    points = [np.round(points_px * 16).astype(np.int32)]
+    pieces = dashes(points_px, DASH_PX * scale) if dashed else [points_px]
+    points = [np.round(piece * 16).astype(np.int32) for piece in pieces]
     for colour, width in (((20, 20, 20), 5), (LANE_COLOURS[lane], 3)):
         cv2.polylines(canvas, points, False, colour, round(width * scale), cv2.LINE_AA, 4)
+
+
+def dashes(points: NDArray, length: float) -> list[NDArray]:
+    """Cut a line into dashes with gaps of the same length; it begins and ends with a dash.
+
+    Args:
+        points: (N, 2), N >= 2.
+        length: Of a dash, about: a whole number of them must fit.
+
+    Returns:
+        Lines (M, 2), at least one, whose bends are those of ``points``.
+    """
+    along = np.r_[0.0, np.cumsum(np.hypot(*np.diff(points, axis=0).T))]
+    count = 2 * max(round(along[-1] / length / 2), 1) - 1
+    ends = np.linspace(0.0, along[-1], count + 1)
+    pieces = []
+    for start, end in zip(ends[::2], ends[1::2], strict=True):
+        inside = along[(along > start) & (along < end)]
+        at = np.r_[start, inside, end]
+        pieces.append(np.stack([np.interp(at, along, axis) for axis in points.T], axis=-1))
+    return pieces
 
 
 def outline_lane(canvas: NDArray[np.uint8], points_px: NDArray) -> None:
@@ -122,21 +150,46 @@ def draw_beside_labels(
     return part
 
 
+def lane_text(line: LaneLine) -> str:
+    """Return a lane's name, and its confidence, track and state where it has them."""
+    words = [LEGEND[line.lane_id]]
+    if line.detected:
+        words.append(f"{line.confidence:.2f}")
+        words += [f"#{line.track_id}"] if line.track_id else []
+        words += ["predicted"] if line.status is LaneStatus.PREDICTED else []
+    return " ".join(words)
+
+
 def _draw_legend(canvas: NDArray[np.uint8], lanes: Sequence[LaneLine]) -> None:
     """Name each lane and its confidence in the top-left corner (in place)."""
+    colours = [
+        LANE_COLOURS[line.lane_id] if line.detected else NOT_DETECTED_COLOUR for line in lanes
+    ]
+    _write(canvas, [lane_text(line) for line in lanes], colours)
+
+
+def draw_notes(canvas: NDArray[np.uint8], notes: Sequence[str]) -> None:
+    """Write lines of text into the top-right corner (in place)."""
+    if notes:
+        _write(canvas, notes, [NOTE_COLOUR] * len(notes), right=True)
+
+
+def _write(
+    canvas: NDArray[np.uint8],
+    texts: Sequence[str],
+    colours: Sequence[tuple[int, int, int]],
+    right: bool = False,
+) -> None:
+    """Write lines of text into a top corner (in place)."""
     scale = _scale(canvas)
     size, thickness = max(LETTERS * scale, SMALLEST_LETTERS), max(round(scale), 1)
     row, margin = round(36 * size), round(12 * size)
-    texts = [
-        f"{LEGEND[line.lane_id]} {line.confidence:.2f}" if line.detected else LEGEND[line.lane_id]
-        for line in lanes
-    ]
-    width = max(cv2.getTextSize(text, FONT, size, thickness)[0][0] for text in texts)
+    width = max(cv2.getTextSize(text, FONT, size, thickness)[0][0] for text in texts) + 2 * margin
+    left = max(canvas.shape[1] - width, 0) if right else 0
     # Letters alone drown on a bright road.
-    canvas[: row * len(lanes) + margin, : width + 2 * margin] //= 3
-    for index, (line, text) in enumerate(zip(lanes, texts, strict=True), start=1):
-        colour = LANE_COLOURS[line.lane_id] if line.detected else NOT_DETECTED_COLOUR
-        at = (margin, row * index - margin // 3)
+    canvas[: row * len(texts) + margin, left : left + width] //= 3
+    for index, (text, colour) in enumerate(zip(texts, colours, strict=True), start=1):
+        at = (left + margin, row * index - margin // 3)
         cv2.putText(canvas, text, at, FONT, size, colour, thickness, cv2.LINE_AA)
 
 
