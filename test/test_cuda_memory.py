@@ -6,7 +6,7 @@ import pytest
 from shared_encoder_perception.backends import BackendError
 from shared_encoder_perception.backends.hardware import gpus
 
-pytest.importorskip("cuda", reason="cuda-python is not installed")
+pytest.importorskip("cuda.bindings.runtime", reason="cuda-bindings is not installed")
 
 from shared_encoder_perception.backends import cuda_memory
 

@@ -52,7 +52,7 @@ BACKENDS: Final = {
     ),
     "openvino": Engine(f"{_HERE}.openvino", "OpenVinoBackend", "openvino", "openvino"),
     "tensorrt": Engine(
-        f"{_HERE}.tensorrt", "TensorRtBackend", "tensorrt", "tensorrt-cu12 cuda-python"
+        f"{_HERE}.tensorrt", "TensorRtBackend", "tensorrt", "tensorrt-cu12 cuda-bindings"
     ),
     "torch": Engine(f"{_HERE}.torch", "TorchBackend", "torch", "torch timm"),
 }

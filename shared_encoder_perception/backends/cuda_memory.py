@@ -1,4 +1,4 @@
-"""Memory and a stream on an NVIDIA GPU, through cuda-python; every error code is looked at."""
+"""Memory and a stream on an NVIDIA GPU, through cuda-bindings; every error code is looked at."""
 
 from __future__ import annotations
 
@@ -6,14 +6,10 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
+from cuda.bindings import runtime as cudart
 from numpy.typing import NDArray
 
 from shared_encoder_perception.backends import BackendError
-
-try:
-    from cuda.bindings import runtime as cudart
-except ImportError:  # cuda-python before 12.8
-    from cuda import cudart
 
 
 class DeviceBuffers:
@@ -110,7 +106,7 @@ def call(function: Callable[..., Any], *arguments: Any) -> Any:
     name = getattr(function, "__name__", str(function))
     try:
         error, *values = function(*arguments)
-    except RuntimeError as problem:  # older cuda-python, when the driver's library is missing
+    except RuntimeError as problem:  # older cuda-bindings, when the driver's library is missing
         raise BackendError(f"CUDA is not usable, {name} failed: {problem}") from None
     if error != cudart.cudaError_t.cudaSuccess:
         text = cudart.cudaGetErrorString(error)[1].decode(errors="replace")
