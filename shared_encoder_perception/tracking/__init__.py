@@ -1,0 +1,1 @@
+"""Lanes followed from image to image: steadier lines, constant ids, short gaps bridged."""
