@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from threading import Lock
 from typing import Final
 
@@ -161,6 +162,19 @@ class ProcessingHealth:
         yield Level.OK, busy if busy_s else "idle: no image to process"
 
 
+@dataclass(frozen=True)
+class Audience:
+    """Who listens to what is published.
+
+    Attributes:
+        subscribers: How many, by topic.
+        misfits: Who subscribes in vain, and why.
+    """
+
+    subscribers: Mapping[str, int] = field(default_factory=dict)
+    misfits: Sequence[str] = ()
+
+
 class OutputHealth:
     """Watches what is published. ``published`` may be called by another thread than the rest."""
 
@@ -197,7 +211,7 @@ class OutputHealth:
         self,
         now_s: float,
         lifecycle: str,
-        subscribers: Mapping[str, int],
+        audience: Audience,
         counts: Mapping[str, int],
     ) -> TaskStatus:
         """Judge the output.
@@ -205,7 +219,7 @@ class OutputHealth:
         Args:
             now_s: The time, as in ``start``.
             lifecycle: Label of the node's lifecycle state.
-            subscribers: How many listen, by topic.
+            audience: Who listens.
             counts: What became of the images by name, as in ``worker.Counts``.
         """
         values = {"lifecycle": lifecycle}
@@ -217,16 +231,17 @@ class OutputHealth:
             tally = dict(self._tally)
         errors = counts.get("unpublished", 0)
         self._window.add(now_s, {**tally, "errors": errors}, self.options.window_s)
-        level, message = worst(self._findings(sum(subscribers.values())))
+        level, message = worst(self._findings(audience))
         published = self._window.growth("published")
         values |= {"rate_hz": shown(self._window.rate_hz("published")), "errors": str(errors)}
         for name in (*LANE_NAMES, "mask"):
             ratio = self._window.growth(name) / published if published else 0.0
             values[f"{name}_detected_ratio"] = shown(ratio, 3)
-        values |= {f"subscribers {topic}": str(count) for topic, count in subscribers.items()}
+        values |= {f"subscribers {name}": str(n) for name, n in audience.subscribers.items()}
+        values["mismatch"] = "; ".join(audience.misfits) or "none"
         return TaskStatus(level, message, values)
 
-    def _findings(self, subscribers: int) -> Iterator[Finding]:
+    def _findings(self, audience: Audience) -> Iterator[Finding]:
         """Yield everything there is to say, the more important of equals first."""
         grown, span_s = self._window.growth, self._window.span_s
         if errors := grown("errors"):
@@ -239,5 +254,7 @@ class OutputHealth:
                 Level.WARN,
                 f"nothing published in the last {span_s:.1f} s: see input and processing",
             )
+        if audience.misfits:
+            yield Level.WARN, audience.misfits[0]
         rate_hz = self._window.rate_hz("published")
-        yield Level.OK, f"{rate_hz:.1f} Hz, subscriptions: {subscribers}"
+        yield Level.OK, f"{rate_hz:.1f} Hz, subscriptions: {sum(audience.subscribers.values())}"

@@ -6,43 +6,37 @@ The executor's thread only receives images and answers services; ``worker.Worker
 
 from __future__ import annotations
 
-import argparse
-import signal
 import sys
 from collections.abc import Sequence
-from time import perf_counter
 from typing import Any, Final
 
-import rclpy
-from rclpy.exceptions import ParameterException
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rcl_interfaces.msg import SetParametersResult
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.parameter import Parameter as RosParameter
-from rclpy.signals import SignalHandlerOptions
-from rclpy.utilities import remove_ros_args
-from sensor_msgs.msg import CompressedImage, Image
 
-from shared_encoder_perception import parameters
 from shared_encoder_perception.artifact import ArtifactError
 from shared_encoder_perception.backends import BackendError, load_backend
+from shared_encoder_perception.camera_pipeline import CameraPipeline
 from shared_encoder_perception.diagnostics import Diagnostics
-from shared_encoder_perception.inputs import subscribe
-from shared_encoder_perception.loading import LoadBackend, describe, load_predictor
-from shared_encoder_perception.outputs import Outputs
+from shared_encoder_perception.health import Audience
+from shared_encoder_perception.loaded_model import LoadedModel
+from shared_encoder_perception.loading import LoadBackend, describe
+from shared_encoder_perception.node_health import NodeHealth
+from shared_encoder_perception.node_options import NodeOptions
+from shared_encoder_perception.node_process import one_line, run
 from shared_encoder_perception.predictor import Predictor
 from shared_encoder_perception.remote import StoreError
 from shared_encoder_perception.ros_logging import forward_log
-from shared_encoder_perception.ros_parameters import declare_parameters
+from shared_encoder_perception.ros_parameters import check_together, declare_parameters
+from shared_encoder_perception.services import Services
 from shared_encoder_perception.spec import SpecError
-from shared_encoder_perception.worker import PerceivedImage, Worker
+from shared_encoder_perception.task_status import Level, TaskStatus
+from shared_encoder_perception.tracking.tracker import LaneTracker
+from shared_encoder_perception.worker import Worker
 
 NODE_NAME: Final = "perception"
-STOP_TIMEOUT_S: Final = 2.0
-"""Longest wait of the executor for the inference thread; lifecycle services stall meanwhile."""
-REPORT_PERIOD_S: Final = 1.0
-"""Shortest time between two lines about images that could not be perceived."""
-SIGNAL_PERIOD_S: Final = 0.2
-"""Longest time until SIGINT or SIGTERM is noticed."""
+EXPECTED: Final = (BackendError, ArtifactError, SpecError, StoreError, ValueError)
+"""Errors whose text says everything."""
 
 SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
 
@@ -61,14 +55,25 @@ class PerceptionNode(LifecycleNode):
             ParameterException: A parameter was given a value or type that it does not allow.
         """
         super().__init__(NODE_NAME, **node_options)
-        self._load = load
-        self._predictor: Predictor | None = None
-        self._worker: Worker | None = None
-        self._subscription: Any = None
-        self._outputs: Outputs | None = None
+        self._enabled = True
+        self._pipeline: CameraPipeline | None = None
         declare_parameters(self)
         forward_log(self.get_logger())
-        self._diagnostics = Diagnostics(self)
+        self._options = NodeOptions.read(self._value)
+        self._model = LoadedModel(self._value, load, lambda spec: self._options.decode(spec))
+        self._tracker = LaneTracker(self._options.tracking)
+        self._diagnostics = Diagnostics(self, self._value("diagnostics.period_s"))
+        self._health = NodeHealth(
+            self,
+            self._diagnostics,
+            self._options.watchdogs,
+            lambda: str(self._state_machine.current_state[1]),  # rclpy has no public getter
+            lambda: self._pipeline.outputs.audience() if self._pipeline else Audience(),
+        )
+        self._diagnostics.add("calibration", self._calibration_status)
+        self._diagnostics.add("tracking", self._tracker.status)
+        self._offers = Services(self, self._set_enabled, self._reload_model, self._reset_tracker)
+        self.add_on_set_parameters_callback(self._check_together)
         self.add_post_set_parameters_callback(self._apply_parameters)
 
     @property
@@ -95,54 +100,54 @@ class PerceptionNode(LifecycleNode):
 
     def stop(self) -> None:
         """End the inference thread and release the model, whatever the state; for process exit."""
-        self._stop_worker()
+        if self._pipeline is not None:
+            self._pipeline.stop()
         self._release()
 
     def stage_times(self) -> list[dict[str, float]]:
         """Return milliseconds by stage (``worker.NODE_STAGES``) of the images since activation."""
-        return self._worker.stage_times() if self._worker else []
+        worker = self._worker()
+        return worker.stage_times() if worker else []
+
+    # ---- transitions ----------------------------------------------------------------------------
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Load and warm up the model, and create the publishers."""
         try:
-            self._predictor = load_predictor(self._value, self._load)
-            self._outputs = Outputs(self, self._predictor)
-        except (BackendError, ArtifactError, SpecError, StoreError) as error:
+            predictor = self._model.load()
+            self._pipeline = CameraPipeline(
+                self, self._value, self._options, self._tracker, self._health
+            )
+        except EXPECTED as error:
             return self._fail("configure", str(error))
         except Exception as error:  # engines and middleware raise unrelated types
             return self._fail("configure", f"{type(error).__name__}: {error}")
-        self._apply_parameters([])
-        spec, info = self._predictor.spec, self._predictor.backend.info
-        self._diagnostics.set_model(spec, info)
-        self.get_logger().info(f"configured: {describe(spec, info)}")
-        if info.fallback:
-            self.get_logger().warning(f"fall-back: {info.fallback}")
+        self._tell_model("configured", predictor)
         return super().on_configure(state)
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Start the inference thread and subscribe."""
-        assert self._predictor is not None and self._outputs is not None
-        if self._worker is not None and self._worker.is_alive:
+        predictor, pipeline = self._model.predictor, self._pipeline
+        assert predictor is not None and pipeline is not None
+        if pipeline.hangs:
             return self._fail(
                 "activate",
                 "the backend has not returned from an image of the last activation; clean up and "
                 "configure again to load a fresh one",
             )
         try:
-            transport = self._value("input.transport")
-            self._subscription = subscribe(self, transport, self._receive)
+            topic = pipeline.subscribe()
         except Exception as error:  # a wrong QoS override or topic name
             return self._fail("activate", f"{type(error).__name__}: {error}")
-        crop = parameters.crop_of(self._value("input.crop"))
         result = super().on_activate(state)
-        self._outputs.publish_model_info()
-        self._worker = Worker(self._predictor, crop, self._publish, self._report)
-        self.get_logger().info(f"active: listening to {self._subscription.topic_name}")
+        pipeline.start(predictor, self._enabled)
+        self.get_logger().info(f"active: listening to {topic}")
         return result
 
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Unsubscribe and end the inference thread; the model stays loaded."""
-        self._stop_worker()
+        if self._pipeline is not None:
+            self._pipeline.stop()
         return super().on_deactivate(state)
 
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -153,7 +158,8 @@ class PerceptionNode(LifecycleNode):
 
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Do what is left of deactivation and clean-up."""
-        self._stop_worker()
+        if self._pipeline is not None:
+            self._pipeline.stop()
         result = super().on_shutdown(state)
         self._release()
         return result
@@ -164,129 +170,84 @@ class PerceptionNode(LifecycleNode):
         self.stop()
         return SUCCESS
 
-    def _stop_worker(self) -> None:
-        """Unsubscribe, end the inference thread and say what it did."""
-        if self._subscription is None or self._worker is None:
-            return
-        self.destroy_subscription(self._subscription)
-        self._subscription = None
-        ended = self._worker.stop(STOP_TIMEOUT_S)
-        counts = self._worker.counts
-        self.get_logger().info(
-            f"inactive: {counts.perceived} images perceived, {counts.replaced} replaced by newer "
-            f"ones, {counts.rejected} rejected"
-        )
-        if not ended:
-            self.get_logger().error(
-                f"the backend has not returned after {STOP_TIMEOUT_S:g} s: its thread is left "
-                "behind and will publish nothing more"
-            )
-
     def _release(self) -> None:
         """Drop publishers and model."""
-        if self._outputs is not None:
-            self._outputs.destroy()
-        # Closing an engine under a thread that hangs in it could take the process down.
-        if self._predictor is not None and not (self._worker and self._worker.is_alive):
-            self._predictor.backend.close()
-        self._predictor = self._outputs = self._worker = None
+        pipeline, self._pipeline = self._pipeline, None
+        if pipeline is not None:
+            pipeline.destroy()
+        self._model.release(hangs=pipeline is not None and pipeline.hangs)
         self._diagnostics.clear_model()
 
     def _fail(self, transition: str, reason: str) -> TransitionCallbackReturn:
         """Report why a transition is not possible and undo its first half."""
-        self.get_logger().error(f"cannot {transition}: {_one_line(reason)}")
+        self.get_logger().error(f"cannot {transition}: {one_line(reason)}")
         if transition == "configure":
             self._release()
-            self._diagnostics.clear_model(_one_line(reason))
+            self._diagnostics.clear_model(one_line(reason))
         return FAILURE
 
-    def _receive(self, message: Image | CompressedImage) -> None:
-        """Hand an image to the inference thread (executor thread)."""
-        if self._worker is not None:
-            self._worker.submit(message, perf_counter())
+    # ---- services and parameters ----------------------------------------------------------------
 
-    def _publish(self, image: PerceivedImage) -> None:
-        """Publish everything about one image (inference thread)."""
-        if self._outputs is not None and self.context.ok():
-            self._outputs.publish(image)
+    def _set_enabled(self, enabled: bool) -> str:
+        """Perceive images or drop them; also across deactivation."""
+        self._enabled = enabled
+        if worker := self._worker():
+            worker.set_enabled(enabled)
+        return "images are perceived" if enabled else "images are dropped, and counted as disabled"
 
-    def _report(self, reason: str) -> None:
-        """Say why an image was not perceived (inference thread)."""
-        # After Ctrl-C the middleware is gone, and the complaints of a late image are noise.
-        if self.context.ok():
-            self.get_logger().warning(_one_line(reason), throttle_duration_sec=REPORT_PERIOD_S)
+    def _reload_model(self) -> str:
+        """Exchange the model for what the parameters name now (thread of its own)."""
+        predictor = self._model.reload(self._worker)
+        if pipeline := self._pipeline:
+            pipeline.outputs.announce(predictor)
+        return self._tell_model("reloaded", predictor)
+
+    def _reset_tracker(self) -> str:
+        """Forget the tracks, and what the ground's correction has learnt."""
+        if self._pipeline is not None:
+            self._pipeline.reset()
+        return "the tracks are forgotten"
+
+    def _tell_model(self, what: str, predictor: Predictor) -> str:
+        """Say which model runs from now on, in log and diagnostics."""
+        spec, info = predictor.spec, predictor.backend.info
+        self._diagnostics.set_model(spec, info)
+        line = f"{what}: {describe(spec, info)}"
+        self.get_logger().info(line)
+        if info.fallback:
+            self.get_logger().warning(f"fall-back: {info.fallback}")
+        return line
+
+    def _calibration_status(self) -> TaskStatus:
+        """Say whether lanes can be put on the road."""
+        pipeline = self._pipeline
+        return pipeline.calibration.status() if pipeline else TaskStatus(Level.OK, "not configured")
+
+    def _worker(self) -> Worker | None:
+        """Return the inference thread."""
+        return self._pipeline.worker if self._pipeline else None
 
     def _value(self, name: str) -> Any:
         """Return the value of a parameter."""
         return self.get_parameter(name).value
 
+    def _check_together(self, changes: Sequence[RosParameter]) -> SetParametersResult:
+        """Refuse changes that contradict what other parameters say."""
+        return check_together(self, changes, NodeOptions.read)
+
     def _apply_parameters(self, _: Sequence[RosParameter]) -> None:
-        """Let the next image use the present thresholds."""
-        if self._predictor is not None:
-            self._predictor.options = parameters.decode_options(
-                self._predictor.spec,
-                self._value("lanes.keypoint_threshold"),
-                self._value("lanes.confidence_threshold"),
-                self._value("mask.threshold"),
-            )
+        """Let the next image use the present values."""
+        options = self._options = NodeOptions.read(self._value)
+        self._model.apply_thresholds()
+        self._tracker.options = options.tracking
+        self._health.set_options(options.watchdogs)
+        if self._pipeline is not None:
+            self._pipeline.set_options(options)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the node until it is told to stop.
-
-    Returns:
-        0 after SIGINT or SIGTERM, 1 when it cannot start.
-    """
-    command_line = list(sys.argv if arguments is None else arguments)
-    # Not rclpy's handlers: they shut the middleware down before the node could finish its image
-    # and say goodbye.
-    _on_signals(signal.default_int_handler)
-    node = None
-    try:
-        # It has no arguments of its own: a forgotten --ros-args must not pass in silence.
-        parser = argparse.ArgumentParser("perception_node", epilog="ROS's follow --ros-args.")
-        parser.parse_args(remove_ros_args(command_line)[1:])
-        rclpy.init(args=command_line, signal_handler_options=SignalHandlerOptions.NO)
-        node = PerceptionNode()
-        if not node.start():
-            return 1
-        if node.builds_only:
-            node.get_logger().info("the engine is built; ending, as backend.build_only asks")
-            return 0
-        return _spin(node)
-    except (KeyboardInterrupt, ExternalShutdownException):
-        return 0
-    except (ParameterException, RuntimeError) as error:
-        rclpy.logging.get_logger(NODE_NAME).fatal(_one_line(error))
-        return 1
-    finally:
-        # Ctrl-C under `ros2 launch` arrives twice, from the terminal and from launch.
-        _on_signals(signal.SIG_IGN)
-        if node is not None:
-            node.stop()
-            node.destroy_node()
-        rclpy.try_shutdown()
-
-
-def _on_signals(handler: Any) -> None:
-    """Treat both signals that ask a process to end alike."""
-    signal.signal(signal.SIGINT, handler)
-    signal.signal(signal.SIGTERM, handler)
-
-
-def _spin(node: PerceptionNode) -> int:
-    """Serve the node until its context ends; a signal's exception ends it too."""
-    executor = SingleThreadedExecutor()
-    executor.add_node(node)
-    while rclpy.ok():
-        # Python runs signal handlers only between waits.
-        executor.spin_once(timeout_sec=SIGNAL_PERIOD_S)
-    return 0
-
-
-def _one_line(error: Exception | str) -> str:
-    """Return an error's text without line breaks."""
-    return " ".join(str(error).split())
+    """Run the node until it is told to stop; see ``node_process.run``."""
+    return run(PerceptionNode, NODE_NAME, arguments)
 
 
 if __name__ == "__main__":

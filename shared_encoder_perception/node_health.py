@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import asdict
 from time import perf_counter
 from typing import Any
@@ -10,7 +10,7 @@ from typing import Any
 from rclpy.event_handler import SubscriptionEventCallbacks
 
 from shared_encoder_perception.diagnostics import Diagnostics
-from shared_encoder_perception.health import OutputHealth, ProcessingHealth
+from shared_encoder_perception.health import Audience, OutputHealth, ProcessingHealth
 from shared_encoder_perception.input_health import InputHealth
 from shared_encoder_perception.stamps import stamp_ns
 from shared_encoder_perception.structures import Perception
@@ -29,7 +29,7 @@ class NodeHealth:
         diagnostics: Diagnostics,
         options: WatchdogOptions,
         lifecycle: Callable[[], str],
-        subscribers: Callable[[], Mapping[str, int]],
+        audience: Callable[[], Audience],
         label: str = "",
     ) -> None:
         """Add the tasks to ``diagnostics``.
@@ -39,10 +39,10 @@ class NodeHealth:
             diagnostics: Publishes them.
             options: When to complain.
             lifecycle: Returns the label of the node's lifecycle state.
-            subscribers: Returns how many listen, by topic.
+            audience: Returns who listens to what is published.
             label: Name of the camera, where the node has several; part of the tasks' names.
         """
-        self._node, self._lifecycle, self._subscribers = node, lifecycle, subscribers
+        self._node, self._lifecycle, self._audience = node, lifecycle, audience
         self._topic = TopicWatch(node)
         self._worker: Worker | None = None
         self._input, self._processing = InputHealth(options), ProcessingHealth(options)
@@ -114,5 +114,5 @@ class NodeHealth:
     def _output_status(self) -> TaskStatus:
         """Judge the output now."""
         return self._output.status(
-            perf_counter(), self._lifecycle(), self._subscribers(), self._counts()
+            perf_counter(), self._lifecycle(), self._audience(), self._counts()
         )

@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from time import perf_counter
 from typing import Any, Final
 
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import Image
 
+from shared_encoder_perception.debug_outputs import DebugImage, DebugOutputs
+from shared_encoder_perception.debug_overlay import DebugOptions
+from shared_encoder_perception.health import Audience
+from shared_encoder_perception.latency_topics import LatencyTopics
 from shared_encoder_perception.messages import (
     array_message,
     lane_messages,
     mask_message,
     model_info_message,
+    model_version,
 )
 from shared_encoder_perception.msg import LaneLine, LaneLineArray, ModelInfo
+from shared_encoder_perception.perceived_image import PerceivedImage
+from shared_encoder_perception.points_output import PointsOutput
 from shared_encoder_perception.predictor import Predictor
 from shared_encoder_perception.structures import LANE_NAMES
-from shared_encoder_perception.worker import PerceivedImage
+from shared_encoder_perception.topic_watch import misfit_subscribers
 
 LANE_TOPICS: Final = tuple(f"lane_lines/{name}" for name in LANE_NAMES)
 """Topic of each lane, in the order of ``LaneId``."""
@@ -39,41 +47,80 @@ LATCHED_QOS: Final = QoSProfile(
 class Outputs:
     """Lifecycle publishers of everything the node says; silent while the node is inactive."""
 
-    def __init__(self, node: Any, predictor: Predictor) -> None:
-        """Create the publishers on a ``LifecycleNode``, for what ``predictor`` finds."""
+    def __init__(self, node: Any, debug: DebugOptions, report: Callable[[str], None]) -> None:
+        """Create the publishers on a ``LifecycleNode``.
+
+        Args:
+            node: The node.
+            debug: How pictures are drawn.
+            report: Called, in a thread of theirs, with the reason why one could not be drawn.
+        """
         self._node = node
-        self._spec = predictor.spec
-        self._info = model_info_message(
-            predictor.spec, predictor.backend.info, node.get_clock().now().to_msg()
-        )
         create = node.create_lifecycle_publisher
         self._lanes = [create(LaneLine, topic, OUTPUT_QOS) for topic in LANE_TOPICS]
         self._mask = create(Image, MASK_TOPIC, OUTPUT_QOS)
         self._array = create(LaneLineArray, ARRAY_TOPIC, OUTPUT_QOS)
         self._model_info = create(ModelInfo, INFO_TOPIC, LATCHED_QOS)
+        self._points = PointsOutput(node)
+        self._latency = LatencyTopics(node)
+        self._debug = DebugOutputs(node, debug, report)
 
-    def publish_model_info(self) -> None:
+    def start(self, predictor: Predictor) -> None:
+        """Begin afresh with images that ``predictor`` perceives, and tell which model that is."""
+        self._latency.reset()
+        self.announce(predictor)
+
+    def announce(self, predictor: Predictor) -> None:
         """Tell which model runs; late subscribers get it too."""
-        self._model_info.publish(self._info)
+        now = self._node.get_clock().now().to_msg()
+        self._model_info.publish(model_info_message(predictor.spec, predictor.backend.info, now))
 
-    def publish(self, image: PerceivedImage) -> None:
-        """Publish everything about one image, the array last (inference thread)."""
-        lanes = lane_messages(image.perception, image.header, self._spec)
+    def set_options(self, debug: DebugOptions) -> None:
+        """Draw pictures like this from now on."""
+        self._debug.options = debug
+
+    def publish(self, image: PerceivedImage, frame_id: str) -> None:
+        """Publish everything about one image, the array last (inference thread).
+
+        Args:
+            image: What was perceived.
+            frame_id: The vehicle's frame, if lanes were put on the road; otherwise empty.
+        """
+        perception = image.perception
+        lanes = lane_messages(perception, image.header, image.spec)
         for publisher, lane in zip(self._lanes, lanes, strict=True):
             publisher.publish(lane)
-        if image.perception.mask is not None:
-            self._mask.publish(mask_message(image.perception.mask, image.header))
-        array = array_message(
-            lanes,
-            image.stage_ms,
-            sequence=image.counts.perceived,
-            replaced=image.counts.replaced,
-            rejected=image.counts.rejected,
-        )
+        if perception.mask is not None:
+            self._mask.publish(mask_message(perception.mask, image.header))
+        self._points.publish(perception.lanes, image.header, frame_id)
+        array = array_message(lanes, image.stage_ms, image.counts)
         array.processing_ms = (perf_counter() - image.received_s) * 1e3
         self._array.publish(array)
+        # What only people look at comes after what vehicles wait for.
+        self._latency.publish(image.header, image.received_s, image.stage_ms["waiting"])
+        self._debug.submit(
+            DebugImage(
+                image.pixels,
+                image.header,
+                perception,
+                model_version(image.spec),
+                image.stage_ms,
+                image.counts.replaced,
+                frame_id,
+            )
+        )
+
+    def audience(self) -> Audience:
+        """Return who listens to the main topics."""
+        publishers = (*self._lanes, self._mask, self._array, self._model_info)
+        return Audience(
+            {each.topic_name: each.get_subscription_count() for each in publishers},
+            tuple(misfit_subscribers(self._node, publishers)),
+        )
 
     def destroy(self) -> None:
         """Remove the publishers from the node."""
+        for part in (self._debug, self._latency, self._points):
+            part.destroy()
         for publisher in (*self._lanes, self._mask, self._array, self._model_info):
             self._node.destroy_lifecycle_publisher(publisher)

@@ -1,8 +1,8 @@
-"""Finds out why no image comes: nobody publishes, or what is published does not fit."""
+"""Finds out why nothing comes in, or goes out: nobody is there, or what is there does not fit."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from rclpy.event_handler import SubscriptionEventCallbacks
@@ -16,6 +16,36 @@ from rclpy.qos import (
 from shared_encoder_perception.input_health import TopicState
 
 COMPRESSED_SUFFIX: Final = "/compressed"
+
+
+def misfit_subscribers(node: Any, publishers: Sequence[Any]) -> Iterator[str]:
+    """Yield which subscriptions receive nothing from ``publishers`` of ``node``, and why."""
+    for publisher in publishers:
+        topic = publisher.topic_name
+        # Subscriptions that do not fit are in the graph, but never matched with us.
+        if node.count_subscribers(topic) <= publisher.get_subscription_count():
+            continue
+        ours = _own(node, node.get_publishers_info_by_topic(topic))
+        for request in node.get_subscriptions_info_by_topic(topic) if ours else ():
+            name = _full_name(request)
+            if request.topic_type != ours.topic_type:
+                yield f"{name} subscribes to {topic} as {request.topic_type}"
+                continue
+            verdict, reason = qos_check_compatible(ours.qos_profile, request.qos_profile)
+            if verdict == QoSCompatibility.ERROR:
+                text = f"{name} subscribes to {topic} with a QoS that does not fit: {reason}"
+                yield text.rstrip(" ;")
+
+
+def _own(node: Any, endpoints: Sequence[Any]) -> Any:
+    """Return what the graph says of the node's own endpoint, with all overrides applied."""
+    own = (node.get_name(), node.get_namespace())
+    return next((e for e in endpoints if (e.node_name, e.node_namespace) == own), None)
+
+
+def _full_name(endpoint: Any) -> str:
+    """Return whose endpoint it is."""
+    return f"{endpoint.node_namespace.rstrip('/')}/{endpoint.node_name}"
 
 
 class TopicWatch:
@@ -52,11 +82,11 @@ class TopicWatch:
 
     def _reasons(self, topic: str, offers: list[Any]) -> Iterator[str]:
         """Yield why publishers do not fit our subscription."""
-        ours = self._own_request(topic)
+        ours = _own(self._node, self._node.get_subscriptions_info_by_topic(topic))
         if ours is None:
             return
         for offer in offers:
-            name = f"{offer.node_namespace.rstrip('/')}/{offer.node_name}"
+            name = _full_name(offer)
             if offer.topic_type != ours.topic_type:
                 yield (
                     f"{name} publishes {topic} as {offer.topic_type}, expected "
@@ -74,12 +104,6 @@ class TopicWatch:
                 f"{name} publishes {topic} with a QoS that does not fit: {reason}".rstrip(" ;")
                 + cure
             )
-
-    def _own_request(self, topic: str) -> Any:
-        """Return what the graph says about our own subscription, with all overrides applied."""
-        own = (self._node.get_name(), self._node.get_namespace())
-        requests = self._node.get_subscriptions_info_by_topic(topic)
-        return next((r for r in requests if (r.node_name, r.node_namespace) == own), None)
 
     def _hint(self, topic: str) -> str:
         """Say where images are published instead."""

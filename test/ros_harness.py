@@ -97,8 +97,13 @@ def assert_equal(answer: dict[str, Any], expected: Perception) -> None:
 class NodeProcess:
     """The node in a process of its own, started as its users start it."""
 
-    def __init__(self, folder: Path, namespace: str, *ros_arguments: str) -> None:
-        """Start ``python -m shared_encoder_perception.node``; its output goes to ``folder``."""
+    def __init__(
+        self, folder: Path, namespace: str, *ros_arguments: str, log_folder: Path | None = None
+    ) -> None:
+        """Start ``python -m shared_encoder_perception.node``; its output goes to ``folder``.
+
+        Its ROS log goes there too, or to ``log_folder``.
+        """
         self._log_path = folder / "node.log"
         command = [sys.executable, "-m", "shared_encoder_perception.node", "--ros-args"]
         command += ["-r", f"__ns:={namespace}", *ros_arguments]
@@ -106,7 +111,11 @@ class NodeProcess:
             self.process = subprocess.Popen(
                 command,
                 cwd=ROOT,
-                env={**os.environ, "ROS_LOG_DIR": str(folder), "PYTHONUNBUFFERED": "1"},
+                env={
+                    **os.environ,
+                    "ROS_LOG_DIR": str(log_folder or folder),
+                    "PYTHONUNBUFFERED": "1",
+                },
                 stdout=log,
                 stderr=subprocess.STDOUT,
             )

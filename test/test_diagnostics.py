@@ -10,6 +10,7 @@ import pytest
 
 from shared_encoder_perception.backends import BackendInfo
 from shared_encoder_perception.health import (
+    Audience,
     OutputHealth,
     ProcessingHealth,
     model_status,
@@ -146,7 +147,7 @@ def test_the_output_tells_how_often_each_lane_and_the_mask_were_found() -> None:
     health.start(0.0)
     for number in range(8):
         health.published(perception(2 if number % 4 == 0 else 1, 255 if number < 4 else 127))
-    status = health.status(2.0, "active", {"lane_lines": 2, "mask": 1}, {})
+    status = health.status(2.0, "active", Audience({"lane_lines": 2, "mask": 1}), {})
     assert (status.level, status.message) == (Level.OK, "4.0 Hz, subscriptions: 3")
     ratios = {name: value for name, value in status.values.items() if name.endswith("ratio")}
     assert ratios.pop("ego_detected_ratio") == "1.000"
@@ -163,7 +164,7 @@ def test_a_predicted_lane_is_not_a_detected_one() -> None:
     health = OutputHealth("/perception", OPTIONS)
     health.start(0.0)
     health.published(replace(seen, lanes=(coasting, *seen.lanes[1:])))
-    status = health.status(1.0, "active", {}, {})
+    status = health.status(1.0, "active", Audience(), {})
     assert status.values["ego_detected_ratio"] == "0.000" and status.message.endswith(
         "subscriptions: 0"
     )
@@ -179,7 +180,7 @@ def test_a_predicted_lane_is_not_a_detected_one() -> None:
 )
 def test_an_inactive_node_says_which_command_wakes_it(state: str, command: str) -> None:
     """The second most common reason why nothing comes out."""
-    status = OutputHealth("/front/perception", OPTIONS).status(0.0, state, {}, {})
+    status = OutputHealth("/front/perception", OPTIONS).status(0.0, state, Audience(), {})
     assert status.level is Level.WARN and status.values == {"lifecycle": state}
     assert status.message.startswith(f"{state}: nothing is published") and command in status.message
 
@@ -188,11 +189,11 @@ def test_images_that_cannot_be_published_are_an_error_when_none_can() -> None:
     """And so is silence, a little, while the node is active."""
     health = OutputHealth("/perception", OPTIONS)
     health.start(0.0)
-    assert health.status(0.5, "active", {}, {}).level is Level.WARN
-    assert "nothing published" in health.status(2.0, "active", {}, {}).message
-    assert health.status(2.5, "active", {}, {"unpublished": 3}).level is Level.ERROR
+    assert health.status(0.5, "active", Audience(), {}).level is Level.WARN
+    assert "nothing published" in health.status(2.0, "active", Audience(), {}).message
+    assert health.status(2.5, "active", Audience(), {"unpublished": 3}).level is Level.ERROR
     health.published(perception(0, None))
-    status = health.status(3.0, "active", {}, {"unpublished": 3})
+    status = health.status(3.0, "active", Audience(), {"unpublished": 3})
     assert status.level is Level.WARN and status.values["errors"] == "3"
 
 

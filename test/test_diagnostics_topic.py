@@ -12,6 +12,7 @@ from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CompressedImage, Image
 from watched_node import OPTIONS, Watched, values_of, watched
 
+from shared_encoder_perception.health import Audience
 from shared_encoder_perception.inputs import subscribe
 from shared_encoder_perception.node_health import NodeHealth
 from shared_encoder_perception.worker import Worker
@@ -20,7 +21,7 @@ from shared_encoder_perception.worker import Worker
 @contextmanager
 def listening(home: Watched, transport: str = "raw", **options: Any) -> Iterator[NodeHealth]:
     """Yield the health of a node that only listens."""
-    health = NodeHealth(home.node, home.diagnostics, OPTIONS, lambda: "active", dict)
+    health = NodeHealth(home.node, home.diagnostics, OPTIONS, lambda: "active", Audience)
     subscription = subscribe(
         home.node, transport, print, event_callbacks=health.event_callbacks(), **options
     )

@@ -9,6 +9,7 @@ PACKAGE = "shared_encoder_perception"
 ROS = ("rclpy", "sensor_msgs", "std_msgs")
 TORCH = ("torch", "timm", "lightning", "torchvision")
 GROUND = ("structures", "spec")
+OWN = ("backends", "predictor", "messages", "node")
 
 RULES = [
     # module, top-level packages it must not bring along, modules of ours it must not bring along
@@ -32,6 +33,21 @@ RULES = [
     ("backends.openvino", (*ROS, *TORCH, "onnxruntime"), ("decode", "predictor", "preprocess")),
     ("backends.onnxruntime", (*ROS, *TORCH), ("decode", "predictor", "preprocess")),
     ("predictor", (*ROS, *TORCH), ("messages", "node", "training", "evaluation", "model")),
+    ("stamps", (*ROS, *TORCH, "cv2", "numpy"), ("preprocess", "worker")),
+    ("counts", (*ROS, *TORCH, "cv2", "numpy"), ("worker", "predictor")),
+    ("gate", (*ROS, *TORCH, "cv2", "onnxruntime"), ("worker",)),
+    ("worker", (*ROS, *TORCH), ("node", "messages", "inputs")),
+    ("health", (*ROS, *TORCH, "cv2", "onnxruntime"), ("worker", "predictor", "messages", "node")),
+    ("input_health", (*ROS, *TORCH, "cv2"), ("backends", "worker")),
+    ("watchdogs", (*ROS, *TORCH, "cv2"), ("backends", "worker")),
+    ("lane_geometry", (*ROS, *TORCH, "cv2", "onnxruntime"), OWN),
+    ("point_cloud", (*ROS, *TORCH, "cv2", "onnxruntime"), OWN),
+    ("markers", (*ROS, *TORCH, "onnxruntime"), OWN),
+    ("birds_eye", (*ROS, *TORCH, "onnxruntime"), OWN),
+    ("debug_overlay", (*ROS, *TORCH, "onnxruntime"), OWN),
+    ("ground.projector", (*ROS, *TORCH, "onnxruntime"), (*OWN, "tracking", "decode")),
+    ("tracking.tracker", (*ROS, *TORCH, "cv2", "onnxruntime"), (*OWN, "ground", "decode")),
+    ("refinement", (*TORCH, "onnxruntime"), OWN),
     ("node", TORCH, ("training", "evaluation", "model", "demo")),
     ("predict", (*ROS, *TORCH), ("node", "messages", "training", "model")),
     ("benchmark.run", (*ROS, *TORCH, "onnxruntime", "openvino"), ("node", "training", "model")),

@@ -14,6 +14,7 @@ from std_msgs.msg import Header
 
 from shared_encoder_perception import messages
 from shared_encoder_perception.backends import BackendInfo
+from shared_encoder_perception.counts import Counts
 from shared_encoder_perception.spec import TASKS, ModelSpec
 from shared_encoder_perception.structures import (
     LANE_NAMES,
@@ -140,7 +141,8 @@ def test_lane_without_std(perception: Perception, header: Header) -> None:
 def test_array(perception: Perception, header: Header) -> None:
     """The array carries the same five lanes and how they came about."""
     lanes = messages.lane_messages(perception, header, SPEC)
-    array = over_the_wire(messages.array_message(lanes, STAGES, sequence=7, replaced=2, rejected=1))
+    counts = Counts(received=12, perceived=7, replaced=2, rejected=1, lost=1, waiting=1)
+    array = over_the_wire(messages.array_message(lanes, STAGES, counts))
     assert isinstance(array, LaneLineArray)
     assert array.header == header and len(array.lanes) == 5
     # NaN differs from itself, so compare the bytes.
@@ -148,6 +150,7 @@ def test_array(perception: Perception, header: Header) -> None:
         serialize_message(lane) for lane in lanes
     ]
     assert (array.sequence, array.frames_replaced, array.frames_rejected) == (7, 2, 1)
+    assert (array.frames_received, array.frames_dropped) == (12, 4)
     assert {stage: getattr(array, f"{stage}_ms") for stage in STAGES} == STAGES
 
 

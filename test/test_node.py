@@ -12,7 +12,7 @@ from rclpy.lifecycle import TransitionCallbackReturn
 from sensor_msgs.msg import CompressedImage
 from tiny_model import random_image, write_models
 
-from shared_encoder_perception import node as node_module
+from shared_encoder_perception import camera_pipeline
 from shared_encoder_perception.backends import load_backend
 from shared_encoder_perception.image_msg import fill_compressed, to_bgr
 from shared_encoder_perception.parameters import BY_NAME, crop_of
@@ -113,7 +113,7 @@ def test_backend_exception_costs_one_image(
             # Best-effort input: the failing image must be done before the next may come.
             peer.spin_for(0.2)
             local.backends[0].error = None
-            assert peer.ask(message)[ros.ARRAY_TOPIC].frames_rejected == 1
+            assert peer.ask(message)[ros.ARRAY_TOPIC].frames_dropped == 1
             times = local.node.stage_times()
     assert "image lost, RuntimeError: out of memory" in capfd.readouterr().err
     assert times and all(set(stages) == set(NODE_STAGES) for stages in times)
@@ -124,7 +124,7 @@ def test_hung_backend_leaves_services_alive(
     models: SimpleNamespace, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """Parameters and transitions answer; a fresh engine works while the old one still hangs."""
-    monkeypatch.setattr(node_module, "STOP_TIMEOUT_S", 0.3)
+    monkeypatch.setattr(camera_pipeline, "STOP_TIMEOUT_S", 0.3)
     namespace = ros.new_namespace()
     with local_node(models.tiny, namespace) as local, ros.peer_in(namespace) as peer:
         assert local.node.start()

@@ -39,7 +39,8 @@ def watched(model: Path, **values: Any) -> Iterator[tuple[Any, Any, list[Diagnos
     seen: list[DiagnosticStatus] = []
 
     def collect(message: DiagnosticArray) -> None:
-        seen.extend(s for s in message.status if s.name.startswith(namespace.lstrip("/")))
+        ours = f"{namespace.lstrip('/')}/perception: model"
+        seen.extend(status for status in message.status if status.name == ours)
 
     with local_node(model, namespace, **values) as local, ros.peer_in(namespace) as peer:
         peer.node.create_subscription(DiagnosticArray, TOPIC, collect, QoSProfile(depth=10))

@@ -14,7 +14,7 @@ import ros_harness as ros
 from tiny_model import SPEC, random_image, write_models
 
 from shared_encoder_perception.backends import DEFAULT_MODEL, load_backend
-from shared_encoder_perception.node import REPORT_PERIOD_S
+from shared_encoder_perception.camera_pipeline import REPORT_PERIOD_S
 from shared_encoder_perception.parameters import decode_options
 from shared_encoder_perception.predictor import Predictor
 from shared_encoder_perception.structures import LaneStatus
@@ -162,7 +162,7 @@ def test_thresholds_change_while_running(running: SimpleNamespace, predictor: Pr
         ("mask.threshold", -0.5, "expected 0 to 1, or -1 = the model's own"),
         ("lanes.keypoint_threshold", float("nan"), "out of range"),
         ("lanes.keypoint_threshold", "high", "expected 'Type.DOUBLE'"),
-        ("model.path", "other.onnx", "read-only"),
+        ("backend.name", "torch", "read-only"),
         ("input.crop", [0, 0, 800, 320], "read-only"),
     ],
 )

@@ -10,7 +10,8 @@ import pytest
 
 from shared_encoder_perception import parameters
 from shared_encoder_perception.decode import DecodeOptions
-from shared_encoder_perception.parameters import BY_NAME, MODEL_OWN, PARAMETERS, decode_options
+from shared_encoder_perception.parameter_groups.thresholds import MODEL_OWN
+from shared_encoder_perception.parameters import BY_NAME, PARAMETERS, decode_options
 from shared_encoder_perception.preprocess import Crop
 from shared_encoder_perception.spec import ModelSpec
 
@@ -63,14 +64,13 @@ def test_defaults_are_allowed_and_described() -> None:
     assert len(BY_NAME) == len(PARAMETERS)
 
 
-def test_thresholds_only_change_while_running() -> None:
-    """What would need a new model or thread is read-only."""
-    changing = {parameter.name for parameter in PARAMETERS if not parameter.read_only}
-    assert changing == {
-        "lanes.keypoint_threshold",
-        "lanes.confidence_threshold",
-        "mask.threshold",
-    }
+def test_what_needs_a_new_thread_or_engine_does_not_change_while_running() -> None:
+    """The rest does: thresholds, limits, geometry, tracking, pictures, watchdogs."""
+    fixed = {parameter.name for parameter in PARAMETERS if parameter.read_only}
+    assert {"autostart", "input.transport", "input.crop", "backend.name"} <= fixed
+    changing = set(BY_NAME) - fixed
+    assert {"lanes.confidence_threshold", "mask.threshold", "input.max_age_s"} <= changing
+    assert {"model.path", "tracking.enabled", "debug.overlay_width"} <= changing
 
 
 @pytest.mark.parametrize(

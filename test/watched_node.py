@@ -19,6 +19,7 @@ from tiny_model import random_image
 
 from shared_encoder_perception.backends import load_backend
 from shared_encoder_perception.diagnostics import TOPIC, Diagnostics
+from shared_encoder_perception.health import Audience
 from shared_encoder_perception.inputs import subscribe
 from shared_encoder_perception.latency_topics import LatencyTopics
 from shared_encoder_perception.node_health import NodeHealth
@@ -92,7 +93,7 @@ class Perceiving:
             home.diagnostics,
             OPTIONS,
             lambda: str(node._state_machine.current_state[1]),
-            lambda: {"lane_lines": 1},
+            lambda: Audience({"lane_lines": 1}),
         )
         home.diagnostics.set_model(predictor.spec, self.backend.info)
         node.trigger_configure()

@@ -1,0 +1,81 @@
+"""A process around the node: starts it, serves it until a signal comes, ends it in order."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+import rclpy
+from rclpy.exceptions import ParameterException
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.signals import SignalHandlerOptions
+from rclpy.utilities import remove_ros_args
+
+SIGNAL_PERIOD_S: Final = 0.2
+"""Longest time until SIGINT or SIGTERM is noticed."""
+
+
+def run(make: Callable[[], Any], name: str, arguments: Sequence[str] | None = None) -> int:
+    """Run a node until it is told to stop.
+
+    Args:
+        make: Creates it; it has ``start``, ``stop`` and ``builds_only`` as ``PerceptionNode`` has.
+        name: Of the node, for what goes wrong before there is one.
+        arguments: Of the process, its name included; those of ``sys.argv`` by default.
+
+    Returns:
+        0 after SIGINT or SIGTERM, 1 when it cannot start.
+    """
+    command_line = list(sys.argv if arguments is None else arguments)
+    # Not rclpy's handlers: they shut the middleware down before the node could finish its image
+    # and say goodbye.
+    _on_signals(signal.default_int_handler)
+    node = None
+    try:
+        # It has no arguments of its own: a forgotten --ros-args must not pass in silence.
+        parser = argparse.ArgumentParser("perception_node", epilog="ROS's follow --ros-args.")
+        parser.parse_args(remove_ros_args(command_line)[1:])
+        rclpy.init(args=command_line, signal_handler_options=SignalHandlerOptions.NO)
+        node = make()
+        if not node.start():
+            return 1
+        if node.builds_only:
+            node.get_logger().info("the engine is built; ending, as backend.build_only asks")
+            return 0
+        return _spin(node)
+    except (KeyboardInterrupt, ExternalShutdownException):
+        return 0
+    except (ParameterException, RuntimeError, ValueError) as error:
+        rclpy.logging.get_logger(name).fatal(one_line(error))
+        return 1
+    finally:
+        # Ctrl-C under `ros2 launch` arrives twice, from the terminal and from launch.
+        _on_signals(signal.SIG_IGN)
+        if node is not None:
+            node.stop()
+            node.destroy_node()
+        rclpy.try_shutdown()
+
+
+def one_line(error: Exception | str) -> str:
+    """Return an error's text without line breaks."""
+    return " ".join(str(error).split())
+
+
+def _on_signals(handler: Any) -> None:
+    """Treat both signals that ask a process to end alike."""
+    signal.signal(signal.SIGINT, handler)
+    signal.signal(signal.SIGTERM, handler)
+
+
+def _spin(node: Any) -> int:
+    """Serve the node until its context ends; a signal's exception ends it too."""
+    executor = SingleThreadedExecutor()
+    executor.add_node(node)
+    while rclpy.ok():
+        # Python runs signal handlers only between waits.
+        executor.spin_once(timeout_sec=SIGNAL_PERIOD_S)
+    return 0

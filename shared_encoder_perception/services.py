@@ -1,0 +1,81 @@
+"""The node's services: switch perception on and off, load the model again, forget the tracks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from threading import Thread
+from typing import Any
+
+from rclpy.callback_groups import ReentrantCallbackGroup
+from rclpy.task import Future
+from std_srvs.srv import SetBool, Trigger
+
+Action = Callable[[], str]
+"""Does something and says what, in one line; raises whatever went wrong."""
+
+
+class Services:
+    """``~/set_enabled``, ``~/reload_model`` and ``~/reset_tracker``."""
+
+    def __init__(
+        self,
+        node: Any,
+        set_enabled: Callable[[bool], str],
+        reload_model: Action,
+        reset_tracker: Action,
+    ) -> None:
+        """Offer the services on ``node``.
+
+        Args:
+            node: The node.
+            set_enabled: Called in the executor's thread, as ``reset_tracker`` is.
+            reload_model: Called in a thread of its own: an engine may take minutes to build, and
+                diagnostics and parameters must go on meanwhile.
+            reset_tracker: See above.
+        """
+        self._node, self._reload_model = node, reload_model
+        self._loading = False
+
+        def enable(request: Any, response: Any) -> Any:
+            return _answer(response, lambda: set_enabled(bool(request.data)))
+
+        def reset(_: Any, response: Any) -> Any:
+            return _answer(response, reset_tracker)
+
+        create = node.create_service
+        # In the node's own group, nothing else would be served until the model is loaded.
+        apart = ReentrantCallbackGroup()
+        self._services = [
+            create(SetBool, "~/set_enabled", enable),
+            create(Trigger, "~/reload_model", self._reload, callback_group=apart),
+            create(Trigger, "~/reset_tracker", reset),
+        ]
+
+    async def _reload(self, _: Any, response: Any) -> Any:
+        """Answer when the model is loaded; the executor serves others until then."""
+        if self._loading:
+            response.success, response.message = False, "a model is being loaded already"
+            return response
+        self._loading = True
+        done = Future(executor=self._node.executor)
+        done.add_done_callback(lambda _: None)  # so that the executor wakes up when it is done
+
+        def load() -> None:
+            done.set_result(_answer(response, self._reload_model))
+
+        try:
+            Thread(target=load, name="reload", daemon=True).start()
+            return await done
+        finally:
+            self._loading = False
+
+
+def _answer(response: Any, action: Action) -> Any:
+    """Fill in the response with what came of ``action``."""
+    try:
+        response.message, response.success = action(), True
+    except Exception as error:  # the caller has to hear of any
+        text = " ".join(str(error).split())
+        response.message = text or type(error).__name__
+        response.success = False
+    return response
