@@ -1,8 +1,16 @@
 """Score a model on labelled images: a native data set (``frames.jsonl``), or synthetic worlds.
 
-python -m shared_encoder_perception evaluate --labels DIR/frames.jsonl
+python -m shared_encoder_perception evaluate --labels DIR/frames.jsonl --out scores
 python -m shared_encoder_perception evaluate --synthetic 200 --reliability diagram.png
 python -m shared_encoder_perception evaluate --labels DIR/frames.jsonl --worst failures.jpg
+
+Beside the model two baselines are scored on the same images, which do not look at them: "constant",
+each head's mean line and the usual drivable surface, and "empty".
+
+--out DIR writes DIR/summary.json (every score of every source, baseline and slice; null where
+nothing was counted), DIR/frames.csv (a line per image) and DIR/report.html (for people; one file,
+no network needed). All but latencies is the same on every run: those are the last columns of
+frames.csv, and in the report.
 """
 
 from __future__ import annotations
@@ -10,66 +18,168 @@ from __future__ import annotations
 import argparse
 import json
 import math
-from collections.abc import Iterable, Iterator
-from dataclasses import replace
+import os
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, Final
 
 from tqdm import tqdm
 
+from shared_encoder_perception.backends import Backend
 from shared_encoder_perception.engine_options import add_engine_options, load_engine
+from shared_encoder_perception.evaluation import labelled_images
+from shared_encoder_perception.evaluation.evaluation import Evaluation
+from shared_encoder_perception.evaluation.evaluation_report import write_report
 from shared_encoder_perception.evaluation.failures import WorstFrames
+from shared_encoder_perception.evaluation.frame_record import FramesCsv
+from shared_encoder_perception.evaluation.labelled_images import (
+    LabelledSet,
+    open_set,
+    render_worlds,
+)
 from shared_encoder_perception.evaluation.metrics import LaneScore
 from shared_encoder_perception.evaluation.reliability import plot, require_matplotlib
+from shared_encoder_perception.evaluation.report.document import require_report_libraries
 from shared_encoder_perception.evaluation.scorer import Scorer
 from shared_encoder_perception.predictor import Predictor
 from shared_encoder_perception.preprocess import Crop
+from shared_encoder_perception.spec import TASK_DRIVABLE, TASK_LANES
 from shared_encoder_perception.training.datasets import native
 from shared_encoder_perception.training.sample import Sample
 from shared_encoder_perception.training.synthetic import VALIDATION_SEED, render_sample
 from shared_encoder_perception.visualize import write_picture
 
-SYNTHETIC: Final = "synthetic"
+SYNTHETIC: Final = labelled_images.SYNTHETIC
 """Source name of rendered worlds."""
+SUMMARY, FRAMES, REPORT = "summary.json", "frames.csv", "report.html"
+"""Files in the folder of ``--out``."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     source = parser.add_mutually_exclusive_group(required=True)
-    source.add_argument("--labels", type=Path, help="frames.jsonl of a native data set")
+    source.add_argument("--labels", type=Path, help="a native data set, or its frames.jsonl")
     source.add_argument("--synthetic", type=int, metavar="N", help="score N rendered worlds")
     parser.add_argument(
         "--worst", type=Path, metavar="PICTURE", help="draw the worst frames of each source"
     )
     add_engine_options(parser, "onnxruntime")  # the same on every machine
-    parser.add_argument("--out", type=Path, help="write the scores as JSON")
+    parser.add_argument(
+        "--out", type=Path, metavar="DIR", help=f"folder for {SUMMARY}, {FRAMES} and {REPORT}"
+    )
+    parser.add_argument(
+        "--no-report", action="store_true", help=f"leave {REPORT} out: it needs matplotlib, jinja2"
+    )
     parser.add_argument(
         "--reliability", type=Path, metavar="PNG", help="draw stated against true confidence"
     )
 
 
 def run(args: argparse.Namespace) -> int:
-    """Score and print a table."""
-    if args.reliability:
-        require_matplotlib()  # before the work, not after it
-    predictor = Predictor(load_engine(args))
-    if args.labels:
-        frames, total = native_frames(args.labels), sum(1 for _ in args.labels.open())
-    else:
-        frames, total = synthetic_frames(args.synthetic, predictor.spec.input_size), args.synthetic
-    worst = WorstFrames(predictor.spec.input_size) if args.worst else None
-    scores = score(predictor, tqdm(frames, total=total, unit="image"), worst)
-    print(table(scores))
+    """Score, print a table, and write what was asked for."""
+    _check(args)
+    backend = load_engine(args)
+    predictor = Predictor(backend)
+    size = predictor.spec.input_size
+    labelled = open_set(args.labels) if args.labels else render_worlds(args.synthetic, size)
+    _check_tasks(predictor.spec.tasks, labelled)
+    worst = WorstFrames(size) if args.worst else None
+    evaluation = Evaluation(labelled, size, TASK_DRIVABLE in predictor.spec.tasks)
+    evaluation.learn(tqdm(labelled.learn(), unit="image", desc="baselines", leave=False))
+    predictor.warm_up()
+    with FramesCsv(args.out / FRAMES) if args.out else nullcontext() as frames:
+        for image in tqdm(labelled.read(), total=labelled.total, unit="image"):
+            perception = predictor(image.sample.image, image.crop)
+            record = evaluation.update(image, perception)
+            if frames:
+                frames.write(record)
+            if worst:
+                worst.update(image.source, perception, image.sample, image.crop)
+    summary = evaluation.summary()
+    print(table(summary["sources"], summary["baselines"]))
     if args.out:
-        args.out.write_text(json.dumps(scores, indent=2) + "\n")
-        print(f"scores: {args.out}")
+        _write(args, summary, {**_engine(backend), **labelled.conditions}, evaluation)
     if worst:
         write_picture(args.worst, worst.sheet())
         print(f"worst frames: {args.worst}")
     if args.reliability:
-        write_picture(args.reliability, plot(scores))
+        write_picture(args.reliability, plot(summary["sources"]))
         print(f"reliability diagram: {args.reliability}")
     return 0
+
+
+def _write(
+    args: argparse.Namespace,
+    summary: Mapping[str, Any],
+    conditions: Mapping[str, str],
+    evaluation: Evaluation,
+) -> None:
+    """Write what stands beside the table of frames in the folder of ``--out``."""
+    _write_json(args.out / SUMMARY, {"conditions": conditions, **summary})
+    print(f"scores: {args.out / SUMMARY}\nframes: {args.out / FRAMES}")
+    if args.no_report:
+        (args.out / REPORT).unlink(missing_ok=True)  # an older one would be of other scores
+        return
+    write_report(args.out / REPORT, f"Evaluation of {conditions['model']}", conditions, evaluation)
+    print(f"report: {args.out / REPORT}")
+
+
+def _check(args: argparse.Namespace) -> None:
+    """Refuse what cannot end well, before the work and not after it."""
+    if args.reliability:
+        require_matplotlib()
+    if not args.out:
+        return
+    if args.out.suffix == ".json" or args.out.is_file():
+        raise ValueError(
+            f"--out is a folder, not a file: --out {args.out.with_suffix('')} writes the scores to "
+            f"{args.out.with_suffix('') / SUMMARY}"
+        )
+    if not args.no_report:
+        require_report_libraries()
+    args.out.mkdir(parents=True, exist_ok=True)
+
+
+def _check_tasks(tasks: Collection[str], labelled: LabelledSet) -> None:
+    """Refuse a set whose labels are all of what the model does not answer."""
+    labels = {TASK_LANES: labelled.lanes, TASK_DRIVABLE: labelled.masks}
+    if not any(labels[task] for task in tasks):
+        known = [task for task, count in labels.items() if count]
+        raise ValueError(
+            f"the set labels {' and '.join(known)}, the model answers {' and '.join(tasks)}: "
+            "there is nothing to score"
+        )
+
+
+def _engine(backend: Backend) -> dict[str, str]:
+    """Say what was scored, in words that are the same on every machine."""
+    spec, info = backend.spec, backend.info
+    return {
+        "model": f"{spec.name} {spec.version}",
+        "model sha256": info.sha256,
+        "engine": f"{info.name} {info.version}, {info.device}, {info.precision}",
+    }
+
+
+def _write_json(path: Path, value: Mapping[str, Any]) -> None:
+    """Write a file that appears only when it is complete; NaN, which JSON has not, as null."""
+    part = path.with_name(path.name + ".part")
+    try:
+        text = json.dumps(_nulls(value), indent=2, allow_nan=False)
+        part.write_text(text + "\n", encoding="utf-8")
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _nulls(value: Any) -> Any:
+    """Replace NaN by ``None``, all the way down."""
+    if isinstance(value, Mapping):
+        return {key: _nulls(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_nulls(item) for item in value]
+    return None if isinstance(value, float) and math.isnan(value) else value
 
 
 Frame = tuple[str, Sample, Crop | None]
@@ -89,10 +199,7 @@ def native_frames(path: Path) -> Iterator[Frame]:
         ValueError: A line or a file that cannot be read, with file and line.
     """
     for frame in native.read(path):
-        sample = frame.load()
-        if "mask" in frame.pseudo:
-            sample = replace(sample, mask=None)  # a teacher's opinion is no truth to score against
-        yield frame.source, sample, frame.crop
+        yield frame.source, labelled_images.scored_mask(frame).load(), frame.crop
 
 
 def score(
@@ -114,30 +221,44 @@ def score(
     return scorer.compute()
 
 
-def table(scores: dict[str, dict[str, Any]]) -> str:
-    """Render scores for a terminal; rows without labels are left out."""
+def table(
+    scores: Mapping[str, Mapping[str, Any]],
+    baselines: Mapping[str, Mapping[str, Mapping[str, Any]]] | None = None,
+) -> str:
+    """Render scores for a terminal; rows without labels are left out.
+
+    Args:
+        scores: As ``Scorer.compute`` returns them.
+        baselines: Name -> likewise, to stand beside what they are to be compared with.
+    """
+    beside = baselines or {}
+    names = "".join(f"{name:>10}" for name in beside)
     lines = [
-        f"{'source':<16}{'lane':<18}{'rows right':>11}{'precision':>11}{'recall':>8}{'F1':>7}"
-        f"{'over-reach':>12}{'present':>9}{'absent':>8}{'false alarms':>14}"
+        f"{'source':<16}{'lane':<18}{'rows right':>11}{names}{'precision':>11}{'recall':>8}"
+        f"{'F1':>7}{names}{'over-reach':>12}{'present':>9}{'absent':>8}{'false alarms':>14}"
     ]
     for source, values in scores.items():
         for name, value in values["lanes"].items():
             lane = LaneScore(**value)
+            others = [LaneScore(**said[source]["lanes"][name]) for said in beside.values()]
             if lane.labelled or lane.absent:
+                rows = "".join(_cell(other.valid_row_accuracy, 10) for other in others)
+                found = "".join(_cell(other.f1, 10) for other in others)
                 lines.append(
-                    f"{source:<16}{name:<18}{_cell(lane.valid_row_accuracy, 11)}"
-                    f"{_cell(lane.precision, 11)}{_cell(lane.recall, 8)}{_cell(lane.f1, 7)}"
+                    f"{source:<16}{name:<18}{_cell(lane.valid_row_accuracy, 11)}{rows}"
+                    f"{_cell(lane.precision, 11)}{_cell(lane.recall, 8)}{_cell(lane.f1, 7)}{found}"
                     f"{_cell(lane.over_reach, 12)}{lane.labelled:>9}{lane.absent:>8}"
                     f"{lane.false_alarms:>14}"
                 )
     lines.append(
-        f"\n{'source':<16}{'mask IoU':>9}{'mean':>8}{'median':>8}{'< 0.4':>7}{'images':>8}"
+        f"\n{'source':<16}{'mask IoU':>9}{names}{'mean':>8}{'median':>8}{'< 0.4':>7}{'images':>8}"
     )
     for source, values in scores.items():
         mask = values["mask"]
         if mask["images"]:
+            ious = "".join(_cell(said[source]["mask"]["iou"], 10) for said in beside.values())
             lines.append(
-                f"{source:<16}{_cell(mask['iou'], 9)}{_cell(mask['mean_iou'], 8)}"
+                f"{source:<16}{_cell(mask['iou'], 9)}{ious}{_cell(mask['mean_iou'], 8)}"
                 f"{_cell(mask['median_iou'], 8)}{mask['below']:>7}{mask['images']:>8}"
             )
     lines.append(f"\n{'source':<16}calibration error, lanes / mask")

@@ -28,7 +28,7 @@ def require_matplotlib() -> None:
     if find_spec("matplotlib") is None:
         raise RuntimeError(
             "the reliability diagram needs 'matplotlib', which is not installed: "
-            "pip install '.[train]', or `make test`, in the source tree"
+            "pip install '.[report]', or `make test`, in the source tree"
         )
 
 
@@ -62,11 +62,12 @@ def _plot_task(above: Any, below: Any, task: str, curves: Mapping[str, Mapping[s
     """One panel: the curves ``above``, how many statements each point stands for ``below``."""
     title, right = TITLES[task]
     above.plot((0, 1), (0, 1), color="#999999", linestyle="--", label="as stated")
+    colours = {source: COLOURS[place % len(COLOURS)] for place, source in enumerate(curves)}
     named = [(source, curve) for source, curve in curves.items() if curve["count"]]
     width = 0.9 / BINS / max(len(named), 1)
     for place, (source, curve) in enumerate(named):
         count, stated, came_true = np.array(curve["bins"]).T
-        colour = COLOURS[place % len(COLOURS)]
+        colour = colours[source]  # the same for both tasks
         label = f"{source}: ECE {curve['ece']:.3f}, {curve['count']:,} in all"
         above.plot(stated, came_true, "o-", markersize=4, color=colour, label=label, clip_on=False)
         middle = (np.minimum(np.floor(stated * BINS), BINS - 1) + 0.5) / BINS

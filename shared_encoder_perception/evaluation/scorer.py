@@ -19,20 +19,64 @@ from shared_encoder_perception.training.sample import Sample
 MAIN_LANES: Final = tuple(lane.label for lane in LaneId if not lane.is_split)
 
 
+class Counts:
+    """Lane, mask and calibration metrics of one group of images."""
+
+    def __init__(self) -> None:
+        """Start empty."""
+        self.lanes = LaneMetric()
+        self.mask = MaskMetric()
+        self.calibration = CalibrationMetric()
+
+    def update(self, perception: Perception, sample: Sample, crop: Crop) -> None:
+        """Add one image; labels are scored inside the crop only: the network sees nothing else.
+
+        Args:
+            perception: What was predicted, in pixels of ``sample.image``.
+            sample: The labels.
+            crop: What the network saw.
+        """
+        lanes = lanes_inside(sample.lanes, crop)
+        self.lanes.update(perception, lanes)
+        self.calibration.update(perception, lanes)
+        if sample.mask is None or perception.mask is None:
+            return
+        part = inside(crop)
+        self.mask.update(perception.mask.binary()[part], sample.mask[part])
+        self.calibration.update_mask(perception.mask.probability[part], sample.mask[part])
+
+    def merge(self, other: Counts) -> None:
+        """Add everything another one has counted."""
+        self.lanes.merge(other.lanes)
+        self.mask.merge(other.mask)
+        self.calibration.merge(other.calibration)
+
+    def compute(self) -> dict[str, Any]:
+        """Return the scores.
+
+        Returns:
+            ``{"lanes": {lane: LaneScore as dict}, "mask": MaskScore as dict, "calibration": as
+            CalibrationMetric.compute}``.
+        """
+        return {
+            "lanes": {name: asdict(value) for name, value in self.lanes.compute().items()},
+            "mask": asdict(self.mask.compute()),
+            "calibration": self.calibration.compute(),
+        }
+
+
 class Scorer:
-    """Lane and mask metrics of each source. Counts are pooled, so scorers can be merged."""
+    """Counts of each source. They are pooled, so scorers can be merged."""
 
     def __init__(self, input_size: Size) -> None:
         """Start empty; ``input_size`` is the network's, for the crop where none is given."""
         self._input_size = input_size
-        self._lanes: dict[str, LaneMetric] = {}
-        self._masks: dict[str, MaskMetric] = {}
-        self._calibration: dict[str, CalibrationMetric] = {}
+        self._sources: dict[str, Counts] = {}
 
     def update(
         self, source: str, perception: Perception, sample: Sample, crop: Crop | None = None
     ) -> None:
-        """Add one image; labels are scored inside the crop only: the network sees nothing else.
+        """Add one image.
 
         Args:
             source: Name of the group.
@@ -41,40 +85,20 @@ class Scorer:
             crop: What the network saw; by default ``default_crop``.
         """
         used = crop or default_crop(perception.image_size, self._input_size)
-        lanes = lanes_inside(sample.lanes, used)
-        self._lanes.setdefault(source, LaneMetric()).update(perception, lanes)
-        calibration = self._calibration.setdefault(source, CalibrationMetric())
-        calibration.update(perception, lanes)
-        metric = self._masks.setdefault(source, MaskMetric())
-        if sample.mask is None or perception.mask is None:
-            return
-        part = np.s_[used.y : used.y + used.height, used.x : used.x + used.width]
-        metric.update(perception.mask.binary()[part], sample.mask[part])
-        calibration.update_mask(perception.mask.probability[part], sample.mask[part])
+        self._sources.setdefault(source, Counts()).update(perception, sample, used)
+
+    def add(self, source: str, counts: Counts) -> None:
+        """Add what was counted elsewhere to a source."""
+        self._sources.setdefault(source, Counts()).merge(counts)
 
     def merge(self, other: Scorer) -> None:
         """Add everything another scorer has counted."""
-        for source, lanes in other._lanes.items():
-            self._lanes.setdefault(source, LaneMetric()).merge(lanes)
-            self._masks.setdefault(source, MaskMetric()).merge(other._masks[source])
-            calibration = self._calibration.setdefault(source, CalibrationMetric())
-            calibration.merge(other._calibration[source])
+        for source, counts in other._sources.items():
+            self.add(source, counts)
 
     def compute(self) -> dict[str, dict[str, Any]]:
-        """Return the scores of each source.
-
-        Returns:
-            ``{source: {"lanes": {lane: LaneScore as dict}, "mask": MaskScore as dict,
-            "calibration": as CalibrationMetric.compute}}``.
-        """
-        return {
-            source: {
-                "lanes": {name: asdict(value) for name, value in metric.compute().items()},
-                "mask": asdict(self._masks[source].compute()),
-                "calibration": self._calibration[source].compute(),
-            }
-            for source, metric in sorted(self._lanes.items())
-        }
+        """Return the scores of each source, as ``Counts.compute``."""
+        return {source: counts.compute() for source, counts in sorted(self._sources.items())}
 
     def summary(self) -> dict[str, float]:
         """Return the headline numbers.
@@ -86,13 +110,13 @@ class Scorer:
             mask IoU as far as they are there. NaN where nothing was labelled.
         """
         pooled = LaneMetric()
-        for metric in self._lanes.values():
-            pooled.merge(metric)
+        for counts in self._sources.values():
+            pooled.merge(counts.lanes)
         lanes = pooled.compute()
         summary = {
             "lane_accuracy": _mean(lanes[name].valid_row_accuracy for name in MAIN_LANES),
             "lane_f1": _mean(lanes[name].f1 for name in MAIN_LANES if lanes[name].labelled),
-            "mask_iou": _mean(metric.compute().iou for metric in self._masks.values()),
+            "mask_iou": _mean(counts.mask.compute().iou for counts in self._sources.values()),
         }
         summary["score"] = _mean(summary.values())
         for name in LANE_NAMES:
@@ -100,6 +124,11 @@ class Scorer:
                 summary[f"{name}/accuracy"] = lanes[name].valid_row_accuracy
                 summary[f"{name}/f1"] = lanes[name].f1
         return summary
+
+
+def inside(crop: Crop) -> tuple[slice, slice]:
+    """Return the rows and columns of a crop, to cut images and masks with."""
+    return np.s_[crop.y : crop.y + crop.height, crop.x : crop.x + crop.width]
 
 
 def lanes_inside(
@@ -113,9 +142,9 @@ def lanes_inside(
             seen[lane] = None
             continue
         beyond = (crop.x + crop.width - 1, crop.y + crop.height - 1)
-        inside = ((points >= corner) & (points <= beyond)).all(axis=1)
-        if inside.sum() >= 2:
-            seen[lane] = points[inside]
+        kept = ((points >= corner) & (points <= beyond)).all(axis=1)
+        if kept.sum() >= 2:
+            seen[lane] = points[kept]
     return seen
 
 

@@ -10,6 +10,7 @@ from collections import Counter
 from dataclasses import replace
 from itertools import count
 from threading import Lock
+from typing import Any
 
 from shared_encoder_perception.structures import LaneLine, Perception
 from shared_encoder_perception.task_status import Level, TaskStatus
@@ -33,6 +34,16 @@ class LaneTracker:
         self._frame_id = ""
         self._has_stamps, self._on_road = True, False
         self._resets, self._reason = 0, ""
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return all that the next image depends on, so that work can be interrupted."""
+        with self._lock:
+            return {name: value for name, value in vars(self).items() if name != "_lock"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Go on where the tracker was whose state this is."""
+        vars(self).update(state)
+        self._lock = Lock()
 
     @property
     def options(self) -> TrackingOptions:

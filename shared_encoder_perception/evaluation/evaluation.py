@@ -1,0 +1,149 @@
+"""One evaluation: a model, its baselines and every way to slice them, image by image.
+
+    evaluation = Evaluation(images, spec.input_size, with_mask=True)
+    evaluation.learn()
+    for image in images.read():
+        record = evaluation.update(image, predictor(image.sample.image, image.crop))
+    evaluation.summary()
+
+What is kept of an image are counts and a few numbers; pictures only of the best and the worst.
+"""
+
+from __future__ import annotations
+
+import math
+from array import array
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+from shared_encoder_perception.evaluation.baseline_answers import (
+    BASELINES,
+    CONSTANT,
+    BaselineAnswers,
+)
+from shared_encoder_perception.evaluation.frame_counts import FullCounts
+from shared_encoder_perception.evaluation.frame_record import FrameRecord, record_of
+from shared_encoder_perception.evaluation.labelled_images import (
+    LabelledImage,
+    LabelledSet,
+    Labels,
+)
+from shared_encoder_perception.evaluation.picked_frames import PickedFrames
+from shared_encoder_perception.evaluation.scorer import Counts, Scorer
+from shared_encoder_perception.evaluation.slices import RULES, slices_of
+from shared_encoder_perception.preprocess import default_crop
+from shared_encoder_perception.structures import Perception, Size
+
+MODEL: Final = "model"
+SPREADS: Final = ("mask_iou", "lane_accuracy", "latency_ms")
+"""Numbers of an image whose histograms are of interest."""
+
+Sliced = dict[str, dict[str, dict[str, Counts]]]
+"""Way to slice -> slice -> ``MODEL`` or ``CONSTANT`` -> counts."""
+
+
+class Evaluation:
+    """Counts a model's answers beside those of the baselines."""
+
+    def __init__(self, labelled: LabelledSet, input_size: Size, with_mask: bool) -> None:
+        """Start empty.
+
+        Args:
+            labelled: What is scored.
+            input_size: The network's, for the crop where an image has none.
+            with_mask: Whether the model says what is drivable; else the baselines do not either.
+        """
+        self._labelled, self._input_size, self._with_mask = labelled, input_size, with_mask
+        self._answers = BaselineAnswers()
+        self._counts: dict[str, dict[str, FullCounts]] = {MODEL: {}, **{b: {} for b in BASELINES}}
+        self._slices: Sliced = {name: {} for name in RULES}
+        self.picked = PickedFrames()
+        self.spreads: dict[str, dict[str, array[float]]] = {
+            name: {source: array("d") for source in sorted(labelled.counts)} for name in SPREADS
+        }
+
+    def learn(self, labels: Iterable[Labels] | None = None) -> None:
+        """Learn what is usual, before the first image.
+
+        Args:
+            labels: By default ``labelled.learn()``; given to show progress.
+        """
+        self._answers.learn(self._labelled.learn() if labels is None else labels)
+
+    def update(self, image: LabelledImage, perception: Perception) -> FrameRecord:
+        """Add one image.
+
+        Args:
+            image: The image and its labels.
+            perception: What the model says of it.
+        """
+        sample, source, size = image.sample, image.source, perception.image_size
+        crop = image.crop or default_crop(size, self._input_size)
+        slices = slices_of(source, sample.image, sample.lanes, image.attributes)
+        answers = {
+            name: self._answers.answer(name, source, image.half, size, self._with_mask)
+            for name in BASELINES
+        }
+        counted = {}
+        for name, answer in {MODEL: perception, **answers}.items():
+            counted[name] = FullCounts()
+            counted[name].update(answer, sample, crop)
+            self._counts[name].setdefault(source, FullCounts()).merge(counted[name])
+        for way, value in slices.items():
+            groups = self._slices[way].setdefault(value, {MODEL: Counts(), CONSTANT: Counts()})
+            for name, counts in groups.items():
+                counts.merge(counted[name].basic)
+        record = record_of(image.name, source, slices, perception, counted[MODEL])
+        self._spread(record)
+        self.picked.update(record, perception, sample, crop)
+        return record
+
+    def summary(self) -> dict[str, Any]:
+        """Return everything that was counted; the same for the same answers on the same images.
+
+        Returns:
+            ``{"headline": {name: as Scorer.summary, and the benchmarks' scores of all sources
+            pooled}, "sources": {source: as FullCounts.compute},
+            "baselines": {name: {source: likewise}}, "slices": {way: {slice: {name: as
+            Counts.compute}}}}`` with ``name`` of ``"model"``, ``"constant"`` and ``"empty"``.
+        """
+        computed = {name: _compute(groups) for name, groups in self._counts.items()}
+        return {
+            "headline": {name: self._headline(name) for name in self._counts},
+            "sources": computed.pop(MODEL),
+            "baselines": computed,
+            "slices": {
+                way: {
+                    value: {name: counts.compute() for name, counts in groups.items()}
+                    for value, groups in sorted(values.items())
+                }
+                for way, values in self._slices.items()
+            },
+        }
+
+    def _headline(self, name: str) -> dict[str, float]:
+        """Return the scores of all sources together."""
+        scorer, pooled = Scorer(self._input_size), FullCounts()
+        for source, counts in sorted(self._counts[name].items()):
+            scorer.add(source, counts.basic)
+            pooled.merge(counts)
+        scores = pooled.compute()
+        tusimple = {f"tusimple_{key}": scores["tusimple"][key] for key in ("accuracy", "fp", "fn")}
+        return {
+            **scorer.summary(),
+            **tusimple,
+            "culane_f1": scores["culane"]["f1"],
+            "boundary_f": scores["boundary"]["boundary_f"],
+        }
+
+    def _spread(self, record: FrameRecord) -> None:
+        """Keep the numbers of an image that histograms are drawn of: 8 bytes each."""
+        for name, values in self.spreads.items():
+            value = getattr(record, name)
+            if not math.isnan(value):
+                values[record.source].append(value)
+
+
+def _compute(groups: Mapping[str, FullCounts]) -> dict[str, Any]:
+    """Compute the scores of each source, by name."""
+    return {source: counts.compute() for source, counts in sorted(groups.items())}

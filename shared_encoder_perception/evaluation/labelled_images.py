@@ -1,0 +1,208 @@
+"""Labelled images to score on: a native data set, or rendered worlds; each read in its turn.
+
+    images = open_set(Path("DATA/val"))      # or render_worlds(200, spec.input_size)
+    for image in images.read(): ...
+
+What a set holds is counted before anything is scored: a line that cannot be read, a picture that is
+missing or a set without any label ends the work before it begins, not in its last minute.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from hashlib import sha256
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shared_encoder_perception.preprocess import Crop
+from shared_encoder_perception.structures import LaneId, Size
+from shared_encoder_perception.training.datasets import native
+from shared_encoder_perception.training.datasets.frame import LabelledFrame
+from shared_encoder_perception.training.sample import Sample
+from shared_encoder_perception.training.synthetic import (
+    CALIBRATION_SEED,
+    VALIDATION_SEED,
+    render_sample,
+)
+
+SYNTHETIC: Final = "synthetic"
+"""Source name of rendered worlds."""
+LEARNED_WORLDS: Final = 60
+"""Other worlds, of which a baseline learns what is usual."""
+FIRST, SECOND = 0, 1
+"""Halves of a source: what is usual in one is the baseline of the other."""
+
+
+@dataclass(frozen=True, eq=False)
+class LabelledImage:
+    """One image to score.
+
+    Attributes:
+        source: Name of the group whose scores it counts for.
+        name: Name inside the set, such as the picture's relative path.
+        sample: Image and labels.
+        crop: What the network is to see; ``None`` for its default.
+        half: ``FIRST`` or ``SECOND`` half of its source.
+        attributes: What else is known, e.g. ``{"timeofday": "night"}``.
+    """
+
+    source: str
+    name: str
+    sample: Sample
+    crop: Crop | None
+    half: int
+    attributes: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class Labels:
+    """The labels of an image, without its pixels.
+
+    Attributes:
+        source: As of ``LabelledImage``.
+        half: Of its source, for which this image tells what is usual.
+        lanes: As ``Sample.lanes``.
+        mask: As ``Sample.mask``.
+        size: ``(height, width)`` of the image.
+    """
+
+    source: str
+    half: int
+    lanes: Mapping[LaneId, NDArray[np.float32] | None]
+    mask: NDArray[np.uint8] | None
+    size: Size
+
+
+@dataclass(frozen=True, eq=False)
+class LabelledSet:
+    """What is scored.
+
+    Attributes:
+        conditions: What the set is, in words that are the same on every machine.
+        counts: Source -> images.
+        lanes: Images with a labelled lane, present or absent.
+        masks: Images with a mask to score against.
+        read: Yields the images, in an order that never changes.
+        learn: Yields labels by which to know what is usual; never those that it is scored on.
+    """
+
+    conditions: Mapping[str, str]
+    counts: Mapping[str, int]
+    lanes: int
+    masks: int
+    read: Callable[[], Iterator[LabelledImage]]
+    learn: Callable[[], Iterator[Labels]]
+
+    @property
+    def total(self) -> int:
+        """Number of images."""
+        return sum(self.counts.values())
+
+
+def open_set(path: Path) -> LabelledSet:
+    """Open a native data set.
+
+    Args:
+        path: Its folder, or its ``frames.jsonl``.
+
+    Raises:
+        ValueError: A line that is faulty, a picture that is missing, or nothing to score against;
+            with the file, and the line where there is one.
+        FileNotFoundError: There is no such set.
+    """
+    path = native.labels_file(path)
+    counts: Counter[str] = Counter()
+    lanes = masks = 0
+    for frame in native.read(path):
+        if not frame.image_path.is_file():
+            raise ValueError(f"{frame.where}: there is no picture {frame.image_path}")
+        counts[frame.source] += 1
+        lanes += bool(frame.lanes)
+        masks += scored_mask(frame).read_mask is not None
+    if not lanes and not masks:
+        what = "has no frames" if not counts else f"has {counts.total()} frames and no label"
+        raise ValueError(
+            f"{path} {what} to score against: lanes, or masks that are not marked as pseudo"
+        )
+
+    def read() -> Iterator[LabelledImage]:
+        for frame, half in _halves(path, counts):
+            sample = scored_mask(frame).load()
+            yield LabelledImage(
+                frame.source, frame.name, sample, frame.crop, half, frame.attributes
+            )
+
+    def learn() -> Iterator[Labels]:
+        for frame, half in _halves(path, counts):
+            seen = scored_mask(frame)
+            mask = seen.read_mask() if seen.read_mask else None
+            yield Labels(frame.source, 1 - half, frame.lanes, mask, frame.size)
+
+    conditions = {
+        "data": f"{path.name}, sha256 {_digest(path)}",
+        "labelled": f"lanes in {lanes}, mask in {masks} of {counts.total()} images",
+        "constant baseline": "learned from the other half of each source",
+    }
+    return LabelledSet(conditions, dict(sorted(counts.items())), lanes, masks, read, learn)
+
+
+def render_worlds(count: int, size: Size) -> LabelledSet:
+    """Return ``count`` validation worlds as a set.
+
+    Args:
+        count: At least 1.
+        size: ``(height, width)`` of the images.
+
+    Raises:
+        ValueError: There is to be no world.
+    """
+    if count < 1:
+        raise ValueError(f"--synthetic is {count}, expected 1 or more")
+
+    def read() -> Iterator[LabelledImage]:
+        for seed in range(VALIDATION_SEED, VALIDATION_SEED + count):
+            sample = render_sample(seed, size)
+            yield LabelledImage(SYNTHETIC, f"world {seed}", sample, None, FIRST)
+
+    def learn() -> Iterator[Labels]:
+        for seed in range(CALIBRATION_SEED, CALIBRATION_SEED + min(count, LEARNED_WORLDS)):
+            sample = render_sample(seed, size)
+            yield Labels(SYNTHETIC, FIRST, sample.lanes, sample.mask, size)
+
+    conditions = {
+        "data": f"{count} rendered worlds, seeds from {VALIDATION_SEED}",
+        "labelled": f"lanes and mask in all {count}",
+        "constant baseline": f"learned from {min(count, LEARNED_WORLDS)} other worlds",
+    }
+    return LabelledSet(conditions, {SYNTHETIC: count}, count, count, read, learn)
+
+
+def scored_mask(frame: LabelledFrame) -> LabelledFrame:
+    """Return the frame without a mask that is a teacher's opinion: that is no truth."""
+    return frame.without_mask() if native.MASK in frame.pseudo else frame
+
+
+def _digest(path: Path) -> str:
+    """Return the SHA-256 of a file of any size."""
+    digest = sha256()
+    with path.open("rb") as file:
+        while part := file.read(1 << 20):
+            digest.update(part)
+    return digest.hexdigest()
+
+
+def _halves(path: Path, counts: Mapping[str, int]) -> Iterator[tuple[LabelledFrame, int]]:
+    """Yield frames with the half of their source that they are in.
+
+    Halves are not mixed: neighbours in a recording look alike, and would tell of one another.
+    """
+    seen: Counter[str] = Counter()
+    for frame in native.read(path):
+        half = SECOND if 2 * seen[frame.source] >= counts[frame.source] else FIRST
+        seen[frame.source] += 1
+        yield frame, half

@@ -1,0 +1,133 @@
+"""The best and the worst frames of each source, as pictures; memory does not grow with the set."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from heapq import heappush, heappushpop
+from typing import Final
+
+import cv2
+import numpy as np
+
+from shared_encoder_perception.evaluation.frame_record import ABSENT, PRESENT, FrameRecord
+from shared_encoder_perception.evaluation.scorer import inside
+from shared_encoder_perception.preprocess import Crop
+from shared_encoder_perception.structures import LaneStatus, Perception
+from shared_encoder_perception.training.sample import MASK_DRIVABLE, Sample
+from shared_encoder_perception.visualize import LEGEND, draw_beside_labels, outline_lane
+
+KEPT: Final = 4
+"""Of each source, and of each kind."""
+WIDTH_PX: Final = 720
+JPEG_QUALITY: Final = 82
+LABEL_COLOUR: Final = (255, 255, 255)
+
+
+@dataclass(frozen=True)
+class Picked:
+    """One frame to look at.
+
+    Attributes:
+        faults: As of its record.
+        caption: Its name and what it scored.
+        jpeg: The picture, encoded.
+    """
+
+    faults: float
+    caption: str
+    jpeg: bytes
+
+
+class PickedFrames:
+    """Keeps the frames with the most and with the fewest faults."""
+
+    def __init__(self, kept: int = KEPT) -> None:
+        """Keep ``kept`` of each source and kind."""
+        self._kept = kept
+        # Source -> heap of (rank, minus the place in the set, frame), its root the first to go.
+        self._worst: dict[str, list[tuple[float, int, Picked]]] = {}
+        self._best: dict[str, list[tuple[float, int, Picked]]] = {}
+        self._count = 0
+
+    def update(
+        self, record: FrameRecord, perception: Perception, sample: Sample, crop: Crop
+    ) -> None:
+        """Look at one image; frames without anything to score are passed over.
+
+        Args:
+            record: What it scored.
+            perception: The answer.
+            sample: Image and labels.
+            crop: What the network saw.
+        """
+        self._count += 1
+        if not record.scored:
+            return
+        worst = self._worst.setdefault(record.source, [])
+        best = self._best.setdefault(record.source, [])
+        wanted = [
+            (heap, rank)
+            for heap, rank in ((worst, record.faults), (best, -record.faults))
+            if len(heap) < self._kept or rank > heap[0][0]
+        ]
+        if not wanted:
+            return
+        frame = Picked(record.faults, caption(record), _draw(perception, sample, crop))
+        for heap, rank in wanted:
+            push = heappush if len(heap) < self._kept else heappushpop
+            push(heap, (rank, -self._count, frame))
+
+    def worst(self) -> dict[str, list[Picked]]:
+        """Return the frames with the most faults of each source, the worst first."""
+        return _sorted(self._worst)
+
+    def best(self) -> dict[str, list[Picked]]:
+        """Return the frames with the fewest faults, the best first, without the worst ones."""
+        shown = {frame.caption for heap in self._worst.values() for *_, frame in heap}
+        ranked = _sorted(self._best)
+        return {
+            source: [frame for frame in frames if frame.caption not in shown]
+            for source, frames in ranked.items()
+        }
+
+
+def caption(record: FrameRecord) -> str:
+    """Name an image and say what it scored, in one line."""
+    words = [record.image]
+    if not np.isnan(record.mask_iou):
+        words.append(f"mask IoU {record.mask_iou:.3f}")
+    for lane_id, name in LEGEND.items():
+        lane = record.lanes[lane_id.label]
+        detected = lane.status != LaneStatus.NOT_DETECTED.name.lower()
+        if lane.label == PRESENT:
+            words.append(f"{name} {lane.accuracy:.2f}" if detected else f"{name} missed")
+        elif lane.label == ABSENT and detected:
+            words.append(f"{name} false alarm")
+    return " · ".join(words)
+
+
+def _sorted(heaps: dict[str, list[tuple[float, int, Picked]]]) -> dict[str, list[Picked]]:
+    """Sort each source's frames by rank, then by place in the set."""
+    return {
+        source: [frame for *_, frame in sorted(heap, key=lambda one: (-one[0], -one[1]))]
+        for source, heap in sorted(heaps.items())
+    }
+
+
+def _draw(perception: Perception, sample: Sample, crop: Crop) -> bytes:
+    """Draw the answer in colour and the labels in white; return it as JPEG."""
+    picture = draw_beside_labels(sample.image, perception, (), crop)
+    scale = WIDTH_PX / crop.width
+    size = (WIDTH_PX, round(crop.height * scale))
+    shrink = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    picture = np.asarray(cv2.resize(picture, size, interpolation=shrink))
+    for points in sample.lanes.values():  # now, since thin lines do not survive being shrunk
+        if points is not None:
+            outline_lane(picture, (points - (crop.x, crop.y) + 0.5) * scale - 0.5)
+    if sample.mask is not None:
+        drivable = (sample.mask[inside(crop)] == MASK_DRIVABLE).astype(np.uint8)
+        drivable = np.asarray(cv2.resize(drivable, size, interpolation=cv2.INTER_NEAREST))
+        outline, _ = cv2.findContours(drivable, cv2.RETR_LIST, cv2.CHAIN_APPROX_SIMPLE)
+        cv2.drawContours(picture, outline, -1, LABEL_COLOUR, 1, cv2.LINE_AA)
+    _, data = cv2.imencode(".jpg", picture, (cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY))
+    return bytes(data.tobytes())

@@ -1,0 +1,1 @@
+"""One self-contained HTML page for people: tables, charts, pictures; readable without network."""
