@@ -292,10 +292,10 @@ def test_images_and_camera_infos_may_come_at_once() -> None:
                     failures.append(error)
                     return
 
-        thread = Thread(target=ask)
+        thread = Thread(target=ask, daemon=True)
         thread.start()
         for number in range(40):
-            b.show(camera, message(k=[np.nan] * 9) if number % 2 else message())
+            b.show(camera, message() if number % 2 else message(k=[np.nan] * 9))
             b.values["ground.height_m"] = 1.0 + number / 100
             b.calibration.apply_parameters()
             b.calibration.reset()

@@ -206,7 +206,7 @@ def test_sigint_while_waiting(tmp_path: Path, models: SimpleNamespace) -> None:
     ):
         assert peer.state() == "unconfigured"
         assert f"ros2 lifecycle set {namespace}/perception configure" in process.log
-        assert process.log.count("[WARN]") == 1
+        assert process.log.count("autostart is off") == 1
         assert peer.change_state("configure") and peer.change_state("activate")
         assert peer.state() == "active"
         peer.settle(ros.image_message(random_image(0), 0))
