@@ -16,9 +16,11 @@ from typing import Final
 COMMANDS: Final = {
     "demo": ("demo.run", "drive through a real ROS 2 node and show the result"),
     "predict": ("predict", "perceive images, a video or a bag; no ROS needed"),
+    "replay": ("replay.run", "replay bags through a model: results, bag, video, report"),
     "evaluate": ("evaluation.evaluate", "score a model on labelled images"),
     "benchmark": ("benchmark.run", "measure engines, models and the node on this machine"),
     "build": ("build_engine", "build and cache an engine ahead of time"),
+    "soak": ("soak.run", "put the node under steady load: latency, losses, growth"),
     "compare": ("evaluation.compare", "hold engines and precisions against one another"),
     "quantize": ("quantize", "make an int8 model of an fp32 one"),
     "card": ("evaluation.card", "measure a model and fill in the tables of its card"),

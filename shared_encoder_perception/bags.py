@@ -82,7 +82,7 @@ def open_bag(path: Path) -> Iterator[Any]:
         reader = AnyReader([path], default_typestore=get_typestore(Stores.ROS2_JAZZY))
         reader.open()
     except Exception as error:  # rosbags and its storage libraries raise many types
-        raise BagError(f"cannot read the bag {path}: {_first_line(error)}") from None
+        raise BagError(f"cannot read the bag {path}: {first_line(error)}") from None
     try:
         yield reader
     finally:
@@ -102,18 +102,33 @@ def read_messages(
     Raises:
         BagError: The bag is damaged behind the point that ``open_bag`` looks at.
     """
+    raw = read_raw(reader, path, connections)
+    for number, (connection, arrived_ns, data) in enumerate(raw, start=1):
+        try:
+            message = reader.deserialize(data, connection.msgtype)
+        except Exception as error:  # rosbags raises many types
+            raise _damaged(path, number, error) from None
+        yield connection, arrived_ns, message
+
+
+def read_raw(
+    reader: Any, path: Path, connections: Sequence[Any] = ()
+) -> Iterator[tuple[Any, int, bytes]]:
+    """Yield ``(connection, arrival in ns, serialised message)``; see ``read_messages``."""
     messages = iter(reader.messages(connections=connections))
     for number in count(1):
         try:
             connection, arrived_ns, data = next(messages)
-            message = reader.deserialize(data, connection.msgtype)
         except StopIteration:
             return
         except Exception as error:  # rosbags and its storage libraries raise many types
-            raise BagError(
-                f"the bag {path} is damaged: cannot read message {number}: {_first_line(error)}"
-            ) from None
-        yield connection, arrived_ns, message
+            raise _damaged(path, number, error) from None
+        yield connection, arrived_ns, data
+
+
+def _damaged(path: Path, number: int, error: Exception) -> BagError:
+    """Say which message of a bag cannot be read."""
+    return BagError(f"the bag {path} is damaged: cannot read message {number}: {first_line(error)}")
 
 
 def image_topic(reader: Any, path: Path, topic: str | None) -> str:
@@ -131,14 +146,16 @@ def image_topic(reader: Any, path: Path, topic: str | None) -> str:
     images = sorted(name for name, kind in found.items() if kind in IMAGE_TYPES)
     if topic is not None:
         if topic not in images:
+            other = f", which carries {found[topic]}" if topic in found else ""
             raise BagError(
-                f"{path} has no images on {topic!r}; topics with images: "
+                f"{path} has no images on {topic!r}{other}; topics with images: "
                 f"{', '.join(images) or 'none'}"
             )
         return topic
     if not images:
+        others = [f"{name} ({kind})" for name, kind in sorted(found.items())]
         raise BagError(
-            f"{path} has no topic with images; it has {', '.join(sorted(found)) or 'no topics'}"
+            f"{path} has no topic with images; it has {', '.join(others) or 'no topics'}"
         )
     if len(images) > 1:
         raise BagError(
@@ -148,6 +165,6 @@ def image_topic(reader: Any, path: Path, topic: str | None) -> str:
     return images[0]
 
 
-def _first_line(error: Exception) -> str:
+def first_line(error: Exception) -> str:
     """Shorten an exception to one line."""
     return (str(error).splitlines() or [type(error).__name__])[0]

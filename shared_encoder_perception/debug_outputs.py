@@ -21,12 +21,13 @@ from sensor_msgs.msg import CompressedImage
 from std_msgs.msg import ColorRGBA, Header
 from visualization_msgs.msg import Marker, MarkerArray
 
+from shared_encoder_perception import topics
 from shared_encoder_perception.debug_overlay import DebugOptions, encode_jpeg, notes_of, render
 from shared_encoder_perception.mailbox import Mailbox
 from shared_encoder_perception.markers import Shape, ShapeType, lane_shapes
 from shared_encoder_perception.structures import Perception
 
-OVERLAY_TOPIC: Final = "~/debug/overlay/compressed"
+OVERLAY_TOPIC: Final = f"~/{topics.OVERLAY_TOPIC}"
 MARKERS_TOPIC: Final = "~/debug/markers"
 DEBUG_QOS: Final = QoSProfile(
     history=HistoryPolicy.KEEP_LAST, depth=1, reliability=ReliabilityPolicy.RELIABLE

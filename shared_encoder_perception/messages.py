@@ -1,41 +1,23 @@
-"""Perception <-> our ROS messages. What each field means is written in ``msg/*.msg``.
-
-Field types are not checked by rclpy unless asked: a numpy scalar in a float field is published as
-garbage. So every scalar passes through ``float`` or ``int``, every array through ``array.array``.
-"""
+"""Perception -> our ROS messages; see ``message_content`` for what they carry."""
 
 from __future__ import annotations
 
-import math
-from array import array
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
 from sensor_msgs.msg import Image
 
-from shared_encoder_perception import structures
 from shared_encoder_perception.backends import BackendInfo
 from shared_encoder_perception.counts import Counts
-from shared_encoder_perception.image_msg import fill_image
+from shared_encoder_perception.message_content import (
+    fill_array,
+    fill_lane,
+    fill_mask,
+    fill_model_info,
+)
 from shared_encoder_perception.msg import LaneLine, LaneLineArray, ModelInfo
 from shared_encoder_perception.spec import ModelSpec
-from shared_encoder_perception.structures import (
-    DrivableMask,
-    GroundLine,
-    LaneId,
-    LaneStatus,
-    Perception,
-)
-
-MASK_VALUES = {0: "not_drivable", 255: "drivable"}
-"""What the values of the mask image mean."""
-
-
-def model_version(spec: ModelSpec) -> str:
-    """Return the short name of the weights that ``LaneLine.model_version`` carries."""
-    return f"{spec.name} {spec.version}"
+from shared_encoder_perception.structures import DrivableMask, Perception
 
 
 def lane_messages(perception: Perception, header: Any, spec: ModelSpec) -> list[LaneLine]:
@@ -46,155 +28,33 @@ def lane_messages(perception: Perception, header: Any, spec: ModelSpec) -> list[
         header: The image's ``std_msgs/Header``; shared by all messages, not copied.
         spec: Spec of the model that said so.
     """
-    return [_lane_message(line, perception, header, spec) for line in perception.lanes]
-
-
-def _lane_message(
-    line: structures.LaneLine, perception: Perception, header: Any, spec: ModelSpec
-) -> LaneLine:
-    """Translate one lane."""
-    message = LaneLine()
-    message.header = header
-    message.lane_id = int(line.lane_id)
-    message.status = int(line.status)
-    message.confidence = float(line.confidence)
-    message.confidence_calibrated = bool(spec.confidence_calibrated)
-    message.track_id = int(line.track_id)
-    seen = line.status is LaneStatus.DETECTED
-    message.coasting_time = 0.0 if seen else float(line.coasting_s)
-    message.image_height, message.image_width = (int(size) for size in perception.image_size)
-    message.image_x = _floats(line.points_px[:, 0])
-    message.image_y = _floats(line.points_px[:, 1])
-    message.image_x_std = _floats(line.x_std_px)
-    message.branch_index = int(line.branch_index)
-    _fill_ground(message, line.ground)
-    message.model_version = model_version(spec)
-    return message
-
-
-def _fill_ground(message: LaneLine, ground: GroundLine | None) -> None:
-    """Fill in the block of the ground geometry."""
-    message.ground_valid = ground is not None
-    if ground is None:
-        message.polynomial_x_min = message.polynomial_x_max = message.polynomial_rmse = math.nan
-        return
-    message.ground_frame_id = ground.frame_id
-    message.ground_x, message.ground_y, message.ground_z = map(_floats, ground.points_m.T)
-    message.ground_y_std = _floats(ground.y_std_m)
-    message.polynomial = array("d", ground.polynomial.tobytes())
-    message.polynomial_covariance = array("d", ground.covariance.tobytes())
-    message.polynomial_x_min, message.polynomial_x_max = map(float, ground.x_range_m)
-    message.polynomial_rmse = float(ground.rmse_m)
-
-
-def _ground_from_message(message: Any) -> GroundLine | None:
-    """Translate the block of the ground geometry back."""
-    if not message.ground_valid:
-        return None
-    points = (message.ground_x, message.ground_y, message.ground_z)
-    order = len(message.polynomial)
-    return GroundLine(
-        message.ground_frame_id,
-        np.stack([np.asarray(values, np.float32) for values in points], axis=-1),
-        np.asarray(message.ground_y_std, np.float32),
-        np.asarray(message.polynomial, np.float64),
-        np.asarray(message.polynomial_covariance, np.float64).reshape(order, order),
-        (float(message.polynomial_x_min), float(message.polynomial_x_max)),
-        float(message.polynomial_rmse),
-    )
-
-
-def lane_from_message(message: Any) -> structures.LaneLine:
-    """Translate a LaneLine message, of rclpy or rosbags, back to our type.
-
-    Raises:
-        ValueError: Arrays of different lengths, an unknown lane or status, or points that do not
-            run near to far.
-    """
-    x, y = np.asarray(message.image_x, np.float32), np.asarray(message.image_y, np.float32)
-    if len(x) != len(y):
-        raise ValueError(
-            f"image_x has {len(x)} values and image_y {len(y)}: expected equal lengths"
-        )
-    std = np.asarray(message.image_x_std, np.float32)
-    return structures.LaneLine(
-        LaneId(message.lane_id),
-        LaneStatus(message.status),
-        float(message.confidence),
-        np.stack((x, y), axis=-1),
-        std if len(std) else np.full(len(x), np.nan, np.float32),
-        int(message.branch_index),
-        _ground_from_message(message),
-        int(message.track_id),
-        float(message.coasting_time),
-    )
+    lanes = [LaneLine() for _ in perception.lanes]
+    for message, line in zip(lanes, perception.lanes, strict=True):
+        fill_lane(message, line, perception, header, spec)
+    return lanes
 
 
 def array_message(
     lanes: Sequence[LaneLine], stage_ms: Mapping[str, float], counts: Counts
 ) -> LaneLineArray:
-    """Return the array of one image.
+    """Return the array of one image, without ``processing_ms``, known only when it is sent.
 
-    Args:
-        lanes: The image's five messages, in the order of ``LaneId``.
-        stage_ms: Milliseconds of ``conversion``, ``preprocess``, ``inference`` and ``decode``.
-        counts: What became of the images since activation, this one included.
-
-    Returns:
-        The message without ``processing_ms``, which is known only when it is sent.
+    See ``fill_array`` for the arguments.
     """
     message = LaneLineArray()
-    message.header = lanes[0].header
-    message.lanes = list(lanes)
-    message.sequence = int(counts.perceived)
-    message.frames_received = int(counts.received)
-    message.frames_dropped = int(counts.dropped)
-    message.frames_replaced = int(counts.replaced)
-    message.frames_rejected = int(counts.rejected)
-    message.conversion_ms = float(stage_ms["conversion"])
-    message.preprocess_ms = float(stage_ms["preprocess"])
-    message.inference_ms = float(stage_ms["inference"])
-    message.decode_ms = float(stage_ms["decode"])
+    fill_array(message, lanes, stage_ms, counts)
     return message
 
 
 def mask_message(mask: DrivableMask, header: Any) -> Image:
     """Return the mask as a mono8 image with the values of ``MASK_VALUES``."""
     message = Image()
-    message.header = header
-    fill_image(message, mask.binary(), "mono8")
+    fill_mask(message, mask, header)
     return message
 
 
 def model_info_message(spec: ModelSpec, info: BackendInfo, stamp: Any) -> ModelInfo:
-    """Return what runs, and how.
-
-    Args:
-        spec: Spec of the loaded model.
-        info: What the engine reports.
-        stamp: ``builtin_interfaces/Time`` at which the model was loaded.
-    """
+    """Return what runs, and how; see ``fill_model_info`` for the arguments."""
     message = ModelInfo()
-    message.stamp = stamp
-    message.name, message.version, message.sha256 = spec.name, spec.version, info.sha256
-    message.source, message.git_commit = info.source, spec.git_commit
-    message.training_data = spec.training_data
-    message.score_names = list(spec.scores)
-    message.score_values = array("d", spec.scores.values())
-    message.tasks, message.lane_names = list(spec.tasks), list(spec.lane_names)
-    message.input_height, message.input_width = (int(size) for size in spec.input_size)
-    message.stride = int(spec.stride)
-    message.confidence_calibrated = bool(spec.confidence_calibrated)
-    message.mask_values = array("B", MASK_VALUES)
-    message.mask_labels = list(MASK_VALUES.values())
-    message.backend, message.backend_version = info.name, info.version
-    message.device, message.precision = info.device, info.precision
-    message.threads, message.reason, message.fallback = info.threads, info.reason, info.fallback
+    fill_model_info(message, spec, info, stamp)
     return message
-
-
-def _floats(values: NDArray[np.float32]) -> array[float]:
-    """Pack a vector for a ``float32[]`` field."""
-    packed = array("f")
-    packed.frombytes(np.ascontiguousarray(values, np.float32).tobytes())
-    return packed

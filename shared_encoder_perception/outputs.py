@@ -13,25 +13,19 @@ from shared_encoder_perception.debug_outputs import DebugImage, DebugOutputs
 from shared_encoder_perception.debug_overlay import DebugOptions
 from shared_encoder_perception.health import Audience
 from shared_encoder_perception.latency_topics import LatencyTopics
+from shared_encoder_perception.message_content import model_version
 from shared_encoder_perception.messages import (
     array_message,
     lane_messages,
     mask_message,
     model_info_message,
-    model_version,
 )
 from shared_encoder_perception.msg import LaneLine, LaneLineArray, ModelInfo
 from shared_encoder_perception.perceived_image import PerceivedImage
 from shared_encoder_perception.points_output import PointsOutput
 from shared_encoder_perception.predictor import Predictor
-from shared_encoder_perception.structures import LANE_NAMES
 from shared_encoder_perception.topic_watch import misfit_subscribers
-
-LANE_TOPICS: Final = tuple(f"lane_lines/{name}" for name in LANE_NAMES)
-"""Topic of each lane, in the order of ``LaneId``."""
-ARRAY_TOPIC: Final = "lane_lines"
-MASK_TOPIC: Final = "drivable_surface/mask"
-INFO_TOPIC: Final = "model_info"
+from shared_encoder_perception.topics import ARRAY_TOPIC, INFO_TOPIC, LANE_TOPICS, MASK_TOPIC
 
 OUTPUT_QOS: Final = QoSProfile(
     history=HistoryPolicy.KEEP_LAST, depth=5, reliability=ReliabilityPolicy.RELIABLE

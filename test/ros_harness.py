@@ -46,7 +46,7 @@ from shared_encoder_perception.msg import LaneLine, LaneLineArray, ModelInfo
 
 from shared_encoder_perception.image_msg import fill_image
 from shared_encoder_perception.inputs import IMAGE_TOPIC
-from shared_encoder_perception.messages import lane_from_message
+from shared_encoder_perception.message_content import lane_from_message
 from shared_encoder_perception.outputs import (
     ARRAY_TOPIC,
     INFO_TOPIC,

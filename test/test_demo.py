@@ -17,12 +17,12 @@ pytest.importorskip("rclpy", reason="ROS 2 is not installed: make setup")
 pytest.importorskip("shared_encoder_perception.msg", reason="the messages are not built")
 
 from shared_encoder_perception.bags import open_bag
-from shared_encoder_perception.demo.overlay import write_video
 from shared_encoder_perception.demo.processes import Processes
 from shared_encoder_perception.demo.run import MARKER, RESULTS, clear
 from shared_encoder_perception.demo.summary import summarise
 from shared_encoder_perception.sources import VideoSource
 from shared_encoder_perception.training.synthetic import Drive
+from shared_encoder_perception.video import write_video
 
 FRAMES = 12
 

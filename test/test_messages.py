@@ -12,7 +12,7 @@ from rclpy.serialization import deserialize_message, serialize_message
 from shared_encoder_perception.msg import LaneLine, LaneLineArray, ModelInfo
 from std_msgs.msg import Header
 
-from shared_encoder_perception import messages
+from shared_encoder_perception import message_content, messages
 from shared_encoder_perception.backends import BackendInfo
 from shared_encoder_perception.counts import Counts
 from shared_encoder_perception.spec import TASKS, ModelSpec
@@ -89,7 +89,7 @@ def test_lanes_round_trip(perception: Perception, header: Header) -> None:
         assert lane.header == header
         assert (lane.image_height, lane.image_width) == (480, 640)
         assert lane.model_version == "road 0.3.0"
-        back = messages.lane_from_message(lane)
+        back = message_content.lane_from_message(lane)
         assert (back.lane_id, back.status) == (line.lane_id, line.status)
         assert (back.confidence, back.branch_index) == (line.confidence, line.branch_index)
         np.testing.assert_array_equal(back.points_px, line.points_px)
@@ -128,14 +128,14 @@ def test_lane_from_broken_message(
     for name, value in changes.items():
         setattr(lane, name, value)
     with pytest.raises(ValueError, match=reason):
-        messages.lane_from_message(lane)
+        message_content.lane_from_message(lane)
 
 
 def test_lane_without_std(perception: Perception, header: Header) -> None:
     """An empty image_x_std means unknown, too."""
     lane = messages.lane_messages(perception, header, SPEC)[0]
     lane.image_x_std = []
-    assert np.isnan(messages.lane_from_message(lane).x_std_px).all()
+    assert np.isnan(message_content.lane_from_message(lane).x_std_px).all()
 
 
 def test_array(perception: Perception, header: Header) -> None:
@@ -162,7 +162,7 @@ def test_mask(perception: Perception, header: Header) -> None:
     assert (mask.encoding, mask.height, mask.width, mask.step) == ("mono8", 480, 640, 640)
     pixels = np.frombuffer(mask.data, np.uint8).reshape(480, 640)
     np.testing.assert_array_equal(pixels, perception.mask.binary())
-    assert set(np.unique(pixels)) == set(messages.MASK_VALUES)
+    assert set(np.unique(pixels)) == set(message_content.MASK_VALUES)
 
 
 def test_model_info(header: Header) -> None:

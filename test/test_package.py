@@ -96,15 +96,16 @@ def test_messages_and_modules_live_in_one_process():
         subprocess.run([sys.executable, "-c", code], check=True, cwd="/")
 
 
-def test_launch_file_declares_described_arguments():
-    path = ROOT / "launch" / "perception.launch.py"
+@pytest.mark.parametrize("name", ["perception", "replay"])
+def test_launch_files_declare_described_arguments(name):
+    path = ROOT / "launch" / f"{name}.launch.py"
     tree = ast.parse(path.read_text())
     assert "generate_launch_description" in {
         node.name for node in tree.body if isinstance(node, ast.FunctionDef)
     }
     if importlib.util.find_spec("launch_ros") is None:
         pytest.skip("launch_ros is not installed: needs a full ROS 2; checked as far as syntax")
-    spec = importlib.util.spec_from_file_location("perception_launch", path)
+    spec = importlib.util.spec_from_file_location(f"{name}_launch", path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     arguments = module.generate_launch_description().get_launch_arguments()

@@ -21,9 +21,10 @@ from tqdm import tqdm
 
 from shared_encoder_perception.image_msg import fill_image
 from shared_encoder_perception.msg import LaneLineArray, ModelInfo
-from shared_encoder_perception.outputs import ARRAY_TOPIC, INFO_TOPIC, LATCHED_QOS
+from shared_encoder_perception.outputs import LATCHED_QOS
 from shared_encoder_perception.preprocess import ImageTransform
 from shared_encoder_perception.sources import Frame, Source, open_source
+from shared_encoder_perception.topics import ARRAY_TOPIC, INFO_TOPIC
 
 FRAME_ID: Final = "camera_front_optical"
 READY_TIMEOUT_S, SETTLE_S = 60.0, 1.0

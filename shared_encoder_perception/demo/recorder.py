@@ -1,6 +1,7 @@
 """Writes inputs and outputs into one rosbag2 (mcap), as they arrive and without decoding them.
 
-Started by ``demo``. SIGTERM or SIGINT ends it after what is still queued has been written.
+Started by ``demo`` and by a live replay. SIGTERM or SIGINT ends it after what is still queued has
+been written.
 """
 
 from __future__ import annotations
@@ -17,25 +18,20 @@ from rclpy.node import Node
 from rclpy.qos import HistoryPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.signals import SignalHandlerOptions
 from rosbags.rosbag2 import StoragePlugin, Writer
-from sensor_msgs.msg import Image
+from sensor_msgs.msg import CompressedImage, Image
 
 from shared_encoder_perception.bags import typestore
+from shared_encoder_perception.demo.node_arguments import image_topic
 from shared_encoder_perception.msg import LaneLine, LaneLineArray, ModelInfo
-from shared_encoder_perception.outputs import (
-    ARRAY_TOPIC,
-    INFO_TOPIC,
-    LANE_TOPICS,
-    LATCHED_QOS,
-    MASK_TOPIC,
-)
+from shared_encoder_perception.outputs import LATCHED_QOS
+from shared_encoder_perception.parameter_groups.images import COMPRESSED, RAW
+from shared_encoder_perception.topics import ARRAY_TOPIC, INFO_TOPIC, LANE_TOPICS, MASK_TOPIC
 
 BAG_VERSION: Final = 9
 QUEUE: Final = QoSProfile(
     history=HistoryPolicy.KEEP_LAST, depth=200, reliability=ReliabilityPolicy.RELIABLE
 )
-IMAGE_TOPIC: Final = "image"
-TOPICS: Final = {
-    IMAGE_TOPIC: (Image, QUEUE),
+OUTPUTS: Final = {
     **dict.fromkeys(LANE_TOPICS, (LaneLine, QUEUE)),
     MASK_TOPIC: (Image, QUEUE),
     ARRAY_TOPIC: (LaneLineArray, QUEUE),
@@ -46,12 +42,17 @@ TOPICS: Final = {
 class Recorder(Node):
     """Subscribes to the raw bytes of every topic."""
 
-    def __init__(self, writer: Any) -> None:
-        """Subscribe; ``writer`` is an open rosbags ``Writer``."""
+    def __init__(self, writer: Any, transport: str) -> None:
+        """Subscribe.
+
+        Args:
+            writer: An open rosbags ``Writer``.
+            transport: Of the images: raw or compressed.
+        """
         super().__init__("recorder")
         self.written = 0
-        self._writer = writer
-        self._outputs = [self._record(topic) for topic in TOPICS if topic != IMAGE_TOPIC]
+        self._writer, self._transport = writer, transport
+        self._outputs = [self._record(topic, *kind) for topic, kind in OUTPUTS.items()]
         self._listens_to_images = False
 
     def listen_to_images(self) -> None:
@@ -62,12 +63,12 @@ class Recorder(Node):
         """
         connected = all(output.get_publisher_count() > 0 for output in self._outputs)
         if connected and not self._listens_to_images:
-            self._record(IMAGE_TOPIC)
+            kind = CompressedImage if self._transport == COMPRESSED else Image
+            self._record(image_topic(self._transport), kind, QUEUE)
             self._listens_to_images = True
 
-    def _record(self, topic: str) -> Any:
+    def _record(self, topic: str, kind: Any, qos: QoSProfile) -> Any:
         """Subscribe to one topic and write what comes."""
-        kind, qos = TOPICS[topic]
         package, name = kind.__module__.split(".")[0], kind.__name__
         connection = self._writer.add_connection(
             f"/{topic}", f"{package}/msg/{name}", typestore=typestore()
@@ -94,7 +95,7 @@ def main() -> int:
     with Writer(
         Path(sys.argv[1]), version=BAG_VERSION, storage_plugin=StoragePlugin.MCAP
     ) as writer:
-        recorder = Recorder(writer)
+        recorder = Recorder(writer, sys.argv[2] if len(sys.argv) > 2 else RAW)
         executor = SingleThreadedExecutor()
         executor.add_node(recorder)
         before = -1

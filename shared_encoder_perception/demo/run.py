@@ -12,30 +12,22 @@ import argparse
 import json
 import os
 import shutil
-import signal
 import sys
 from pathlib import Path
-from time import sleep
 from typing import Final
 
 from shared_encoder_perception.demo.clip import synthetic_clip
-from shared_encoder_perception.demo.overlay import overlay_frames, write_video
-from shared_encoder_perception.demo.processes import Processes
+from shared_encoder_perception.demo.drive import drive, stop_on_signals
+from shared_encoder_perception.demo.overlay import overlay_frames
 from shared_encoder_perception.demo.summary import DriveSummary, summarise
 from shared_encoder_perception.sources import open_source
+from shared_encoder_perception.video import write_video
 
 RATE_HZ: Final = 15.0
-POLL_S: Final = 0.1
 RESULTS: Final = ("bag", "recording", "log", "overlay.mp4", "summary.json")
 MARKER: Final = ".shared_encoder_perception_demo"
 """In a folder that holds it, ``RESULTS`` are ours to replace."""
 INCOMPLETE: Final = 1
-COUNT_EVERY_IMAGE: Final = (
-    *("-p", "qos_overrides./image.subscription.reliability:=reliable"),
-    *("-p", "qos_overrides./image.subscription.depth:=50"),
-)
-"""With its own best effort and depth 1 the middleware may drop images before the node counts
-them. Here every image has to be accounted for: all reach the node, which keeps the newest."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -67,7 +59,7 @@ def run(args: argparse.Namespace) -> int:
     recording.mkdir()
     source = source or synthetic_clip(args.out / "cache")
     stop_on_signals()
-    published = drive(args, source, log, recording / bag.name)
+    published = play(args, source, log, recording / bag.name)
     os.replace(recording / bag.name, bag)
     recording.rmdir()
     summary = summarise(bag, published)
@@ -107,53 +99,15 @@ def clear(out: Path, source: Path | None) -> None:
     marker.touch()
 
 
-def stop_on_signals() -> None:
-    """Let SIGTERM and a closed terminal stop the children as Ctrl-C does."""
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) != signal.SIG_IGN:  # nohup stays nohup
-            signal.signal(number, signal.default_int_handler)
-
-
-def drive(args: argparse.Namespace, source: Path, log: Path, bag: Path) -> int:
-    """Run the three processes.
-
-    Returns:
-        The number of images that the player published.
-
-    Raises:
-        RuntimeError: One of them failed.
-    """
-    node_arguments = ["--ros-args", *COUNT_EVERY_IMAGE]
-    if args.model is not None:
-        node_arguments += ["-p", f"model.path:={args.model.resolve()}"]
-    player_arguments = ["--source", str(source), "--rate", str(args.rate)]
+def play(args: argparse.Namespace, source: Path, log: Path, bag: Path) -> int:
+    """Run the three processes; see ``drive``."""
+    parameters = {} if args.model is None else {"model.path": args.model.resolve()}
+    arguments = ["--source", str(source), "--rate", str(args.rate)]
     if args.topic:
-        player_arguments += ["--topic", args.topic]
+        arguments += ["--topic", args.topic]
     if args.limit:
-        player_arguments += ["--limit", str(args.limit)]
-    with Processes(log) as processes:
-        print("starting recorder, node and player")
-        processes.start("recorder", "demo.recorder", str(bag))
-        processes.start("node", "node", *node_arguments)
-        processes.start("player", "demo.player", *player_arguments, visible=True)
-        while processes.running("player"):
-            for name in ("node", "recorder"):
-                if not processes.running(name):
-                    raise RuntimeError(
-                        f"the {name} stopped early, {processes.last_words(name)} "
-                        f"(see {log / (name + '.log')})"
-                    )
-            sleep(POLL_S)
-        output = processes.output("player")
-        if processes.stop("player") != 0:
-            raise RuntimeError(f"the player failed, see its message above and {log}")
-        node, recorder = processes.stop("node"), processes.stop("recorder")
-        if node != 0 or recorder != 0:
-            raise RuntimeError(
-                f"not all processes ended well: node {node}, recorder {recorder} (0 = well); "
-                f"see {log}"
-            )
-        return int(json.loads(output)["published"])
+        arguments += ["--limit", str(args.limit)]
+    return drive(log, bag, parameters, "demo.player", arguments)
 
 
 def verdict(summary: DriveSummary) -> int:

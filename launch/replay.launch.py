@@ -1,0 +1,50 @@
+"""Replay a bag: ``ros2 launch shared_encoder_perception replay.launch.py bag:=DRIVE out:=result``.
+
+Every image offline first, then the same bag in real time: player, node and recorder, whose answers
+are held against the offline ones. The folder gets both reports.
+"""
+
+import sys
+
+from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
+from launch.actions import DeclareLaunchArgument, ExecuteProcess, OpaqueFunction
+from launch.substitutions import LaunchConfiguration
+
+ARGUMENTS = {
+    "bag": (None, "rosbag2 with camera images."),
+    "out": ("replay_output", "Folder for results, recorded bag, video and reports."),
+    "topic": ("", "Image topic of a bag that has several."),
+    "labels": ("", "frames.jsonl or a LaneLine topic of the bag with the truth; empty for none."),
+    "rate": ("1.0", "Pace of the live part; 1 = as recorded."),
+    "model": ("", "Model file or URL; empty for the shipped one."),
+    "backend": ("", "auto, onnxruntime, openvino, tensorrt or torch; empty for auto."),
+    "device": ("", "auto, cpu, cuda, cuda:1, tensorrt; empty for auto."),
+    "precision": ("", "auto, fp32, fp16, bf16 or int8; empty for auto."),
+    "limit": ("", "Stop after so many images; empty for all."),
+    "force": ("false", "true: replace an earlier result in `out`."),
+}
+
+# Options that are left out where the argument is empty.
+OPTIONAL = ("topic", "labels", "model", "backend", "device", "precision", "limit")
+
+
+def start_replay(context: LaunchContext) -> list[LaunchDescriptionEntity]:
+    """Return the command; it starts and ends the node itself, so that every image is counted."""
+    value = {name: LaunchConfiguration(name).perform(context) for name in ARGUMENTS}
+    command = [sys.executable, "-m", "shared_encoder_perception", "replay", value["bag"]]
+    command += ["--out", value["out"], "--live", "--live-rate", value["rate"]]
+    for name in OPTIONAL:
+        if value[name]:
+            command += [f"--{name}", value[name]]
+    if value["force"].lower() in ("true", "1", "yes"):
+        command.append("--force")
+    return [ExecuteProcess(cmd=command, output="screen")]
+
+
+def generate_launch_description() -> LaunchDescription:
+    """Return what ``ros2 launch`` runs."""
+    declared = [
+        DeclareLaunchArgument(name, default_value=default, description=description)
+        for name, (default, description) in ARGUMENTS.items()
+    ]
+    return LaunchDescription([*declared, OpaqueFunction(function=start_replay)])

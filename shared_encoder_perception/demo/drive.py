@@ -1,0 +1,73 @@
+"""The three processes of a drive: player -> node -> recorder, started, watched and ended."""
+
+from __future__ import annotations
+
+import json
+import signal
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from time import sleep
+from typing import Any, Final
+
+from shared_encoder_perception.demo.node_arguments import count_every_image, ros_arguments
+from shared_encoder_perception.demo.processes import Processes
+from shared_encoder_perception.parameter_groups.images import RAW
+
+POLL_S: Final = 0.1
+
+
+def drive(
+    log: Path,
+    bag: Path,
+    parameters: Mapping[str, Any],
+    player: str,
+    player_arguments: Sequence[str],
+    transport: str = RAW,
+) -> int:
+    """Run the three processes until the player has published everything.
+
+    Args:
+        log: Folder for their logs.
+        bag: For the recorder; must not exist.
+        parameters: Of the node, beside those by which it counts every image.
+        player: Module of ours; prints ``{"published": n}`` at its end.
+        player_arguments: Its command line.
+        transport: Of the images: raw or compressed.
+
+    Returns:
+        The number of images that the player published.
+
+    Raises:
+        RuntimeError: One of them failed.
+    """
+    parameters = {**count_every_image(transport), **parameters}
+    with Processes(log) as processes:
+        print("starting recorder, node and player")
+        processes.start("recorder", "demo.recorder", str(bag), transport)
+        processes.start("node", "node", "--ros-args", *ros_arguments(parameters))
+        processes.start("player", player, *player_arguments, visible=True)
+        while processes.running("player"):
+            for name in ("node", "recorder"):
+                if not processes.running(name):
+                    raise RuntimeError(
+                        f"the {name} stopped early, {processes.last_words(name)} "
+                        f"(see {log / (name + '.log')})"
+                    )
+            sleep(POLL_S)
+        output = processes.output("player")
+        if processes.stop("player") != 0:
+            raise RuntimeError(f"the player failed, see its message above and {log}")
+        node, recorder = processes.stop("node"), processes.stop("recorder")
+        if node != 0 or recorder != 0:
+            raise RuntimeError(
+                f"not all processes ended well: node {node}, recorder {recorder} (0 = well); "
+                f"see {log}"
+            )
+        return int(json.loads(output)["published"])
+
+
+def stop_on_signals() -> None:
+    """Let SIGTERM and a closed terminal stop the children as Ctrl-C does."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) != signal.SIG_IGN:  # nohup stays nohup
+            signal.signal(number, signal.default_int_handler)

@@ -1,0 +1,73 @@
+"""What a result depends on: the first line of ``results.jsonl``. No times, no folders."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from shared_encoder_perception.predictor import Predictor
+from shared_encoder_perception.preprocess import Crop
+
+FORMAT: Final = 1
+"""Of the lines; goes up when an older reader would misread them."""
+
+
+def conditions_of(
+    predictor: Predictor,
+    bag: str,
+    topic: str,
+    labels: str,
+    *,
+    crop: Crop | None,
+    tracking: bool,
+    limit: int | None,
+) -> dict[str, Any]:
+    """Return the conditions of one replay.
+
+    Args:
+        predictor: The model and its engine.
+        bag: Name of the bag, without its folder.
+        topic: Of the images.
+        labels: The topic of the labels, or the hash of their file; empty for none.
+        crop: Part of the images that was used; ``None`` for the default.
+        tracking: Whether lanes were followed.
+        limit: Number of images to stop after; ``None`` for all.
+    """
+    spec, info, decode = predictor.spec, predictor.backend.info, predictor.options
+    return {
+        "format": FORMAT,
+        "model": spec.name,
+        "version": spec.version,
+        "sha256": info.sha256,
+        "backend": info.name,
+        "backend_version": info.version,
+        "device": info.device,
+        "precision": info.precision,
+        "threads": info.threads,
+        "keypoint_threshold": decode.keypoint_threshold,
+        "lane_thresholds": list(decode.lane_thresholds),
+        "mask_threshold": decode.mask_threshold,
+        "bag": bag,
+        "topic": topic,
+        "labels": labels,
+        "crop": list(crop) if crop else None,
+        "tracking": tracking,
+        "limit": limit,
+    }
+
+
+def for_people(conditions: Mapping[str, Any]) -> dict[str, str]:
+    """Return the conditions as a report shows them."""
+    engine = [conditions[key] for key in ("backend", "backend_version", "device", "precision")]
+    crop = conditions["crop"]
+    return {
+        "model": f"{conditions['model']} {conditions['version']}",
+        "model sha256": conditions["sha256"],
+        "engine": ", ".join([*engine, f"{conditions['threads']} threads"]),
+        "bag": conditions["bag"],
+        "topic": conditions["topic"],
+        "labels": conditions["labels"] or "none",
+        "crop": ",".join(map(str, crop)) if crop else "default",
+        "tracking": "on" if conditions["tracking"] else "off",
+        "limit": str(conditions["limit"] or "none"),
+    }

@@ -1,0 +1,146 @@
+"""The camera of a live replay: publishes a bag's images as they were recorded, at its pace.
+
+Messages go out as the bytes of the bag, with their headers. Reports progress on stderr and one JSON
+line on stdout.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from time import monotonic
+from typing import Any, Final
+
+import rclpy
+from rclpy.executors import ExternalShutdownException
+from rclpy.node import Node
+from sensor_msgs.msg import CompressedImage, Image
+from tqdm import tqdm
+
+from shared_encoder_perception.bags import open_bag, read_raw
+from shared_encoder_perception.demo.node_arguments import image_topic
+from shared_encoder_perception.demo.player import (
+    ANSWER_TIMEOUT_S,
+    INTERRUPTED,
+    QUEUE,
+    READY_TIMEOUT_S,
+    SETTLE_S,
+)
+from shared_encoder_perception.msg import LaneLineArray, ModelInfo
+from shared_encoder_perception.outputs import LATCHED_QOS
+from shared_encoder_perception.parameter_groups.images import COMPRESSED, RAW
+from shared_encoder_perception.topics import ARRAY_TOPIC, INFO_TOPIC
+
+LISTENERS: Final = 2
+"""The node and the recorder."""
+
+
+class LivePlayer(Node):
+    """Publishes serialised images and counts the answers.
+
+    Attributes:
+        published: Images so far.
+        counted: Images that the node has answered or dropped, as it says itself.
+    """
+
+    def __init__(self, transport: str) -> None:
+        """Create the image publisher and listen to what comes back."""
+        super().__init__("camera")
+        kind = CompressedImage if transport == COMPRESSED else Image
+        self._publisher = self.create_publisher(kind, image_topic(transport), QUEUE)
+        self.create_subscription(LaneLineArray, ARRAY_TOPIC, self._answered, QUEUE)
+        self.create_subscription(ModelInfo, INFO_TOPIC, self._informed, LATCHED_QOS)
+        self.published = self.counted = self.dropped = 0
+        self._active = False
+
+    def _informed(self, _: ModelInfo) -> None:
+        """The node is active."""
+        self._active = True
+
+    def _answered(self, message: LaneLineArray) -> None:
+        """Count what became of the images up to this one."""
+        self.dropped = message.frames_dropped
+        self.counted = message.sequence + message.frames_dropped
+
+    def wait_for_listeners(self) -> None:
+        """Wait until the node is active and everybody hears everybody.
+
+        Raises:
+            RuntimeError: The node or the recorder does not come up.
+        """
+        deadline_s = monotonic() + READY_TIMEOUT_S
+        while not (self._active and self._publisher.get_subscription_count() >= LISTENERS):
+            if monotonic() > deadline_s:
+                raise RuntimeError(
+                    f"the node did not become active within {READY_TIMEOUT_S:g} s: see node.log"
+                )
+            self.spin_for(0.05)
+        self.spin_for(SETTLE_S)  # both directions of discovery, on every topic
+
+    def publish(self, data: bytes) -> None:
+        """Publish one serialised image."""
+        self._publisher.publish(data)
+        self.published += 1
+
+    def spin_for(self, seconds: float) -> None:
+        """Serve subscriptions for a while."""
+        end_s = monotonic() + seconds
+        while (left_s := end_s - monotonic()) > 0:
+            rclpy.spin_once(self, timeout_sec=left_s)
+
+
+def play(player: LivePlayer, args: argparse.Namespace) -> None:
+    """Publish the images and wait for the last answers."""
+    with open_bag(args.bag) as reader:
+        connections = [c for c in reader.connections if c.topic == args.topic]
+        total = sum(c.msgcount for c in connections)
+        player.wait_for_listeners()
+        start_s, first_ns = monotonic(), None
+        with tqdm(total=min(total, args.limit or total), unit="image", desc="driving") as bar:
+            for _, arrived_ns, data in read_raw(reader, args.bag, connections):
+                if player.published == args.limit:
+                    break
+                first_ns = arrived_ns if first_ns is None else first_ns
+                due_s = start_s + (arrived_ns - first_ns) * 1e-9 / args.rate
+                player.spin_for(max(due_s - monotonic(), 0.0))
+                player.publish(data)
+                bar.set_postfix(dropped=player.dropped, refresh=False)
+                bar.update()
+            deadline_s = monotonic() + ANSWER_TIMEOUT_S
+            while player.counted < player.published and monotonic() < deadline_s:
+                player.spin_for(0.05)
+
+
+def main() -> int:
+    """Play; 0 when the bag was published to its end."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--bag", type=Path, required=True)
+    parser.add_argument("--topic", required=True)
+    parser.add_argument("--transport", choices=(RAW, COMPRESSED), required=True)
+    parser.add_argument("--rate", type=float, required=True, help="1 = as recorded")
+    parser.add_argument("--limit", type=int)
+    args = parser.parse_args()
+    player: Any = None
+    try:
+        rclpy.init()
+        player = LivePlayer(args.transport)
+        play(player, args)
+        print(json.dumps({"published": player.published}), flush=True)
+    except (KeyboardInterrupt, ExternalShutdownException):
+        return INTERRUPTED
+    except (ValueError, RuntimeError, OSError) as error:
+        if not rclpy.ok():  # told to stop: what fails after that is no news
+            return INTERRUPTED
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    finally:
+        if player is not None:
+            player.destroy_node()
+        rclpy.try_shutdown()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

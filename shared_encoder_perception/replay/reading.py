@@ -1,0 +1,193 @@
+"""The images of one topic of a bag, one by one, each with its labels where the bag has them.
+
+    images = BagImages.of(Path("drive"), topic=None, labels=None)
+    for frame in images.frames(): ...
+
+What cannot be read is told, not raised, once the first image can be: an image in its own place, the
+rest of a bag that breaks off in ``problems``.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from time import perf_counter
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shared_encoder_perception.bags import BagError, first_line, image_topic, read_raw
+from shared_encoder_perception.image_msg import to_bgr
+from shared_encoder_perception.replay.recovery import open_any
+from shared_encoder_perception.replay.topic_labels import LabelTopics, Lanes
+from shared_encoder_perception.stamps import stamp_ns
+
+LABEL_WINDOW: Final = 30
+"""Images that wait for their labels, which may come that much later in the bag."""
+
+
+@dataclass(frozen=True, eq=False)
+class BagFrame:
+    """One image message.
+
+    Attributes:
+        index: It is the index-th one of its topic, from 0.
+        arrived_ns: When it was recorded.
+        header: Its ``std_msgs/Header``; ``None`` when the message cannot be read.
+        image: (H, W, 3) uint8 BGR; ``None`` when there is a fault.
+        fault: Why it cannot be used; empty if it can.
+        conversion_ms: From message to pixels.
+        lanes: Labels that the bag carries for it, as ``Sample.lanes``; ``None`` for none.
+    """
+
+    index: int
+    arrived_ns: int
+    header: Any
+    image: NDArray[np.uint8] | None
+    fault: str = ""
+    conversion_ms: float = 0.0
+    lanes: Lanes | None = None
+
+    @property
+    def stamp_ns(self) -> int:
+        """When it was taken; 0 = not known."""
+        return 0 if self.header is None else stamp_ns(self.header)
+
+
+@dataclass
+class BagImages:
+    """The images of one topic.
+
+    Attributes:
+        path: Of the bag.
+        topic: With the images.
+        total: Messages on it.
+        labels: Topic of the labels, or what they begin with; ``None`` for no labels.
+        problems: What is wrong with the bag, one line each; more may come while it is read.
+        complete: Whether all of the bag could be read so far.
+    """
+
+    path: Path
+    topic: str
+    total: int
+    labels: str | None = None
+    problems: list[str] = field(default_factory=list)
+    complete: bool = True
+
+    @classmethod
+    def of(cls, path: Path, topic: str | None, labels: str | None) -> BagImages:
+        """Choose the topic and count its messages.
+
+        Args:
+            path: The bag.
+            topic: Needed if it has images on several.
+            labels: See ``LabelTopics``.
+
+        Raises:
+            BagError: Nothing can be read, or no such topic, several, or none with messages.
+        """
+        with open_any(path) as (reader, problems, complete):
+            topic = image_topic(reader, path, topic)
+            total = sum(c.msgcount for c in reader.connections if c.topic == topic)
+            if labels is not None:
+                LabelTopics(reader, labels)
+            if not total:
+                found = ", ".join(
+                    sorted(f"{c.topic} ({c.msgcount})" for c in reader.connections if c.msgcount)
+                )
+                why = f" ({'; '.join(problems)})" if problems else ""
+                raise BagError(
+                    f"{path} has no messages on {topic}{why}; topics with messages: "
+                    f"{found or 'none'}"
+                )
+            return cls(path, topic, total, labels, list(problems), complete)
+
+    def frames(self, start: int = 0, limit: int | None = None) -> Generator[BagFrame]:
+        """Read the images in the order of the bag.
+
+        Args:
+            start: Images to pass over.
+            limit: Index at which to stop.
+        """
+        with open_any(self.path) as (reader, _, _):
+            labels = LabelTopics(reader, self.labels) if self.labels else None
+            waiting: deque[BagFrame] = deque()
+            window = LABEL_WINDOW if labels else 0
+            for frame in self._read(reader, labels, start, limit):
+                waiting.append(frame)
+                if len(waiting) > window:
+                    yield _labelled(waiting.popleft(), labels)
+            while waiting:
+                yield _labelled(waiting.popleft(), labels)
+
+    def _read(
+        self, reader: Any, labels: LabelTopics | None, start: int, limit: int | None
+    ) -> Iterator[BagFrame]:
+        """Read images; labels go where they are kept."""
+        connections = [c for c in reader.connections if c.topic == self.topic]
+        connections += labels.connections if labels else []
+        index, beyond = 0, 0
+        try:
+            for connection, arrived_ns, data in read_raw(reader, self.path, connections):
+                if connection.topic != self.topic:
+                    assert labels is not None
+                    self._keep(labels, connection, data)
+                    continue
+                if limit is not None and index >= limit:
+                    beyond += 1
+                    if labels is None or beyond > LABEL_WINDOW:
+                        return
+                    continue
+                if index >= start:
+                    yield _read_frame(reader, connection, index, arrived_ns, data)
+                index += 1
+        except BagError as error:
+            self._tell(str(error))
+        if index < min(self.total, limit or self.total):
+            self._tell(f"{index} of {self.total} images on {self.topic} could be read")
+
+    def _keep(self, labels: LabelTopics, connection: Any, data: bytes) -> None:
+        """Keep a label; one that cannot be read costs its own image's score only."""
+        try:
+            labels.add(connection, data)
+        except BagError as error:
+            self._tell(str(error))
+
+    def _tell(self, problem: str) -> None:
+        """Note that the rest cannot be read, once however often it is tried."""
+        self.complete = False
+        if problem not in self.problems:
+            self.problems.append(problem)
+
+
+def _read_frame(reader: Any, connection: Any, index: int, arrived_ns: int, data: bytes) -> BagFrame:
+    """Deserialise and convert one message."""
+    start_s = perf_counter()
+    try:
+        message = reader.deserialize(data, connection.msgtype)
+    except Exception as error:  # rosbags raises many types
+        return BagFrame(index, arrived_ns, None, None, f"cannot be read: {first_line(error)}")
+    try:
+        image = to_bgr(message)
+    except ValueError as error:
+        return BagFrame(index, arrived_ns, message.header, None, str(error))
+    elapsed_ms = (perf_counter() - start_s) * 1e3
+    return BagFrame(index, arrived_ns, message.header, image, conversion_ms=elapsed_ms)
+
+
+def _labelled(frame: BagFrame, labels: LabelTopics | None) -> BagFrame:
+    """Return a frame with the labels that came for it."""
+    if labels is None or (lanes := labels.take(frame.stamp_ns)) is None:
+        return frame
+    return BagFrame(
+        frame.index,
+        frame.arrived_ns,
+        frame.header,
+        frame.image,
+        frame.fault,
+        frame.conversion_ms,
+        lanes,
+    )

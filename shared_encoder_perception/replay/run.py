@@ -1,0 +1,216 @@
+"""Replay rosbag2 recordings through the model in this process: every image, without ROS.
+
+    python -m shared_encoder_perception replay DRIVE --out result
+    python -m shared_encoder_perception replay DRIVE --out result --labels frames.jsonl
+
+The folder gets `results.jsonl` (conditions, then one line per image; equal bytes on every run),
+`timings.jsonl`, `summary.json`, `report.html`, `overlay.mp4`, and `bag`: the node's topics, each
+message with the header and at the time of its image. Several bags get a folder each below --out.
+
+Labels are a native data set, whose lines name images by stamp or number, or LaneLine topics of the
+bag, named or by what they begin with. A replay that was killed goes on with --resume.
+
+With --live the bag is then played to a node of its own, in real time and through DDS, into the
+folder `live`: latency, drops, and whether every image that came back is as the offline replay says.
+
+Exit status: 0 all images were perceived; 1 some could not be, or the bag is damaged, or its stamps
+are not in order, or a live answer differs: what could be read was replayed, and what is wrong is
+told; 2 nothing was.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from importlib import import_module
+from pathlib import Path
+from time import perf_counter
+from typing import Final
+
+from shared_encoder_perception.bags import is_bag
+from shared_encoder_perception.engine_options import add_engine_options, load_engine
+from shared_encoder_perception.evaluation.report.document import require_report_libraries
+from shared_encoder_perception.predict import parse_crop
+from shared_encoder_perception.predictor import Predictor
+from shared_encoder_perception.replay import folder as folders
+from shared_encoder_perception.replay.conditions import conditions_of
+from shared_encoder_perception.replay.drive import Drive
+from shared_encoder_perception.replay.perceive import FirstPass
+from shared_encoder_perception.replay.pictures import rate_hz, write_pictures
+from shared_encoder_perception.replay.reading import BagImages
+from shared_encoder_perception.replay.recorder import ANSWERS, TIMINGS, Recorder
+from shared_encoder_perception.replay.report import write_report
+from shared_encoder_perception.replay.summary import read_timings, summarise, to_json, to_text
+from shared_encoder_perception.replay.truth import FindTruth, LabelFile, from_topics
+
+CHECKPOINT_IMAGES: Final = 600
+FAILED: Final = 2
+"""Exit status when nothing of a bag could be replayed."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("bags", nargs="+", type=Path, metavar="BAG", help="rosbag2")
+    parser.add_argument("--out", type=Path, required=True, help="folder for the results")
+    add_engine_options(parser)
+    parser.add_argument("--topic", help="image topic of a bag that has several")
+    parser.add_argument("--labels", help="frames.jsonl, or a LaneLine topic of the bag")
+    parser.add_argument("--crop", type=parse_crop, metavar="X,Y,W,H", help="part of the images")
+    parser.add_argument("--tracking", action="store_true", help="follow lanes, as the node can")
+    parser.add_argument("--limit", type=int, help="stop after so many images of each bag")
+    parser.add_argument("--no-bag", action="store_true", help="do not write the bag")
+    parser.add_argument("--no-video", action="store_true", help="do not write the video")
+    parser.add_argument("--no-report", action="store_true", help="do not write the report")
+    parser.add_argument(
+        "--live", action="store_true", help="then play the bag to a real node and compare"
+    )
+    parser.add_argument(
+        "--live-rate", type=float, default=1.0, metavar="X", help="its pace; 1 = as recorded"
+    )
+    parser.add_argument("--resume", action="store_true", help="go on with an unfinished replay")
+    parser.add_argument("--force", action="store_true", help="replace an earlier result")
+    parser.add_argument(
+        "--checkpoint-every",
+        type=int,
+        default=CHECKPOINT_IMAGES,
+        metavar="N",
+        help="images that a killed replay has to do again at most",
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Replay the bags; the exit status is the worst of theirs."""
+    for name in ("limit", "checkpoint_every"):
+        value = getattr(args, name)
+        if value is not None and value < 1:
+            raise ValueError(f"--{name.replace('_', '-')} is {value}, expected at least 1")
+    if not args.no_report:
+        require_report_libraries()  # before the work, not after it
+    if args.live:
+        live = import_module("shared_encoder_perception.replay.live")  # needs ROS
+        live.check(args)
+    places = out_folders(args.bags, args.out)
+    predictor = Predictor(load_engine(args))
+    predictor.warm_up()
+    if len(args.bags) == 1:
+        status = replay_bag(predictor, args.bags[0], args.out, args)
+        return max(status, live.play_live(args.bags[0], args.out, args)) if args.live else status
+    status = 0
+    for bag, place in zip(args.bags, places, strict=True):
+        print(f"\n{bag}")
+        try:
+            status = max(status, replay_bag(predictor, bag, place, args))
+        except ValueError as error:  # the other bags are not to suffer for it
+            print(f"error: {error}", file=sys.stderr)
+            status = FAILED
+    return status
+
+
+def out_folders(bags: list[Path], out: Path) -> list[Path]:
+    """Return where each bag's results go.
+
+    Raises:
+        ValueError: Two bags have the same name.
+    """
+    if len(bags) == 1:
+        return [out]
+    names = [bag_name(bag) for bag in bags]
+    for name in names:
+        if names.count(name) > 1:
+            raise ValueError(f"{names.count(name)} bags are called {name}: replay them one by one")
+    return [out / name for name in names]
+
+
+def bag_name(bag: Path) -> str:
+    """Return a bag's name, the same wherever it lies."""
+    path = bag.resolve()
+    return path.parent.name if is_part(path) else path.name
+
+
+def is_part(path: Path) -> bool:
+    """Whether a path is a file of a bag rather than a bag."""
+    return path.is_file() and (path.parent / "metadata.yaml").is_file()
+
+
+def replay_bag(predictor: Predictor, bag: Path, out: Path, args: argparse.Namespace) -> int:
+    """Replay one bag into one folder.
+
+    Args:
+        predictor: The model; warmed up.
+        bag: The rosbag2.
+        out: For the results.
+        args: As ``add_arguments`` declares them.
+
+    Returns:
+        Exit status.
+
+    Raises:
+        ValueError: Nothing can be replayed, with the reason.
+    """
+    truth, topic, labels = find_truth(args.labels)
+    images = BagImages.of(bag, args.topic, topic)
+    drive = Drive(predictor, args.crop, args.tracking)
+    conditions = conditions_of(
+        predictor,
+        bag_name(bag),
+        images.topic,
+        labels,
+        crop=args.crop,
+        tracking=args.tracking,
+        limit=args.limit,
+    )
+    if args.resume and (status := folders.finished_status(out, conditions)) is not None:
+        print(f"{out} is finished already")
+        return status
+    at = folders.prepare(out, bag, conditions, resume=args.resume, force=args.force)
+    for problem in images.problems:
+        print(f"warning: {problem}", file=sys.stderr)
+    if at is None or not at.done:
+        keep = not (args.no_bag and args.no_video)
+        with Recorder(out, predictor.spec, truth, args.crop, keep) as recorder:
+            first = FirstPass(
+                out, images, drive, recorder, conditions, args.limit, args.checkpoint_every
+            )
+            at = first.run(at)
+    drive.restore(at.drive)
+    folders.name_results(out)
+    pictures, drawing_s = [], 0.0
+    if (out / ANSWERS).exists():
+        start_s = perf_counter()
+        pictures = write_pictures(
+            images,
+            out / ANSWERS,
+            predictor.spec,
+            predictor.backend.info,
+            bag=None if args.no_bag else out / folders.BAG,
+            video=None if args.no_video else out / folders.VIDEO,
+            rate=rate_hz(at.tallies.perceived, at.tallies.first_ns, at.tallies.last_ns),
+            total=at.tallies.perceived,
+        )
+        drawing_s = perf_counter() - start_s
+    stage_ms = read_timings(out / TIMINGS)
+    summary = summarise(at, drive.stamps, stage_ms, drawing_s)
+    if not args.no_report:
+        write_report(out / folders.REPORT, out, summary, stage_ms, pictures)
+    folders.write_text(out / folders.SUMMARY, to_json(summary))
+    folders.finish(out)
+    print(to_text(summary))
+    print(f"results   {out}")
+    return int(summary["status"])
+
+
+def find_truth(labels: str | None) -> tuple[FindTruth | None, str | None, str]:
+    """Return what finds labels, the topic they are on if it is one, and what to call them.
+
+    Raises:
+        ValueError: They cannot be used.
+    """
+    if labels is None:
+        return None, None, ""
+    path = Path(labels)
+    if path.suffix == ".jsonl" or (path.is_dir() and not is_bag(path)):
+        file = LabelFile(path)
+        return file, None, f"sha256 {file.sha256}"
+    if path.exists():
+        raise ValueError(f"--labels {path} is no frames.jsonl, nor a topic")
+    return from_topics, labels, labels

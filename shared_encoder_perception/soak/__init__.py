@@ -1,0 +1,1 @@
+"""The node under steady load, as real processes: latency, every image's fate, resources, limits."""

@@ -1,0 +1,138 @@
+"""The camera of a soak: publishes a few images over and over, at a steady rate, and notes when.
+
+Started by ``soak``. It never catches up: an image that is late moves all later ones, as with a
+camera, so that no burst is measured which the machine's load has made.
+"""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+from collections.abc import Iterator
+from itertools import cycle, islice
+from pathlib import Path
+from time import monotonic, monotonic_ns, sleep, time_ns
+from typing import Any, Final
+
+import rclpy
+from rclpy.duration import Duration
+from rclpy.node import Node
+from rclpy.signals import SignalHandlerOptions
+from sensor_msgs.msg import CompressedImage, Image
+
+from shared_encoder_perception.benchmark.combinations import parse_size
+from shared_encoder_perception.demo.player import FRAME_ID, INTERRUPTED, QUEUE, SETTLE_S
+from shared_encoder_perception.image_msg import fill_compressed, fill_image
+from shared_encoder_perception.inputs import IMAGE_TOPIC
+from shared_encoder_perception.parameter_groups.images import COMPRESSED, RAW
+from shared_encoder_perception.preprocess import ImageTransform
+from shared_encoder_perception.soak.records import SENT, SENT_FILE, Rows
+from shared_encoder_perception.sources import Source, open_source
+from shared_encoder_perception.structures import Size
+
+MESSAGES_BYTES: Final = 64 * 2**20
+"""Most memory for the images; as many as fit are prepared."""
+DISCOVERY_TIMEOUT_S: Final = 30.0
+ACKNOWLEDGE_TIMEOUT_S: Final = 10
+
+
+def prepare(source: Source, size: Size, compressed: bool) -> list[Any]:
+    """Return messages of the source's first images, so that publishing costs no preparation.
+
+    Args:
+        source: At least one image.
+        size: ``(height, width)`` that the images get, cropped to its shape.
+        compressed: Whether they are CompressedImage (JPEG) or Image (bgr8).
+    """
+    messages = []
+    for frame in islice(source, max(1, MESSAGES_BYTES // (size[0] * size[1] * 3))):
+        height, width = frame.image.shape[:2]
+        transform = ImageTransform.fit((height, width), size, frame.crop)
+        message = CompressedImage() if compressed else Image()
+        message.header.frame_id = FRAME_ID
+        pixels = transform.image_to_input(frame.image)
+        if compressed:
+            fill_compressed(message, pixels)
+        else:
+            fill_image(message, pixels, "bgr8")
+        messages.append(message)
+    return messages
+
+
+def in_time(messages: list[Any], rate: float, seconds: float) -> Iterator[Any]:
+    """Yield one message after the other when it is due, over and over for so many seconds."""
+    due_s = monotonic()
+    end_s = due_s + seconds
+    for message in cycle(messages):
+        if due_s >= end_s:
+            return
+        sleep(max(due_s - monotonic(), 0.0))
+        yield message
+        due_s = max(due_s + 1.0 / rate, monotonic())
+
+
+def run(node: Node, messages: list[Any], rate: float, seconds: float, rows: Rows) -> None:
+    """Publish for a while.
+
+    Raises:
+        RuntimeError: Nobody listens, or not to the end.
+    """
+    compressed = isinstance(messages[0], CompressedImage)
+    topic = f"{IMAGE_TOPIC}/compressed" if compressed else IMAGE_TOPIC
+    publisher = node.create_publisher(type(messages[0]), topic, QUEUE)
+    deadline_s = monotonic() + DISCOVERY_TIMEOUT_S
+    while not publisher.get_subscription_count():
+        if monotonic() > deadline_s:
+            raise RuntimeError(
+                f"nobody listens to {publisher.topic_name}: is the node active, and is "
+                f"input.transport {COMPRESSED if compressed else RAW}?"
+            )
+        sleep(0.05)
+    sleep(SETTLE_S)  # the node's side of discovery
+    stamp_ns = 0
+    for message in in_time(messages, rate, seconds):
+        stamp_ns = max(time_ns(), stamp_ns + 1)  # answers are told apart by it
+        message.header.stamp.sec, message.header.stamp.nanosec = divmod(stamp_ns, 10**9)
+        sent_ns = monotonic_ns()
+        publisher.publish(message)
+        rows.write(stamp_ns, sent_ns)
+    # What is on its way when the camera leaves would be lost with its shared memory.
+    if not publisher.wait_for_all_acked(Duration(seconds=ACKNOWLEDGE_TIMEOUT_S)):
+        raise RuntimeError("the last images did not reach the node")
+    sleep(SETTLE_S)  # best effort acknowledges nothing
+
+
+def main() -> int:
+    """Publish; 0 when all was published."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--source", type=Path, required=True)
+    parser.add_argument("--rate", type=float, required=True)
+    parser.add_argument("--seconds", type=float, required=True)
+    parser.add_argument("--size", type=parse_size, required=True)
+    parser.add_argument("--transport", choices=(RAW, COMPRESSED), required=True)
+    args = parser.parse_args()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    node = None
+    try:
+        messages = prepare(open_source(args.source), args.size, args.transport == COMPRESSED)
+        rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
+        node = rclpy.create_node("camera")
+        rows = Rows(args.folder / SENT_FILE, SENT)
+        run(node, messages, args.rate, args.seconds, rows)
+        rows.close()
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except (ValueError, RuntimeError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    finally:
+        if node is not None:
+            node.destroy_node()
+        rclpy.try_shutdown()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,62 @@
+"""Live replay: a bag through a real node gives what the offline replay says, image by image."""
+
+import json
+
+import pytest
+
+pytest.importorskip("rclpy", reason="ROS 2 is not installed")
+pytest.importorskip("shared_encoder_perception.msg", reason="our ROS messages are not built")
+
+import replay_bags
+from replay_bags import COMPRESSED, IMAGE, drive, replay
+from tiny_model import write_models
+
+from shared_encoder_perception.replay.live_result import compare
+
+COUNT = 12
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory):
+    return write_models(tmp_path_factory.mktemp("models"))
+
+
+@pytest.mark.parametrize("kind", [IMAGE, COMPRESSED])
+def test_live_answers_equal_the_offline_ones(tmp_path, models, kind, capsys):
+    bag = replay_bags.write_bag(tmp_path / "bag", drive(COUNT, kind))
+    out = tmp_path / "out"
+    assert replay(models, bag, out, "--live", "+report") == 0, capsys.readouterr().err
+    summary = json.loads((out / "live" / "summary.json").read_text())
+    assert summary["published"] == COUNT
+    assert summary["perceived"] == summary["equal"] > 0
+    assert summary["perceived"] + summary["dropped"] == COUNT
+    assert summary["different"] == [] and summary["unaccounted"] == summary["unknown"] == 0
+    assert summary["latency_ms"]["images"] == summary["perceived"]
+    assert "Live replay of bag" in (out / "live" / "report.html").read_text()
+
+    # The comparison can fail: another line for one image, and none for another.
+    first, *lines = (out / "results.jsonl").read_text().splitlines()
+    changed = [json.loads(line) for line in lines]
+    changed[0]["lanes"]["ego"]["confidence"] += 0.01
+    other = tmp_path / "other.jsonl"
+    texts = [first, *(json.dumps(line) for line in changed[:-1])]
+    other.write_text("\n".join(texts) + "\n")
+    topic = "/image/compressed" if kind == COMPRESSED else "/image"
+    result = compare(other, out / "live" / "bag", topic, COUNT)
+    assert [one["lanes"] for one in result["different"]] == [["ego"]]
+    assert result["unknown"] == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        (["--live-rate", "0"], "--live-rate is 0"),
+        (["--tracking"], "leave out --tracking"),
+        (["--crop", "0,0,8,8"], "leave out --tracking and --crop"),
+    ],
+)
+def test_what_cannot_be_live_is_refused_before_the_work(tmp_path, models, options, reason, capsys):
+    bag = replay_bags.write_bag(tmp_path / "bag", drive(2))
+    assert replay(models, bag, tmp_path / "out", "--live", *options) == 2
+    assert reason in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
