@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import signal
 import sys
+import threading
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
@@ -76,12 +77,16 @@ def _on_signals(handler: Any) -> None:
 
 
 def _spin(node: Any) -> int:
-    """Serve the node until its context ends; a signal's exception ends it too."""
+    """Serve the node until a signal asks it to end, or its context ends."""
     # rclpy's experimental EventsExecutor would save more, but deadlocks with another thread that
     # publishes to a subscription of the same process.
     executor = SingleThreadedExecutor()
     executor.add_node(node)
-    while rclpy.ok():
+    # No exception from here on: one that is raised while rclpy makes a Python object of a message
+    # comes out as a RuntimeError.
+    asked_to_end = threading.Event()
+    _on_signals(lambda *_: asked_to_end.set())
+    while rclpy.ok() and not asked_to_end.is_set():
         # Python runs signal handlers only between waits.
         executor.spin_once(timeout_sec=SIGNAL_PERIOD_S)
     return 0

@@ -199,7 +199,8 @@ class DrivableMask:
 
     def binary(self) -> NDArray[np.uint8]:
         """Return (H, W) uint8: 255 drivable, 0 not."""
-        return np.where(self.probability >= self.threshold, np.uint8(255), np.uint8(0))
+        # 1 becomes 255 by wrapping around: several times as fast as np.where.
+        return np.negative((self.probability >= self.threshold).view(np.uint8))
 
 
 @dataclass(frozen=True, eq=False)

@@ -154,5 +154,5 @@ def test_the_diagram_is_drawn_and_says_what_it_needs(monkeypatch):
     assert len(np.unique(picture.reshape(-1, 3), axis=0)) > 20
     assert reliability.plot(Scorer((32, 64)).compute()).shape == picture.shape
     monkeypatch.setattr(reliability, "find_spec", lambda name: None)
-    with pytest.raises(RuntimeError, match=r"needs 'matplotlib'.*\.\[train\]"):
+    with pytest.raises(RuntimeError, match=r"needs 'matplotlib'.*\.\[report\]"):
         reliability.plot({})

@@ -74,7 +74,7 @@ RULES = [
     ("evaluation.evaluate", (*ROS, *TORCH, "matplotlib"), ("node", "messages", "model")),
     ("topics", (*ROS, *TORCH, "cv2", "onnxruntime"), ("messages", "outputs", "node")),
     ("message_content", (*ROS, *TORCH, "onnxruntime"), ("messages", "outputs", "node")),
-    ("replay.run", (*ROS, *TORCH, "matplotlib", "jinja2"), ("node", "messages", "model")),
+    ("replay.run", (*ROS, *TORCH, "matplotlib", "jinja2", "ray"), ("node", "messages", "model")),
     ("soak.analysis", (*ROS, *TORCH, "matplotlib"), ("node", "messages", "training")),
     ("training.synthetic", (*ROS, *TORCH), ("backends", "predictor", "model", "evaluation")),
     ("training.datasets.native", (*ROS, *TORCH, "onnxruntime"), ("model", "evaluation", "decode")),

@@ -77,13 +77,13 @@ def write(folder: Path, checkpoint: Checkpoint) -> None:
     os.replace(part, folder / NAME)
 
 
-def read(folder: Path) -> Checkpoint | None:
-    """Return the folder's checkpoint, ``None`` if there is none.
+def read(folder: Path, name: str = NAME) -> Checkpoint | None:
+    """Return the folder's checkpoint of that name, ``None`` if there is none.
 
     Raises:
         ValueError: It cannot be read.
     """
-    path = folder / NAME
+    path = folder / name
     if not path.is_file():
         return None
     try:

@@ -16,7 +16,9 @@ from shared_encoder_perception.replay.recorder import ANSWERS, PART, RESULTS, TI
 MARKER: Final = ".shared_encoder_perception_replay"
 """In a folder that holds it, the files named here are ours to replace."""
 SUMMARY, REPORT, VIDEO, BAG = "summary.json", "report.html", "overlay.mp4", "bag"
-FINISHED: Final = (RESULTS, TIMINGS, SUMMARY, REPORT, VIDEO, BAG)
+COUNTS: Final = "counts.pickle"
+"""The last checkpoint: what the scores of several bags are pooled from."""
+FINISHED: Final = (RESULTS, TIMINGS, SUMMARY, REPORT, VIDEO, BAG, COUNTS)
 UNFINISHED: Final = (
     *(RESULTS + PART, TIMINGS + PART, ANSWERS, checkpoints.NAME),
     f"{checkpoints.NAME}.new",
@@ -128,8 +130,22 @@ def write_text(path: Path, text: str) -> None:
     os.replace(part, path)
 
 
+def read_counts(folder: Path) -> Checkpoint:
+    """Return what was counted of a finished replay.
+
+    Raises:
+        ValueError: It is not there, or cannot be read.
+    """
+    for name in (COUNTS, checkpoints.NAME):  # the latter if it was killed just before ``finish``
+        if (found := checkpoints.read(folder, name)) is not None and found.done:
+            return found
+    raise ValueError(f"{folder / COUNTS} is missing: replay the bag again with --force")
+
+
 def finish(folder: Path) -> None:
-    """Remove what was needed on the way only."""
+    """Keep the last checkpoint and remove what was needed on the way only."""
+    if (folder / checkpoints.NAME).exists():
+        os.replace(folder / checkpoints.NAME, folder / COUNTS)
     for name in UNFINISHED:
         remove(folder / name)
 

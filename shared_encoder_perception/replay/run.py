@@ -5,13 +5,19 @@
 
 The folder gets `results.jsonl` (conditions, then one line per image; equal bytes on every run),
 `timings.jsonl`, `summary.json`, `report.html`, `overlay.mp4`, and `bag`: the node's topics, each
-message with the header and at the time of its image. Several bags get a folder each below --out.
+message with the header and at the time of its image. Several bags get a folder each below --out,
+and a `summary.json` beside them, in which their counts (each folder's `counts.pickle`) are pooled.
 
 Labels are a native data set, whose lines name images by stamp or number, or LaneLine topics of the
 bag, named or by what they begin with. A replay that was killed goes on with --resume.
 
 With --live the bag is then played to a node of its own, in real time and through DDS, into the
 folder `live`: latency, drops, and whether every image that came back is as the offline replay says.
+
+With --ray, bags are replayed beside one another by Ray, each in a process of its own: on this
+machine, or on the cluster whose address is given, all of whose machines must see the bags, the
+model and --out under the same paths. A bag that fails, or whose process dies, is tried again. The
+results are those of one process with the same --threads.
 
 Exit status: 0 all images were perceived; 1 some could not be, or the bag is damaged, or its stamps
 are not in order, or a live answer differs: what could be read was replayed, and what is wrong is
@@ -22,6 +28,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from time import perf_counter
@@ -40,12 +47,13 @@ from shared_encoder_perception.replay.pictures import rate_hz, write_pictures
 from shared_encoder_perception.replay.reading import BagImages
 from shared_encoder_perception.replay.recorder import ANSWERS, TIMINGS, Recorder
 from shared_encoder_perception.replay.report import write_report
+from shared_encoder_perception.replay.scale_bags import LOCAL, claim, jobs_of, one_after_another
+from shared_encoder_perception.replay.scale_summary import to_text as to_merged_text
+from shared_encoder_perception.replay.scale_summary import write_merged
 from shared_encoder_perception.replay.summary import read_timings, summarise, to_json, to_text
 from shared_encoder_perception.replay.truth import FindTruth, LabelFile, from_topics
 
 CHECKPOINT_IMAGES: Final = 600
-FAILED: Final = 2
-"""Exit status when nothing of a bag could be replayed."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -76,6 +84,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="images that a killed replay has to do again at most",
     )
+    parser.add_argument(
+        "--ray",
+        nargs="?",
+        const=LOCAL,
+        metavar="ADDRESS",
+        help="one task per bag, on a cluster; without an address, on one started on this machine",
+    )
+    parser.add_argument("--workers", type=int, metavar="N", help="bags at a time with --ray")
+    parser.add_argument(
+        "--retries", type=int, default=2, metavar="N", help="of a bag that failed with --ray"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -89,21 +108,37 @@ def run(args: argparse.Namespace) -> int:
     if args.live:
         live = import_module("shared_encoder_perception.replay.live")  # needs ROS
         live.check(args)
-    places = out_folders(args.bags, args.out)
-    predictor = Predictor(load_engine(args))
-    predictor.warm_up()
-    if len(args.bags) == 1:
+    if len(args.bags) == 1 and args.ray is None:
+        predictor = Predictor(load_engine(args))
+        predictor.warm_up()
         status = replay_bag(predictor, args.bags[0], args.out, args)
         return max(status, live.play_live(args.bags[0], args.out, args)) if args.live else status
-    status = 0
-    for bag, place in zip(args.bags, places, strict=True):
-        print(f"\n{bag}")
-        try:
-            status = max(status, replay_bag(predictor, bag, place, args))
-        except ValueError as error:  # the other bags are not to suffer for it
-            print(f"error: {error}", file=sys.stderr)
-            status = FAILED
-    return status
+    return replay_several(args)
+
+
+def replay_several(args: argparse.Namespace) -> int:
+    """Replay bags into a folder each, here or by Ray, and pool what they show."""
+    places = out_folders(args.bags, args.out)
+    jobs = jobs_of(args.bags, places, [bag_name(bag) for bag in args.bags])
+    if args.ray is not None:
+        scale = import_module("shared_encoder_perception.replay.scale")  # may need Ray
+        scale.check(args)
+    several = len(jobs) > 1
+    if several:
+        claim(args.out, resume=args.resume, force=args.force)
+    if args.ray is not None:
+        outcomes, input_size = scale.replay_by_ray(jobs, replay_bag, args)
+    else:
+        predictor = Predictor(load_engine(args))
+        predictor.warm_up()
+        input_size = predictor.spec.input_size
+        outcomes = one_after_another(jobs, partial(replay_bag, predictor), args)
+    if not several:
+        print(f"results   {args.out}")
+        return outcomes[0].status
+    summary = write_merged(outcomes, args.out, input_size)
+    print(f"\n{to_merged_text(summary)}\nresults   {args.out}")
+    return int(summary["status"])
 
 
 def out_folders(bags: list[Path], out: Path) -> list[Path]:

@@ -21,6 +21,7 @@ import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.executors import Executor, SingleThreadedExecutor
 from rclpy.node import Node
+from rclpy.serialization import deserialize_message
 from rclpy.signals import SignalHandlerOptions
 from sensor_msgs.msg import Image
 
@@ -75,7 +76,7 @@ class Probe(Node):
         subscribe = self.create_subscription
         self._outputs = [
             *(subscribe(SINGLES[name], name, self._single, QUEUE, raw=True) for name in SINGLES),
-            subscribe(LaneLineArray, ARRAY_TOPIC, self._array, QUEUE),
+            subscribe(LaneLineArray, ARRAY_TOPIC, self._array, QUEUE, raw=True),
         ]
         subscribe(ModelInfo, INFO_TOPIC, self._informed, LATCHED_QOS)
         subscribe(DiagnosticArray, DIAGNOSTICS_TOPIC, self._diagnosed, QUEUE)
@@ -102,9 +103,11 @@ class Probe(Node):
         seconds, nanoseconds = _STAMP.unpack_from(data)
         self._came(seconds * 10**9 + nanoseconds, now_ns)
 
-    def _array(self, message: Any) -> None:
+    def _array(self, data: bytes) -> None:
         """Note an array."""
-        now_ns, stamp = monotonic_ns(), stamp_ns(message.header)
+        now_ns = monotonic_ns()
+        message = deserialize_message(data, LaneLineArray)
+        stamp = stamp_ns(message.header)
         answer = self._pending[stamp]
         answer.array_ns = now_ns
         answer.told = (
