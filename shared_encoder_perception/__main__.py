@@ -18,6 +18,8 @@ COMMANDS: Final = {
     "predict": ("predict", "perceive images, a video or a bag; no ROS needed"),
     "replay": ("replay.run", "replay bags through a model: results, bag, video, report"),
     "evaluate": ("evaluation.evaluate", "score a model on labelled images"),
+    "diff": ("evaluation.diff.run", "hold version B of a model against A: what changed, may it"),
+    "mine": ("mining.run", "find the frames of a drive most worth labelling, with pre-labels"),
     "benchmark": ("benchmark.run", "measure engines, models and the node on this machine"),
     "build": ("build_engine", "build and cache an engine ahead of time"),
     "soak": ("soak.run", "put the node under steady load: latency, losses, growth"),

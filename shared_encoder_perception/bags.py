@@ -60,6 +60,17 @@ def is_bag(path: Path) -> bool:
     return path.suffix in (".mcap", ".db3", ".bag")
 
 
+def bag_name(path: Path) -> str:
+    """Return a bag's name, the same wherever it lies."""
+    path = path.resolve()
+    return path.parent.name if is_part(path) else path.name
+
+
+def is_part(path: Path) -> bool:
+    """Whether a path is a file of a bag rather than a bag."""
+    return path.is_file() and (path.parent / "metadata.yaml").is_file()
+
+
 @contextmanager
 def open_bag(path: Path) -> Iterator[Any]:
     """Open a bag for reading, with rosbags' ``AnyReader``, as a context manager.
@@ -67,7 +78,7 @@ def open_bag(path: Path) -> Iterator[Any]:
     Raises:
         BagError: No bag, no metadata, a damaged file, a ROS 1 bag.
     """
-    if path.is_file() and (path.parent / "metadata.yaml").is_file():
+    if is_part(path):
         path = path.parent
     if not path.exists():
         raise BagError(f"there is no bag {path}: give the folder that holds metadata.yaml")

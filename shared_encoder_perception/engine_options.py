@@ -57,6 +57,16 @@ def load_engine(args: argparse.Namespace) -> Backend:
     return backend
 
 
+def engine_conditions(backend: Backend) -> dict[str, str]:
+    """Say what runs, in words that are the same on every machine."""
+    spec, info = backend.spec, backend.info
+    return {
+        "model": f"{spec.name} {spec.version}",
+        "model sha256": info.sha256,
+        "engine": f"{info.name} {info.version}, {info.device}, {info.precision}",
+    }
+
+
 def parse_engine(text: str) -> Choice:
     """Read ``engine`` or ``engine:precision``.
 

@@ -2,120 +2,24 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from threading import Thread
-from time import monotonic
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 import ros_harness as ros
-from ground_world import DEFAULTS, SIZE, camera_info, line, opencv_pixels, perception, road_points
+from ground_world import SIZE, camera_info, line, opencv_pixels, perception, road_points
 
 pytest.importorskip("rclpy", reason="ROS 2 is not installed")
 
 import rclpy
-from geometry_msgs.msg import Transform
-from rclpy.executors import SingleThreadedExecutor
-from rclpy.parameter import Parameter
-from rclpy.qos import DurabilityPolicy, QoSProfile
-from sensor_msgs.msg import CameraInfo, RegionOfInterest
-from std_msgs.msg import Header
+from calibration_bench import LATCHED, bench, message
+from sensor_msgs.msg import CameraInfo
 
 from shared_encoder_perception.calibration import Calibration
-from shared_encoder_perception.ground.projector import Projector
 from shared_encoder_perception.structures import LaneId
 from shared_encoder_perception.task_status import Level
-
-HEADER = Header(frame_id="camera_optical")
-LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
-
-
-def message(lens: str = "plumb_bob", **changes: Any) -> CameraInfo:
-    """Return a CameraInfo."""
-    info = camera_info(lens, **changes)
-    fields = {name: np.asarray(getattr(info, name), np.float64) for name in ("k", "r", "p")}
-    return CameraInfo(
-        width=info.width,
-        height=info.height,
-        distortion_model=info.distortion_model,
-        d=[float(number) for number in info.d],
-        roi=RegionOfInterest(),
-        **fields,
-    )
-
-
-class Bench:
-    """A node with a calibration, and a camera that publishes CameraInfo."""
-
-    def __init__(self, context: Any, arguments: list[str], values: dict[str, Any]) -> None:
-        """Create the node; ``values`` are parameters ``ground.*``."""
-        overrides = {name: value for name, value in values.items() if name.startswith("qos")}
-        values = {f"ground.{n}": v for n, v in values.items() if n not in overrides}
-        self.values = {**DEFAULTS, **values}
-        self.node = rclpy.create_node(
-            "perception",
-            context=context,
-            namespace=ros.new_namespace(),
-            cli_args=["--ros-args", *arguments],
-            parameter_overrides=[Parameter(name, value=v) for name, v in overrides.items()],
-        )
-        self.executor = SingleThreadedExecutor(context=context)
-        self.executor.add_node(self.node)
-        self.calibration = Calibration(self.node, self.values.__getitem__)
-
-    def topic(self, name: str) -> str:
-        """Return a name in the node's namespace."""
-        return f"{self.node.get_namespace()}/{name}"
-
-    def publisher(self, topic: str = "camera_info", qos: QoSProfile | int = 10) -> Any:
-        """Create a camera that has been discovered."""
-        publisher = self.node.create_publisher(CameraInfo, self.topic(topic), qos)
-        assert self.spin_until(publisher.get_subscription_count), "no subscriber"
-        return publisher
-
-    def spin_until(self, condition: Callable[[], Any]) -> bool:
-        """Serve until ``condition`` holds; return whether it does."""
-        deadline = monotonic() + ros.PATIENCE_S
-        while not condition():
-            if monotonic() > deadline:
-                return False
-            self.executor.spin_once(timeout_sec=0.02)
-        return True
-
-    def show(self, publisher: Any, info: CameraInfo) -> None:
-        """Publish a CameraInfo and wait until it has been received."""
-        before = self.calibration.camera_info
-        publisher.publish(info)
-        assert self.spin_until(lambda: self.calibration.camera_info is not before)
-
-    def projector(self, size: tuple[int, int] = SIZE) -> Projector | None:
-        """Ask for an image's projector."""
-        return self.calibration.projector(HEADER, size)
-
-    def close(self) -> None:
-        """Remove everything."""
-        self.calibration.destroy()
-        self.executor.shutdown()
-        self.node.destroy_node()
-
-
-@contextmanager
-def bench(*arguments: str, **values: Any) -> Iterator[Bench]:
-    """Open a bench in a context of its own, and close it in any case."""
-    context = rclpy.Context()
-    rclpy.init(context=context, domain_id=ros.DOMAIN_ID)
-    try:
-        opened = Bench(context, list(arguments), values)
-        try:
-            yield opened
-        finally:
-            opened.close()
-    finally:
-        rclpy.shutdown(context=context)
 
 
 def test_without_calibration_there_is_image_geometry_only() -> None:
@@ -322,79 +226,3 @@ def test_somebody_else_may_want_the_camera_info() -> None:
         b.show(b.publisher(), message())
         assert b.calibration.camera_info.width == SIZE[1]
         assert b.projector() is None and b.calibration.status().level is Level.OK
-
-
-def test_without_tf2_the_message_names_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No silent fall-back to other extrinsics."""
-    monkeypatch.setitem(sys.modules, "tf2_ros", None)
-    with pytest.raises(ValueError, match="needs the package tf2_ros"), bench(source="tf"):
-        pass
-
-
-def test_the_pose_comes_from_tf(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A stand-in for the parts of tf2_ros that are used: newest transform, or its exception."""
-
-    class TransformError(Exception):
-        pass
-
-    class Buffer:
-        transform: Transform | None = None
-
-        def lookup_transform(self, target: str, source: str, time: Any) -> Any:
-            assert (target, source, time.nanoseconds) == ("base_link", "camera_optical", 0)
-            if self.transform is None:
-                raise TransformError("frame does not exist")
-            return SimpleNamespace(transform=self.transform)
-
-    class TransformListener:
-        def __init__(self, buffer: Buffer, node: Any) -> None:
-            self.buffer, listeners[:] = buffer, [self]
-
-        def unregister(self) -> None:
-            listeners.clear()
-
-    listeners: list[Any] = []
-    module = ModuleType("tf2_ros")
-    vars(module).update(
-        Buffer=Buffer, TransformListener=TransformListener, TransformException=TransformError
-    )
-    monkeypatch.setitem(sys.modules, "tf2_ros", module)
-    with bench(source="tf") as b:
-        b.show(b.publisher(), message())
-        assert b.projector() is None
-        problem = b.calibration.status()
-        assert problem.level is Level.ERROR
-        assert "no transform from camera_optical to base_link: frame does not" in problem.message
-        transform = Transform()
-        transform.translation.x, transform.translation.z = 1.5, 1.4
-        half = 0.5  # optical axes to body axes
-        transform.rotation.x, transform.rotation.y = -half, half
-        transform.rotation.z, transform.rotation.w = -half, half
-        listeners[0].buffer.transform = transform
-        first = b.projector()
-        assert first is not None and b.projector() is first
-        np.testing.assert_allclose(first.view.position, (1.5, 0.0, 1.4))
-        np.testing.assert_allclose(first.view.ahead, (1.0, 0.0, 0.0), atol=1e-12)
-        listeners[0].buffer.transform = Transform()
-        assert b.projector() is None  # a camera that lies on the road
-        assert "above the road" in b.calibration.status().message
-    assert not listeners
-
-
-@pytest.mark.skipif(
-    not pytest.importorskip("importlib.util").find_spec("tf2_ros"),
-    reason="tf2_ros is not installed",
-)
-def test_the_pose_comes_from_a_real_tf() -> None:
-    """A static transform on /tf_static."""
-    from geometry_msgs.msg import TransformStamped
-    from tf2_ros import StaticTransformBroadcaster
-
-    with bench(source="tf") as b:
-        stamped = TransformStamped(child_frame_id="camera_optical")
-        stamped.header.frame_id = "base_link"
-        stamped.transform.translation.z = 1.4
-        StaticTransformBroadcaster(b.node).sendTransform(stamped)
-        b.show(b.publisher(), message())
-        assert b.spin_until(lambda: b.projector() is not None)
-        assert b.projector().height_m == pytest.approx(1.4)

@@ -18,11 +18,20 @@ from shared_encoder_perception.spec import METADATA_KEY, TASK_LANES, TASKS, Mode
 SPEC = ModelSpec("tiny", "1.2.3", scores={"synthetic/mask_iou": 0.5}, training_data="nothing")
 
 
-def write_tiny_model(path: Path, spec: ModelSpec | None = SPEC) -> Path:
-    """Write the model; without ``spec``, one that lacks its metadata."""
+def write_tiny_model(
+    path: Path, spec: ModelSpec | None = SPEC, aside: float = 0.0, sureness: float = 0.8
+) -> Path:
+    """Write the model.
+
+    Args:
+        path: Of the file.
+        spec: Its metadata; without, it lacks them.
+        aside: How far all lanes stand to the right of where they usually do, cells.
+        sureness: Of the lanes, 0 to 1.
+    """
     promised = spec or SPEC
     height, width = promised.input_size
-    nodes, outputs, constants = [], [], _constants()
+    nodes, outputs, constants = [], [], _constants(aside, sureness)
     if TASK_LANES in promised.tasks:
         outputs.append(helper.make_tensor_value_info("lanes", TensorProto.FLOAT, _shape(promised)))
         nodes += [
@@ -66,16 +75,17 @@ def _shape(spec: ModelSpec) -> list[int | str]:
     return ["N", *spec.output_shapes()["lanes"][1:]]
 
 
-def _constants() -> list[TensorProto]:
+def _constants(aside: float, sureness: float) -> list[TensorProto]:
     """Return five straight lanes, and how brightness moves them."""
     maps = np.zeros(SPEC.output_shapes()["lanes"], np.float32)
     shift = np.zeros_like(maps)
     for lane, start in enumerate((50, 20, 80, 42, 58)):
         rows = np.arange(8, 39)
         columns = np.round(50 + (start - 50) * (rows - 4) / 34).astype(int)
-        maps[0, lane, 0, rows, columns] = 0.8
+        maps[0, lane, 0, rows, columns] = sureness
         maps[0, lane, 1, rows, columns] = start - columns
         maps[0, lane, 2, rows, columns] = 38 - rows
+        maps[0, lane, 3, rows, columns] = aside
         shift[0, lane, 3, rows, columns] = 1 / 255
     arrays = {
         "maps": maps,

@@ -23,7 +23,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
@@ -44,6 +43,7 @@ from shared_encoder_perception.benchmark import (
 from shared_encoder_perception.benchmark.combinations import Combination, combine
 from shared_encoder_perception.benchmark.rows import add_cost, new_row, overhead
 from shared_encoder_perception.benchmark.runners import Runner, load, require_nvtx
+from shared_encoder_perception.whole_file import write_text
 
 WARM_UP: Final = 10
 """Images that each combination sees before any counts."""
@@ -94,7 +94,7 @@ def run(args: argparse.Namespace) -> int:
     result["load_end"] = machine.load()
     _print(result)
     if args.json:
-        _write(args.json, json.dumps(result, indent=1) + "\n")
+        write_text(args.json, json.dumps(result, indent=1) + "\n")
     if args.plot and ran:
         plot.draw([row for row, _ in ran], _title(result["machine"]), args.plot)
     return 0 if ran else 1
@@ -213,13 +213,3 @@ def _print(result: dict[str, Any]) -> None:
 def _title(described: dict[str, Any]) -> str:
     """Say in one line what it ran on."""
     return ", ".join([described["cpu"], f"{described['cores']} cores", *described["gpus"]])
-
-
-def _write(path: Path, text: str) -> None:
-    """Write a file that appears only when it is complete."""
-    part = path.with_name(path.name + ".part")
-    try:
-        part.write_text(text)
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)

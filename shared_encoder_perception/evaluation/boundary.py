@@ -45,7 +45,7 @@ class BoundaryMetric:
     def reset(self) -> None:
         """Forget everything."""
         # Boundary pixels: predicted and right, predicted, labelled and found, labelled.
-        self._pixels = np.zeros(4, np.int64)
+        self.pixels = np.zeros(4, np.int64)
         self._iou = MaskMetric()
 
     def update(self, predicted: NDArray[np.uint8], truth: NDArray[np.uint8]) -> None:
@@ -65,7 +65,7 @@ class BoundaryMetric:
         # Between two labelled pixels only: elsewhere a boundary would be made up.
         label = _boundary(truth == DRIVABLE) & ~_touches(ignored)
         counted = said & ~_within(ignored, reach)
-        self._pixels += (
+        self.pixels += (
             int((counted & _within(label, reach)).sum()),
             int(counted.sum()),
             int((label & _within(said, reach)).sum()),
@@ -80,7 +80,7 @@ class BoundaryMetric:
         """
         if self._tolerance != other._tolerance:
             raise ValueError(f"cannot add tolerance {other._tolerance} to {self._tolerance}")
-        self._pixels += other._pixels
+        self.pixels += other.pixels
         self._iou.merge(other._iou)
 
     def compute(self) -> dict[str, float]:
@@ -92,7 +92,7 @@ class BoundaryMetric:
             (images with an IoU under 0.4, and of 0.4 or more) and ``images`` (those with drivable
             surface, labelled or predicted). NaN where nothing was counted.
         """
-        right, said, found, labelled = (float(value) for value in self._pixels)
+        right, said, found, labelled = (float(value) for value in self.pixels)
         precision, recall = _ratio(right, said), _ratio(found, labelled)
         area = self._iou.compute()
         return {

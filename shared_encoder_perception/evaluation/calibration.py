@@ -60,6 +60,11 @@ class CalibrationMetric:
     Lanes: every detected line of a labelled lane is a statement. It is right where the lane is
     there and ``line_is_right``; a line of a lane that is labelled absent, a false alarm, is wrong.
     Mask: every labelled pixel is a statement, right where it is drivable.
+
+    Attributes:
+        lanes: (5, BINS, 3) by lane and bin: statements, sum of their confidence, how many
+            are right.
+        mask: (2, 256) labelled pixels, not drivable and drivable, by the value that was said.
     """
 
     def __init__(self) -> None:
@@ -68,9 +73,8 @@ class CalibrationMetric:
 
     def reset(self) -> None:
         """Forget everything."""
-        # Per lane and bin: how many, sum of their confidence, how many were right.
-        self._lanes = np.zeros((len(LaneId), BINS, 3))
-        self._mask = np.zeros((2, 256), np.int64)
+        self.lanes = np.zeros((len(LaneId), BINS, 3))
+        self.mask = np.zeros((2, 256), np.int64)
 
     def update(self, perception: Perception, lanes: Mapping[LaneId, NDArray | None]) -> None:
         """Add the lanes of one image.
@@ -84,16 +88,16 @@ class CalibrationMetric:
             if line.detected:
                 right = line_is_right(line, truth, perception.image_size[1])
                 index = min(int(line.confidence * BINS), BINS - 1)
-                self._lanes[lane, index] += (1.0, line.confidence, right)
+                self.lanes[lane, index] += (1.0, line.confidence, right)
 
     def update_mask(self, probability: NDArray[np.uint8], truth: NDArray[np.uint8]) -> None:
         """Add one mask; see ``mask_histogram``."""
-        self._mask += mask_histogram(probability, truth)
+        self.mask += mask_histogram(probability, truth)
 
     def merge(self, other: CalibrationMetric) -> None:
         """Add the counts of another metric."""
-        self._lanes += other._lanes
-        self._mask += other._mask
+        self.lanes += other.lanes
+        self.mask += other.mask
 
     def compute(self) -> dict[str, dict[str, Any]]:
         """Return what JSON can hold.
@@ -102,9 +106,9 @@ class CalibrationMetric:
             ``{"lanes": {"ece", "count", "bins", "each": {lane: {"ece", "count"}}}, "mask": {"ece",
             "count", "bins"}}``: a ``Reliability`` of all lanes pooled, of each lane, and of pixels.
         """
-        lanes = asdict(_reliability(*self._lanes.sum(axis=0).T))
+        lanes = asdict(_reliability(*self.lanes.sum(axis=0).T))
         lanes["each"] = {}
-        for name, sums in zip(LANE_NAMES, self._lanes, strict=True):
+        for name, sums in zip(LANE_NAMES, self.lanes, strict=True):
             one = _reliability(*sums.T)
             lanes["each"][name] = {"ece": one.ece, "count": one.count}
         return {"lanes": lanes, "mask": asdict(self._mask_reliability())}
@@ -113,8 +117,8 @@ class CalibrationMetric:
         """Put the 256 values of a pixel into bins."""
         stated = np.arange(256) / 255.0
         index = np.minimum((stated * BINS).astype(np.int64), BINS - 1)
-        count = self._mask.sum(axis=0)
-        sums = (count, count * stated, self._mask[1])
+        count = self.mask.sum(axis=0)
+        sums = (count, count * stated, self.mask[1])
         return _reliability(*(np.bincount(index, values, BINS) for values in sums))
 
 

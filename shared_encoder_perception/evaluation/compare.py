@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -53,6 +52,7 @@ from shared_encoder_perception.spread import evenly
 from shared_encoder_perception.training.datasets import native
 from shared_encoder_perception.training.datasets.record_faults import FILE_NAME
 from shared_encoder_perception.training.sample import Sample
+from shared_encoder_perception.whole_file import write_text
 
 ENGINES: Final = ("onnxruntime:fp32", "openvino:fp32", "openvino:bf16", "torch:fp32")
 """Those that a model in fp32 can be run on without a GPU."""
@@ -103,8 +103,8 @@ def run(args: argparse.Namespace) -> int:
     table, result = report(found, failed, tolerances)
     print(table)
     if args.out:
-        _write(args.out / "report.json", json.dumps(result, indent=2, allow_nan=False))
-        _write(args.out / "report.md", table)
+        write_text(args.out / "report.json", json.dumps(result, indent=2, allow_nan=False) + "\n")
+        write_text(args.out / "report.md", table + "\n")
         print(f"report: {args.out / 'report.md'}")
     return 0 if result["passed"] else EXCEEDED
 
@@ -219,13 +219,3 @@ def _models(model: str, int8: str, folder: Path) -> dict[str, str]:
         ) from None
     exported, checkpoint = export_checkpoint(path, folder)
     return {**models, FP32: str(exported), "torch": str(checkpoint)}
-
-
-def _write(path: Path, text: str) -> None:
-    """Write a file that appears only when it is complete."""
-    part = path.with_name(path.name + ".part")
-    try:
-        part.write_text(text + "\n", encoding="utf-8")
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)

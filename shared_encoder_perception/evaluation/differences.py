@@ -60,7 +60,7 @@ def read_tolerances(path: Path | None) -> dict[str, Tolerances]:
     """
     if path is None:
         return dict(DEFAULTS)
-    content = _read_yaml(path)
+    content = read_yaml(path)
     known = [item.name for item in fields(Tolerances)]
     if not isinstance(content, dict):
         raise ValueError(f"{path}: expected some of {', '.join(DEFAULTS)}, each with tolerances")
@@ -87,7 +87,7 @@ def read_tolerances(path: Path | None) -> dict[str, Tolerances]:
     return found
 
 
-def _read_yaml(path: Path) -> Any:
+def read_yaml(path: Path) -> Any:
     """Parse a YAML file.
 
     Raises:

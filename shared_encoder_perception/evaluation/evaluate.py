@@ -16,9 +16,7 @@ frames.csv, and in the report.
 from __future__ import annotations
 
 import argparse
-import json
 import math
-import os
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import nullcontext
 from pathlib import Path
@@ -26,8 +24,11 @@ from typing import Any, Final
 
 from tqdm import tqdm
 
-from shared_encoder_perception.backends import Backend
-from shared_encoder_perception.engine_options import add_engine_options, load_engine
+from shared_encoder_perception.engine_options import (
+    add_engine_options,
+    engine_conditions,
+    load_engine,
+)
 from shared_encoder_perception.evaluation import labelled_images
 from shared_encoder_perception.evaluation.evaluation import Evaluation
 from shared_encoder_perception.evaluation.evaluation_report import write_report
@@ -49,6 +50,7 @@ from shared_encoder_perception.training.datasets import native
 from shared_encoder_perception.training.sample import Sample
 from shared_encoder_perception.training.synthetic import VALIDATION_SEED, render_sample
 from shared_encoder_perception.visualize import write_picture
+from shared_encoder_perception.whole_file import write_json
 
 SYNTHETIC: Final = labelled_images.SYNTHETIC
 """Source name of rendered worlds."""
@@ -99,7 +101,7 @@ def run(args: argparse.Namespace) -> int:
     summary = evaluation.summary()
     print(table(summary["sources"], summary["baselines"]))
     if args.out:
-        _write(args, summary, {**_engine(backend), **labelled.conditions}, evaluation)
+        _write(args, summary, {**engine_conditions(backend), **labelled.conditions}, evaluation)
     if worst:
         write_picture(args.worst, worst.sheet())
         print(f"worst frames: {args.worst}")
@@ -116,7 +118,7 @@ def _write(
     evaluation: Evaluation,
 ) -> None:
     """Write what stands beside the table of frames in the folder of ``--out``."""
-    _write_json(args.out / SUMMARY, {"conditions": conditions, **summary})
+    write_json(args.out / SUMMARY, {"conditions": conditions, **summary})
     print(f"scores: {args.out / SUMMARY}\nframes: {args.out / FRAMES}")
     if args.no_report:
         (args.out / REPORT).unlink(missing_ok=True)  # an older one would be of other scores
@@ -150,36 +152,6 @@ def _check_tasks(tasks: Collection[str], labelled: LabelledSet) -> None:
             f"the set labels {' and '.join(known)}, the model answers {' and '.join(tasks)}: "
             "there is nothing to score"
         )
-
-
-def _engine(backend: Backend) -> dict[str, str]:
-    """Say what was scored, in words that are the same on every machine."""
-    spec, info = backend.spec, backend.info
-    return {
-        "model": f"{spec.name} {spec.version}",
-        "model sha256": info.sha256,
-        "engine": f"{info.name} {info.version}, {info.device}, {info.precision}",
-    }
-
-
-def _write_json(path: Path, value: Mapping[str, Any]) -> None:
-    """Write a file that appears only when it is complete; NaN, which JSON has not, as null."""
-    part = path.with_name(path.name + ".part")
-    try:
-        text = json.dumps(_nulls(value), indent=2, allow_nan=False)
-        part.write_text(text + "\n", encoding="utf-8")
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
-
-
-def _nulls(value: Any) -> Any:
-    """Replace NaN by ``None``, all the way down."""
-    if isinstance(value, Mapping):
-        return {key: _nulls(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_nulls(item) for item in value]
-    return None if isinstance(value, float) and math.isnan(value) else value
 
 
 Frame = tuple[str, Sample, Crop | None]

@@ -30,7 +30,11 @@ Labels = Mapping[LaneId, NDArray | None]
 
 
 class LateralMetric:
-    """Error in lane widths, and over-reach, of the lines that are labelled and detected."""
+    """Error in lane widths, and over-reach, of the lines that are labelled and detected.
+
+    Attributes:
+        rows: (5, 3) by lane: rows compared, their absolute and their signed error in lane widths.
+    """
 
     def __init__(self) -> None:
         """Start empty."""
@@ -38,8 +42,8 @@ class LateralMetric:
 
     def reset(self) -> None:
         """Forget everything."""
-        # Per lane: rows, their absolute and signed error; lines, their four overhangs.
-        self._rows = np.zeros((len(LaneId), 3))
+        self.rows = np.zeros((len(LaneId), 3))
+        # Per lane: lines, their four overhangs.
         self._reach = np.zeros((len(LaneId), 5))
 
     def update(self, perception: Perception, lanes: Labels) -> None:
@@ -60,11 +64,11 @@ class LateralMetric:
             self._reach[lane] += (1.0, *overhang)
             error = (_x_at(line.points_px, y) - x) / lane_width_px(lanes, lane, y)
             error = error[np.isfinite(error)]
-            self._rows[lane] += (len(error), np.abs(error).sum(), error.sum())
+            self.rows[lane] += (len(error), np.abs(error).sum(), error.sum())
 
     def merge(self, other: LateralMetric) -> None:
         """Add the counts of another metric."""
-        self._rows += other._rows
+        self.rows += other.rows
         self._reach += other._reach
 
     def compute(self) -> dict[str, float]:
@@ -80,7 +84,7 @@ class LateralMetric:
         """
         scores: dict[str, float] = {}
         for name, (rows, absolute, signed), (lines, *overhang) in zip(
-            LANE_NAMES, self._rows, self._reach, strict=True
+            LANE_NAMES, self.rows, self._reach, strict=True
         ):
             scores[f"{name}/error_widths"] = _ratio(absolute, rows)
             scores[f"{name}/bias_widths"] = _ratio(signed, rows)

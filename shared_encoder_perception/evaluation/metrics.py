@@ -46,7 +46,19 @@ class LaneScore:
 
 
 class LaneMetric:
-    """Lane-centre accuracy per head: whose line it is, is known, so nothing is matched."""
+    """Lane-centre accuracy per head: whose line it is, is known, so nothing is matched.
+
+    Attributes:
+        right: Rows of labelled lines within tolerance; (5,) by lane, as all that follow.
+        rows: Rows of labelled lines.
+        over: Predicted length in rows beyond the label.
+        extent: Labelled length in rows.
+        found: Lines found.
+        detected: Detections where the lane is labelled, present or absent.
+        labelled: Images in which the lane is labelled present.
+        absent: Images in which it is labelled absent.
+        alarms: Of those, images in which it was detected.
+    """
 
     def __init__(self) -> None:
         """Start empty."""
@@ -55,9 +67,9 @@ class LaneMetric:
     def reset(self) -> None:
         """Forget everything."""
         zero = np.zeros(len(LaneId))
-        self._right, self._rows, self._over, self._extent = (zero.copy() for _ in range(4))
-        self._found, self._detected, self._labelled = (zero.astype(int) for _ in range(3))
-        self._absent, self._alarms = (zero.astype(int) for _ in range(2))
+        self.right, self.rows, self.over, self.extent = (zero.copy() for _ in range(4))
+        self.found, self.detected, self.labelled = (zero.astype(int) for _ in range(3))
+        self.absent, self.alarms = (zero.astype(int) for _ in range(2))
 
     def update(self, perception: Perception, lanes: Mapping[LaneId, NDArray | None]) -> None:
         """Add one image.
@@ -69,21 +81,21 @@ class LaneMetric:
         """
         for lane, truth in lanes.items():
             line = perception.lane(lane)
-            self._detected[lane] += line.detected
+            self.detected[lane] += line.detected
             if truth is None:
-                self._absent[lane] += 1
-                self._alarms[lane] += line.detected
+                self.absent[lane] += 1
+                self.alarms[lane] += line.detected
                 continue
             right = rows_within_tolerance(line, truth, perception.image_size[1])
-            self._labelled[lane] += 1
-            self._right[lane] += right.sum()
-            self._rows[lane] += len(right)
-            self._found[lane] += right.mean() >= MATCH_ACCURACY
+            self.labelled[lane] += 1
+            self.right[lane] += right.sum()
+            self.rows[lane] += len(right)
+            self.found[lane] += right.mean() >= MATCH_ACCURACY
             near, far = truth[0, 1], truth[-1, 1]
-            self._extent[lane] += near - far
+            self.extent[lane] += near - far
             if line.detected:
                 y = line.points_px[:, 1]
-                self._over[lane] += max(y[0] - near, 0.0) + max(far - y[-1], 0.0)
+                self.over[lane] += max(y[0] - near, 0.0) + max(far - y[-1], 0.0)
 
     def merge(self, other: LaneMetric) -> None:
         """Add the counts of another metric."""
@@ -94,17 +106,17 @@ class LaneMetric:
         """Return the score of each lane by name."""
         scores = {}
         for lane in LaneId:
-            precision = _ratio(self._found[lane], self._detected[lane])
-            recall = _ratio(self._found[lane], self._labelled[lane])
+            precision = _ratio(self.found[lane], self.detected[lane])
+            recall = _ratio(self.found[lane], self.labelled[lane])
             scores[LANE_NAMES[lane]] = LaneScore(
-                valid_row_accuracy=_ratio(self._right[lane], self._rows[lane]),
+                valid_row_accuracy=_ratio(self.right[lane], self.rows[lane]),
                 precision=precision,
                 recall=recall,
-                f1=_ratio(2 * self._found[lane], self._detected[lane] + self._labelled[lane]),
-                over_reach=_ratio(self._over[lane], self._extent[lane]),
-                labelled=int(self._labelled[lane]),
-                absent=int(self._absent[lane]),
-                false_alarms=int(self._alarms[lane]),
+                f1=_ratio(2 * self.found[lane], self.detected[lane] + self.labelled[lane]),
+                over_reach=_ratio(self.over[lane], self.extent[lane]),
+                labelled=int(self.labelled[lane]),
+                absent=int(self.absent[lane]),
+                false_alarms=int(self.alarms[lane]),
             )
         return scores
 
@@ -153,7 +165,12 @@ class MaskScore:
 
 
 class MaskMetric:
-    """Intersection over union of the drivable surface."""
+    """Intersection over union of the drivable surface.
+
+    Attributes:
+        intersection: Pixels that are drivable by prediction and by label.
+        union: Pixels that are so by one of them.
+    """
 
     LOW_IOU: Final = 0.4
 
@@ -163,7 +180,7 @@ class MaskMetric:
 
     def reset(self) -> None:
         """Forget everything."""
-        self._intersection, self._union = 0, 0
+        self.intersection, self.union = 0, 0
         self._per_image: list[float] = []
 
     def update(self, predicted: NDArray[np.uint8], truth: NDArray[np.uint8]) -> None:
@@ -178,22 +195,22 @@ class MaskMetric:
         labelled = truth != IGNORE
         drivable, said = (truth == DRIVABLE) & labelled, (predicted > 0) & labelled
         intersection, union = int((drivable & said).sum()), int((drivable | said).sum())
-        self._intersection += intersection
-        self._union += union
+        self.intersection += intersection
+        self.union += union
         if union:
             self._per_image.append(intersection / union)
 
     def merge(self, other: MaskMetric) -> None:
         """Add the images of another metric."""
-        self._intersection += other._intersection
-        self._union += other._union
+        self.intersection += other.intersection
+        self.union += other.union
         self._per_image += other._per_image
 
     def compute(self) -> MaskScore:
         """Return the pooled and per-image scores; NaN without labelled images."""
         each = np.array(self._per_image) if self._per_image else np.array([np.nan])
         return MaskScore(
-            iou=_ratio(self._intersection, self._union),
+            iou=_ratio(self.intersection, self.union),
             mean_iou=float(each.mean()),
             median_iou=float(np.median(each)),
             below=int((each < self.LOW_IOU).sum()),

@@ -72,7 +72,7 @@ class PickedFrames:
         ]
         if not wanted:
             return
-        frame = Picked(record.faults, caption(record), _draw(perception, sample, crop))
+        frame = Picked(record.faults, caption(record), draw_answer(perception, sample, crop))
         for heap, rank in wanted:
             push = heappush if len(heap) < self._kept else heappushpop
             push(heap, (rank, -self._count, frame))
@@ -114,7 +114,7 @@ def _sorted(heaps: dict[str, list[tuple[float, int, Picked]]]) -> dict[str, list
     }
 
 
-def _draw(perception: Perception, sample: Sample, crop: Crop) -> bytes:
+def draw_answer(perception: Perception, sample: Sample, crop: Crop) -> bytes:
     """Draw the answer in colour and the labels in white; return it as JPEG."""
     picture = draw_beside_labels(sample.image, perception, (), crop)
     scale = WIDTH_PX / crop.width

@@ -123,13 +123,6 @@ def name_results(folder: Path) -> None:
             os.replace(part, folder / name)
 
 
-def write_text(path: Path, text: str) -> None:
-    """Write a file that is never seen half-written."""
-    part = path.with_name(path.name + PART)
-    part.write_text(text)
-    os.replace(part, path)
-
-
 def read_counts(folder: Path) -> Checkpoint:
     """Return what was counted of a finished replay.
 

@@ -34,7 +34,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import Final
 
-from shared_encoder_perception.bags import is_bag
+from shared_encoder_perception.bags import bag_name, is_bag
 from shared_encoder_perception.engine_options import add_engine_options, load_engine
 from shared_encoder_perception.evaluation.report.document import require_report_libraries
 from shared_encoder_perception.predict import parse_crop
@@ -52,6 +52,7 @@ from shared_encoder_perception.replay.scale_summary import to_text as to_merged_
 from shared_encoder_perception.replay.scale_summary import write_merged
 from shared_encoder_perception.replay.summary import read_timings, summarise, to_json, to_text
 from shared_encoder_perception.replay.truth import FindTruth, LabelFile, from_topics
+from shared_encoder_perception.whole_file import write_text
 
 CHECKPOINT_IMAGES: Final = 600
 
@@ -156,17 +157,6 @@ def out_folders(bags: list[Path], out: Path) -> list[Path]:
     return [out / name for name in names]
 
 
-def bag_name(bag: Path) -> str:
-    """Return a bag's name, the same wherever it lies."""
-    path = bag.resolve()
-    return path.parent.name if is_part(path) else path.name
-
-
-def is_part(path: Path) -> bool:
-    """Whether a path is a file of a bag rather than a bag."""
-    return path.is_file() and (path.parent / "metadata.yaml").is_file()
-
-
 def replay_bag(predictor: Predictor, bag: Path, out: Path, args: argparse.Namespace) -> int:
     """Replay one bag into one folder.
 
@@ -227,7 +217,7 @@ def replay_bag(predictor: Predictor, bag: Path, out: Path, args: argparse.Namesp
     summary = summarise(at, drive.stamps, stage_ms, drawing_s)
     if not args.no_report:
         write_report(out / folders.REPORT, out, summary, stage_ms, pictures)
-    folders.write_text(out / folders.SUMMARY, to_json(summary))
+    write_text(out / folders.SUMMARY, to_json(summary))
     folders.finish(out)
     print(to_text(summary))
     print(f"results   {out}")

@@ -21,6 +21,7 @@ from shared_encoder_perception.replay.checkpoint import Checkpoint
 from shared_encoder_perception.replay.scale_bags import FAILED, Outcome
 from shared_encoder_perception.replay.summary import to_json
 from shared_encoder_perception.structures import LANE_NAMES, Size
+from shared_encoder_perception.whole_file import write_text
 
 ROWS: Final = 30
 """Of more bags than that, only those with something wrong are shown on the terminal."""
@@ -40,7 +41,7 @@ def write_merged(outcomes: Sequence[Outcome], out: Path, input_size: Size) -> di
         The summary, as ``merge``.
     """
     summary = merge(outcomes, input_size)
-    folders.write_text(out / folders.SUMMARY, to_json(summary))
+    write_text(out / folders.SUMMARY, to_json(summary))
     return summary
 
 

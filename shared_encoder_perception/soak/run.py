@@ -27,7 +27,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import shutil
 import sys
 import tempfile
@@ -56,6 +55,7 @@ from shared_encoder_perception.soak.resources import Growth
 from shared_encoder_perception.soak.slow_model import write_slow_model
 from shared_encoder_perception.sources import open_source
 from shared_encoder_perception.structures import Size
+from shared_encoder_perception.whole_file import write_text
 
 RATE_HZ: Final = 30.0
 SECONDS: Final = 60.0
@@ -233,9 +233,7 @@ def _write(
 ) -> None:
     """Write the files that were asked for; each appears only when it is complete."""
     if args.json:
-        part = args.json.with_name(args.json.name + ".part")
-        part.write_text(json.dumps(result, indent=1) + "\n")
-        os.replace(part, args.json)
+        write_text(args.json, json.dumps(result, indent=1) + "\n")
         print(f"numbers    {args.json}")
     if args.plot:
         growth = Growth(**result["resources"]["memory_growth"])

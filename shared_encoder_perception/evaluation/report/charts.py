@@ -49,7 +49,7 @@ def histogram(
         limits = (0.0, max(float(np.percentile(every, 99)) * 1.1, 1e-9) if len(every) else 1.0)
         above = int((every > limits[1]).sum())
         beyond = f" ({above} beyond, in the last bar)" if above else ""
-    figure = _figure(SIZE_INCHES)
+    figure = new_figure(SIZE_INCHES)
     axes = figure.subplots()
     edges = np.linspace(*limits, BINS + 1)
     colours = {name: COLOURS[place % len(COLOURS)] for place, name in enumerate(groups)}
@@ -66,8 +66,8 @@ def histogram(
         style = ("-", "--", ":")[place % 3]
         axes.axvline(mark, color="#222222", linestyle=style, linewidth=1.2, label=name)
     axes.set(title=title, xlabel=label + beyond, ylabel="images", xlim=limits)
-    _finish(axes)
-    return _png(figure)
+    finish(axes)
+    return to_png(figure)
 
 
 def lines(
@@ -90,7 +90,7 @@ def lines(
     Returns:
         A PNG.
     """
-    figure = _figure(WIDE_INCHES)
+    figure = new_figure(WIDE_INCHES)
     axes = figure.subplots()
     for place, (name, (x, y)) in enumerate(series.items()):
         colour = COLOURS[place % len(COLOURS)]
@@ -98,8 +98,8 @@ def lines(
     axes.set(title=title, xlabel=x_label, ylabel=y_label)
     if y_limits:
         axes.set_ylim(*y_limits)
-    _finish(axes)
-    return _png(figure)
+    finish(axes)
+    return to_png(figure)
 
 
 def reliability(scores: Mapping[str, Mapping[str, Any]]) -> bytes:
@@ -108,7 +108,7 @@ def reliability(scores: Mapping[str, Mapping[str, Any]]) -> bytes:
     return bytes(data.tobytes())
 
 
-def _figure(inches: tuple[float, float]) -> Any:
+def new_figure(inches: tuple[float, float]) -> Any:
     """Start a figure that no window system is needed for."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -118,7 +118,7 @@ def _figure(inches: tuple[float, float]) -> Any:
     return figure
 
 
-def _finish(axes: Any) -> None:
+def finish(axes: Any) -> None:
     """Give all charts one face."""
     axes.title.set(fontsize=10, fontweight="bold")
     axes.xaxis.label.set_size(9)
@@ -131,7 +131,7 @@ def _finish(axes: Any) -> None:
         axes.legend(fontsize=7.5, frameon=False)
 
 
-def _png(figure: Any) -> bytes:
+def to_png(figure: Any) -> bytes:
     """Encode a figure; without metadata, so that its bytes depend on what it shows alone."""
     stream = BytesIO()
     figure.savefig(stream, format="png", metadata={"Software": None})

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import base64
 import math
-import os
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.util import find_spec
@@ -25,6 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared_encoder_perception.evaluation.report.template import PAGE, STYLE
+from shared_encoder_perception.whole_file import write_text
 
 NEEDED: Final = ("jinja2", "matplotlib")
 """Libraries of the page and its charts, imported when they are used."""
@@ -222,12 +222,7 @@ class Report:
             sections=self._sections,
             style=Markup(STYLE),
         )
-        part = path.with_name(path.name + ".part")
-        try:
-            part.write_text(html, encoding="utf-8")
-            os.replace(part, path)
-        finally:
-            part.unlink(missing_ok=True)
+        write_text(path, html)
 
     def _blocks(self) -> list[_Block]:
         """Return what stands in the present section.

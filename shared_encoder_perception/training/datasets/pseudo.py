@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from shared_encoder_perception.predictor import Predictor
 from shared_encoder_perception.preprocess import Crop, ImageTransform
-from shared_encoder_perception.sources import open_source
+from shared_encoder_perception.sources import Frame, open_source
 from shared_encoder_perception.structures import LaneId, Perception
 from shared_encoder_perception.training.datasets import native
 from shared_encoder_perception.training.datasets.frame import LabelledFrame, Mask
@@ -80,19 +80,33 @@ def label(
             yield _complete(predictor, frame, doubt), None
         return
     for found in open_source(path):
-        # The suffix stays in the name: a.jpg and a.png of one folder are two pictures.
-        name = found.name if found.name.endswith(".jpg") else f"{found.name}.jpg"
-        plain = LabelledFrame(
-            name=name,
-            image_path=Path(),
-            size=(found.image.shape[0], found.image.shape[1]),
-            lanes={},
-            crop=found.crop,
-            source=path.stem,
-        )
         perception = predictor(found.image, found.crop)
-        labelled = _with_labels(predictor, plain, perception, doubt)
+        labelled = with_labels(predictor, plain_frame(found, path.stem), perception, doubt)
         yield labelled, native.encode_picture(found.image)
+
+
+def plain_frame(found: Frame, source: str) -> LabelledFrame:
+    """Describe an image of which nothing is known, and which is to be written as JPEG.
+
+    Args:
+        found: The image.
+        source: Short name of where it comes from.
+    """
+    # The suffix stays in the name: a.jpg and a.png of one folder are two pictures.
+    name = found.name if found.name.endswith(".jpg") else f"{found.name}.jpg"
+    return LabelledFrame(
+        name=name,
+        image_path=Path(),
+        size=(found.image.shape[0], found.image.shape[1]),
+        lanes={},
+        crop=found.crop,
+        source=source,
+    )
+
+
+def by_people(frame: LabelledFrame) -> LabelledFrame:
+    """Return a frame with those of its labels that people have made."""
+    return without_teachers(frame, (LANES, MASK))
 
 
 def without_teachers(frame: LabelledFrame, kinds: Collection[str]) -> LabelledFrame:
@@ -125,17 +139,24 @@ def mask_confidence(probability: NDArray[np.uint8]) -> Mask:
 
 def _complete(predictor: Predictor, frame: LabelledFrame, doubt: Doubt) -> LabelledFrame:
     """Add what people have not labelled."""
-    people = without_teachers(frame, (LANES, MASK))
+    people = by_people(frame)
     if people.lanes and people.read_mask is not None:
         return people
     picture = people.without_mask().load().image
-    return _with_labels(predictor, people, predictor(picture, frame.crop), doubt)
+    return with_labels(predictor, people, predictor(picture, frame.crop), doubt)
 
 
-def _with_labels(
+def with_labels(
     predictor: Predictor, frame: LabelledFrame, perception: Perception, doubt: Doubt
 ) -> LabelledFrame:
-    """Fill in lanes and mask where there are none."""
+    """Fill in lanes and mask where there are none.
+
+    Args:
+        predictor: The teacher.
+        frame: What people have labelled.
+        perception: What the teacher says of its picture.
+        doubt: When it is believed.
+    """
     pseudo = []
     if not frame.lanes:
         sure = _sure_lanes(perception, doubt)

@@ -1,0 +1,1 @@
+"""Two models, or two versions of one, on the same input: what changed, and whether it may."""

@@ -1,0 +1,92 @@
+"""What `mine` leaves: a native data set with pre-labels, a table, and a contact sheet."""
+
+from __future__ import annotations
+
+import csv
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shared_encoder_perception.mining.choose import Choice
+from shared_encoder_perception.mining.images import Found
+from shared_encoder_perception.mining.reasons import REASONS, Candidate
+from shared_encoder_perception.predictor import Predictor
+from shared_encoder_perception.preprocess import Crop
+from shared_encoder_perception.structures import Perception
+from shared_encoder_perception.training.datasets import native
+from shared_encoder_perception.training.datasets.pseudo import Doubt, with_labels
+from shared_encoder_perception.visualize import draw_beside_labels, draw_notes, tile, write_picture
+
+TABLE, SHEET = "mined.csv", "sheet.jpg"
+COLUMNS: Final = ("frame", "stamp_ns", "lanes", *REASONS, "taken_for", "turn")
+SHEET_PICTURES: Final = 48
+SHEET_COLUMNS: Final = 3
+PICTURE_WIDTH: Final = 640
+
+
+def write_chosen(
+    writer: native.Writer,
+    predictor: Predictor,
+    found: Found,
+    choice: Choice,
+    answer: Perception,
+    doubt: Doubt,
+) -> None:
+    """Add a frame to the set: labels of people, pre-labels for what they left open, the reason."""
+    frame = with_labels(predictor, found.frame, answer, doubt)
+    attributes = {
+        **frame.attributes,
+        "mined_for": choice.reason,
+        "mined_because": choice.candidate.notes[choice.reason],
+    }
+    if found.stamp_ns is not None:
+        attributes["stamp_ns"] = str(found.stamp_ns)
+    frame = replace(frame, attributes=attributes)
+    is_file = frame.image_path.is_file()
+    writer.write(frame, encoded=None if is_file else native.encode_picture(found.image))
+
+
+def picture(found: Found, choice: Choice, answer: Perception, crop: Crop) -> NDArray[np.uint8]:
+    """Draw a frame with what the model said of it, and why it was taken."""
+    labelled = found.frame.lanes.values()
+    drawn = draw_beside_labels(found.image, answer, labelled, crop)
+    drawn = tile([drawn], 1, PICTURE_WIDTH)
+    candidate = choice.candidate
+    notes = (candidate.name, choice.reason.replace("_", " "), candidate.notes[choice.reason])
+    draw_notes(drawn, notes)
+    return drawn
+
+
+def write_sheet(folder: Path, pictures: Sequence[NDArray[np.uint8]]) -> Path:
+    """Write the contact sheet of the first frames taken."""
+    path = folder / SHEET
+    write_picture(path, tile(pictures[:SHEET_PICTURES], SHEET_COLUMNS, PICTURE_WIDTH))
+    return path
+
+
+def write_table(folder: Path, candidates: Iterable[Candidate], chosen: Sequence[Choice]) -> Path:
+    """Write a line for each frame that was looked at."""
+    path, part = folder / TABLE, folder / f"{TABLE}.part"
+    turns = {choice.candidate.index: (choice, turn) for turn, choice in enumerate(chosen, 1)}
+    with part.open("w", encoding="utf-8", newline="") as file:
+        rows = csv.writer(file, lineterminator="\n")
+        rows.writerow(COLUMNS)
+        for one in candidates:
+            taken, turn = turns.get(one.index, (None, ""))
+            rows.writerow(
+                [
+                    one.name,
+                    "" if one.stamp_ns is None else one.stamp_ns,
+                    " ".join(one.lanes),
+                    *(f"{one.scores[name]:.4f}" for name in REASONS),
+                    taken.reason if taken else "",
+                    turn,
+                ]
+            )
+    os.replace(part, path)
+    return path
