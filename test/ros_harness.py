@@ -174,6 +174,10 @@ class Peer:
         self.node = rclpy.create_node("peer", namespace=namespace, context=self.context)
         self._executor = SingleThreadedExecutor(context=self.context)
         self._executor.add_node(self.node)
+        # The node drops the answer to a client that it has not discovered yet: these two, early.
+        self._clients: dict[str, Any] = {}
+        self._client(GetState, "get_state")
+        self._client(ChangeState, "change_state")
         self.received: dict[str, list[Any]] = defaultdict(list)
         self.images = self.node.create_publisher(image_type, topic, QoSProfile(depth=100))
         types = {**dict.fromkeys(LANE_TOPICS, LaneLine), MASK_TOPIC: Image}
@@ -225,13 +229,21 @@ class Peer:
         ), "the image was not answered on every topic"
         return {topic: self.received[topic][-1] for topic in IMAGE_OUTPUTS}
 
+    def _client(self, kind: Any, name: str) -> Any:
+        """Return the client of a service of the node, made at the first use."""
+        if name not in self._clients:
+            self._clients[name] = self.node.create_client(kind, f"perception/{name}")
+        return self._clients[name]
+
     def call(self, kind: Any, name: str, request: Any) -> Any:
         """Call a service of the node and return its answer."""
-        client = self.node.create_client(kind, f"perception/{name}")
+        is_new = name not in self._clients
+        client = self._client(kind, name)
         assert self.spin_until(client.service_is_ready), f"no service {name}"
+        if is_new:
+            self.spin_for(0.2)  # ready is what we see of the node; it has to see us, too
         future = client.call_async(request)
         assert self.spin_until(future.done), f"service {name} does not answer"
-        self.node.destroy_client(client)
         return future.result()
 
     def change_state(self, label: str) -> bool:
@@ -241,8 +253,17 @@ class Peer:
         return bool(self.call(ChangeState, "change_state", request).success)
 
     def state(self) -> str:
-        """Return the label of the node's lifecycle state."""
-        return str(self.call(GetState, "get_state", GetState.Request()).current_state.label)
+        """Return the label of the node's lifecycle state.
+
+        The first question to a new node may go unanswered (see above): it is asked again.
+        """
+        client = self._client(GetState, "get_state")
+        assert self.spin_until(client.service_is_ready), "no service get_state"
+        for _ in range(int(PATIENCE_S / 2.0)):
+            future = client.call_async(GetState.Request())
+            if self.spin_until(future.done, 2.0):
+                return str(future.result().current_state.label)
+        raise AssertionError("service get_state does not answer")
 
     def set_parameter(self, name: str, value: Any) -> Any:
         """Set one parameter; return the result with ``successful`` and ``reason``."""
