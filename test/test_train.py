@@ -52,6 +52,10 @@ def assert_same(value, other, tolerance, key):
         assert value.keys() == other.keys(), key
         for name, item in value.items():
             assert_same(item, other[name], tolerance, f"{key}.{name}")
+    elif isinstance(value, list):
+        assert len(value) == len(other), key
+        for item, its in zip(value, other, strict=True):
+            assert_same(item, its, tolerance, key)
     elif isinstance(value, float):
         assert value == pytest.approx(other, rel=tolerance, abs=tolerance), key
     else:
