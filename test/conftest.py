@@ -7,13 +7,12 @@ from pathlib import Path
 import pytest
 
 os.environ["ROS_PYTHON_CHECK_FIELDS"] = "1"
-if "PYTEST_XDIST_WORKER" in os.environ:  # two threads each would be four on two cores
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 ROS_MODULES = ("ros_harness", "local_node", "watched_node", "fault_bench", "loss_probe", "rclpy")
 NEEDS_ROS = 'importorskip("rclpy"'
 
 
+@pytest.hookimpl(tryfirst=True)  # xdist reads the groups in the same hook
 def pytest_collection_modifyitems(config, items):
     """Of two processes (``pytest -n 2``), one takes all tests with ROS processes, and them first.
 

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from labelled_set import record, write_records, write_set
 
@@ -52,6 +53,8 @@ def assert_same(value, other, tolerance, key):
         assert value.keys() == other.keys(), key
         for name, item in value.items():
             assert_same(item, other[name], tolerance, f"{key}.{name}")
+    elif key.endswith("mask.bins"):  # a pixel may change its bin, or its side of 0.5, by rounding
+        np.testing.assert_allclose(value, other, rtol=1e-2, err_msg=key)
     elif isinstance(value, list):
         assert len(value) == len(other), key
         for item, its in zip(value, other, strict=True):
