@@ -75,7 +75,7 @@ demo: setup
 	  $(if $(VIDEO),--video "$(VIDEO)") $(if $(IMAGES),--images "$(IMAGES)") $(if $(BAG),--bag "$(BAG)") $(ARGS)
 
 test: lint
-	@$(BIN)/python -m pytest -n 2 --dist loadgroup
+	@$(BIN)/python -m pytest -n 2 --no-loadscope-reorder
 
 # Parser and builder of TensorRT run without a GPU (225 MB more); the rest of its tests needs one.
 test-tensorrt: setup $(VENV)/test.stamp

@@ -4,25 +4,40 @@ import os
 from functools import cache
 from pathlib import Path
 
-import pytest
-
 os.environ["ROS_PYTHON_CHECK_FIELDS"] = "1"
 
 ROS_MODULES = ("ros_harness", "local_node", "watched_node", "fault_bench", "loss_probe", "rclpy")
 NEEDS_ROS = 'importorskip("rclpy"'
+LONG = ("test_train", "test_training_commands", "test_model", "test_replay_scale", "test_imports")
 
 
-@pytest.hookimpl(tryfirst=True)  # xdist reads the groups in the same hook
-def pytest_collection_modifyitems(config, items):
-    """Of two processes (``pytest -n 2``), one takes all tests with ROS processes, and them first.
+def pytest_collection_modifyitems(items):
+    """Let one of two processes (``pytest -n 2``) begin with ROS, the other with what is long."""
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        items.sort(key=lambda item: order(item.path))  # stable
 
-    They wait most of the time, but not for each other's load. The fixtures of a file stay together.
+
+def pytest_xdist_make_scheduler(config, log):
+    """Give all tests with ROS processes to one process, and each other file to one.
+
+    ROS tests wait most of the time, but not for each other's load; the fixtures of a file stay
+    together. xdist's own groups, by marks, are without effect with pytest 9.
     """
-    if config.pluginmanager.hasplugin("xdist"):
-        items.sort(key=lambda item: not talks_by_ros(item.path))  # stable
-        for item in items:
-            group = "ros" if talks_by_ros(item.path) else item.path.stem
-            item.add_marker(pytest.mark.xdist_group(group))
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByFile(LoadScopeScheduling):
+        def _split_scope(self, nodeid):
+            file = nodeid.split("::", 1)[0]
+            return "ros" if talks_by_ros(config.rootpath / file) else file
+
+    return ByFile(config, log)
+
+
+def order(path: Path) -> int:
+    """Return when a file's turn comes: 0 first."""
+    if talks_by_ros(path):
+        return 0
+    return 1 if path.stem in LONG else 2
 
 
 @cache
