@@ -216,6 +216,7 @@ class Peer:
         else:
             silent = [topic for topic in IMAGE_OUTPUTS if not self.received[topic]]
             raise AssertionError(f"no answer on {silent}")
+        assert self.spin_until(lambda: self.received[INFO_TOPIC]), "no model_info"  # latched: later
         self.spin_for(0.3)
         for topic in IMAGE_OUTPUTS:
             self.received[topic].clear()
