@@ -36,7 +36,14 @@ def run(make: Callable[[], Any], name: str, arguments: Sequence[str] | None = No
     command_line = list(sys.argv if arguments is None else arguments)
     # Not rclpy's handlers: they shut the middleware down before the node could finish its image
     # and say goodbye.
-    _on_signals(signal.default_int_handler)
+    asked_to_end = threading.Event()
+
+    def interrupt(*_: object) -> None:
+        # Kept as well as raised: an exception is lost in some callbacks of Python's own.
+        asked_to_end.set()
+        raise KeyboardInterrupt
+
+    _on_signals(interrupt)
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     node = None
     try:
@@ -50,7 +57,7 @@ def run(make: Callable[[], Any], name: str, arguments: Sequence[str] | None = No
         if node.builds_only:
             node.get_logger().info("the engine is built; ending, as backend.build_only asks")
             return 0
-        return _spin(node)
+        return _spin(node, asked_to_end)
     except (KeyboardInterrupt, ExternalShutdownException):
         return 0
     except (ParameterException, RuntimeError, ValueError) as error:
@@ -76,7 +83,7 @@ def _on_signals(handler: Any) -> None:
     signal.signal(signal.SIGTERM, handler)
 
 
-def _spin(node: Any) -> int:
+def _spin(node: Any, asked_to_end: threading.Event) -> int:
     """Serve the node until a signal asks it to end, or its context ends."""
     # rclpy's experimental EventsExecutor would save more, but deadlocks with another thread that
     # publishes to a subscription of the same process.
@@ -84,7 +91,6 @@ def _spin(node: Any) -> int:
     executor.add_node(node)
     # No exception from here on: one that is raised while rclpy makes a Python object of a message
     # comes out as a RuntimeError.
-    asked_to_end = threading.Event()
     _on_signals(lambda *_: asked_to_end.set())
     while rclpy.ok() and not asked_to_end.is_set():
         # Python runs signal handlers only between waits.

@@ -17,7 +17,7 @@ pytest.importorskip("rclpy", reason="ROS 2 is not installed: make setup")
 pytest.importorskip("shared_encoder_perception.msg", reason="the messages are not built")
 
 from shared_encoder_perception.bags import open_bag
-from shared_encoder_perception.demo.processes import Processes
+from shared_encoder_perception.demo.processes import TETHER, Processes
 from shared_encoder_perception.demo.run import MARKER, RESULTS, clear
 from shared_encoder_perception.demo.summary import summarise
 from shared_encoder_perception.sources import VideoSource
@@ -134,6 +134,34 @@ def test_however_it_ends_no_process_is_left(tmp_path, images, number):
     assert wait_for(lambda: not running(children), 8), running(children)
     assert not (out / "bag").exists()
     assert not (out / "summary.json").exists()
+
+
+def test_a_child_that_still_imports_ends_in_silence(tmp_path):
+    """Python cleans up after each import in a callback, where an exception would be lost."""
+    (tmp_path / "slow.py").write_text(
+        "import signal, time, weakref\n"
+        "class Lock: pass\n"
+        "def clean_up(_):\n"
+        "    signal.raise_signal(signal.SIGTERM)\n"
+        "    time.sleep(0.01)\n"
+        "lock = Lock()\n"
+        "kept = weakref.ref(lock, clean_up)\n"
+        "del lock\n"
+        "time.sleep(2)\n"
+    )
+    reading, writing = os.pipe()  # held open, as the parent does
+    try:
+        child = subprocess.run(
+            [sys.executable, "-m", TETHER, "slow"],
+            stdin=reading,
+            capture_output=True,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join([*sys.path, str(tmp_path)])},
+            timeout=30,
+        )
+    finally:
+        os.close(writing)
+        os.close(reading)
+    assert (child.returncode, child.stdout, child.stderr) == (130, b"", b"")
 
 
 def test_a_second_interrupt_kills(tmp_path, monkeypatch):

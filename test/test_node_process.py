@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -214,6 +216,35 @@ def test_sigint_while_waiting(tmp_path: Path, models: SimpleNamespace) -> None:
         code, seconds = process.stop(signal.SIGINT)
     assert code == 0 and seconds < 3.0, f"{code} after {seconds:.1f} s: {process.log}"
     assert "Traceback" not in process.log
+
+
+def test_a_signal_whose_exception_is_lost_ends_the_process() -> None:
+    """Python drops what is raised in the callbacks of weak references, as after each import."""
+    script = """if True:
+        import signal, sys, time, weakref
+        from rclpy.node import Node
+        from shared_encoder_perception.node_process import run
+
+        class Starts(Node):
+            builds_only = False
+            def start(self):
+                def interrupted(_):
+                    signal.raise_signal(signal.SIGTERM)
+                    time.sleep(0.01)
+                something = {1}
+                kept = weakref.ref(something, interrupted)
+                del something
+                return True
+            def stop(self):
+                print("stopped")
+
+        sys.exit(run(lambda: Starts("starts"), "starts"))
+    """
+    ended = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=20
+    )
+    assert (ended.returncode, ended.stdout) == (0, "stopped\n"), ended.stderr
+    assert "KeyboardInterrupt" in ended.stderr, "the test would show nothing"
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 import sys
 from pathlib import Path
 from time import monotonic
@@ -123,6 +124,12 @@ def play(player: Player, source: Source, rate: float, limit: int | None) -> None
         bar.set_postfix(perceived=player.perceived, dropped=player.replaced)
 
 
+def interrupt_on_signals() -> None:
+    """Let both signals that ask a process to end raise KeyboardInterrupt."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
+
+
 def main() -> int:
     """Play; 0 when the drive was published to its end."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -132,6 +139,7 @@ def main() -> int:
     parser.add_argument("--limit", type=int)
     parser.add_argument("--listeners", type=int, default=2, help="the node and the recorder")
     args = parser.parse_args()
+    interrupt_on_signals()
     player = None
     try:
         rclpy.init()

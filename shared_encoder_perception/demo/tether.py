@@ -17,13 +17,16 @@ from typing import Final
 PATIENCE_S: Final = 10.0
 """Time to end in good order, before the hard way."""
 
-
 INTERRUPTED: Final = 130
 
 
 def _quit(*_: object) -> None:
-    """End without a traceback; modules that handle signals replace this when they are loaded."""
-    sys.exit(INTERRUPTED)
+    """End at once: until the module is loaded and handles signals itself, nothing needs an end.
+
+    An exception would be lost, and printed, where Python can raise none, as in the callbacks of
+    weak references by which it cleans up after each import.
+    """
+    os._exit(INTERRUPTED)
 
 
 def _follow_parent() -> None:

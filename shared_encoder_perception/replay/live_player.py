@@ -27,6 +27,7 @@ from shared_encoder_perception.demo.player import (
     QUEUE,
     READY_TIMEOUT_S,
     SETTLE_S,
+    interrupt_on_signals,
 )
 from shared_encoder_perception.msg import LaneLineArray, ModelInfo
 from shared_encoder_perception.outputs import LATCHED_QOS
@@ -122,6 +123,7 @@ def main() -> int:
     parser.add_argument("--rate", type=float, required=True, help="1 = as recorded")
     parser.add_argument("--limit", type=int)
     args = parser.parse_args()
+    interrupt_on_signals()
     player: Any = None
     try:
         rclpy.init()

@@ -7,7 +7,6 @@ camera, so that no burst is measured which the machine's load has made.
 from __future__ import annotations
 
 import argparse
-import signal
 import sys
 from collections.abc import Iterator
 from itertools import cycle, islice
@@ -22,7 +21,13 @@ from rclpy.signals import SignalHandlerOptions
 from sensor_msgs.msg import CompressedImage, Image
 
 from shared_encoder_perception.benchmark.combinations import parse_size
-from shared_encoder_perception.demo.player import FRAME_ID, INTERRUPTED, QUEUE, SETTLE_S
+from shared_encoder_perception.demo.player import (
+    FRAME_ID,
+    INTERRUPTED,
+    QUEUE,
+    SETTLE_S,
+    interrupt_on_signals,
+)
 from shared_encoder_perception.image_msg import fill_compressed, fill_image
 from shared_encoder_perception.inputs import IMAGE_TOPIC
 from shared_encoder_perception.parameter_groups.images import COMPRESSED, RAW
@@ -113,7 +118,7 @@ def main() -> int:
     parser.add_argument("--size", type=parse_size, required=True)
     parser.add_argument("--transport", choices=(RAW, COMPRESSED), required=True)
     args = parser.parse_args()
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    interrupt_on_signals()
     node = None
     try:
         messages = prepare(open_source(args.source), args.size, args.transport == COMPRESSED)
