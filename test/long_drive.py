@@ -1,6 +1,6 @@
 """Writes a long drive as a rosbag2, with its truth, for what only a long drive shows of `replay`.
 
-python test/long_drive.py long_drive --minutes 10       18 000 images at 30 Hz, about 1.5 GB
+python test/long_drive.py long_drive --minutes 10       18 000 images at 30 Hz, about 0.8 GB
 python -m shared_encoder_perception replay long_drive --out result --labels long_drive_labels
 
 Worlds of six seconds follow one another; none of them was trained on.
