@@ -26,6 +26,7 @@ from shared_encoder_perception.debug_overlay import DebugOptions, encode_jpeg, n
 from shared_encoder_perception.mailbox import Mailbox
 from shared_encoder_perception.markers import Shape, ShapeType, lane_shapes
 from shared_encoder_perception.structures import Perception
+from shared_encoder_perception.topic_watch import create_output
 
 OVERLAY_TOPIC: Final = f"~/{topics.OVERLAY_TOPIC}"
 MARKERS_TOPIC: Final = "~/debug/markers"
@@ -63,7 +64,12 @@ class DebugImage:
 
 
 class DebugOutputs:
-    """Lifecycle publishers of the overlay and the markers, and the thread that draws them."""
+    """Lifecycle publishers of the overlay and the markers, and the thread that draws them.
+
+    Attributes:
+        publishers: All of them.
+        options: How pictures are drawn.
+    """
 
     def __init__(
         self,
@@ -80,9 +86,9 @@ class DebugOutputs:
         """
         self._node, self._report = node, report
         self.options = options
-        create = node.create_lifecycle_publisher
-        self._overlay = create(CompressedImage, OVERLAY_TOPIC, DEBUG_QOS)
-        self._markers = create(MarkerArray, MARKERS_TOPIC, DEBUG_QOS)
+        self._overlay = create_output(node, CompressedImage, OVERLAY_TOPIC, DEBUG_QOS)
+        self._markers = create_output(node, MarkerArray, MARKERS_TOPIC, DEBUG_QOS)
+        self.publishers = (self._overlay, self._markers)
         self._overlay_pace, self._markers_pace = _Pace(), _Pace()
         self._mailbox: Mailbox[DebugImage] = Mailbox()
         self._thread: Thread | None = None
@@ -107,7 +113,7 @@ class DebugOutputs:
         self._mailbox.close()
         if self._thread is not None:
             self._thread.join(STOP_TIMEOUT_S)
-        for publisher in (self._overlay, self._markers):
+        for publisher in self.publishers:
             self._node.destroy_lifecycle_publisher(publisher)
 
     def _overlay_due(self, now: float) -> bool:

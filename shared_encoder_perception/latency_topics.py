@@ -12,6 +12,7 @@ from rclpy.qos import HistoryPolicy, QoSProfile, ReliabilityPolicy
 from std_msgs.msg import Float64
 
 from shared_encoder_perception.stamps import stamp_ns
+from shared_encoder_perception.topic_watch import create_output
 
 PROCESSING_TOPIC: Final = "~/debug/processing_time_ms"
 """From the moment at which work on an image began until it was published."""
@@ -35,16 +36,20 @@ def message_type() -> Any:
 
 
 class LatencyTopics:
-    """Lifecycle publishers of an image's times; nothing is sent unless somebody subscribes."""
+    """Lifecycle publishers of an image's times; nothing is sent unless somebody subscribes.
+
+    Attributes:
+        publishers: All of them.
+    """
 
     def __init__(self, node: Any) -> None:
         """Create the publishers on a ``LifecycleNode``."""
         self._node, self._type = node, message_type()
-        create = node.create_lifecycle_publisher
-        self._processing, self._cycle, self._pipeline = (
-            create(self._type, topic, LATENCY_QOS)
+        self.publishers = tuple(
+            create_output(node, self._type, topic, LATENCY_QOS)
             for topic in (PROCESSING_TOPIC, CYCLE_TOPIC, PIPELINE_TOPIC)
         )
+        self._processing, self._cycle, self._pipeline = self.publishers
         self._last_s: float | None = None
 
     def reset(self) -> None:
@@ -71,7 +76,7 @@ class LatencyTopics:
 
     def destroy(self) -> None:
         """Remove the publishers from the node."""
-        for publisher in (self._processing, self._cycle, self._pipeline):
+        for publisher in self.publishers:
             self._node.destroy_lifecycle_publisher(publisher)
 
     def _send(self, publisher: Any, milliseconds: float) -> None:

@@ -24,7 +24,7 @@ from shared_encoder_perception.msg import LaneLine, LaneLineArray, ModelInfo
 from shared_encoder_perception.perceived_image import PerceivedImage
 from shared_encoder_perception.points_output import PointsOutput
 from shared_encoder_perception.predictor import Predictor
-from shared_encoder_perception.topic_watch import misfit_subscribers
+from shared_encoder_perception.topic_watch import create_output, misfit_subscribers
 from shared_encoder_perception.topics import ARRAY_TOPIC, INFO_TOPIC, LANE_TOPICS, MASK_TOPIC
 
 OUTPUT_QOS: Final = QoSProfile(
@@ -50,11 +50,11 @@ class Outputs:
             report: Called, in a thread of theirs, with the reason why one could not be drawn.
         """
         self._node = node
-        create = node.create_lifecycle_publisher
-        self._lanes = [create(LaneLine, topic, OUTPUT_QOS) for topic in LANE_TOPICS]
-        self._mask = create(Image, MASK_TOPIC, OUTPUT_QOS)
-        self._array = create(LaneLineArray, ARRAY_TOPIC, OUTPUT_QOS)
-        self._model_info = create(ModelInfo, INFO_TOPIC, LATCHED_QOS)
+        self._lanes = [create_output(node, LaneLine, topic, OUTPUT_QOS) for topic in LANE_TOPICS]
+        self._mask = create_output(node, Image, MASK_TOPIC, OUTPUT_QOS)
+        self._array = create_output(node, LaneLineArray, ARRAY_TOPIC, OUTPUT_QOS)
+        self._model_info = create_output(node, ModelInfo, INFO_TOPIC, LATCHED_QOS)
+        self._main = (*self._lanes, self._mask, self._array, self._model_info)
         self._points = PointsOutput(node)
         self._latency = LatencyTopics(node)
         self._debug = DebugOutputs(node, debug, report)
@@ -105,16 +105,17 @@ class Outputs:
         )
 
     def audience(self) -> Audience:
-        """Return who listens to the main topics."""
-        publishers = (*self._lanes, self._mask, self._array, self._model_info)
+        """Return who listens to the main topics, and who in vain to any."""
+        parts = (self._points, self._latency, self._debug)
+        others = [publisher for part in parts for publisher in part.publishers]
         return Audience(
-            {each.topic_name: each.get_subscription_count() for each in publishers},
-            tuple(misfit_subscribers(self._node, publishers)),
+            {each.topic_name: each.get_subscription_count() for each in self._main},
+            tuple(misfit_subscribers(self._node, (*self._main, *others))),
         )
 
     def destroy(self) -> None:
         """Remove the publishers from the node."""
         for part in (self._debug, self._latency, self._points):
             part.destroy()
-        for publisher in (*self._lanes, self._mask, self._array, self._model_info):
+        for publisher in self._main:
             self._node.destroy_lifecycle_publisher(publisher)

@@ -11,6 +11,7 @@ from std_msgs.msg import Header
 
 from shared_encoder_perception.point_cloud import fill_cloud, lane_points
 from shared_encoder_perception.structures import LaneLine
+from shared_encoder_perception.topic_watch import create_output
 
 POINTS_TOPIC: Final = "lane_lines/points"
 POINTS_QOS: Final = QoSProfile(
@@ -33,12 +34,17 @@ def cloud_message(lanes: Iterable[LaneLine], header: Any, frame_id: str) -> Poin
 
 
 class PointsOutput:
-    """Lifecycle publisher of the point cloud; builds none unless somebody subscribes."""
+    """Lifecycle publisher of the point cloud; builds none unless somebody subscribes.
+
+    Attributes:
+        publishers: The one.
+    """
 
     def __init__(self, node: Any) -> None:
         """Create the publisher on a ``LifecycleNode``."""
         self._node = node
-        self._publisher = node.create_lifecycle_publisher(PointCloud2, POINTS_TOPIC, POINTS_QOS)
+        self._publisher = create_output(node, PointCloud2, POINTS_TOPIC, POINTS_QOS)
+        self.publishers = (self._publisher,)
 
     def publish(self, lanes: Iterable[LaneLine], header: Any, frame_id: str) -> None:
         """Publish the points of one image (inference thread).

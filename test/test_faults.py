@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -23,6 +24,7 @@ from tiny_model import random_image, write_tiny_model
 from shared_encoder_perception.image_msg import fill_compressed
 from shared_encoder_perception.outputs import ARRAY_TOPIC, LANE_TOPICS, MASK_TOPIC
 from shared_encoder_perception.task_status import Level
+from shared_encoder_perception.topics import OVERLAY_TOPIC
 
 
 @pytest.fixture(scope="module")
@@ -190,14 +192,18 @@ def test_calibration_that_is_nan_for_a_while(tiny: Path) -> None:
             watch.expect(task, Level.OK, send=partial(send, 500.0))
 
 
-def test_subscriber_with_the_wrong_qos(tiny: Path, message: Image) -> None:
+@pytest.mark.parametrize(
+    ("kind", "topic"),
+    [(LaneLineArray, ARRAY_TOPIC), (CompressedImage, f"perception/{OVERLAY_TOPIC}")],
+)
+def test_subscriber_with_the_wrong_qos(tiny: Path, message: Image, kind: Any, topic: str) -> None:
     """It asks for messages of the past, which lanes have none of: diagnostics name it."""
     latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
     with watched_node(tiny) as (_, watch):
         peer = watch.peer
         watch.all_well(message)
         send = partial(peer.images.publish, message)
-        wrong = peer.node.create_subscription(LaneLineArray, ARRAY_TOPIC, print, latched)
+        wrong = peer.node.create_subscription(kind, topic, print, latched)
         watch.expect("output", Level.WARN, f"{watch.namespace}/peer subscribes to", send=send)
         peer.node.destroy_subscription(wrong)
         watch.all_well(message)

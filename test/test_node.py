@@ -50,6 +50,17 @@ def test_twenty_cycles_leave_nothing(models: SimpleNamespace) -> None:
         assert not inference_threads() and local.backends[-1].closed
 
 
+def test_publishers_keep_the_executor_from_nothing(models: SimpleNamespace) -> None:
+    """It asks every event handler after each image: outputs have none."""
+    with local_node(models.tiny) as local:
+        before = len(list(local.node.waitables))
+        assert local.node.trigger_configure() == SUCCESS
+        outputs = [each for each in local.node.publishers if "lane_lines" in each.topic_name]
+        assert len(outputs) == 7
+        of_subscription = 2
+        assert len(list(local.node.waitables)) <= before + of_subscription
+
+
 @pytest.mark.parametrize(
     ("values", "reason"),
     [
