@@ -32,6 +32,8 @@ BRANCH_TRIALS: Final = 8
 """Branch depths tried for a split lane, evenly spaced over its rows."""
 ROWS_FOR_BRANCH: Final = 10
 TERMS: Final = 6
+_DIAGONAL: Final = np.eye(TERMS)
+_TRIALS: Final = np.arange(1, BRANCH_TRIALS + 1) / (BRANCH_TRIALS + 1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,8 +74,11 @@ def perspective_basis(
     h = np.maximum(v - horizon + 1.5, 1.0) / 10.0
     inverse = 1.0 / h
     beyond = np.maximum(inverse - 1.0 / np.maximum(branch, 1e-9), 0.0)
-    one = np.ones_like(h)
-    return np.stack((h, one, inverse, inverse * inverse, h * beyond, h * beyond * beyond), axis=-1)
+    basis = np.empty((*h.shape, TERMS))
+    basis[..., 0], basis[..., 1], basis[..., 2], basis[..., 3] = h, 1.0, inverse, inverse * inverse
+    basis[..., 4] = h * beyond
+    basis[..., 5] = basis[..., 4] * beyond
+    return basis
 
 
 def fit_curves(
@@ -103,7 +108,7 @@ def fit_curves(
     for split in splits:
         if distinct[split] >= ROWS_FOR_BRANCH:
             rows = v[split][used[split]]
-            trials = np.linspace(rows.min(), rows.max(), BRANCH_TRIALS + 2)[1:-1]
+            trials = rows.min() + (rows.max() - rows.min()) * _TRIALS
             head.append(np.full(BRANCH_TRIALS, split))
             branch.append((trials - horizon + 1.5) / 10.0)
     owner, depth = np.concatenate(head), np.concatenate(branch)
@@ -115,9 +120,10 @@ def fit_curves(
     basis = perspective_basis(v[owner], horizon, depth[:, None])
     solved = _reweighted(basis, u[owner], weight[owner], ridge)
     # The misfit is not robust: a far end that counts as outliers is what a wrong depth looks like.
-    best = [
-        np.flatnonzero(owner == one)[solved.misfit[owner == one].argmin()] for one in range(len(u))
-    ]
+    best = np.arange(len(u))
+    for first in range(len(u), len(owner), BRANCH_TRIALS):
+        rivals = np.append(owner[first], np.arange(first, first + BRANCH_TRIALS))
+        best[owner[first]] = rivals[solved.misfit[rivals].argmin()]
     return CurveFit(
         horizon,
         depth[best],
@@ -175,7 +181,7 @@ def _solve(
     """Weighted ridge least squares: coefficients (P, 6), normal matrix (P, 6, 6)."""
     weighted = np.swapaxes(basis * weight[:, :, None], 1, 2)
     total = np.maximum(weight.sum(axis=1), 1e-3)
-    normal = weighted @ basis + np.eye(TERMS) * (ridge * total[:, None])[:, None, :]
+    normal = weighted @ basis + _DIAGONAL * (ridge * total[:, None])[:, None, :]
     return np.linalg.solve(normal, weighted @ u[:, :, None])[:, :, 0], normal
 
 

@@ -9,6 +9,7 @@ reduced to one lane per head. All positions in this file are in cells of the lan
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import cv2
@@ -23,6 +24,7 @@ from shared_encoder_perception.keypoints import (
     vote_for_start,
 )
 from shared_encoder_perception.preprocess import ImageTransform
+from shared_encoder_perception.runs import longest_run
 from shared_encoder_perception.spec import OUTPUT_LANES, OUTPUT_MASK, ModelSpec
 from shared_encoder_perception.structures import (
     DrivableMask,
@@ -38,6 +40,8 @@ TOP_MARGIN, BOTTOM_MARGIN = 0.5, 0.75
 """Cells by which a curve may outrun its keypoints."""
 SAMPLES = 72
 """Points of a line before it is cut to the image."""
+_NO_ROW = np.iinfo(np.int64).max
+_ALONG = np.linspace(0.0, 1.0, SAMPLES)
 SPLITS = tuple(lane for lane in LaneId if lane.is_split)
 BRANCH_OFFSET = 0.25
 """A split has left the ego lane where it is this many lane widths away from its centre."""
@@ -70,9 +74,8 @@ class Decoder:
     def __init__(self, spec: ModelSpec) -> None:
         """Precompute what depends on the spec only."""
         self._spec = spec
-        self._priors = np.array(
-            [[p.u, p.v, p.sigma_u, p.sigma_v] for p in spec.start_priors], np.float64
-        )
+        priors = [[p.u, p.v, p.sigma_u, p.sigma_v] for p in spec.start_priors]
+        self._priors = np.array(priors, np.float64).reshape(-1, 4).T[:, :, None]
         as_it_is = (spec.mask_temperature, spec.mask_bias) == (1.0, 0.0)
         self._mask_table = None if as_it_is else mask_table(spec.mask_temperature, spec.mask_bias)
 
@@ -97,7 +100,7 @@ class Decoder:
             lanes = tuple(LaneLine(lane) for lane in LaneId)
         mask = None
         if OUTPUT_MASK in outputs:
-            threshold = int(np.clip(np.ceil(options.mask_threshold * 255), 1, 255))
+            threshold = min(max(math.ceil(options.mask_threshold * 255), 1), 255)
             values = outputs[OUTPUT_MASK]
             if self._mask_table is not None:
                 values = cv2.LUT(values, self._mask_table)
@@ -130,7 +133,7 @@ class Decoder:
         points_px, std_px, inside = self._sample(fit, near, far, transform)
         lines = []
         for lane in LaneId:
-            kept = _longest_run(inside[lane]) if accepted[lane] else slice(0, 0)
+            kept = longest_run(inside[lane]) if accepted[lane] else slice(0, 0)
             confidence = float(probability[lane])
             if kept.stop - kept.start < 2:
                 lines.append(LaneLine(lane, confidence=confidence))
@@ -158,7 +161,7 @@ class Decoder:
             Source-image points (heads, S, 2), standard deviation of x (heads, S) in source pixels,
             and which points lie inside the network input (heads, S).
         """
-        v = near[:, None] + (far - near)[:, None] * np.linspace(0.0, 1.0, SAMPLES)
+        v = near[:, None] + (far - near)[:, None] * _ALONG
         basis = perspective_basis(v, fit.horizon, fit.branch[:, None])
         u = (basis @ fit.coefficients[:, :, None])[:, :, 0]
         variance = ((basis @ fit.covariance) * basis).sum(axis=-1)
@@ -181,24 +184,14 @@ def _score(
     count = inlier.sum(axis=1)
     safe = np.maximum(count, 1)
     mean_score = (points.score * inlier).sum(axis=1) / safe
-    far = np.where(inlier, points.row, np.iinfo(np.int64).max).min(axis=1)
+    far = np.where(inlier, points.row, _NO_ROW).min(axis=1)
     near = np.where(inlier, points.row, -1).max(axis=1)
     span = np.where(count > 0, near - far + 1, 1)
     coverage = np.minimum(fit.distinct_rows / span, 1.0)
     share = (points.weight * inlier).sum(axis=1) / np.maximum(points.weight.sum(axis=1), 1e-9)
     score = mean_score * coverage * share * np.exp(-spread / 4.0 - fit.residual / 1.5)
     enough = (count >= MIN_KEYPOINTS) & (span > MIN_ROW_SPAN) & np.isfinite(score)
-    return np.where(enough, np.clip(score, 0.0, 1.0), 0.0)
-
-
-def _longest_run(mask: NDArray[np.bool_]) -> slice:
-    """Return the longest run of true values, empty when there is none."""
-    edges = np.flatnonzero(np.diff(np.concatenate(([False], mask, [False]))))
-    if not len(edges):
-        return slice(0, 0)
-    begins, ends = edges[::2], edges[1::2]
-    longest = int(np.argmax(ends - begins))
-    return slice(int(begins[longest]), int(ends[longest]))
+    return np.where(enough, np.minimum(np.maximum(score, 0.0), 1.0), 0.0)
 
 
 def _mark_branch(line: LaneLine, lines: list[LaneLine]) -> LaneLine:

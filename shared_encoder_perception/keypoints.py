@@ -26,16 +26,15 @@ PRIOR_TAIL: Final = 4.0
 class Keypoints:
     """Keypoints of all heads, padded to the longest: arrays (heads, N); ``score`` is 0 in padding.
 
-    ``u, v`` are positions, ``row`` the integer cell row, ``start_u, start_v`` the votes for the
-    start, ``weight`` the vote's weight.
+    ``u, v`` are positions, ``row`` the integer cell row, ``start`` (2, heads, N) the votes ``(u,
+    v)`` for the start, ``weight`` the vote's weight.
     """
 
     u: NDArray[np.float64]
     v: NDArray[np.float64]
     row: NDArray[np.int64]
     score: NDArray[np.float64]
-    start_u: NDArray[np.float64]
-    start_v: NDArray[np.float64]
+    start: NDArray[np.float64]
     weight: NDArray[np.float64]
 
 
@@ -44,40 +43,45 @@ def find_keypoints(maps: NDArray[np.float32], threshold: float) -> Keypoints | N
 
     Returns ``None`` when no head has any. Per head the strongest ``MAX_KEYPOINTS`` are kept.
     """
-    heat = maps[:, 0]
-    heads, rows, columns = heat.shape
+    heads, fields, rows, columns = maps.shape
+    area, flat = rows * columns, maps.reshape(-1)
     # Few cells are hot: look at the neighbours of those only.
-    hot = np.flatnonzero(heat >= threshold)
-    head, row, column = hot // (rows * columns), hot // columns % rows, hot % columns
-    score = heat[head, row, column]
-    ridge = score >= heat[head, row, np.maximum(column - 1, 0)]
-    ridge &= score >= heat[head, row, np.minimum(column + 1, columns - 1)]
-    head, row, column, score = head[ridge], row[ridge], column[ridge], score[ridge]
-    if not len(head):
+    hot = np.flatnonzero(maps[:, 0] >= threshold)
+    head, column = hot // area, hot % columns
+    where = hot + head * ((fields - 1) * area)
+    score = flat[where]
+    ridge = score >= flat[where - (column > 0)]
+    ridge &= score >= flat[where + (column < columns - 1)]
+    kept = np.flatnonzero(ridge)
+    kept = kept[np.lexsort((-score[kept], head[kept]))]
+    # A broken network output must cost its keypoints, not the image.
+    values = flat[where[kept] + area * np.arange(1, fields)[:, None]]
+    finite = np.isfinite(values)
+    if not finite.all():
+        sound = finite.all(axis=0)
+        kept, values = kept[sound], values[:, sound]
+    if not len(kept):
         return None
-    order = np.lexsort((-score, head))
-    head, row, column, score = head[order], row[order], column[order], score[order]
-    counts = np.bincount(head, minlength=heads)
-    slot = np.arange(len(head)) - np.repeat(np.cumsum(counts) - counts, counts)
-    strong = slot < MAX_KEYPOINTS
-    head, slot = head[strong], slot[strong]
-    row, column, score = row[strong], column[strong], score[strong]
-    values = maps[head, 1:, row, column].astype(np.float64)
-    finite = np.isfinite(values).all(axis=1)
-    if not finite.all():  # a broken network output must cost its keypoints, not the image
-        head, slot, row = head[finite], slot[finite], row[finite]
-        column, score, values = column[finite], score[finite], values[finite]
-    if not len(head):
-        return None
-    u, v = column + values[:, 2], row + values[:, 3]
-    per_row = np.bincount(head * rows + row, minlength=heads * rows)[head * rows + row]
+    counts = np.bincount(head[kept], minlength=heads)
+    slot = np.arange(len(kept)) - np.repeat(np.cumsum(counts) - counts, counts)
+    if counts.max() > MAX_KEYPOINTS:
+        strong = slot < MAX_KEYPOINTS
+        kept, slot, values = kept[strong], slot[strong], values[:, strong]
+    head, line = head[kept], hot[kept] // columns
+    row = line - head * rows
+    found = np.empty((7, len(kept)))
+    found[0], found[1] = column[kept], row
+    found[:2] += values[2:]
+    found[2:4] = found[:2] + values[:2]
+    found[4], found[5] = row, score[kept]
     # One vote per row, not per cell: flat neighbour lanes have several cells in a row and would
     # outvote the ego lane where a head confuses the two.
-    found = (u, v, row, score, u + values[:, 0], v + values[:, 1], score / per_row)
+    found[6] = found[5] / np.bincount(line)[line]
     padded = np.zeros((len(found), heads, int(slot.max()) + 1))
     padded[:, head, slot] = found
-    u, v, row, score, start_u, start_v, weight = padded
-    return Keypoints(u, v, row.astype(np.int64), score, start_u, start_v, weight)
+    return Keypoints(
+        padded[0], padded[1], padded[4].astype(np.int64), padded[5], padded[2:4], padded[6]
+    )
 
 
 def vote_for_start(
@@ -85,36 +89,49 @@ def vote_for_start(
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_], NDArray[np.float64]]:
     """Find each head's start by its keypoints' votes.
 
+    Args:
+        points: Keypoints of all heads.
+        priors: (4, heads, 1) where each head's lane usually starts: the means ``u, v``, then their
+            standard deviations; (4, 0, 1) for no idea.
+
     Returns:
         The row of the start (heads,), which keypoints (heads, N) voted for it, and the median
         distance of those votes from it (heads,).
     """
-    u, v, weight = points.start_u, points.start_v, points.weight
+    start, weight, heads = points.start, points.weight, np.arange(len(points.u))
     # float32 and a few candidates, weak ones too: this is the decoder's one quadratic step.
-    few = np.s_[:, :: -(-u.shape[1] // MAX_CANDIDATES)]
-    all_u, all_v = u.astype(np.float32)[:, None, :], v.astype(np.float32)[:, None, :]
-    few_u, few_v = all_u[:, 0][few][:, :, None], all_v[:, 0][few][:, :, None]
-    agree = np.maximum(np.abs(few_u - all_u), np.abs(few_v - all_v)) <= VOTE_RADIUS
+    few = np.s_[..., :: -(-start.shape[2] // MAX_CANDIDATES)]
+    votes = start.astype(np.float32)
+    candidates = votes[few]
+    apart = np.abs(candidates[..., None] - votes[:, :, None])
+    agree = np.maximum(apart[0], apart[1]) <= VOTE_RADIUS
     support = (agree @ weight.astype(np.float32)[:, :, None])[:, :, 0]
     support *= points.score[few] > 0
-    if len(priors):
+    if priors.size:
         # Long tails: a prior decides between rivals, it must not veto a clear lane.
-        unlikely = ((few_u[:, :, 0] - priors[:, 0:1]) / priors[:, 2:3]) ** 2
-        unlikely += ((few_v[:, :, 0] - priors[:, 1:2]) / priors[:, 3:4]) ** 2
-        support = support / (1.0 + unlikely / PRIOR_TAIL)
-    voters = weight * agree[np.arange(len(u)), support.argmax(axis=1)]
-    centre_u, centre_v = weighted_median(np.concatenate((u, v)), np.tile(voters, (2, 1))).reshape(
-        2, len(u)
-    )
-    distance = np.maximum(np.abs(u - centre_u[:, None]), np.abs(v - centre_v[:, None]))
+        unlikely = ((candidates - priors[:2]) / priors[2:]) ** 2
+        support = support / (1.0 + (unlikely[0] + unlikely[1]) / PRIOR_TAIL)
+    voters = weight * agree[heads, support.argmax(axis=1)]
+    centre = weighted_median(start, voters)
+    apart = np.abs(start - centre[..., None])
+    distance = np.maximum(apart[0], apart[1])
     inlier = (distance <= VOTE_RADIUS) & (points.score > 0)
-    return centre_v, inlier, weighted_median(distance, inlier.astype(np.float64))
+    return centre[1], inlier, weighted_median(distance, inlier.astype(np.float64))
 
 
 def weighted_median(values: NDArray[np.float64], weight: NDArray[np.float64]) -> NDArray:
-    """Weighted median of each row of (heads, N); entries of weight 0 do not count."""
-    order = np.argsort(values, axis=1)
-    cumulated = np.cumsum(np.take_along_axis(weight, order, axis=1), axis=1)
-    index = (cumulated < 0.5 * cumulated[:, -1:]).sum(axis=1)
-    index = np.minimum(index, values.shape[1] - 1)
-    return values[np.arange(len(values)), order[np.arange(len(values)), index]]
+    """Weighted median along the last axis; entries of weight 0 do not count.
+
+    Args:
+        values: (..., heads, N).
+        weight: (heads, N).
+    """
+    order = values.argsort(axis=-1)
+    head = np.arange(len(weight))
+    cumulated = weight[head[:, None], order].cumsum(axis=-1)
+    index = (cumulated < 0.5 * cumulated[..., -1:]).sum(axis=-1)
+    rank = index.reshape(-1)
+    np.minimum(rank, values.shape[-1] - 1, out=rank)
+    flat, order = values.reshape(-1, values.shape[-1]), order.reshape(-1, values.shape[-1])
+    row = np.arange(len(rank))
+    return flat[row, order[row, rank]].reshape(index.shape)

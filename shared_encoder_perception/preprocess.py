@@ -193,8 +193,9 @@ class ImageTransform:
         """
         x, y, width, height = self.content
         points = np.asarray(points_px)
-        inside = (points >= (x, y)) & (points <= (x + width - 1, y + height - 1))
-        return np.asarray(inside.all(axis=-1))
+        column, row = points[..., 0], points[..., 1]
+        inside = (column >= x) & (column <= x + width - 1) & (row >= y) & (row <= y + height - 1)
+        return np.asarray(inside)
 
     def mask_to_image(self, mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Map an (h, w) uint8 map of network-input size to the source image, 0 outside the crop."""

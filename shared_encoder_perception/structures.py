@@ -152,7 +152,7 @@ class LaneLine:
                 raise ValueError(f"{name}: NOT_DETECTED with {len(points)} points, expected none")
         elif len(points) < 2:
             raise ValueError(f"{name}: {self.status.name} with {len(points)} points, expected >= 2")
-        if np.any(np.diff(points[:, 1]) >= 0):
+        if (points[1:, 1] >= points[:-1, 1]).any():
             raise ValueError(f"{name}: points_px must run near to far (y strictly decreasing)")
         if not -1 <= self.branch_index < max(len(points), 1):
             raise ValueError(

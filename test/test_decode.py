@@ -100,6 +100,21 @@ def test_full_heat_map_does_not_explode():
     assert len(Decoder(SPEC)({"lanes": maps}, SAME, OPTIONS).lanes) == 5
 
 
+def test_a_broken_output_costs_its_keypoints_alone():
+    """Cells that hold NaN or infinity count as silent ones; the other lanes do not change."""
+    maps = encode_lanes({LaneId.EGO: road(), LaneId.LEFT_EGO: road(-1.0)}, SPEC.input_size, 8).maps
+    broken, silent = maps.copy(), maps.copy()
+    broken[LaneId.EGO, 3, 20] = np.nan
+    broken[LaneId.EGO, 1, 25] = np.inf
+    silent[LaneId.EGO, 0, [20, 25]] = 0.0
+    decoder = Decoder(SPEC)
+    ours, expected = (decoder({"lanes": m}, SAME, OPTIONS).lanes for m in (broken, silent))
+    assert ours[LaneId.EGO].detected and ours[LaneId.LEFT_EGO].detected
+    for line, truth in zip(ours, expected, strict=True):
+        assert line.confidence == truth.confidence
+        np.testing.assert_array_equal(line.points_px, truth.points_px)
+
+
 def test_mirrored_maps_give_mirrored_lines():
     """The heads do not know left from right, so the decoder must not either."""
     truth = road(0.3, 0.4)

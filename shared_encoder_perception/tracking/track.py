@@ -8,6 +8,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from shared_encoder_perception.runs import longest_run
 from shared_encoder_perception.structures import GroundLine, LaneId, LaneLine, LaneStatus, Size
 from shared_encoder_perception.tracking.options import TrackingOptions
 from shared_encoder_perception.tracking.road import powers
@@ -116,7 +117,7 @@ def estimated_line(
         points[:, 0] += np.interp(y, rows, (estimate.columns - track.columns)[known])
         variance += np.interp(y, rows, estimate.variance[known])
     inside = (points[:, 0] >= -HALF_PIXEL) & (points[:, 0] <= image_size[1] - HALF_PIXEL)
-    kept = _longest_run(inside)
+    kept = longest_run(inside)
     if kept.stop - kept.start < 2:
         return None
     status, confidence, coasting_s = LaneStatus.DETECTED, line.confidence, stamp_s - track.seen_s
@@ -166,14 +167,3 @@ def _cut(branch_index: int, kept: slice) -> int:
     if not 0 <= branch_index < kept.stop:
         return -1
     return max(branch_index - kept.start, 0)
-
-
-def _longest_run(inside: NDArray[np.bool_]) -> slice:
-    """Return the longest run of true values, empty when there is none."""
-    if inside.all():
-        return slice(0, len(inside))
-    edges = np.flatnonzero(np.diff(np.concatenate(([False], inside, [False]))))
-    if not len(edges):
-        return slice(0, 0)
-    longest = int(np.argmax(edges[1::2] - edges[::2]))
-    return slice(int(edges[::2][longest]), int(edges[1::2][longest]))
