@@ -52,7 +52,7 @@ class Recorder:
         self.sent: list[tuple[str, Any]] = []
         self._listeners, self._now_ns = listeners, now_ns
 
-    def create_lifecycle_publisher(self, _: Any, topic: str, __: Any) -> Any:
+    def create_lifecycle_publisher(self, _: Any, topic: str, __: Any, **___: Any) -> Any:
         """Return a publisher that writes to ``sent``."""
         node, listeners = self, self._listeners
 
