@@ -44,35 +44,35 @@ def same(one, other):
 
 
 def test_nothing_is_taken_unless_asked():
-    assert same(mix(batch(), MixConfig(), 0), batch())
+    assert same(mix(batch(), MixConfig(), (0,)), batch())
 
 
 @pytest.mark.parametrize("config", ALWAYS.values(), ids=ALWAYS)
 def test_one_seed_gives_one_batch_and_the_given_one_stays(config):
     given = batch()
-    mixed = mix(given, config, 5)
+    mixed = mix(given, config, (5,))
     assert same(given, batch())
     assert not torch.equal(mixed.images, given.images)
-    assert same(mixed, mix(given, config, 5))
-    assert not same(mixed, mix(given, config, 6))
+    assert same(mixed, mix(given, config, (5,)))
+    assert not same(mixed, mix(given, config, (6,)))
 
 
 @pytest.mark.parametrize("config", ALWAYS.values(), ids=ALWAYS)
 def test_one_image_has_nobody_to_take_from(config):
     alone = Batch(*(part[:1] for part in batch()))
-    assert same(mix(alone, config, 0), alone)
+    assert same(mix(alone, config, (0,)), alone)
 
 
 @pytest.mark.parametrize("name", ["spectrum", "surroundings"])
 def test_light_and_surroundings_leave_labels_alone(name):
-    mixed = mix(batch(known=1.0), ALWAYS[name], 0)
+    mixed = mix(batch(known=1.0), ALWAYS[name], (0,))
     assert same(mixed[1:], batch(known=1.0)[1:])
 
 
 @pytest.mark.parametrize("picture", [SIZE, PICTURE], ids=["same size", "coarser pictures"])
 def test_surroundings_change_only_what_is_not_drivable_in_both(picture):
     given = batch(picture)
-    mixed = mix(given, ALWAYS["surroundings"], 0)
+    mixed = mix(given, ALWAYS["surroundings"], (0,))
     changed = (mixed.images != given.images).any(dim=3)
     assert changed.any()
     assert (given.images[changed] < 100).all()
@@ -81,7 +81,7 @@ def test_surroundings_change_only_what_is_not_drivable_in_both(picture):
 
 def test_a_piece_brings_its_labels():
     given = batch()
-    mixed = mix(given, ALWAYS["piece"], 0)
+    mixed = mix(given, ALWAYS["piece"], (0,))
     value, drivable = mixed.images[..., 0], mixed.mask == MASK_DRIVABLE
     unknown = mixed.mask == MASK_IGNORE
     assert not torch.equal(mixed.mask, given.mask)
@@ -91,7 +91,7 @@ def test_a_piece_brings_its_labels():
 
 
 def test_a_piece_of_a_coarser_picture_brings_its_labels():
-    mixed = mix(batch(PICTURE), ALWAYS["piece"], 0)
+    mixed = mix(batch(PICTURE), ALWAYS["piece"], (0,))
     rows, columns = (torch.arange(n) * SIZE[axis] // n for axis, n in enumerate(PICTURE))
     mask = mixed.mask[:, rows][:, :, columns]
     wrong = (mixed.images[..., 0] == 255) != (mask == MASK_IGNORE)
@@ -100,7 +100,7 @@ def test_a_piece_of_a_coarser_picture_brings_its_labels():
 
 def test_pictures_with_labelled_lanes_get_no_piece():
     given = batch(known=0.0)._replace(known=torch.eye(COUNT, 5))
-    mixed = mix(given, ALWAYS["piece"], 0)
+    mixed = mix(given, ALWAYS["piece"], (0,))
     changed = (mixed.images != given.images).flatten(1).any(dim=1)
     assert not changed[:5].any()
     assert changed[5:].any()
@@ -109,7 +109,7 @@ def test_pictures_with_labelled_lanes_get_no_piece():
 def test_the_share_is_what_is_asked():
     config, given = MixConfig(piece=0.5), batch()
     changed = [
-        (mix(given, config, seed).images != given.images).flatten(1).any(dim=1)
+        (mix(given, config, (seed,)).images != given.images).flatten(1).any(dim=1)
         for seed in range(100)
     ]
     # One in eight would take from itself, and is left alone.

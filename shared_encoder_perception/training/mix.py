@@ -49,16 +49,17 @@ class MixConfig:
                 raise ValueError(f"mix.{name} is {value}, expected 0 to 1")
 
 
-def mix(batch: Batch, config: MixConfig, seed: int) -> Batch:
+def mix(batch: Batch, config: MixConfig, seed: tuple[int, ...]) -> Batch:
     """Return a batch whose images took from one another; ``batch`` itself is left alone.
 
     Args:
         batch: Images and labels.
         config: How often.
-        seed: Decides what happens; equal seeds give equal batches.
+        seed: Decides what happens, as (run, stage, step, process); equal seeds give equal batches.
+            Processes that share a batch mix their own parts only.
     """
     count = len(batch.images)
-    generator = torch.Generator().manual_seed(seed)
+    generator = torch.Generator().manual_seed(hash(seed) % 2**63)
     givers = torch.randperm(count, generator=generator)
     chances = torch.rand(3, count, generator=generator)
     shares = (config.spectrum, config.surroundings, config.piece)
