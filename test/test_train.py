@@ -110,10 +110,10 @@ def test_the_best_network_is_kept(whole):
 
 @pytest.mark.parametrize("weighting", ["fixed", "gradnorm"])
 def test_resumed_equals_uninterrupted(whole, data, tmp_path, monkeypatch, weighting):
+    extra = [] if weighting == "fixed" else [f"loss.weighting={weighting}"]
     if weighting == "fixed":
-        straight, extra = whole, []
+        straight = whole
     else:
-        extra = [f"loss.weighting={weighting}", "mix={spectrum: 0.5, surroundings: 0.5}"]
         straight = tmp_path / "straight"
         train(config(data, straight, *extra))
     step = StageTraining.training_step

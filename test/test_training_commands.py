@@ -106,10 +106,5 @@ def test_sheet_of_a_config_shows_augmented_samples(run, tmp_path):
     out = tmp_path / "sheet.png"
     arguments = ["sheet", "--out", str(out), "--count", "4", "--config", str(run / "config.yaml")]
     assert main([*arguments, "augment.flip=1"]) == 0
-    plain = cv2.imread(str(out))
-    assert np.std(plain) > 10
-    assert main([*arguments, "augment.flip=1", "mix.spectrum=1"]) == 0
-    mixed = cv2.imread(str(out))
-    assert mixed.shape == plain.shape
-    assert np.abs(mixed.astype(int) - plain).mean() > 1
+    assert np.std(cv2.imread(str(out))) > 10
     assert main(["sheet", "--out", str(out), "augment.flip=1"]) == 2

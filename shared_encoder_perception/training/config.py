@@ -21,7 +21,6 @@ from shared_encoder_perception.training.augment import AugmentConfig
 from shared_encoder_perception.training.data_config import FOLDS, SYNTHETIC, DataConfig
 from shared_encoder_perception.training.distill import DistillConfig
 from shared_encoder_perception.training.losses import REGION_LOSSES
-from shared_encoder_perception.training.mix import MixConfig
 from shared_encoder_perception.training.weighting import WEIGHTINGS
 
 
@@ -108,7 +107,6 @@ class TrainConfig:
         network: What is trained.
         data: On what.
         augment: How its images are changed.
-        mix: What they take from the other images of a batch.
         loss: What is minimised.
         distill: What a teacher adds to it.
         stages: Picture sizes in order, small ones first.
@@ -132,7 +130,6 @@ class TrainConfig:
     network: NetworkConfig = field(default_factory=NetworkConfig)
     data: DataConfig = field(default_factory=DataConfig)
     augment: AugmentConfig = field(default_factory=AugmentConfig)
-    mix: MixConfig = field(default_factory=MixConfig)
     loss: LossConfig = field(default_factory=LossConfig)
     distill: DistillConfig = field(default_factory=DistillConfig)
     stages: list[StageConfig] = field(

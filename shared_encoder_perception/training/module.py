@@ -25,7 +25,6 @@ from shared_encoder_perception.training.data import (
 )
 from shared_encoder_perception.training.distill import Distiller
 from shared_encoder_perception.training.losses import Batch, Criterion, task_losses
-from shared_encoder_perception.training.mix import MixConfig, mix
 from shared_encoder_perception.training.precision import keep_depthwise_in_float32
 from shared_encoder_perception.training.replay import Replay
 from shared_encoder_perception.training.sets import training_sets, validation_sets
@@ -85,9 +84,6 @@ class StageTraining(lightning.LightningModule):
 
     def training_step(self, batch: Batch, _: int) -> Tensor | None:
         """Take one step; every loss is logged by name."""
-        if self._config.mix != MixConfig():
-            seed = (self._config.seed, self._index, self.global_step, self.global_rank)
-            batch = mix(batch, self._config.mix, seed)
         logits = self.network(batch.images, batch.size)
         parts = self._criterion(logits, batch)
         taught = self._distiller(logits, batch) if self._distiller else {}

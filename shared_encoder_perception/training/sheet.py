@@ -25,9 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--count", type=int, default=24, help="number of pictures")
     parser.add_argument("--plain", action="store_true", help="without labels")
     parser.add_argument(
-        "--config",
-        type=Path,
-        help="training config: draw what its last stage sees, augmented and mixed",
+        "--config", type=Path, help="training config: draw what its last stage sees, augmented"
     )
     parser.add_argument("overrides", nargs="*", metavar="key=value", help="for the config")
 
@@ -65,20 +63,10 @@ def _worlds(seed: int) -> Iterator[View]:
 def _training(args: argparse.Namespace) -> Iterator[View]:
     """Yield what the last stage of a config sees."""
     from shared_encoder_perception.training.config import load_config
-    from shared_encoder_perception.training.data import collate, to_item, training_stream
-    from shared_encoder_perception.training.mix import MixConfig, mix
+    from shared_encoder_perception.training.data import training_stream
     from shared_encoder_perception.training.sets import training_sets
 
     config = load_config(args.config, args.overrides)
     last = len(config.stages) - 1
     sets = training_sets(config.data, last, config.stages[last].picture, config.seed)
-    views = training_stream(config, last, sets).views()
-    if config.mix == MixConfig():
-        yield from views
-    for step in range(config.stages[last].steps):
-        some = list(islice(views, config.stages[last].batch_size))
-        fresh = collate([to_item(view) for view in some])
-        mixed = mix(fresh, config.mix, (config.seed, last, step, 0))
-        planes = (mixed.images.numpy(), mixed.mask.numpy(), mixed.mask_weight.numpy())
-        for view, image, mask, weight in zip(some, *planes, strict=True):
-            yield view._replace(image=image, mask=mask, mask_weight=weight)
+    return training_stream(config, last, sets).views()
