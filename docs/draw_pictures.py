@@ -32,7 +32,7 @@ from matplotlib.patches import Rectangle
 HERE: Final = Path(__file__).resolve().parent
 SCENES: Final = ((1_000_000_006, 0.25, 12.0), (1_000_000_304, 1.0, 15.0))
 """(seed, split probability, metres driven) of what the node's view shows: a motorway, and an exit
-that is found (one in five is missed, see the README)."""
+that is found (one in four is missed, see the README)."""
 FRAME_ID: Final = "base_link"
 ORDER: Final = 3
 
