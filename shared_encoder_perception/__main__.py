@@ -33,6 +33,7 @@ COMMANDS: Final = {
     "throughput": ("training.throughput", "measure how fast a training config runs"),
     "models": ("training.models", "compare networks: size, work, latency, scores"),
     "export": ("training.export", "turn a checkpoint into an ONNX artifact"),
+    "calibrate": ("training.calibrated_artifact", "fit an artifact's confidence again"),
 }
 """Name -> (module, what it does). A module has ``add_arguments(parser)`` and ``run(args)``."""
 

@@ -12,8 +12,9 @@ from shared_encoder_perception.backends import DEFAULT_MODEL, load_backend
 from shared_encoder_perception.model.checkpoint import CheckpointError, save_network, take_over
 from shared_encoder_perception.model.network import NetworkConfig, PerceptionNetwork
 from shared_encoder_perception.spec import ModelSpec
+from shared_encoder_perception.training.calibrated_artifact import replace_spec
 from shared_encoder_perception.training.config import load_config
-from shared_encoder_perception.training.export import compare, export_onnx, replace_spec
+from shared_encoder_perception.training.export import compare, export_onnx
 from shared_encoder_perception.training.from_artifact import load_artifact
 from shared_encoder_perception.training.synthetic import render_sample
 from shared_encoder_perception.training.train import first_network

@@ -8,34 +8,24 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
-from itertools import chain, islice
+from itertools import islice
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
-import onnx
 import torch
 from numpy.typing import NDArray
-from tqdm import tqdm
 
-from shared_encoder_perception.artifact import NETWORK_KEY, kept_metadata, write_artifact
+from shared_encoder_perception.artifact import NETWORK_KEY, write_artifact
 from shared_encoder_perception.backends import CHECKPOINT, Backend, load_backend
-from shared_encoder_perception.evaluation.evaluate import (
-    SYNTHETIC,
-    score,
-    synthetic_frames,
-    table,
-)
 from shared_encoder_perception.model.checkpoint import (
     load_network,
     read_network,
     save_network,
 )
 from shared_encoder_perception.model.network import DeployWrapper, PerceptionNetwork
-from shared_encoder_perception.predictor import Predictor
 from shared_encoder_perception.preprocess import ImageTransform
 from shared_encoder_perception.sources import open_source
 from shared_encoder_perception.spec import (
@@ -44,22 +34,21 @@ from shared_encoder_perception.spec import (
     OUTPUT_MASK,
     ModelSpec,
 )
-from shared_encoder_perception.training.calibrate import (
-    Events,
-    calibrated,
-    collect_events,
-    learn_start_priors,
+from shared_encoder_perception.training.calibrate import learn_start_priors
+from shared_encoder_perception.training.calibrated_artifact import (
+    add_calibration_options,
+    calibrate_artifact,
+    calibration_worlds,
 )
 from shared_encoder_perception.training.held_out import held_out_frames
 from shared_encoder_perception.training.origin import read_origin
-from shared_encoder_perception.training.sample import Sample
 from shared_encoder_perception.training.synthetic import CALIBRATION_SEED, render_sample
 
 OPSET: Final = 18
 COMPARED: Final = 50
 WORLDS_COMPARED: Final = 8
-KEYPOINT_THRESHOLDS: Final = (0.1, 0.15, 0.2, 0.3, 0.4)
-"""Tried when the decoder is calibrated."""
+WORLDS_FOR_STARTS: Final = 400
+"""Where lanes start is a median, which needs no more."""
 MOST_DEVIATION: Final = 1e-3
 """Of float32 rounding in another order of operations; usual are 1e-5."""
 
@@ -135,12 +124,6 @@ def compare(
     return Deviation(count, lanes, mask)
 
 
-def replace_spec(path: Path, spec: ModelSpec) -> None:
-    """Give the ONNX file ``path`` another spec."""
-    model = onnx.load(path)
-    write_artifact(model, spec, path, kept_metadata(model))
-
-
 def export_checkpoint(path: Path, folder: Path) -> tuple[Path, Path]:
     """Export a checkpoint, uncalibrated unless it has a spec already.
 
@@ -175,18 +158,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--images", type=Path, help="folder or frames.jsonl of real images to compare with torch on"
     )
-    parser.add_argument(
-        "--worlds", type=int, default=400, help="worlds to calibrate and to score on"
-    )
-    parser.add_argument(
-        "--held-out",
-        type=Path,
-        help="native set whose held-out fold helps to calibrate: its folder or frames.jsonl, "
-        "trained on with `fold: train` (default: worlds only)",
-    )
-    parser.add_argument(
-        "--sources", nargs="+", default=[], help="use only these sources of --held-out"
-    )
+    add_calibration_options(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -208,60 +180,21 @@ def run(args: argparse.Namespace) -> int:
         training_data=args.training_data or origin.data,
         git_commit=origin.commit,
     )
-    spec = replace(spec, start_priors=learn_start_priors(spec, _worlds(spec, args.worlds)))
+    worlds = calibration_worlds(spec, min(args.worlds, WORLDS_FOR_STARTS))
+    spec = replace(spec, start_priors=learn_start_priors(spec, worlds))
     export_onnx(network, spec, out)
     deviation = compare(network, load_backend(out), _images(args.images, spec))
     print(f"compared with torch: {deviation}")
     if not deviation.small:
         out.unlink()
         raise RuntimeError(f"the exported model does not answer as torch does: {deviation}")
-    worlds = ((SYNTHETIC, sample, None) for sample in _worlds(spec, args.worlds))
-    events = collect_events(load_backend(out), chain(held_out, worlds), KEYPOINT_THRESHOLDS)
-    spec = calibrated(spec, events)
-    print(calibration_table(spec, events[spec.keypoint_threshold]))
-    replace_spec(out, spec)
-    frames = synthetic_frames(args.worlds, spec.input_size)
-    scores = score(Predictor(load_backend(out)), tqdm(frames, total=args.worlds))
-    print(table(scores))
-    spec = replace(spec, scores=flatten(scores))
-    replace_spec(out, spec)
+    spec = calibrate_artifact(out, spec, held_out, args.worlds)
     save_network(network, out.with_suffix(CHECKPOINT), spec)
     print(
         f"model: {out} ({out.stat().st_size / 1e6:.1f} MB); for the backend torch: "
         f"{out.with_suffix(CHECKPOINT)}"
     )
     return 0
-
-
-def _worlds(spec: ModelSpec, count: int) -> Iterator[Sample]:
-    """Render the worlds to calibrate on."""
-    for index in tqdm(range(count), desc="calibrating", unit="image"):
-        yield render_sample(CALIBRATION_SEED + index, spec.input_size)
-
-
-def calibration_table(spec: ModelSpec, events: Events) -> str:
-    """Say what confidence was learned from, for a terminal."""
-    real = events.source != SYNTHETIC
-    line = events.labelled & (events.score >= 0.0)
-    lines = []
-    for name, on_real, on_worlds, right, threshold in zip(
-        spec.lane_names,
-        (line & real[:, None]).sum(axis=0),
-        (line & ~real[:, None]).sum(axis=0),
-        events.right.sum(axis=0),
-        spec.lane_thresholds,
-        strict=True,
-    ):
-        lines.append(
-            f"{name:<18}{on_real:>5} lines on real frames,{on_worlds:>5} on worlds, "
-            f"{right:>5} right; accepted from {threshold:.2f}"
-        )
-    masks = ", ".join(sorted(events.masks)) or "nothing"
-    lines.append(
-        f"keypoints from {spec.keypoint_threshold}; "
-        f"mask: temperature {spec.mask_temperature:.2f}, bias {spec.mask_bias:+.2f}, from {masks}"
-    )
-    return "\n".join(lines)
 
 
 def _images(path: Path | None, spec: ModelSpec) -> Iterator[NDArray[np.uint8]]:
@@ -274,16 +207,3 @@ def _images(path: Path | None, spec: ModelSpec) -> Iterator[NDArray[np.uint8]]:
         size = (frame.image.shape[0], frame.image.shape[1])
         transform = ImageTransform.fit(size, spec.input_size, frame.crop)
         yield transform.image_to_input(frame.image)
-
-
-def flatten(scores: Mapping[str, Any]) -> dict[str, float]:
-    """Headline scores for the spec: ``set/ego_f1``, ``set/mask_iou``, ``set/lanes_ece``."""
-    flat = {}
-    for source, values in scores.items():
-        for lane, value in values["lanes"].items():
-            for key in ("valid_row_accuracy", "f1"):
-                flat[f"{source}/{lane}_{key}"] = round(value[key], 4)
-        flat[f"{source}/mask_iou"] = round(values["mask"]["iou"], 4)
-        for task, reliability in values["calibration"].items():
-            flat[f"{source}/{task}_ece"] = round(reliability["ece"], 4)
-    return {key: value for key, value in flat.items() if math.isfinite(value)}

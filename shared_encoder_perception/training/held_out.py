@@ -25,8 +25,12 @@ OTHER_CAMERA: Final = AugmentConfig(geometry=1.0, rotate=0.0, **_OWN_LIGHT)
 """Other crops and mirrors; light and weather stay the set's own, for those are what is measured."""
 
 
-def held_out_frames(path: Path | None, sources: list[str], size: Size) -> Iterator[Frame]:
+def held_out_frames(
+    path: Path | None, sources: list[str], size: Size, fold: str = "held_out"
+) -> Iterator[Frame]:
     """Open the real frames to calibrate on: what people labelled in the held-out fold of a set.
+
+    With an empty ``fold``: in all of it, where no frame was trained on.
 
     Few frames are held out, so each is looked at in ``VIEWS`` ways: through other crops, and
     mirrored, which changes how sure the network is as another camera would.
@@ -38,7 +42,7 @@ def held_out_frames(path: Path | None, sources: list[str], size: Size) -> Iterat
         if sources:
             raise ValueError("--sources chooses from --held-out, which is not given")
         return iter(())
-    config = SetConfig(path=str(path), sources=sources, fold="held_out", pseudo=False)
+    config = SetConfig(path=str(path), sources=sources, fold=fold, pseudo=False)
     entries = NativeSet(config, pseudo_masks=False)
     indices = tqdm(range(len(entries)), desc="held out", unit="image")
     return chain.from_iterable(_views(entries[index], size) for index in indices)

@@ -1,0 +1,177 @@
+"""Fit an artifact's confidence and thresholds again; its weights stay as they are, byte for byte.
+
+calibrate a.onnx --out b.onnx --version 1.1 --worlds 6000
+calibrate a.onnx --out b.onnx --version 1.1 --held-out DATA/mine --all-frames
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from itertools import chain
+from pathlib import Path
+from typing import Any, Final
+
+import onnx
+from tqdm import tqdm
+
+from shared_encoder_perception.artifact import kept_metadata, write_artifact
+from shared_encoder_perception.backends import load_backend
+from shared_encoder_perception.evaluation.evaluate import (
+    SYNTHETIC,
+    Frame,
+    score,
+    synthetic_frames,
+    table,
+)
+from shared_encoder_perception.predictor import Predictor
+from shared_encoder_perception.spec import ModelSpec
+from shared_encoder_perception.training.calibrate import Events, calibrated, collect_events
+from shared_encoder_perception.training.held_out import held_out_frames
+from shared_encoder_perception.training.sample import Sample
+from shared_encoder_perception.training.synthetic import CALIBRATION_SEED, render_sample
+
+KEYPOINT_THRESHOLDS: Final = (0.1, 0.15, 0.2, 0.3, 0.4)
+"""Tried when the decoder is calibrated."""
+WORLDS: Final = 400
+"""With 6000, F1 of the shipped model's splits is 0.01 higher on others, that of lanes as it was."""
+
+
+def add_calibration_options(parser: argparse.ArgumentParser) -> None:
+    """Declare what is calibrated on."""
+    parser.add_argument(
+        "--worlds", type=int, default=WORLDS, help="worlds to calibrate and to score on"
+    )
+    parser.add_argument(
+        "--held-out",
+        type=Path,
+        help="native set whose held-out fold helps to calibrate: its folder or frames.jsonl, "
+        "trained on with `fold: train` (default: worlds only)",
+    )
+    parser.add_argument(
+        "--sources", nargs="+", default=[], help="use only these sources of --held-out"
+    )
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("model", type=Path, help="the .onnx artifact")
+    parser.add_argument("--out", type=Path, required=True, help="the .onnx file to write")
+    parser.add_argument("--version", required=True, help="model version in the new spec")
+    add_calibration_options(parser)
+    parser.add_argument(
+        "--all-frames",
+        action="store_true",
+        help="no frame of --held-out was trained on: use all, not only its held-out fold",
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Calibrate a copy."""
+    if args.worlds < 1:
+        raise ValueError(f"--worlds is {args.worlds}, expected at least 1")
+    if args.out.exists() and args.out.samefile(args.model):
+        raise ValueError(f"--out is the model itself, {args.out}: give another file")
+    spec = load_backend(args.model).spec  # before the work: it may be no artifact
+    fold = "" if args.all_frames else "held_out"
+    held_out = held_out_frames(args.held_out, args.sources, spec.input_size, fold)
+    raw = ModelSpec(spec.name, args.version)
+    spec = replace(
+        spec,
+        version=args.version,
+        lane_calibration=(),
+        confidence_calibrated=False,
+        mask_temperature=raw.mask_temperature,
+        mask_bias=raw.mask_bias,
+        scores=raw.scores,
+    )
+    model = onnx.load(args.model)
+    try:
+        write_artifact(model, spec, args.out, kept_metadata(model))
+        calibrate_artifact(args.out, spec, held_out, args.worlds)
+    except BaseException:
+        args.out.unlink(missing_ok=True)  # half of it would pass for a model
+        raise
+    print(f"model: {args.out}")
+    return 0
+
+
+def calibrate_artifact(
+    path: Path, spec: ModelSpec, held_out: Iterable[Frame], worlds: int
+) -> ModelSpec:
+    """Calibrate the artifact at ``path`` in place, score it, and say what came of it.
+
+    Args:
+        path: An ``.onnx`` file with ``spec``.
+        spec: Not calibrated.
+        held_out: Real frames that took no part in training.
+        worlds: Worlds to calibrate on; as many others to score on.
+
+    Returns:
+        The spec that the artifact has now.
+    """
+    rendered = ((SYNTHETIC, sample, None) for sample in calibration_worlds(spec, worlds))
+    events = collect_events(load_backend(path), chain(held_out, rendered), KEYPOINT_THRESHOLDS)
+    spec = calibrated(spec, events)
+    print(calibration_table(spec, events[spec.keypoint_threshold]))
+    replace_spec(path, spec)
+    frames = synthetic_frames(worlds, spec.input_size)
+    scores = score(
+        Predictor(load_backend(path)), tqdm(frames, total=worlds, desc="scoring", unit="image")
+    )
+    print(table(scores))
+    spec = replace(spec, scores=flatten(scores))
+    replace_spec(path, spec)
+    return spec
+
+
+def calibration_worlds(spec: ModelSpec, count: int) -> Iterator[Sample]:
+    """Render the worlds to calibrate on."""
+    for index in tqdm(range(count), desc="calibrating", unit="image"):
+        yield render_sample(CALIBRATION_SEED + index, spec.input_size)
+
+
+def replace_spec(path: Path, spec: ModelSpec) -> None:
+    """Give the ONNX file ``path`` another spec."""
+    model = onnx.load(path)
+    write_artifact(model, spec, path, kept_metadata(model))
+
+
+def calibration_table(spec: ModelSpec, events: Events) -> str:
+    """Say what confidence was learned from, for a terminal."""
+    real = events.source != SYNTHETIC
+    line = events.labelled & (events.score >= 0.0)
+    lines = []
+    for name, on_real, on_worlds, right, threshold in zip(
+        spec.lane_names,
+        (line & real[:, None]).sum(axis=0),
+        (line & ~real[:, None]).sum(axis=0),
+        events.right.sum(axis=0),
+        spec.lane_thresholds,
+        strict=True,
+    ):
+        lines.append(
+            f"{name:<18}{on_real:>5} lines on real frames,{on_worlds:>5} on worlds, "
+            f"{right:>5} right; accepted from {threshold:.2f}"
+        )
+    masks = ", ".join(sorted(events.masks)) or "nothing"
+    lines.append(
+        f"keypoints from {spec.keypoint_threshold}; "
+        f"mask: temperature {spec.mask_temperature:.2f}, bias {spec.mask_bias:+.2f}, from {masks}"
+    )
+    return "\n".join(lines)
+
+
+def flatten(scores: Mapping[str, Any]) -> dict[str, float]:
+    """Headline scores for the spec: ``set/ego_f1``, ``set/mask_iou``, ``set/lanes_ece``."""
+    flat = {}
+    for source, values in scores.items():
+        for lane, value in values["lanes"].items():
+            for key in ("valid_row_accuracy", "f1"):
+                flat[f"{source}/{lane}_{key}"] = round(value[key], 4)
+        flat[f"{source}/mask_iou"] = round(values["mask"]["iou"], 4)
+        for task, reliability in values["calibration"].items():
+            flat[f"{source}/{task}_ece"] = round(reliability["ece"], 4)
+    return {key: value for key, value in flat.items() if math.isfinite(value)}

@@ -1,0 +1,86 @@
+"""Calibrating an artifact again, as a person would."""
+
+from dataclasses import replace
+
+import onnx
+import pytest
+from labelled_set import write_set
+
+pytest.importorskip("torch", reason="the offline side needs torch: make test")
+
+from shared_encoder_perception.__main__ import main
+from shared_encoder_perception.backends import DEFAULT_MODEL, load_backend
+from shared_encoder_perception.training import calibrated_artifact
+
+WORLDS = ["--worlds", "40"]
+
+
+def calibrate(model, out, *options):
+    return main(["calibrate", str(model), "--out", str(out), "--version", "9", *options])
+
+
+@pytest.fixture(scope="module")
+def once(tmp_path_factory):
+    out = tmp_path_factory.mktemp("calibrated") / "once.onnx"
+    assert calibrate(DEFAULT_MODEL, out, *WORLDS) == 0
+    return out
+
+
+def test_only_the_calibration_changes(once):
+    before, after = onnx.load(DEFAULT_MODEL), onnx.load(once)
+    assert before.graph == after.graph
+    old, new = load_backend(DEFAULT_MODEL).spec, load_backend(once).spec
+    assert new.version == "9" and new.confidence_calibrated
+    assert new.lane_calibration != old.lane_calibration
+    assert new.scores and new.scores != old.scores
+    fitted = (
+        *("version", "scores", "lane_calibration", "lane_thresholds", "keypoint_threshold"),
+        *("mask_temperature", "mask_bias", "mask_threshold"),
+    )
+    assert replace(old, **{name: getattr(new, name) for name in fitted}) == new
+
+
+def test_what_was_fitted_before_has_no_part_in_it(once, tmp_path):
+    assert calibrate(once, tmp_path / "twice.onnx", *WORLDS) == 0
+    assert load_backend(tmp_path / "twice.onnx").spec == load_backend(once).spec
+
+
+def test_the_model_itself_is_not_overwritten(once, capsys):
+    before = once.read_bytes()
+    assert calibrate(once, once, *WORLDS) == 2
+    assert "is the model itself" in capsys.readouterr().err
+    assert once.read_bytes() == before
+
+
+@pytest.mark.parametrize("name", ["text.onnx", "missing.onnx", "model.pt"])
+def test_what_is_no_artifact_is_refused(name, tmp_path, capsys):
+    if name != "missing.onnx":
+        (tmp_path / name).write_text("no model")
+    assert calibrate(tmp_path / name, tmp_path / "out.onnx", *WORLDS) == 2
+    assert name in capsys.readouterr().err
+    assert not (tmp_path / "out.onnx").exists()
+
+
+def test_half_of_it_is_not_left_behind(once, tmp_path, monkeypatch):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(calibrated_artifact, "collect_events", interrupted)
+    assert calibrate(once, tmp_path / "out.onnx", *WORLDS) == 130
+    assert not (tmp_path / "out.onnx").exists()
+
+
+def test_all_frames_of_a_set_nobody_trained_on_count(once, tmp_path, capsys):
+    write_set(tmp_path / "data", 30)
+    held_out = [*WORLDS, "--held-out", str(tmp_path / "data")]
+    counts = []
+    for options in ([], ["--all-frames"]):
+        assert calibrate(once, tmp_path / "out.onnx", *held_out, *options) == 0
+        ego = capsys.readouterr().out.splitlines()[0].split()
+        counts.append(int(ego[1]))
+    assert ego[0] == "ego" and 0 < counts[0] < counts[1]
+
+
+def test_no_worlds_are_refused(once, tmp_path, capsys):
+    assert calibrate(once, tmp_path / "out.onnx", "--worlds", "0") == 2
+    assert "--worlds" in capsys.readouterr().err
