@@ -33,6 +33,7 @@ from shared_encoder_perception.artifact import (
     write_artifact,
 )
 from shared_encoder_perception.backends import DEFAULT_MODEL
+from shared_encoder_perception.model_store import fetch
 from shared_encoder_perception.preprocess import ImageTransform
 from shared_encoder_perception.sources import Source, open_source
 from shared_encoder_perception.spec import INPUT_IMAGE, ModelSpec
@@ -52,7 +53,12 @@ KEEP: Final = ("decoder.",)
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("model", type=Path, nargs="?", default=DEFAULT_MODEL, help="fp32 artifact")
+    parser.add_argument(
+        "model",
+        nargs="?",
+        default=DEFAULT_MODEL,
+        help="fp32 artifact: a path, or s3://, gs://, https://",
+    )
     parser.add_argument(
         "--images",
         type=Path,
@@ -81,15 +87,16 @@ def run(args: argparse.Namespace) -> int:
     """Quantise and say what became of the model."""
     if args.count < FEWEST or args.keep_first < 0:
         raise ValueError(f"expected --count of {FEWEST} or more and --keep-first of 0 or more")
-    if args.out.is_dir() or args.out.resolve() == args.model.resolve():
+    model = fetch(args.model)
+    if args.out.is_dir() or args.out.resolve() == model.resolve():
         raise ValueError(f"--out is {args.out}, expected another file than the model")
-    artifact = read_artifact(args.model)
+    artifact = read_artifact(model)
     if artifact.precision != FP32:
-        raise ArtifactError(f"{args.model} is {artifact.precision} already: give the fp32 model")
+        raise ArtifactError(f"{model} is {artifact.precision} already: give the fp32 model")
     sources = [open_images(path) for path in args.images]
     inputs = calibration_inputs(sources, args.count, artifact.spec.input_size)
     quantised, left = quantise(
-        args.model, artifact.spec, inputs, args.out, args.keep_first, args.keep, args.symmetric
+        model, artifact.spec, inputs, args.out, args.keep_first, args.keep, args.symmetric
     )
     print(f"{quantised} convolutions in int8, {left} left in fp32")
     print(f"model: {args.out} ({args.out.stat().st_size / 1e6:.1f} MB)")

@@ -48,7 +48,7 @@ def test_what_was_fitted_before_has_no_part_in_it(once, tmp_path):
 def test_the_model_itself_is_not_overwritten(once, capsys):
     before = once.read_bytes()
     assert calibrate(once, once, *WORLDS) == 2
-    assert "is the model itself" in capsys.readouterr().err
+    assert "expected another .onnx file than the model" in capsys.readouterr().err
     assert once.read_bytes() == before
 
 
@@ -61,13 +61,17 @@ def test_what_is_no_artifact_is_refused(name, tmp_path, capsys):
     assert not (tmp_path / "out.onnx").exists()
 
 
-def test_half_of_it_is_not_left_behind(once, tmp_path, monkeypatch):
+def test_an_interrupted_one_leaves_what_was_there(once, tmp_path, monkeypatch):
     def interrupted(*_):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(calibrated_artifact, "collect_events", interrupted)
-    assert calibrate(once, tmp_path / "out.onnx", *WORLDS) == 130
-    assert not (tmp_path / "out.onnx").exists()
+    out = tmp_path / "out.onnx"
+    assert calibrate(once, out, *WORLDS) == 130
+    assert not list(tmp_path.iterdir())
+    out.write_text("an earlier one")
+    assert calibrate(once, out, *WORLDS) == 130
+    assert [path.read_text() for path in tmp_path.iterdir()] == ["an earlier one"]
 
 
 def test_all_frames_of_a_set_nobody_trained_on_count(once, tmp_path, capsys):
@@ -81,6 +85,15 @@ def test_all_frames_of_a_set_nobody_trained_on_count(once, tmp_path, capsys):
     assert ego[0] == "ego" and 0 < counts[0] < counts[1]
 
 
-def test_no_worlds_are_refused(once, tmp_path, capsys):
-    assert calibrate(once, tmp_path / "out.onnx", "--worlds", "0") == 2
-    assert "--worlds" in capsys.readouterr().err
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--worlds", "0"], "--worlds is 0"),
+        (["--all-frames"], "of --held-out, which is not given"),
+        (["--sources", "road"], "--held-out, which is not given"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(once, tmp_path, capsys, options, said):
+    assert calibrate(once, tmp_path / "out.onnx", *options) == 2
+    assert said in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())

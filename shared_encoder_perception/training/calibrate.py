@@ -105,7 +105,7 @@ def collect_events(
     if spec.lane_calibration or (spec.mask_temperature, spec.mask_bias) != (1.0, 0.0):
         raise ValueError(
             f"the model {spec.name} is calibrated already, expected raw scores: "
-            "export it again from its checkpoint"
+            "give it `uncalibrated` of its spec first"
         )
     decoder = Decoder(spec)
     options = [
@@ -152,6 +152,19 @@ def _judge(perception: Perception, lanes: Mapping[LaneId, NDArray | None]) -> ND
             right = line_is_right(line, truth, perception.image_size[1])
             row[2:, lane] = line.confidence, right
     return row
+
+
+def uncalibrated(spec: ModelSpec) -> ModelSpec:
+    """Return ``spec`` without calibration and scores; thresholds stay until they are fitted."""
+    raw = ModelSpec(spec.name, spec.version)
+    return replace(
+        spec,
+        lane_calibration=raw.lane_calibration,
+        confidence_calibrated=raw.confidence_calibrated,
+        mask_temperature=raw.mask_temperature,
+        mask_bias=raw.mask_bias,
+        scores=raw.scores,
+    )
 
 
 def calibrated(spec: ModelSpec, events: Mapping[float, Events]) -> ModelSpec:

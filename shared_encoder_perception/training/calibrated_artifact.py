@@ -8,6 +8,9 @@ from __future__ import annotations
 
 import argparse
 import math
+import os
+import shutil
+import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from itertools import chain
@@ -17,7 +20,7 @@ from typing import Any, Final
 import onnx
 from tqdm import tqdm
 
-from shared_encoder_perception.artifact import kept_metadata, write_artifact
+from shared_encoder_perception.artifact import kept_metadata, read_artifact, write_artifact
 from shared_encoder_perception.backends import load_backend
 from shared_encoder_perception.evaluation.evaluate import (
     SYNTHETIC,
@@ -26,9 +29,15 @@ from shared_encoder_perception.evaluation.evaluate import (
     synthetic_frames,
     table,
 )
+from shared_encoder_perception.model_store import fetch
 from shared_encoder_perception.predictor import Predictor
 from shared_encoder_perception.spec import ModelSpec
-from shared_encoder_perception.training.calibrate import Events, calibrated, collect_events
+from shared_encoder_perception.training.calibrate import (
+    Events,
+    calibrated,
+    collect_events,
+    uncalibrated,
+)
 from shared_encoder_perception.training.held_out import held_out_frames
 from shared_encoder_perception.training.sample import Sample
 from shared_encoder_perception.training.synthetic import CALIBRATION_SEED, render_sample
@@ -57,7 +66,7 @@ def add_calibration_options(parser: argparse.ArgumentParser) -> None:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("model", type=Path, help="the .onnx artifact")
+    parser.add_argument("model", help="the .onnx artifact: a path, or s3://, gs://, https://")
     parser.add_argument("--out", type=Path, required=True, help="the .onnx file to write")
     parser.add_argument("--version", required=True, help="model version in the new spec")
     add_calibration_options(parser)
@@ -69,31 +78,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Calibrate a copy."""
+    """Calibrate a copy; what was at ``--out`` is replaced when all is done, or stays."""
     if args.worlds < 1:
         raise ValueError(f"--worlds is {args.worlds}, expected at least 1")
-    if args.out.exists() and args.out.samefile(args.model):
-        raise ValueError(f"--out is the model itself, {args.out}: give another file")
-    spec = load_backend(args.model).spec  # before the work: it may be no artifact
+    if args.all_frames and args.held_out is None:
+        raise ValueError("--all-frames are those of --held-out, which is not given")
+    model = fetch(args.model)
+    if args.out.suffix != ".onnx" or args.out.resolve() == model.resolve():
+        raise ValueError(f"--out is {args.out}, expected another .onnx file than the model")
+    spec = replace(uncalibrated(read_artifact(model).spec), version=args.version)
     fold = "" if args.all_frames else "held_out"
     held_out = held_out_frames(args.held_out, args.sources, spec.input_size, fold)
-    raw = ModelSpec(spec.name, args.version)
-    spec = replace(
-        spec,
-        version=args.version,
-        lane_calibration=(),
-        confidence_calibrated=False,
-        mask_temperature=raw.mask_temperature,
-        mask_bias=raw.mask_bias,
-        scores=raw.scores,
-    )
-    model = onnx.load(args.model)
-    try:
-        write_artifact(model, spec, args.out, kept_metadata(model))
-        calibrate_artifact(args.out, spec, held_out, args.worlds)
-    except BaseException:
-        args.out.unlink(missing_ok=True)  # half of it would pass for a model
-        raise
+    args.out.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=args.out.parent, prefix=".calibrate") as folder:
+        part = Path(shutil.copy(model, folder))
+        replace_spec(part, spec)
+        calibrate_artifact(part, spec, held_out, args.worlds)
+        os.replace(part, args.out)
     print(f"model: {args.out}")
     return 0
 
