@@ -80,7 +80,7 @@ test: lint
 # Parser and builder of TensorRT run without a GPU (225 MB more); the rest of its tests needs one.
 test-tensorrt: setup $(VENV)/test.stamp
 	$(call install,requirements/tensorrt.txt)
-	@$(BIN)/python -m pytest test/test_tensorrt.py test/test_tensorrt_graph.py test/test_tensorrt_plan.py test/test_cuda_memory.py
+	@$(BIN)/python -m pytest test/backends/test_tensorrt.py test/backends/test_tensorrt_graph.py test/backends/test_tensorrt_plan.py test/backends/test_cuda_memory.py
 
 lint: setup $(VENV)/test.stamp
 	@$(BIN)/ruff check

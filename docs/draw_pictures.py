@@ -18,12 +18,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared_encoder_perception.backends import DEFAULT_MODEL, load_backend
-from shared_encoder_perception.debug_overlay import DebugOptions, notes_of, render
+from shared_encoder_perception.drawing.visualize import write_picture
+from shared_encoder_perception.node.debug_overlay import DebugOptions, notes_of, render
 from shared_encoder_perception.predictor import Predictor
 from shared_encoder_perception.structures import GroundLine, LaneLine, Perception
-from shared_encoder_perception.training.synthetic import Drive
-from shared_encoder_perception.training.world.camera import Ground, see_ground
-from shared_encoder_perception.visualize import write_picture
+from shared_encoder_perception.world.camera import Ground, see_ground
+from shared_encoder_perception.world.synthetic import Drive
 
 matplotlib.use("Agg")
 from matplotlib import pyplot as plt

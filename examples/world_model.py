@@ -11,8 +11,8 @@ from rclpy.node import Node
 from sensor_msgs.msg import Image
 from shared_encoder_perception.msg import LaneLine, LaneLineArray
 
-from shared_encoder_perception.image_msg import to_bgr
-from shared_encoder_perception.lane_geometry import LaneCurve
+from shared_encoder_perception.images.image_msg import to_bgr
+from shared_encoder_perception.tasks.lanes.lane_geometry import LaneCurve
 
 
 class WorldModel(Node):

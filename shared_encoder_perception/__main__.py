@@ -21,13 +21,13 @@ COMMANDS: Final = {
     "diff": ("evaluation.diff.run", "hold version B of a model against A: what changed, may it"),
     "mine": ("mining.run", "find the frames of a drive most worth labelling, with pre-labels"),
     "benchmark": ("benchmark.run", "measure engines, models and the node on this machine"),
-    "build": ("build_engine", "build and cache an engine ahead of time"),
+    "build": ("artifact.build", "build and cache an engine ahead of time"),
     "soak": ("soak.run", "put the node under steady load: latency, losses, growth"),
     "compare": ("evaluation.compare", "hold engines and precisions against one another"),
-    "quantize": ("quantize", "make an int8 model of an fp32 one"),
+    "quantize": ("artifact.quantize", "make an int8 model of an fp32 one"),
     "card": ("evaluation.card", "measure a model and fill in the tables of its card"),
-    "publish": ("publish", "put a model with its card and checksum into a store"),
-    "dataset": ("training.dataset", "convert, check, merge, count and view data sets"),
+    "publish": ("artifact.publish", "put a model with its card and checksum into a store"),
+    "dataset": ("labels.dataset", "convert, check, merge, count and view data sets"),
     "sheet": ("training.sheet", "draw what training sees: rendered worlds, or a config's samples"),
     "train": ("training.train", "train the network"),
     "throughput": ("training.throughput", "measure how fast a training config runs"),
@@ -79,7 +79,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         ours = error.name is None or error.name.startswith(f"{PACKAGE}.")
         if ours and error.name != MESSAGES:
             raise
-        remedy = REMEDIES["training" if module_name.startswith("training") else "ros"]
+        remedy = REMEDIES["training" if module_name.startswith(("training", "labels")) else "ros"]
         return _fail(f"`{name}` needs {error.name!r}, which is not installed: {remedy}")
     parser = argparse.ArgumentParser(
         prog=f"shared_encoder_perception {name}",

@@ -30,12 +30,12 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
-from shared_encoder_perception.engine_options import add_engine_options, load_engine
+from shared_encoder_perception.backends.options import add_engine_options, load_engine
+from shared_encoder_perception.drawing.visualize import draw, tile, write_picture
+from shared_encoder_perception.images.preprocess import Crop
+from shared_encoder_perception.images.sources import Frame, Source, open_source
 from shared_encoder_perception.predictor import STAGES, Predictor
-from shared_encoder_perception.preprocess import Crop
-from shared_encoder_perception.sources import Frame, Source, open_source
 from shared_encoder_perception.structures import LANE_NAMES, LaneLine, Perception
-from shared_encoder_perception.visualize import draw, tile, write_picture
 
 RESULT: Final = "predictions.jsonl"
 SHEET: Final = "sheet.png"

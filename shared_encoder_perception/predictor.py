@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared_encoder_perception.backends import Backend
-from shared_encoder_perception.decode import DecodeOptions, Decoder
-from shared_encoder_perception.preprocess import STRETCH, Crop, ImageError, ImageTransform
+from shared_encoder_perception.images.preprocess import STRETCH, Crop, ImageError, ImageTransform
 from shared_encoder_perception.structures import Perception
+from shared_encoder_perception.tasks.lanes.decode import DecodeOptions, Decoder
 
 STAGES = ("preprocess", "inference", "decode")
 """Keys of ``Perception.stage_ms``, in the order in which the stages run."""

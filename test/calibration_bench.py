@@ -21,8 +21,8 @@ from rclpy.qos import DurabilityPolicy, QoSProfile
 from sensor_msgs.msg import CameraInfo, RegionOfInterest
 from std_msgs.msg import Header
 
-from shared_encoder_perception.calibration import Calibration
-from shared_encoder_perception.ground.projector import Projector
+from shared_encoder_perception.node.calibration import Calibration
+from shared_encoder_perception.tasks.lanes.ground.projector import Projector
 
 HEADER = Header(frame_id="camera_optical")
 LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)

@@ -13,9 +13,9 @@ from diagnostic_msgs.msg import DiagnosticArray
 from local_node import local_node
 from sensor_msgs.msg import CompressedImage, Image
 
-from shared_encoder_perception.diagnostics import TOPIC
-from shared_encoder_perception.outputs import ARRAY_TOPIC
-from shared_encoder_perception.task_status import Level
+from shared_encoder_perception.node.diagnostics import TOPIC
+from shared_encoder_perception.node.outputs import ARRAY_TOPIC
+from shared_encoder_perception.node.task_status import Level
 
 TASKS = ("input", "processing", "model", "output")
 QUICK = {

@@ -12,10 +12,10 @@ import numpy as np
 
 from shared_encoder_perception.ground.camera_info import FISHEYE, camera_model
 from shared_encoder_perception.ground.options import GroundOptions, ground_options
-from shared_encoder_perception.ground.projector import Projector
 from shared_encoder_perception.ground.view import CameraView
-from shared_encoder_perception.parameter_groups.ground import PARAMETERS
+from shared_encoder_perception.node.parameter_groups.ground import PARAMETERS
 from shared_encoder_perception.structures import LaneId, LaneLine, LaneStatus, Perception
+from shared_encoder_perception.tasks.lanes.ground.projector import Projector
 
 SIZE = (720, 1280)
 FOCAL = 1000.0

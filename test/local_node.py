@@ -14,7 +14,7 @@ import ros_harness as ros
 from rclpy.parameter import Parameter
 
 from shared_encoder_perception.backends import BackendOptions, load_backend
-from shared_encoder_perception.node import PerceptionNode
+from shared_encoder_perception.node.perception_node import PerceptionNode
 
 
 class FakeBackend:

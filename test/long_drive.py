@@ -19,10 +19,10 @@ import numpy as np
 from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer
 from tqdm import tqdm
 
-from shared_encoder_perception.bags import typestore
-from shared_encoder_perception.training.datasets import native
-from shared_encoder_perception.training.datasets.frame import LabelledFrame
-from shared_encoder_perception.training.synthetic import VALIDATION_SEED, Drive
+from shared_encoder_perception.images.bags import typestore
+from shared_encoder_perception.labels import native
+from shared_encoder_perception.labels.frame import LabelledFrame
+from shared_encoder_perception.world.synthetic import VALIDATION_SEED, Drive
 
 HZ, SPEED_M_S, SCENE_S = 30, 20.0, 6
 FIRST_SEED = VALIDATION_SEED + 50_000

@@ -23,7 +23,7 @@ from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import Image
 
-from shared_encoder_perception.image_msg import fill_image
+from shared_encoder_perception.images.image_msg import fill_image
 
 QOS = QoSProfile(depth=100, reliability=ReliabilityPolicy.BEST_EFFORT)
 """So deep that a listener who is slow for a moment loses nothing: what is lost, the middleware

@@ -13,7 +13,7 @@ from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, W
 from tiny_model import random_image
 
 from shared_encoder_perception.__main__ import main
-from shared_encoder_perception.bags import typestore
+from shared_encoder_perception.images.bags import typestore
 
 IMAGE, COMPRESSED = "sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage"
 TOPIC = "/camera/image"

@@ -44,10 +44,9 @@ from rclpy.qos import QoSProfile
 from sensor_msgs.msg import Image
 from shared_encoder_perception.msg import LaneLine, LaneLineArray, ModelInfo
 
-from shared_encoder_perception.image_msg import fill_image
-from shared_encoder_perception.inputs import IMAGE_TOPIC
-from shared_encoder_perception.message_content import lane_from_message
-from shared_encoder_perception.outputs import (
+from shared_encoder_perception.images.image_msg import fill_image
+from shared_encoder_perception.node.inputs import IMAGE_TOPIC
+from shared_encoder_perception.node.outputs import (
     ARRAY_TOPIC,
     INFO_TOPIC,
     LANE_TOPICS,
@@ -55,6 +54,7 @@ from shared_encoder_perception.outputs import (
     MASK_TOPIC,
 )
 from shared_encoder_perception.structures import Perception
+from shared_encoder_perception.tasks.lanes.content import lane_from_message
 
 PATIENCE_S = 20.0
 """Longest wait for anything; what is expected comes within milliseconds on an idle machine."""
@@ -105,7 +105,12 @@ class NodeProcess:
         Its ROS log goes there too, or to ``log_folder``.
         """
         self._log_path = folder / "node.log"
-        command = [sys.executable, "-m", "shared_encoder_perception.node", "--ros-args"]
+        command = [
+            sys.executable,
+            "-m",
+            "shared_encoder_perception.node.perception_node",
+            "--ros-args",
+        ]
         command += ["-r", f"__ns:={namespace}", *ros_arguments]
         with self._log_path.open("wb") as log:
             self.process = subprocess.Popen(

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from onnx import TensorProto, helper, numpy_helper
 
-from shared_encoder_perception.artifact import NETWORK_KEY, write_artifact
+from shared_encoder_perception.artifact.file import NETWORK_KEY, write_artifact
 from shared_encoder_perception.spec import ModelSpec
 
 SIZE = (64, 160)

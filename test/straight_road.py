@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from shared_encoder_perception.training.datasets import tusimple
-from shared_encoder_perception.training.datasets.boundaries import Boundary
+from shared_encoder_perception.labels.adapters import tusimple
+from shared_encoder_perception.tasks.lanes.labelling.boundaries import Boundary
 
 SIZE = (720, 1280)
 GEOMETRY = tusimple.GEOMETRY

@@ -20,8 +20,8 @@ from shared_encoder_perception.msg import LaneLineArray
 from std_msgs.msg import Header
 from tiny_model import SPEC, random_image, write_models
 
-from shared_encoder_perception.messages import lane_messages, mask_message
-from shared_encoder_perception.outputs import ARRAY_TOPIC, MASK_TOPIC
+from shared_encoder_perception.node.messages import lane_messages, mask_message
+from shared_encoder_perception.node.outputs import ARRAY_TOPIC, MASK_TOPIC
 
 EXAMPLE = ros.ROOT / "examples" / "world_model.py"
 

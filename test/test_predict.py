@@ -13,11 +13,11 @@ from rosbags.typesys import Stores, get_typestore
 
 from shared_encoder_perception.__main__ import main
 from shared_encoder_perception.backends import load_backend
+from shared_encoder_perception.images.preprocess import Crop
 from shared_encoder_perception.predict import mask_path
 from shared_encoder_perception.predictor import Predictor
-from shared_encoder_perception.preprocess import Crop
 from shared_encoder_perception.structures import LANE_NAMES
-from shared_encoder_perception.training.synthetic import render_sample
+from shared_encoder_perception.world.synthetic import render_sample
 
 COUNT = 3
 

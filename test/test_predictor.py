@@ -5,8 +5,8 @@ import pytest
 from tiny_model import random_image, write_tiny_model
 
 from shared_encoder_perception.backends import load_backend
+from shared_encoder_perception.images.preprocess import LETTERBOX, Crop, ImageError, ImageTransform
 from shared_encoder_perception.predictor import STAGES, Predictor
-from shared_encoder_perception.preprocess import LETTERBOX, Crop, ImageError, ImageTransform
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ import ground_world as world
 import numpy as np
 
 from shared_encoder_perception.structures import LaneId, LaneLine, Perception
-from shared_encoder_perception.tracking.options import TrackingOptions
+from shared_encoder_perception.tasks.lanes.tracking.options import TrackingOptions
 
 HZ = 30.0
 START_S = 100.0

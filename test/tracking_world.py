@@ -27,8 +27,8 @@ from tracking_drives import (
 )
 
 from shared_encoder_perception.structures import Perception
-from shared_encoder_perception.tracking.options import TrackingOptions
-from shared_encoder_perception.tracking.tracker import LaneTracker
+from shared_encoder_perception.tasks.lanes.tracking.options import TrackingOptions
+from shared_encoder_perception.tasks.lanes.tracking.tracker import LaneTracker
 
 
 def stamps(count: int) -> Iterator[float]:

@@ -18,14 +18,14 @@ from sensor_msgs.msg import Image
 from tiny_model import random_image
 
 from shared_encoder_perception.backends import load_backend
-from shared_encoder_perception.diagnostics import TOPIC, Diagnostics
-from shared_encoder_perception.health import Audience
-from shared_encoder_perception.inputs import subscribe
-from shared_encoder_perception.latency_topics import LatencyTopics
-from shared_encoder_perception.node_health import NodeHealth
+from shared_encoder_perception.node.diagnostics import TOPIC, Diagnostics
+from shared_encoder_perception.node.health import Audience
+from shared_encoder_perception.node.inputs import subscribe
+from shared_encoder_perception.node.latency_topics import LatencyTopics
+from shared_encoder_perception.node.node_health import NodeHealth
+from shared_encoder_perception.node.watchdogs import WatchdogOptions
+from shared_encoder_perception.node.worker import PerceivedImage, Worker
 from shared_encoder_perception.predictor import Predictor
-from shared_encoder_perception.watchdogs import WatchdogOptions
-from shared_encoder_perception.worker import PerceivedImage, Worker
 
 PERIOD_S = 0.1
 OPTIONS = WatchdogOptions(window_s=1.0, input_timeout_s=0.4, hang_s=0.3, latency_error_ms=60000.0)

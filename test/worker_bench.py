@@ -13,10 +13,10 @@ from typing import Any
 import cv2
 import numpy as np
 
-from shared_encoder_perception.counts import Counts
+from shared_encoder_perception.node.counts import Counts
+from shared_encoder_perception.node.worker import PerceivedImage, Worker
 from shared_encoder_perception.predictor import Predictor
 from shared_encoder_perception.spec import ModelSpec
-from shared_encoder_perception.worker import PerceivedImage, Worker
 
 SPEC = ModelSpec("fake", "1", (64, 160))
 PATIENCE_S = 10.0

@@ -11,9 +11,9 @@ from typing import Any, Final, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from shared_encoder_perception.artifact import BF16, FP16, FP32, INT8, Artifact, read_artifact
-from shared_encoder_perception.model_store import fetch
-from shared_encoder_perception.remote import redact
+from shared_encoder_perception.artifact.file import BF16, FP16, FP32, INT8, Artifact, read_artifact
+from shared_encoder_perception.artifact.remote import redact
+from shared_encoder_perception.artifact.store import fetch
 from shared_encoder_perception.spec import ModelSpec
 
 DEFAULT_MODEL: Final = Path(__file__).resolve().parent.parent / "models" / "default.onnx"

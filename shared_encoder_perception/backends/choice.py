@@ -17,7 +17,7 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import Any, Final, NamedTuple
 
-from shared_encoder_perception.artifact import Artifact
+from shared_encoder_perception.artifact.file import Artifact
 from shared_encoder_perception.backends import (
     AUTO,
     BACKENDS,

@@ -15,7 +15,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from shared_encoder_perception.artifact import BF16, FP16
+from shared_encoder_perception.artifact.file import BF16, FP16
 from shared_encoder_perception.backends import BackendError
 
 HALVES: Final = {FP16: TensorProto.FLOAT16, BF16: TensorProto.BFLOAT16}

@@ -12,7 +12,7 @@ import onnx
 import onnxruntime as ort
 from numpy.typing import NDArray
 
-from shared_encoder_perception.artifact import FP16, FP32, INT8, Artifact
+from shared_encoder_perception.artifact.file import FP16, FP32, INT8, Artifact
 from shared_encoder_perception.backends import AUTO, BackendError, BackendInfo, BackendOptions
 from shared_encoder_perception.backends.engine_cache import default_folder
 from shared_encoder_perception.backends.hardware import cores, gpus

@@ -10,7 +10,7 @@ import numpy as np
 import openvino as ov
 from numpy.typing import NDArray
 
-from shared_encoder_perception.artifact import BF16, FP16, FP32, INT8, Artifact
+from shared_encoder_perception.artifact.file import BF16, FP16, FP32, INT8, Artifact
 from shared_encoder_perception.backends import AUTO, BackendError, BackendInfo, BackendOptions
 from shared_encoder_perception.backends.engine_cache import EngineCache
 from shared_encoder_perception.backends.hardware import cores, cpu_name, has_amx

@@ -7,7 +7,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from shared_encoder_perception.artifact import Artifact
+from shared_encoder_perception.artifact.file import Artifact
 from shared_encoder_perception.backends import (
     BackendError,
     BackendInfo,

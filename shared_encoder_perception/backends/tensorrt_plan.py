@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any, Final
 
-from shared_encoder_perception.artifact import BF16, FP16, FP32, INT8, Artifact, parse
+from shared_encoder_perception.artifact.file import BF16, FP16, FP32, INT8, Artifact, parse
 from shared_encoder_perception.backends import AUTO, BackendError, BackendOptions
 from shared_encoder_perception.backends.half_precision import HALVES, to_half
 from shared_encoder_perception.backends.hardware import Gpu, gpus

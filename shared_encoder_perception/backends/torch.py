@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from shared_encoder_perception.artifact import (
+from shared_encoder_perception.artifact.file import (
     BF16,
     FP16,
     FP32,
@@ -29,9 +29,9 @@ from shared_encoder_perception.backends import (
     BackendOptions,
 )
 from shared_encoder_perception.backends.hardware import cores
+from shared_encoder_perception.layers.unfold import unfold
 from shared_encoder_perception.model.checkpoint import CheckpointError, read_network
 from shared_encoder_perception.model.network import DeployWrapper, PerceptionNetwork
-from shared_encoder_perception.model.unfold import unfold
 from shared_encoder_perception.spec import ModelSpec, SpecError
 
 TYPES = {FP32: torch.float32, BF16: torch.bfloat16, FP16: torch.float16}

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from shared_encoder_perception.artifact import BF16, FP16, FP32
+from shared_encoder_perception.artifact.file import BF16, FP16, FP32
 from shared_encoder_perception.backends import BackendError
 from shared_encoder_perception.benchmark.fresh_process import answer, ask
 from shared_encoder_perception.benchmark.plain_graph import start

@@ -34,8 +34,8 @@ def measure(
     Raises:
         RuntimeError: ROS 2 is not there, or the node or the player failed.
     """
-    from shared_encoder_perception.bags import PACKAGE
     from shared_encoder_perception.demo.processes import ros_environment
+    from shared_encoder_perception.images.bags import PACKAGE
 
     os.environ.update(ros_environment(log))
     os.environ.pop("RMW_IMPLEMENTATION", None)
@@ -43,7 +43,7 @@ def measure(
         import rclpy
         from rclpy.parameter import Parameter
 
-        from shared_encoder_perception.node import PerceptionNode
+        from shared_encoder_perception.node.perception_node import PerceptionNode
     except ImportError as error:
         raise RuntimeError(f"the node needs ROS 2 ({error}): `make setup`, or --no-node") from None
     rclpy.init(args=["--ros-args", "--log-level", "warn"])

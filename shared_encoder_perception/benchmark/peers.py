@@ -11,7 +11,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto
 
-from shared_encoder_perception.artifact import ArtifactError, parse, read_file
+from shared_encoder_perception.artifact.file import ArtifactError, parse, read_file
 from shared_encoder_perception.benchmark.graph_cost import input_shape, real_inputs
 from shared_encoder_perception.benchmark.plain_graph import written_precision
 from shared_encoder_perception.structures import Size

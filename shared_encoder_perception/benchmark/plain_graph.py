@@ -12,7 +12,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from shared_encoder_perception.artifact import FP16, FP32, INT8
+from shared_encoder_perception.artifact.file import FP16, FP32, INT8
 from shared_encoder_perception.backends import AUTO, BackendError
 from shared_encoder_perception.backends.hardware import gpus
 

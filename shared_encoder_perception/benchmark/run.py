@@ -121,7 +121,7 @@ def _measure(
     nvtx: Any,
 ) -> None:
     """Load all, then let them take turns; fill in the rows."""
-    from shared_encoder_perception.sources import FolderSource
+    from shared_encoder_perception.images.sources import FolderSource
 
     frames = FolderSource(clip)
     loaded: list[tuple[dict[str, Any], Runner]] = []

@@ -12,7 +12,7 @@ from typing import Any, Final, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from shared_encoder_perception.artifact import INT8
+from shared_encoder_perception.artifact.file import INT8
 from shared_encoder_perception.backends import (
     AUTO,
     Backend,

@@ -11,7 +11,7 @@ from typing import Final
 import cv2
 from tqdm import tqdm
 
-from shared_encoder_perception.training import synthetic
+from shared_encoder_perception.world import synthetic
 
 FRAMES: Final = 180
 SPEED_M_PER_FRAME: Final = 0.9

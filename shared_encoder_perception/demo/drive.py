@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from shared_encoder_perception.demo.node_arguments import count_every_image, ros_arguments
 from shared_encoder_perception.demo.processes import Processes
-from shared_encoder_perception.parameter_groups.images import RAW
+from shared_encoder_perception.node.parameter_groups.images import RAW
 
 POLL_S: Final = 0.1
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import Any, Final
 
-from shared_encoder_perception.engine_options import add_engine_options
-from shared_encoder_perception.parameter_groups.images import COMPRESSED, RAW
+from shared_encoder_perception.backends.options import add_engine_options
+from shared_encoder_perception.node.parameter_groups.images import COMPRESSED, RAW
 
 IMAGE: Final = "image"
 QUEUED: Final = 50

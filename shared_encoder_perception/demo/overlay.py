@@ -10,12 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from shared_encoder_perception.bags import open_bag, read_messages
 from shared_encoder_perception.demo.summary import Header, header_key
-from shared_encoder_perception.image_msg import to_bgr
-from shared_encoder_perception.message_content import lane_from_message
+from shared_encoder_perception.drawing.visualize import draw
+from shared_encoder_perception.images.bags import open_bag, read_messages
+from shared_encoder_perception.images.image_msg import to_bgr
 from shared_encoder_perception.structures import DrivableMask, Perception
-from shared_encoder_perception.visualize import draw
+from shared_encoder_perception.tasks.lanes.content import lane_from_message
 
 TOPICS: Final = {"/image": "image", "/drivable_surface/mask": "mask", "/lane_lines": "lanes"}
 MAX_PENDING: Final = 100

@@ -20,12 +20,12 @@ from rclpy.qos import HistoryPolicy, QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import Image
 from tqdm import tqdm
 
-from shared_encoder_perception.image_msg import fill_image
+from shared_encoder_perception.images.image_msg import fill_image
+from shared_encoder_perception.images.preprocess import ImageTransform
+from shared_encoder_perception.images.sources import Frame, Source, open_source
 from shared_encoder_perception.msg import LaneLineArray, ModelInfo
-from shared_encoder_perception.outputs import LATCHED_QOS
-from shared_encoder_perception.preprocess import ImageTransform
-from shared_encoder_perception.sources import Frame, Source, open_source
-from shared_encoder_perception.topics import ARRAY_TOPIC, INFO_TOPIC
+from shared_encoder_perception.node.outputs import LATCHED_QOS
+from shared_encoder_perception.node.topics import ARRAY_TOPIC, INFO_TOPIC
 
 FRAME_ID: Final = "camera_front_optical"
 READY_TIMEOUT_S, SETTLE_S = 60.0, 1.0

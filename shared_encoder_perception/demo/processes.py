@@ -12,7 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final
 
-from shared_encoder_perception.bags import PACKAGE
+from shared_encoder_perception.images.bags import PACKAGE
 
 STOP_TIMEOUT_S: Final = 10.0
 TETHER: Final = f"{PACKAGE}.demo.tether"

@@ -20,12 +20,12 @@ from rclpy.signals import SignalHandlerOptions
 from rosbags.rosbag2 import StoragePlugin, Writer
 from sensor_msgs.msg import CompressedImage, Image
 
-from shared_encoder_perception.bags import typestore
 from shared_encoder_perception.demo.node_arguments import image_topic
+from shared_encoder_perception.images.bags import typestore
 from shared_encoder_perception.msg import LaneLine, LaneLineArray, ModelInfo
-from shared_encoder_perception.outputs import LATCHED_QOS
-from shared_encoder_perception.parameter_groups.images import COMPRESSED, RAW
-from shared_encoder_perception.topics import ARRAY_TOPIC, INFO_TOPIC, LANE_TOPICS, MASK_TOPIC
+from shared_encoder_perception.node.outputs import LATCHED_QOS
+from shared_encoder_perception.node.parameter_groups.images import COMPRESSED, RAW
+from shared_encoder_perception.node.topics import ARRAY_TOPIC, INFO_TOPIC, LANE_TOPICS, MASK_TOPIC
 
 BAG_VERSION: Final = 9
 QUEUE: Final = QoSProfile(

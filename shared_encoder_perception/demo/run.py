@@ -20,8 +20,8 @@ from shared_encoder_perception.demo.clip import synthetic_clip
 from shared_encoder_perception.demo.drive import drive, stop_on_signals
 from shared_encoder_perception.demo.overlay import overlay_frames
 from shared_encoder_perception.demo.summary import DriveSummary, summarise
-from shared_encoder_perception.sources import open_source
-from shared_encoder_perception.video import write_video
+from shared_encoder_perception.images.sources import open_source
+from shared_encoder_perception.images.video import write_video
 
 RATE_HZ: Final = 15.0
 RESULTS: Final = ("bag", "recording", "log", "overlay.mp4", "summary.json")

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from shared_encoder_perception.bags import open_bag, read_messages
+from shared_encoder_perception.images.bags import open_bag, read_messages
 from shared_encoder_perception.structures import LANE_NAMES, LaneStatus
 
 STAGES: Final = ("conversion", "preprocess", "inference", "decode", "processing")

@@ -6,7 +6,7 @@ import numpy as np
 
 from shared_encoder_perception.evaluation.metrics import rows_within_tolerance
 from shared_encoder_perception.evaluation.scorer import inside
-from shared_encoder_perception.preprocess import Crop
+from shared_encoder_perception.images.preprocess import Crop
 from shared_encoder_perception.structures import LaneId, Perception
 
 MASK = "mask"

@@ -17,15 +17,15 @@ from typing import Any, Final
 
 from tqdm import tqdm
 
-from shared_encoder_perception.engine_options import add_engine_options, load_engine
+from shared_encoder_perception.artifact.remote import local_path, redact
+from shared_encoder_perception.backends.options import add_engine_options, load_engine
+from shared_encoder_perception.drawing.visualize import write_picture
 from shared_encoder_perception.evaluation.evaluate import native_frames, score, synthetic_frames
 from shared_encoder_perception.evaluation.failures import WorstFrames
 from shared_encoder_perception.evaluation.metrics import LaneScore
 from shared_encoder_perception.evaluation.reliability import plot, require_matplotlib
 from shared_encoder_perception.predictor import Predictor
-from shared_encoder_perception.remote import local_path, redact
 from shared_encoder_perception.structures import LANE_NAMES
-from shared_encoder_perception.visualize import write_picture
 
 BEGIN: Final = "<!-- scores:begin -->"
 END: Final = "<!-- scores:end -->"

@@ -28,7 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from shared_encoder_perception.artifact import FP32, INT8
+from shared_encoder_perception.artifact.file import FP32, INT8
 from shared_encoder_perception.backends import (
     AUTO,
     CHECKPOINT,
@@ -38,20 +38,16 @@ from shared_encoder_perception.backends import (
     BackendOptions,
     load_backend,
 )
-from shared_encoder_perception.decode import DecodeOptions, Decoder
-from shared_encoder_perception.engine_options import Choice, parse_engine
-from shared_encoder_perception.evaluation.differences import (
-    Differences,
-    read_tolerances,
-    report,
-)
+from shared_encoder_perception.backends.options import Choice, parse_engine
+from shared_encoder_perception.evaluation.differences import Differences, read_tolerances, report
 from shared_encoder_perception.evaluation.scorer import Scorer
-from shared_encoder_perception.preprocess import Crop, ImageTransform
-from shared_encoder_perception.sources import open_source
-from shared_encoder_perception.spread import evenly
-from shared_encoder_perception.training.datasets import native
-from shared_encoder_perception.training.datasets.record_faults import FILE_NAME
-from shared_encoder_perception.training.sample import Sample
+from shared_encoder_perception.images.preprocess import Crop, ImageTransform
+from shared_encoder_perception.images.sources import open_source
+from shared_encoder_perception.images.spread import evenly
+from shared_encoder_perception.labels import native
+from shared_encoder_perception.labels.record_faults import FILE_NAME
+from shared_encoder_perception.labels.sample import Sample
+from shared_encoder_perception.tasks.lanes.decode import DecodeOptions, Decoder
 from shared_encoder_perception.whole_file import write_text
 
 ENGINES: Final = ("onnxruntime:fp32", "openvino:fp32", "openvino:bf16", "torch:fp32")

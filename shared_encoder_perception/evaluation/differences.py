@@ -11,7 +11,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from shared_encoder_perception.artifact import BF16, FP16, FP32, INT8
+from shared_encoder_perception.artifact.file import BF16, FP16, FP32, INT8
 from shared_encoder_perception.backends import BackendInfo
 from shared_encoder_perception.evaluation.scorer import Scorer
 from shared_encoder_perception.spec import OUTPUT_LANES, OUTPUT_MASK

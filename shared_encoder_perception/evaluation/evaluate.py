@@ -24,11 +24,12 @@ from typing import Any, Final
 
 from tqdm import tqdm
 
-from shared_encoder_perception.engine_options import (
+from shared_encoder_perception.backends.options import (
     add_engine_options,
     engine_conditions,
     load_engine,
 )
+from shared_encoder_perception.drawing.visualize import write_picture
 from shared_encoder_perception.evaluation import labelled_images
 from shared_encoder_perception.evaluation.evaluation import Evaluation
 from shared_encoder_perception.evaluation.evaluation_report import write_report
@@ -43,14 +44,13 @@ from shared_encoder_perception.evaluation.metrics import LaneScore
 from shared_encoder_perception.evaluation.reliability import plot, require_matplotlib
 from shared_encoder_perception.evaluation.report.document import require_report_libraries
 from shared_encoder_perception.evaluation.scorer import Scorer
+from shared_encoder_perception.images.preprocess import Crop
+from shared_encoder_perception.labels import native
+from shared_encoder_perception.labels.sample import Sample
 from shared_encoder_perception.predictor import Predictor
-from shared_encoder_perception.preprocess import Crop
 from shared_encoder_perception.spec import TASK_DRIVABLE, TASK_LANES
-from shared_encoder_perception.training.datasets import native
-from shared_encoder_perception.training.sample import Sample
-from shared_encoder_perception.training.synthetic import VALIDATION_SEED, render_sample
-from shared_encoder_perception.visualize import write_picture
 from shared_encoder_perception.whole_file import write_json
+from shared_encoder_perception.world.synthetic import VALIDATION_SEED, render_sample
 
 SYNTHETIC: Final = labelled_images.SYNTHETIC
 """Source name of rendered worlds."""

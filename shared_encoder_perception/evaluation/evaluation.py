@@ -23,15 +23,11 @@ from shared_encoder_perception.evaluation.baseline_answers import (
 )
 from shared_encoder_perception.evaluation.frame_counts import FullCounts
 from shared_encoder_perception.evaluation.frame_record import FrameRecord, record_of
-from shared_encoder_perception.evaluation.labelled_images import (
-    LabelledImage,
-    LabelledSet,
-    Labels,
-)
+from shared_encoder_perception.evaluation.labelled_images import LabelledImage, LabelledSet, Labels
 from shared_encoder_perception.evaluation.picked_frames import PickedFrames
 from shared_encoder_perception.evaluation.scorer import Counts, Scorer
 from shared_encoder_perception.evaluation.slices import RULES, slices_of
-from shared_encoder_perception.preprocess import default_crop
+from shared_encoder_perception.images.preprocess import default_crop
 from shared_encoder_perception.structures import Perception, Size
 
 MODEL: Final = "model"

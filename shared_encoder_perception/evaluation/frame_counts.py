@@ -13,17 +13,17 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from shared_encoder_perception.evaluation import culane
-from shared_encoder_perception.evaluation.boundary import BoundaryMetric
-from shared_encoder_perception.evaluation.culane import CulaneMetric
-from shared_encoder_perception.evaluation.lateral import LateralMetric
 from shared_encoder_perception.evaluation.metrics import REFERENCE_WIDTH_PX
-from shared_encoder_perception.evaluation.range_bins import RangeBinMetric
 from shared_encoder_perception.evaluation.scorer import Counts, inside, lanes_inside
-from shared_encoder_perception.evaluation.tusimple import NOT_THERE, TusimpleMetric
-from shared_encoder_perception.preprocess import Crop
+from shared_encoder_perception.images.preprocess import Crop
+from shared_encoder_perception.labels.sample import Sample
 from shared_encoder_perception.structures import Perception, Size
-from shared_encoder_perception.training.sample import Sample
+from shared_encoder_perception.tasks.drivable.boundary import BoundaryMetric
+from shared_encoder_perception.tasks.lanes.metrics import culane
+from shared_encoder_perception.tasks.lanes.metrics.culane import CulaneMetric
+from shared_encoder_perception.tasks.lanes.metrics.lateral import LateralMetric
+from shared_encoder_perception.tasks.lanes.metrics.range_bins import RangeBinMetric
+from shared_encoder_perception.tasks.lanes.metrics.tusimple import NOT_THERE, TusimpleMetric
 
 TUSIMPLE_SIZE: Final[Size] = (720, 1280)
 TUSIMPLE_ROWS: Final = np.arange(160.0, 711.0, 10.0)

@@ -19,12 +19,12 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from shared_encoder_perception.preprocess import Crop
+from shared_encoder_perception.images.preprocess import Crop
+from shared_encoder_perception.labels import native
+from shared_encoder_perception.labels.frame import LabelledFrame
+from shared_encoder_perception.labels.sample import Sample
 from shared_encoder_perception.structures import LaneId, Size
-from shared_encoder_perception.training.datasets import native
-from shared_encoder_perception.training.datasets.frame import LabelledFrame
-from shared_encoder_perception.training.sample import Sample
-from shared_encoder_perception.training.synthetic import (
+from shared_encoder_perception.world.synthetic import (
     CALIBRATION_SEED,
     VALIDATION_SEED,
     render_sample,

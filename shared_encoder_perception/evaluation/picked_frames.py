@@ -9,12 +9,12 @@ from typing import Final
 import cv2
 import numpy as np
 
+from shared_encoder_perception.drawing.visualize import LEGEND, draw_beside_labels, outline_lane
 from shared_encoder_perception.evaluation.frame_record import ABSENT, PRESENT, FrameRecord
 from shared_encoder_perception.evaluation.scorer import inside
-from shared_encoder_perception.preprocess import Crop
+from shared_encoder_perception.images.preprocess import Crop
+from shared_encoder_perception.labels.sample import MASK_DRIVABLE, Sample
 from shared_encoder_perception.structures import LaneStatus, Perception
-from shared_encoder_perception.training.sample import MASK_DRIVABLE, Sample
-from shared_encoder_perception.visualize import LEGEND, draw_beside_labels, outline_lane
 
 KEPT: Final = 4
 """Of each source, and of each kind."""

@@ -7,11 +7,11 @@ from typing import Any, Final
 
 from shared_encoder_perception.evaluation.baseline_answers import CONSTANT, EMPTY
 from shared_encoder_perception.evaluation.evaluation import MODEL
-from shared_encoder_perception.evaluation.range_bins import BINS
 from shared_encoder_perception.evaluation.report.document import Cell
 from shared_encoder_perception.evaluation.scorer import MAIN_LANES
 from shared_encoder_perception.evaluation.slices import in_order
 from shared_encoder_perception.structures import LANE_NAMES
+from shared_encoder_perception.tasks.lanes.metrics.range_bins import BINS
 
 Groups = Sequence[tuple[str, int]]
 Summary = Mapping[str, Any]

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from shared_encoder_perception.evaluation.calibration import CalibrationMetric
 from shared_encoder_perception.evaluation.metrics import LaneMetric, MaskMetric
-from shared_encoder_perception.preprocess import Crop, default_crop
+from shared_encoder_perception.images.preprocess import Crop, default_crop
+from shared_encoder_perception.labels.sample import Sample
 from shared_encoder_perception.structures import LANE_NAMES, LaneId, Perception, Size
-from shared_encoder_perception.training.sample import Sample
 
 MAIN_LANES: Final = tuple(lane.label for lane in LaneId if not lane.is_split)
 

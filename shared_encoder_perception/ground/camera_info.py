@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared_encoder_perception.ground.camera import CameraModel
-from shared_encoder_perception.preprocess import Crop
+from shared_encoder_perception.images.preprocess import Crop
 from shared_encoder_perception.structures import Size
 
 FISHEYE: Final = ("equidistant", "fisheye")

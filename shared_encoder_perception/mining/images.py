@@ -11,13 +11,13 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from shared_encoder_perception.bags import bag_name, is_bag
+from shared_encoder_perception.images.bags import bag_name, is_bag
+from shared_encoder_perception.images.sources import Frame, VideoSource, open_source
+from shared_encoder_perception.labels import native
+from shared_encoder_perception.labels.frame import LabelledFrame
+from shared_encoder_perception.labels.pseudo import by_people, plain_frame
+from shared_encoder_perception.labels.record_faults import FILE_NAME
 from shared_encoder_perception.replay.reading import BagImages
-from shared_encoder_perception.sources import Frame, VideoSource, open_source
-from shared_encoder_perception.training.datasets import native
-from shared_encoder_perception.training.datasets.frame import LabelledFrame
-from shared_encoder_perception.training.datasets.pseudo import by_people, plain_frame
-from shared_encoder_perception.training.datasets.record_faults import FILE_NAME
 
 LABELLED: Final = "labelled by people already"
 

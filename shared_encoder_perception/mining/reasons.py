@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared_encoder_perception.evaluation.scorer import inside
-from shared_encoder_perception.preprocess import Crop
+from shared_encoder_perception.images.preprocess import Crop
 from shared_encoder_perception.structures import Perception
 
 UNSURE_LANE, UNSURE_MASK, MODELS, CHANGED, RARE = REASONS = (

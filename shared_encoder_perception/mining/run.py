@@ -33,8 +33,12 @@ from typing import Any, Final
 from tqdm import tqdm
 
 from shared_encoder_perception.backends import CHECKPOINT, Backend
-from shared_encoder_perception.engine_options import add_engine_options, load_engine
+from shared_encoder_perception.backends.options import add_engine_options, load_engine
 from shared_encoder_perception.evaluation.apart import apart
+from shared_encoder_perception.images.preprocess import Crop, ImageTransform
+from shared_encoder_perception.labels import native
+from shared_encoder_perception.labels.pseudo import Doubt
+from shared_encoder_perception.labels.record_faults import FILE_NAME
 from shared_encoder_perception.mining.choose import Choice, choose
 from shared_encoder_perception.mining.images import LABELLED, Found, Images
 from shared_encoder_perception.mining.reasons import (
@@ -59,11 +63,7 @@ from shared_encoder_perception.mining.write import (
     write_table,
 )
 from shared_encoder_perception.predictor import Predictor
-from shared_encoder_perception.preprocess import Crop, ImageTransform
 from shared_encoder_perception.structures import Perception
-from shared_encoder_perception.training.datasets import native
-from shared_encoder_perception.training.datasets.pseudo import Doubt
-from shared_encoder_perception.training.datasets.record_faults import FILE_NAME
 
 COUNT: Final = 50
 DRIVE_GAP: Final = 15

@@ -12,15 +12,20 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from shared_encoder_perception.drawing.visualize import (
+    draw_beside_labels,
+    draw_notes,
+    tile,
+    write_picture,
+)
+from shared_encoder_perception.images.preprocess import Crop
+from shared_encoder_perception.labels import native
+from shared_encoder_perception.labels.pseudo import Doubt, with_labels
 from shared_encoder_perception.mining.choose import Choice
 from shared_encoder_perception.mining.images import Found
 from shared_encoder_perception.mining.reasons import REASONS, Candidate
 from shared_encoder_perception.predictor import Predictor
-from shared_encoder_perception.preprocess import Crop
 from shared_encoder_perception.structures import Perception
-from shared_encoder_perception.training.datasets import native
-from shared_encoder_perception.training.datasets.pseudo import Doubt, with_labels
-from shared_encoder_perception.visualize import draw_beside_labels, draw_notes, tile, write_picture
 
 TABLE, SHEET = "mined.csv", "sheet.jpg"
 COLUMNS: Final = ("frame", "stamp_ns", "lanes", *REASONS, "taken_for", "turn")

@@ -12,7 +12,8 @@ from typing import Final
 
 from torch import Tensor, nn
 
-from shared_encoder_perception.model.context import FeatureAggregation
+from shared_encoder_perception.layers.context import FeatureAggregation
+from shared_encoder_perception.layers.neck import FeaturePyramid
 from shared_encoder_perception.model.heads import (
     BranchedLaneHeads,
     LaneHeads,
@@ -20,7 +21,6 @@ from shared_encoder_perception.model.heads import (
     MaskHead,
     upsample,
 )
-from shared_encoder_perception.model.neck import FeaturePyramid
 from shared_encoder_perception.structures import Size
 
 GRID_STRIDE: Final = 8

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from shared_encoder_perception.model.neck import conv_bn_relu
+from shared_encoder_perception.layers.neck import conv_bn_relu
 from shared_encoder_perception.spec import LANE_MAPS
 from shared_encoder_perception.structures import LANE_NAMES, Size
 

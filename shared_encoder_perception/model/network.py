@@ -8,9 +8,9 @@ import torch
 from timm.utils.model import reparameterize_model
 from torch import Tensor, nn
 
+from shared_encoder_perception.layers.context import AttentionBottleneck
+from shared_encoder_perception.layers.encoder import STRIDES, Encoder
 from shared_encoder_perception.model.architectures import ARCHITECTURES, LANE_LOGITS, MASK_LOGITS
-from shared_encoder_perception.model.context import AttentionBottleneck
-from shared_encoder_perception.model.encoder import STRIDES, Encoder
 from shared_encoder_perception.structures import Size
 
 

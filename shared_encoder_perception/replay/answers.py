@@ -16,7 +16,6 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from shared_encoder_perception.message_content import fill_array, fill_lane, lane_from_message
 from shared_encoder_perception.replay.drive import Seen
 from shared_encoder_perception.replay.messages import (
     ARRAY,
@@ -28,6 +27,7 @@ from shared_encoder_perception.replay.messages import (
 )
 from shared_encoder_perception.spec import ModelSpec
 from shared_encoder_perception.structures import DrivableMask, Perception
+from shared_encoder_perception.tasks.lanes.content import fill_array, fill_lane, lane_from_message
 
 HEAD: Final = struct.Struct("<QqQQII")
 """Number of the image, when it arrived (ns), bytes of the lanes, bytes of the mask, its height and

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from shared_encoder_perception.bags import PACKAGE
+from shared_encoder_perception.images.bags import PACKAGE
 from shared_encoder_perception.replay.recorder import Tallies
 
 NAME: Final = "checkpoint.part"

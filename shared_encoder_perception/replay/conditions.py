@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from shared_encoder_perception.images.preprocess import Crop
 from shared_encoder_perception.predictor import Predictor
-from shared_encoder_perception.preprocess import Crop
 
 FORMAT: Final = 1
 """Of the lines; goes up when an older reader would misread them."""

@@ -7,14 +7,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from time import perf_counter
 
-from shared_encoder_perception.counts import Counts
+from shared_encoder_perception.images.preprocess import Crop, ImageError
+from shared_encoder_perception.images.stamps import Limits, StampCounts, StampWatch
+from shared_encoder_perception.node.counts import Counts
 from shared_encoder_perception.predictor import Predictor
-from shared_encoder_perception.preprocess import Crop, ImageError
 from shared_encoder_perception.replay.reading import BagFrame
-from shared_encoder_perception.stamps import Limits, StampCounts, StampWatch
 from shared_encoder_perception.structures import Perception
-from shared_encoder_perception.tracking.options import TrackingOptions
-from shared_encoder_perception.tracking.tracker import LaneTracker
+from shared_encoder_perception.tasks.lanes.tracking.options import TrackingOptions
+from shared_encoder_perception.tasks.lanes.tracking.tracker import LaneTracker
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,10 +13,10 @@ import sys
 from pathlib import Path
 from typing import Any, Final
 
-from shared_encoder_perception.bags import is_bag, open_bag
 from shared_encoder_perception.demo.drive import drive, stop_on_signals
 from shared_encoder_perception.demo.node_arguments import engine_parameters, image_topic
-from shared_encoder_perception.parameter_groups.images import COMPRESSED, RAW
+from shared_encoder_perception.images.bags import is_bag, open_bag
+from shared_encoder_perception.node.parameter_groups.images import COMPRESSED, RAW
 from shared_encoder_perception.replay.live_report import to_text, write_report
 from shared_encoder_perception.replay.live_result import compare
 from shared_encoder_perception.replay.recorder import RESULTS

@@ -19,7 +19,6 @@ from rclpy.node import Node
 from sensor_msgs.msg import CompressedImage, Image
 from tqdm import tqdm
 
-from shared_encoder_perception.bags import open_bag, read_raw
 from shared_encoder_perception.demo.node_arguments import image_topic
 from shared_encoder_perception.demo.player import (
     ANSWER_TIMEOUT_S,
@@ -29,10 +28,11 @@ from shared_encoder_perception.demo.player import (
     SETTLE_S,
     interrupt_on_signals,
 )
+from shared_encoder_perception.images.bags import open_bag, read_raw
 from shared_encoder_perception.msg import LaneLineArray, ModelInfo
-from shared_encoder_perception.outputs import LATCHED_QOS
-from shared_encoder_perception.parameter_groups.images import COMPRESSED, RAW
-from shared_encoder_perception.topics import ARRAY_TOPIC, INFO_TOPIC
+from shared_encoder_perception.node.outputs import LATCHED_QOS
+from shared_encoder_perception.node.parameter_groups.images import COMPRESSED, RAW
+from shared_encoder_perception.node.topics import ARRAY_TOPIC, INFO_TOPIC
 
 LISTENERS: Final = 2
 """The node and the recorder."""

@@ -9,12 +9,12 @@ from typing import Any, Final
 
 import numpy as np
 
-from shared_encoder_perception.bags import open_bag, read_messages
-from shared_encoder_perception.message_content import lane_from_message
+from shared_encoder_perception.images.bags import open_bag, read_messages
+from shared_encoder_perception.images.stamps import stamp_ns
+from shared_encoder_perception.node.topics import ARRAY_TOPIC
 from shared_encoder_perception.replay.results import lane_record
-from shared_encoder_perception.stamps import stamp_ns
 from shared_encoder_perception.structures import LANE_NAMES
-from shared_encoder_perception.topics import ARRAY_TOPIC
+from shared_encoder_perception.tasks.lanes.content import lane_from_message
 
 STAGES: Final = ("conversion", "preprocess", "inference", "decode", "processing")
 PERCENTILES: Final = (50, 95, 99, 100)

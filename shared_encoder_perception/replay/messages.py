@@ -8,7 +8,7 @@ from typing import Any, Final
 import numpy as np
 from rosbags.interfaces import Nodetype
 
-from shared_encoder_perception.bags import PACKAGE, typestore
+from shared_encoder_perception.images.bags import PACKAGE, typestore
 
 LINE: Final = f"{PACKAGE}/msg/LaneLine"
 ARRAY: Final = f"{PACKAGE}/msg/LaneLineArray"

@@ -28,9 +28,16 @@ from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, W
 from tqdm import tqdm
 
 from shared_encoder_perception.backends import BackendInfo
-from shared_encoder_perception.bags import typestore
-from shared_encoder_perception.debug_overlay import DebugOptions, encode_jpeg, notes_of, render
-from shared_encoder_perception.message_content import fill_mask, fill_model_info, model_version
+from shared_encoder_perception.images.bags import typestore
+from shared_encoder_perception.images.video import write_video
+from shared_encoder_perception.node.debug_overlay import DebugOptions, encode_jpeg, notes_of, render
+from shared_encoder_perception.node.topics import (
+    ARRAY_TOPIC,
+    INFO_TOPIC,
+    LANE_TOPICS,
+    MASK_TOPIC,
+    OVERLAY_TOPIC,
+)
 from shared_encoder_perception.replay.ahead import read_ahead
 from shared_encoder_perception.replay.answers import Answer, read_answers
 from shared_encoder_perception.replay.messages import (
@@ -44,14 +51,7 @@ from shared_encoder_perception.replay.messages import (
 )
 from shared_encoder_perception.replay.reading import BagImages
 from shared_encoder_perception.spec import ModelSpec
-from shared_encoder_perception.topics import (
-    ARRAY_TOPIC,
-    INFO_TOPIC,
-    LANE_TOPICS,
-    MASK_TOPIC,
-    OVERLAY_TOPIC,
-)
-from shared_encoder_perception.video import write_video
+from shared_encoder_perception.tasks.lanes.content import fill_mask, fill_model_info, model_version
 
 BAG_VERSION: Final = 9
 NODE: Final = "perception"

@@ -19,11 +19,11 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from shared_encoder_perception.bags import BagError, first_line, image_topic, read_raw
-from shared_encoder_perception.image_msg import to_bgr
+from shared_encoder_perception.images.bags import BagError, first_line, image_topic, read_raw
+from shared_encoder_perception.images.image_msg import to_bgr
+from shared_encoder_perception.images.stamps import stamp_ns
 from shared_encoder_perception.replay.recovery import open_any
 from shared_encoder_perception.replay.topic_labels import LabelTopics, Lanes
-from shared_encoder_perception.stamps import stamp_ns
 
 LABEL_WINDOW: Final = 30
 """Images that wait for their labels, which may come that much later in the bag."""

@@ -11,8 +11,8 @@ from typing import Any, BinaryIO, Final
 
 from shared_encoder_perception.evaluation.scorer import Counts as Scores
 from shared_encoder_perception.evaluation.scorer import Scorer
-from shared_encoder_perception.evaluation.temporal import TemporalMetric
-from shared_encoder_perception.preprocess import Crop, default_crop
+from shared_encoder_perception.images.preprocess import Crop, default_crop
+from shared_encoder_perception.labels.sample import Sample
 from shared_encoder_perception.replay.answers import pack
 from shared_encoder_perception.replay.drive import Seen
 from shared_encoder_perception.replay.results import (
@@ -24,7 +24,7 @@ from shared_encoder_perception.replay.results import (
 from shared_encoder_perception.replay.truth import FindTruth, Truth
 from shared_encoder_perception.spec import ModelSpec
 from shared_encoder_perception.structures import LANE_NAMES
-from shared_encoder_perception.training.sample import Sample
+from shared_encoder_perception.tasks.lanes.metrics.temporal import TemporalMetric
 
 RESULTS: Final = "results.jsonl"
 TIMINGS: Final = "timings.jsonl"

@@ -18,7 +18,7 @@ from rosbags.rosbag2.storage_mcap import McapReader
 from rosbags.rosbag2.storage_sqlite3 import Sqlite3Reader
 from rosbags.typesys import Stores, get_types_from_idl, get_types_from_msg, get_typestore
 
-from shared_encoder_perception.bags import BagError, first_line, open_bag
+from shared_encoder_perception.images.bags import BagError, first_line, open_bag
 
 if sys.version_info >= (3, 14):
     from compression import zstd

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from shared_encoder_perception.evaluation.scorer import Counts as Scores
 from shared_encoder_perception.evaluation.scorer import inside
-from shared_encoder_perception.preprocess import Crop
+from shared_encoder_perception.images.preprocess import Crop
 from shared_encoder_perception.replay.drive import Seen
 from shared_encoder_perception.structures import DrivableMask, LaneLine, Perception
 

@@ -34,9 +34,9 @@ from pathlib import Path
 from time import perf_counter
 from typing import Final
 
-from shared_encoder_perception.bags import bag_name, is_bag
-from shared_encoder_perception.engine_options import add_engine_options, load_engine
+from shared_encoder_perception.backends.options import add_engine_options, load_engine
 from shared_encoder_perception.evaluation.report.document import require_report_libraries
+from shared_encoder_perception.images.bags import bag_name, is_bag
 from shared_encoder_perception.predict import parse_crop
 from shared_encoder_perception.predictor import Predictor
 from shared_encoder_perception.replay import folder as folders

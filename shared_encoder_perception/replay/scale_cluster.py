@@ -15,7 +15,7 @@ from importlib import import_module
 from typing import Any, Final
 
 from shared_encoder_perception.backends.hardware import cores, gpus
-from shared_encoder_perception.bags import first_line
+from shared_encoder_perception.images.bags import first_line
 from shared_encoder_perception.replay.scale_bags import LOCAL
 
 STORE_BYTES: Final = 80 * 2**20

@@ -15,12 +15,12 @@ from typing import Any, Final
 
 from shared_encoder_perception.evaluation.evaluate import table
 from shared_encoder_perception.evaluation.scorer import Scorer
-from shared_encoder_perception.evaluation.temporal import TemporalMetric
 from shared_encoder_perception.replay import folder as folders
 from shared_encoder_perception.replay.checkpoint import Checkpoint
 from shared_encoder_perception.replay.scale_bags import FAILED, Outcome
 from shared_encoder_perception.replay.summary import to_json
 from shared_encoder_perception.structures import LANE_NAMES, Size
+from shared_encoder_perception.tasks.lanes.metrics.temporal import TemporalMetric
 from shared_encoder_perception.whole_file import write_text
 
 ROWS: Final = 30

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import cv2
 
-from shared_encoder_perception.engine_options import load_engine
+from shared_encoder_perception.backends.options import load_engine
 from shared_encoder_perception.predictor import Predictor
 from shared_encoder_perception.replay.scale_bags import Job, Outcome, attempt
 from shared_encoder_perception.structures import Size

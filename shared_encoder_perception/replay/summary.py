@@ -12,8 +12,8 @@ from typing import Any, Final
 import numpy as np
 
 from shared_encoder_perception.evaluation.evaluate import table
+from shared_encoder_perception.images.stamps import StampCounts
 from shared_encoder_perception.replay.checkpoint import Checkpoint
-from shared_encoder_perception.stamps import StampCounts
 from shared_encoder_perception.structures import LANE_NAMES
 
 PERCENTILES: Final = (50, 95, 99)

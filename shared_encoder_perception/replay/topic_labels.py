@@ -12,10 +12,10 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from shared_encoder_perception.bags import PACKAGE, BagError, first_line
-from shared_encoder_perception.message_content import lane_from_message
-from shared_encoder_perception.stamps import stamp_ns
+from shared_encoder_perception.images.bags import PACKAGE, BagError, first_line
+from shared_encoder_perception.images.stamps import stamp_ns
 from shared_encoder_perception.structures import LaneId
+from shared_encoder_perception.tasks.lanes.content import lane_from_message
 
 Lanes = Mapping[LaneId, NDArray[np.float32] | None]
 """As ``Sample.lanes``: ``None`` for a lane known to be absent, missing for unknown."""

@@ -20,11 +20,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared_encoder_perception.evaluation.labelled_images import scored_mask
+from shared_encoder_perception.labels import native
+from shared_encoder_perception.labels.frame import LabelledFrame
 from shared_encoder_perception.replay.reading import BagFrame
 from shared_encoder_perception.replay.topic_labels import Lanes
 from shared_encoder_perception.structures import Size
-from shared_encoder_perception.training.datasets import native
-from shared_encoder_perception.training.datasets.frame import LabelledFrame
 
 STAMP_NAME: Final = re.compile(r"\d{16,19}")
 FRAME_NAME: Final = re.compile(r"frame_(\d+)")

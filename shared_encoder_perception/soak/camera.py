@@ -28,12 +28,12 @@ from shared_encoder_perception.demo.player import (
     SETTLE_S,
     interrupt_on_signals,
 )
-from shared_encoder_perception.image_msg import fill_compressed, fill_image
-from shared_encoder_perception.inputs import IMAGE_TOPIC
-from shared_encoder_perception.parameter_groups.images import COMPRESSED, RAW
-from shared_encoder_perception.preprocess import ImageTransform
+from shared_encoder_perception.images.image_msg import fill_compressed, fill_image
+from shared_encoder_perception.images.preprocess import ImageTransform
+from shared_encoder_perception.images.sources import Source, open_source
+from shared_encoder_perception.node.inputs import IMAGE_TOPIC
+from shared_encoder_perception.node.parameter_groups.images import COMPRESSED, RAW
 from shared_encoder_perception.soak.records import SENT, SENT_FILE, Rows
-from shared_encoder_perception.sources import Source, open_source
 from shared_encoder_perception.structures import Size
 
 MESSAGES_BYTES: Final = 64 * 2**20

@@ -25,11 +25,13 @@ from rclpy.serialization import deserialize_message
 from rclpy.signals import SignalHandlerOptions
 from sensor_msgs.msg import Image
 
-from shared_encoder_perception.counts import DROP_REASONS
 from shared_encoder_perception.demo.player import QUEUE
-from shared_encoder_perception.diagnostics import TOPIC as DIAGNOSTICS_TOPIC
+from shared_encoder_perception.images.stamps import stamp_ns
 from shared_encoder_perception.msg import LaneLine, LaneLineArray, ModelInfo
-from shared_encoder_perception.outputs import LATCHED_QOS
+from shared_encoder_perception.node.counts import DROP_REASONS
+from shared_encoder_perception.node.diagnostics import TOPIC as DIAGNOSTICS_TOPIC
+from shared_encoder_perception.node.outputs import LATCHED_QOS
+from shared_encoder_perception.node.topics import ARRAY_TOPIC, INFO_TOPIC, LANE_TOPICS, MASK_TOPIC
 from shared_encoder_perception.soak.records import (
     ANSWER,
     ANSWER_FILE,
@@ -41,8 +43,6 @@ from shared_encoder_perception.soak.records import (
     TOLD_STAGES,
     Rows,
 )
-from shared_encoder_perception.stamps import stamp_ns
-from shared_encoder_perception.topics import ARRAY_TOPIC, INFO_TOPIC, LANE_TOPICS, MASK_TOPIC
 
 SINGLES: Final = {**dict.fromkeys(LANE_TOPICS, LaneLine), MASK_TOPIC: Image}
 """Topics with one message an image, but for the array."""

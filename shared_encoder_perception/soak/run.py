@@ -38,22 +38,22 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from shared_encoder_perception.artifact import read_artifact
+from shared_encoder_perception.artifact.file import read_artifact
+from shared_encoder_perception.artifact.store import fetch
 from shared_encoder_perception.backends import BackendOptions, load_backend
+from shared_encoder_perception.backends.options import add_engine_options
 from shared_encoder_perception.benchmark import machine
 from shared_encoder_perception.benchmark.combinations import parse_size
 from shared_encoder_perception.benchmark.plot import require_matplotlib
 from shared_encoder_perception.demo.clip import synthetic_clip
 from shared_encoder_perception.demo.drive import stop_on_signals
 from shared_encoder_perception.demo.node_arguments import engine_parameters, ros_arguments
-from shared_encoder_perception.engine_options import add_engine_options
-from shared_encoder_perception.model_store import fetch
-from shared_encoder_perception.parameter_groups.images import COMPRESSED, RAW
+from shared_encoder_perception.images.sources import open_source
+from shared_encoder_perception.node.parameter_groups.images import COMPRESSED, RAW
 from shared_encoder_perception.soak import analysis, limits, plot, report
 from shared_encoder_perception.soak.load import Record, Setting, put_under_load
 from shared_encoder_perception.soak.resources import Growth
 from shared_encoder_perception.soak.slow_model import write_slow_model
-from shared_encoder_perception.sources import open_source
 from shared_encoder_perception.structures import Size
 from shared_encoder_perception.whole_file import write_text
 

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from shared_encoder_perception.artifact import Artifact, kept_metadata, parse, write_artifact
+from shared_encoder_perception.artifact.file import Artifact, kept_metadata, parse, write_artifact
 from shared_encoder_perception.backends import Backend
 from shared_encoder_perception.spec import INPUT_IMAGE, OUTPUT_LANES
 

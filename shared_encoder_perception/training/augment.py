@@ -21,11 +21,11 @@ from torchvision import tv_tensors
 from torchvision.transforms import v2
 from torchvision.transforms.v2 import functional as F
 
-from shared_encoder_perception.preprocess import Crop, ImageTransform
+from shared_encoder_perception.images.preprocess import Crop, ImageTransform
+from shared_encoder_perception.labels.sample import MASK_IGNORE, Sample
+from shared_encoder_perception.labels.view import Lanes, View, view_sample
 from shared_encoder_perception.structures import LaneId, Size
 from shared_encoder_perception.training.look import EFFECTS, to_array, to_tensor
-from shared_encoder_perception.training.sample import MASK_IGNORE, Sample
-from shared_encoder_perception.training.view import Lanes, View, view_sample
 
 ATTEMPTS: Final = 4
 MIRRORED: Final = MappingProxyType(

@@ -10,19 +10,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared_encoder_perception.backends import Backend
-from shared_encoder_perception.decode import DecodeOptions, Decoder
 from shared_encoder_perception.evaluation.calibration import line_is_right, mask_histogram
 from shared_encoder_perception.evaluation.evaluate import SYNTHETIC, Frame
 from shared_encoder_perception.evaluation.scorer import lanes_inside
-from shared_encoder_perception.preprocess import ImageTransform
+from shared_encoder_perception.images.preprocess import ImageTransform
+from shared_encoder_perception.labels.sample import Sample
 from shared_encoder_perception.spec import ModelSpec, StartPrior
 from shared_encoder_perception.structures import LANE_NAMES, LaneId, Perception
-from shared_encoder_perception.training.calibrate_mask import (
+from shared_encoder_perception.tasks.drivable.calibrate_mask import (
     fit_mask_calibration,
     fit_mask_threshold,
 )
-from shared_encoder_perception.training.isotonic import fit_lane_calibration
-from shared_encoder_perception.training.sample import Sample
+from shared_encoder_perception.tasks.lanes.decode import DecodeOptions, Decoder
+from shared_encoder_perception.tasks.lanes.isotonic import fit_lane_calibration
 
 MIN_STARTS: Final = 20
 """Fewer observations of a lane's start are no statistics."""

@@ -20,7 +20,8 @@ from typing import Any, Final
 import onnx
 from tqdm import tqdm
 
-from shared_encoder_perception.artifact import kept_metadata, read_artifact, write_artifact
+from shared_encoder_perception.artifact.file import kept_metadata, read_artifact, write_artifact
+from shared_encoder_perception.artifact.store import fetch
 from shared_encoder_perception.backends import load_backend
 from shared_encoder_perception.evaluation.evaluate import (
     SYNTHETIC,
@@ -29,7 +30,7 @@ from shared_encoder_perception.evaluation.evaluate import (
     synthetic_frames,
     table,
 )
-from shared_encoder_perception.model_store import fetch
+from shared_encoder_perception.labels.sample import Sample
 from shared_encoder_perception.predictor import Predictor
 from shared_encoder_perception.spec import ModelSpec
 from shared_encoder_perception.training.calibrate import (
@@ -39,8 +40,7 @@ from shared_encoder_perception.training.calibrate import (
     uncalibrated,
 )
 from shared_encoder_perception.training.held_out import held_out_frames
-from shared_encoder_perception.training.sample import Sample
-from shared_encoder_perception.training.synthetic import CALIBRATION_SEED, render_sample
+from shared_encoder_perception.world.synthetic import CALIBRATION_SEED, render_sample
 
 KEYPOINT_THRESHOLDS: Final = (0.1, 0.15, 0.2, 0.3, 0.4)
 """Tried when the decoder is calibrated."""

@@ -11,11 +11,7 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
-from shared_encoder_perception.model.network import (
-    NetworkConfig,
-    check_input_size,
-    scaled_size,
-)
+from shared_encoder_perception.model.network import NetworkConfig, check_input_size, scaled_size
 from shared_encoder_perception.structures import Size
 from shared_encoder_perception.training.augment import AugmentConfig
 from shared_encoder_perception.training.data_config import FOLDS, SYNTHETIC, DataConfig

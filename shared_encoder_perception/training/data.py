@@ -19,15 +19,15 @@ import torch
 from numpy.typing import NDArray
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
-from shared_encoder_perception.preprocess import Crop, ImageTransform
+from shared_encoder_perception.images.preprocess import Crop, ImageTransform
+from shared_encoder_perception.labels.sample import Sample
+from shared_encoder_perception.labels.view import View, answer_at, view_sample
 from shared_encoder_perception.structures import LaneId, Size
+from shared_encoder_perception.tasks.lanes.target import encode_lanes
 from shared_encoder_perception.training.augment import AugmentConfig, augment
 from shared_encoder_perception.training.config import TrainConfig
 from shared_encoder_perception.training.losses import Batch
-from shared_encoder_perception.training.sample import Sample
 from shared_encoder_perception.training.sets import SampleSet
-from shared_encoder_perception.training.targets import encode_lanes
-from shared_encoder_perception.training.view import View, answer_at, view_sample
 
 STRIDE: Final = 8
 MOST_SHUFFLED: Final = 10_000_000

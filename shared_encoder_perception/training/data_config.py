@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from shared_encoder_perception.training.synthetic import SPLIT_PROBABILITY
+from shared_encoder_perception.world.synthetic import SPLIT_PROBABILITY
 
 SYNTHETIC = "synthetic"
 """Value of ``SetConfig.path`` that stands for rendered worlds."""

@@ -18,22 +18,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from shared_encoder_perception.artifact import NETWORK_KEY, write_artifact
+from shared_encoder_perception.artifact.file import NETWORK_KEY, write_artifact
 from shared_encoder_perception.backends import CHECKPOINT, Backend, load_backend
-from shared_encoder_perception.model.checkpoint import (
-    load_network,
-    read_network,
-    save_network,
-)
+from shared_encoder_perception.images.preprocess import ImageTransform
+from shared_encoder_perception.images.sources import open_source
+from shared_encoder_perception.model.checkpoint import load_network, read_network, save_network
 from shared_encoder_perception.model.network import DeployWrapper, PerceptionNetwork
-from shared_encoder_perception.preprocess import ImageTransform
-from shared_encoder_perception.sources import open_source
-from shared_encoder_perception.spec import (
-    INPUT_IMAGE,
-    OUTPUT_LANES,
-    OUTPUT_MASK,
-    ModelSpec,
-)
+from shared_encoder_perception.spec import INPUT_IMAGE, OUTPUT_LANES, OUTPUT_MASK, ModelSpec
 from shared_encoder_perception.training.calibrate import learn_start_priors
 from shared_encoder_perception.training.calibrated_artifact import (
     add_calibration_options,
@@ -42,7 +33,7 @@ from shared_encoder_perception.training.calibrated_artifact import (
 )
 from shared_encoder_perception.training.held_out import held_out_frames
 from shared_encoder_perception.training.origin import read_origin
-from shared_encoder_perception.training.synthetic import CALIBRATION_SEED, render_sample
+from shared_encoder_perception.world.synthetic import CALIBRATION_SEED, render_sample
 
 OPSET: Final = 18
 COMPARED: Final = 50

@@ -13,10 +13,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from shared_encoder_perception.artifact import ArtifactError, parse, read_file
+from shared_encoder_perception.artifact.file import ArtifactError, parse, read_file
+from shared_encoder_perception.layers.unfold import removed_after, unfold
 from shared_encoder_perception.model.checkpoint import CheckpointError
 from shared_encoder_perception.model.network import NetworkConfig, PerceptionNetwork
-from shared_encoder_perception.model.unfold import removed_after, unfold
 
 
 def load_artifact(path: Path, config: NetworkConfig, images: Tensor) -> PerceptionNetwork:

@@ -10,12 +10,12 @@ from typing import Any, Final
 from tqdm import tqdm
 
 from shared_encoder_perception.evaluation.evaluate import Frame
-from shared_encoder_perception.preprocess import ImageTransform
+from shared_encoder_perception.images.preprocess import ImageTransform
+from shared_encoder_perception.labels.sample import Sample
 from shared_encoder_perception.structures import Size
 from shared_encoder_perception.training.augment import AugmentConfig, augment
 from shared_encoder_perception.training.data_config import SetConfig
 from shared_encoder_perception.training.look import EFFECTS
-from shared_encoder_perception.training.sample import Sample
 from shared_encoder_perception.training.sets import Entry, NativeSet
 
 VIEWS: Final = 8

@@ -25,11 +25,7 @@ from tqdm import tqdm
 from shared_encoder_perception.backends import Backend, BackendOptions, load_backend
 from shared_encoder_perception.model.architectures import ARCHITECTURES
 from shared_encoder_perception.model.checkpoint import load_network
-from shared_encoder_perception.model.network import (
-    DeployWrapper,
-    NetworkConfig,
-    PerceptionNetwork,
-)
+from shared_encoder_perception.model.network import DeployWrapper, NetworkConfig, PerceptionNetwork
 from shared_encoder_perception.spec import ModelSpec
 from shared_encoder_perception.structures import Size
 from shared_encoder_perception.training.export import export_onnx

@@ -11,11 +11,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, distributed, nn
 
-from shared_encoder_perception.decode import DecodeOptions, Decoder
 from shared_encoder_perception.evaluation.scorer import Scorer
 from shared_encoder_perception.model.network import PerceptionNetwork, finish
 from shared_encoder_perception.spec import OUTPUT_LANES, OUTPUT_MASK, ModelSpec
 from shared_encoder_perception.structures import Perception
+from shared_encoder_perception.tasks.lanes.decode import DecodeOptions, Decoder
 from shared_encoder_perception.training.config import TrainConfig
 from shared_encoder_perception.training.data import (
     Validation,

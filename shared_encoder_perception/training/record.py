@@ -26,13 +26,13 @@ import numpy as np
 from lightning.pytorch.callbacks import Callback
 from numpy.typing import NDArray
 
+from shared_encoder_perception.drawing.visualize import draw_beside_labels, tile, write_picture
 from shared_encoder_perception.model.checkpoint import save_network
 from shared_encoder_perception.structures import Perception
 from shared_encoder_perception.training.config import ConfigError, TrainConfig, save_config
 from shared_encoder_perception.training.data import Validation
 from shared_encoder_perception.training.module import StageTraining
 from shared_encoder_perception.training.origin import STARTS, commit
-from shared_encoder_perception.visualize import draw_beside_labels, tile, write_picture
 
 METRICS: Final = "metrics.jsonl"
 LOG_EVERY: Final = 10

@@ -11,13 +11,13 @@ from typing import Any, Final, NamedTuple, Protocol
 
 import numpy as np
 
-from shared_encoder_perception.preprocess import Crop
+from shared_encoder_perception.images.preprocess import Crop
+from shared_encoder_perception.labels import native
+from shared_encoder_perception.labels.frame import LabelError
+from shared_encoder_perception.labels.sample import Sample
 from shared_encoder_perception.structures import LaneId, Size
 from shared_encoder_perception.training.data_config import SYNTHETIC, DataConfig, SetConfig
-from shared_encoder_perception.training.datasets import native
-from shared_encoder_perception.training.datasets.frame import LabelError
-from shared_encoder_perception.training.sample import Sample
-from shared_encoder_perception.training.synthetic import VALIDATION_SEED, render_sample
+from shared_encoder_perception.world.synthetic import VALIDATION_SEED, render_sample
 
 WORLDS_PER_STAGE: Final = 100_000_000
 """Seeds of a stage: each stage sees other worlds, all below ``VALIDATION_SEED``."""

@@ -11,11 +11,11 @@ from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
-from shared_encoder_perception.preprocess import ImageTransform
-from shared_encoder_perception.training.labels_picture import draw_labels
-from shared_encoder_perception.training.synthetic import render_sample
-from shared_encoder_perception.training.view import View, view_sample
-from shared_encoder_perception.visualize import tile, write_picture
+from shared_encoder_perception.drawing.visualize import tile, write_picture
+from shared_encoder_perception.images.preprocess import ImageTransform
+from shared_encoder_perception.labels.picture import draw_labels
+from shared_encoder_perception.labels.view import View, view_sample
+from shared_encoder_perception.world.synthetic import render_sample
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -34,7 +34,7 @@ from shared_encoder_perception.training.from_artifact import load_artifact
 from shared_encoder_perception.training.module import StageTraining
 from shared_encoder_perception.training.precision import avoid_crashes
 from shared_encoder_perception.training.record import Recorder, open_folder, record_start
-from shared_encoder_perception.training.synthetic import render_sample
+from shared_encoder_perception.world.synthetic import render_sample
 
 IMAGES_FOR_STATISTICS = 32
 """Worlds on which batch norm's statistics are measured where an artifact has none."""

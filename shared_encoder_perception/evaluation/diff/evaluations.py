@@ -12,12 +12,7 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from shared_encoder_perception.evaluation.diff.changed import (
-    BETTER,
-    SEPARATOR,
-    WORSE,
-    no_pictures,
-)
+from shared_encoder_perception.evaluation.diff.changed import BETTER, SEPARATOR, WORSE, no_pictures
 from shared_encoder_perception.evaluation.diff.counts import IMAGE_SHARES, image_counts
 from shared_encoder_perception.evaluation.diff.pairs import Pairs
 from shared_encoder_perception.evaluation.frame_record import ABSENT, PRESENT

@@ -14,13 +14,13 @@ from shared_encoder_perception.evaluation.labelled_images import (
     open_set,
     render_worlds,
 )
-from shared_encoder_perception.preprocess import Crop
-from shared_encoder_perception.sources import FolderSource, JsonlSource, open_source
-from shared_encoder_perception.spread import evenly
+from shared_encoder_perception.images.preprocess import Crop
+from shared_encoder_perception.images.sources import FolderSource, JsonlSource, open_source
+from shared_encoder_perception.images.spread import evenly
+from shared_encoder_perception.labels.native import labels_file
+from shared_encoder_perception.labels.record_faults import FILE_NAME
+from shared_encoder_perception.labels.sample import Sample
 from shared_encoder_perception.structures import Size
-from shared_encoder_perception.training.datasets.native import labels_file
-from shared_encoder_perception.training.datasets.record_faults import FILE_NAME
-from shared_encoder_perception.training.sample import Sample
 
 UNLABELLED_SOURCE: Final = "images"
 DRIVE_BLOCK: Final = 30

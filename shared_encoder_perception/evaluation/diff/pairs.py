@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from shared_encoder_perception.drawing.visualize import LEGEND
 from shared_encoder_perception.evaluation.apart import apart
 from shared_encoder_perception.evaluation.diff.bootstrap import BlockSums
 from shared_encoder_perception.evaluation.diff.changed import (
@@ -28,9 +29,8 @@ from shared_encoder_perception.evaluation.diff.metrics import Change, changes
 from shared_encoder_perception.evaluation.frame_counts import FullCounts
 from shared_encoder_perception.evaluation.frame_record import SLICES, FrameRecord, record_of
 from shared_encoder_perception.evaluation.picked_frames import caption, draw_answer
-from shared_encoder_perception.preprocess import Crop, default_crop
+from shared_encoder_perception.images.preprocess import Crop, default_crop
 from shared_encoder_perception.structures import LANE_NAMES, Perception, Size
-from shared_encoder_perception.visualize import LEGEND
 
 FOUND: Final = ("both", "only A", "only B", "neither")
 

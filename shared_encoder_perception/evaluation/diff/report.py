@@ -6,12 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from shared_encoder_perception.evaluation.diff.changed import (
-    APART,
-    BETTER,
-    WORSE,
-    ChangedFrame,
-)
+from shared_encoder_perception.evaluation.diff.changed import APART, BETTER, WORSE, ChangedFrame
 from shared_encoder_perception.evaluation.diff.chart import draw_changes
 from shared_encoder_perception.evaluation.diff.limits import Verdict
 from shared_encoder_perception.evaluation.diff.metrics import AGREEMENT, NEITHER, Change

@@ -27,7 +27,7 @@ from typing import Any, Final
 from tqdm import tqdm
 
 from shared_encoder_perception.backends import CHECKPOINT, DEFAULT_MODEL, Backend
-from shared_encoder_perception.engine_options import (
+from shared_encoder_perception.backends.options import (
     add_engine_options,
     engine_conditions,
     load_engine,
@@ -39,11 +39,7 @@ from shared_encoder_perception.evaluation.diff.limits import Verdict, judge, rea
 from shared_encoder_perception.evaluation.diff.metrics import METRICS, Change
 from shared_encoder_perception.evaluation.diff.pairs import Pairs, compare_frame
 from shared_encoder_perception.evaluation.diff.report import to_text, write_report
-from shared_encoder_perception.evaluation.diff.results import (
-    Outcome,
-    compare_results,
-    is_result,
-)
+from shared_encoder_perception.evaluation.diff.results import Outcome, compare_results, is_result
 from shared_encoder_perception.evaluation.report.document import require_report_libraries
 from shared_encoder_perception.predictor import Predictor
 from shared_encoder_perception.whole_file import write_json

@@ -1,0 +1,1 @@
+"""The model artifact: read, write, check, quantise, store, publish, build."""

@@ -1,0 +1,1 @@
+"""Pictures in: from messages and files, and the one crop and resize that maps points both ways."""

@@ -1,0 +1,1 @@
+"""Other people's data sets, one module for each format."""

@@ -1,0 +1,93 @@
+"""CULane: beside each picture a ``.lines.txt``, one boundary per line as ``x y x y …``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from shared_encoder_perception.images.preprocess import Crop
+from shared_encoder_perception.labels.frame import LabelError, LabelledFrame
+from shared_encoder_perception.labels.label_io import (
+    PICTURES,
+    boundaries_inside,
+    image_size,
+    pairs,
+    read_label,
+    text_lines,
+)
+from shared_encoder_perception.structures import Size
+from shared_encoder_perception.tasks.lanes.labelling.boundaries import Boundary
+from shared_encoder_perception.tasks.lanes.labelling.centres import derive_centres
+
+NOMINAL_SIZE: Final[Size] = (590, 1640)
+CROP: Final = Crop(0, 270, 1640, 320)
+LISTS: Final = ("list/train_gt.txt", "list/train.txt")
+
+
+def read(path: Path, *, lane_changes: bool = False) -> Iterator[LabelledFrame]:
+    """Read the pictures of a list, or of a folder.
+
+    Args:
+        path: The data set's folder (its ``list/train_gt.txt`` or ``list/train.txt``, or else every
+            picture with lines in it), or a list file; what stands in a list's line behind the
+            picture's path is not needed.
+        lane_changes: Keep the lanes of pictures in which a boundary runs under the vehicle.
+
+    Raises:
+        LabelError: A faulty line of a list or of a ``.lines.txt``.
+    """
+    if path.is_dir():
+        lists = [path / name for name in LISTS if (path / name).exists()]
+        if not lists:
+            found = sorted(path.rglob("*.lines.txt"))
+            if not found:
+                raise LabelError(path, None, f"there is none of {', '.join(LISTS)}, *.lines.txt")
+            for lines in found:
+                yield _frame(path, _picture_of(lines), str(lines), lane_changes)
+            return
+        path = lists[0]
+    root = path.parent.parent if path.parent.name == "list" else path.parent
+    for number, entry in text_lines(path):
+        if not entry.strip():
+            continue
+        picture = root / entry.split()[0].lstrip("/")
+        if picture.suffix.lower() not in PICTURES:
+            raise LabelError(path, number, f"{entry.split()[0]!r} is no path of a picture")
+        yield _frame(root, picture, f"{path}, line {number}", lane_changes)
+
+
+def _picture_of(lines: Path) -> Path:
+    """The picture beside a ``.lines.txt``."""
+    stem = lines.name.removesuffix(".lines.txt")
+    return next(
+        (p for p in (lines.with_name(stem + suffix) for suffix in PICTURES) if p.exists()),
+        lines.with_name(stem + PICTURES[0]),
+    )
+
+
+def _frame(root: Path, picture: Path, where: str, lane_changes: bool) -> LabelledFrame:
+    """Read one picture's lines."""
+    size = image_size(picture) if picture.exists() else NOMINAL_SIZE
+    lines = picture.with_name(picture.stem + ".lines.txt")
+    if not lines.exists():
+        raise LabelError(lines, None, f"the lines of {picture.name} are missing ({where})")
+    boundaries = []
+    for number, text in enumerate(read_label(lines).splitlines(), start=1):
+        points = pairs(text.split(), lines, number)
+        boundary = Boundary.from_points(points[points[:, 1] < size[0]])
+        if boundary is not None:
+            boundaries.append(boundary)
+    centres = derive_centres(boundaries, size) if boundaries else None
+    return LabelledFrame(
+        name=picture.relative_to(root).as_posix(),
+        image_path=picture,
+        size=size,
+        lanes=centres.usable(lane_changes) if centres else {},
+        boundaries=boundaries_inside(boundaries, size),
+        crop=CROP if size == NOMINAL_SIZE else None,
+        source="culane",
+        licence="non-commercial research",
+        notes=tuple(centres.notes) if centres else ("no lines",),
+        where=where,
+    )

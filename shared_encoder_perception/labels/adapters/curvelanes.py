@@ -1,0 +1,88 @@
+"""CurveLanes: ``<name>.lines.json`` with boundaries as lists of ``{"x": "1.5", "y": "2"}``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from shared_encoder_perception.labels.frame import LabelError, LabelledFrame
+from shared_encoder_perception.labels.label_io import (
+    boundaries_inside,
+    image_size,
+    load_json,
+    read_label,
+    text_lines,
+)
+from shared_encoder_perception.tasks.lanes.labelling.boundaries import Boundary
+from shared_encoder_perception.tasks.lanes.labelling.centres import derive_centres
+
+
+def read(path: Path, *, lane_changes: bool = False) -> Iterator[LabelledFrame]:
+    """Read a split.
+
+    Args:
+        path: Folder with ``images/`` and ``labels/``, or a list file (``train.txt``) in it with
+            lines ``images/x.jpg``.
+        lane_changes: Keep the lanes of pictures in which a boundary runs under the vehicle.
+
+    Raises:
+        LabelError: A faulty label file, or a picture whose size cannot be read.
+    """
+    if path.is_dir():
+        labels = sorted((path / "labels").glob("*.lines.json"))
+        if not labels:
+            raise LabelError(path, None, "there is no labels/*.lines.json")
+        for label in labels:
+            stem = label.name.removesuffix(".lines.json")
+            yield _frame(path, path / "images" / f"{stem}.jpg", label, lane_changes)
+        return
+    for _, line in text_lines(path):
+        if entry := line.strip():
+            picture = path.parent / entry.lstrip("/")
+            label = path.parent / "labels" / f"{picture.stem}.lines.json"
+            yield _frame(path.parent, picture, label, lane_changes)
+
+
+def _frame(root: Path, picture: Path, label: Path, lane_changes: bool) -> LabelledFrame:
+    """Read one picture's label."""
+    size = image_size(picture)
+    if not label.exists():
+        raise LabelError(label, None, f"the label of {picture.name} is missing")
+    record = load_json(read_label(label), label)
+    lines = record.get("Lines") if isinstance(record, dict) else None
+    if not isinstance(lines, list):
+        raise LabelError(label, 1, 'expected an object with a list "Lines"')
+    boundaries = []
+    for index, line in enumerate(lines):
+        points = _points(line, label, index)
+        # Some points lie below the picture: cut, they would only repeat its border.
+        boundary = Boundary.from_points(points[(points[:, 1] >= 0) & (points[:, 1] < size[0])])
+        if boundary is not None:
+            boundaries.append(boundary)
+    centres = derive_centres(boundaries, size) if boundaries else None
+    return LabelledFrame(
+        name=picture.relative_to(root).as_posix(),
+        image_path=picture,
+        size=size,
+        lanes=centres.usable(lane_changes) if centres else {},
+        boundaries=boundaries_inside(boundaries, size),
+        source="curvelanes",
+        licence="non-commercial",
+        notes=tuple(centres.notes) if centres else ("no lines",),
+        where=str(label),
+    )
+
+
+def _points(line: Any, label: Path, index: int) -> np.ndarray:
+    """Read one line; its numbers are strings."""
+    try:
+        points = np.array([[float(point["x"]), float(point["y"])] for point in line], np.float64)
+    except (KeyError, TypeError, ValueError) as error:
+        reason = f"line {index} of Lines: expected x and y as numbers, found {error!r}"
+        raise LabelError(label, 1, reason) from None
+    if points.ndim != 2 or not np.isfinite(points).all():
+        raise LabelError(label, 1, f"line {index} of Lines has no finite points")
+    return points

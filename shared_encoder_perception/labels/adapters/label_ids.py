@@ -1,0 +1,222 @@
+"""Pictures with a map of class ids or colours: CamVid, Cityscapes, IDD lite, KITTI."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from types import MappingProxyType
+from typing import Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from shared_encoder_perception.labels.frame import LabelError, LabelledFrame, Mask
+from shared_encoder_perception.labels.label_io import PICTURES, image_size
+from shared_encoder_perception.labels.sample import MASK_DRIVABLE, MASK_IGNORE, MASK_NOT_DRIVABLE
+from shared_encoder_perception.structures import Size
+
+Colour = tuple[int, int, int]
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How one data set keeps pictures and maps, and what its maps mean.
+
+    Attributes:
+        source: Name of the data set in our records.
+        places: Pairs of folder patterns, of pictures and of their maps.
+        renames: What changes from a picture's file name (without suffix) to its map's; the first
+            map that exists is taken.
+        ids: (drivable, ignored) class ids of maps with one channel or a palette.
+        classes: Ids of such maps are below this, or ignored.
+        colours: (drivable, ignored) RGB colours of three-channel maps.
+        licence: In a few words.
+    """
+
+    source: str
+    places: tuple[tuple[str, str], ...]
+    renames: tuple[tuple[str, str], ...] = (("", ""),)
+    ids: tuple[tuple[int, ...], tuple[int, ...]] = ((), ())
+    classes: int = 0
+    colours: tuple[tuple[Colour, ...], tuple[Colour, ...]] = ((), ())
+    licence: str = "non-commercial research"
+
+
+WITHOUT_MAPS: Final = "test"
+CITYSCAPES_IDS: Final = ((7,), (0, 1, 2, 3, 6, 9))
+"""Road; unlabelled, own car, border, out of region, ground and parking are ignored."""
+LAYOUTS: Final = MappingProxyType(
+    {
+        "camvid": Layout(
+            "camvid",
+            (
+                *((split, f"{split}annot") for split in ("train", "val", "test")),
+                *((split, f"{split}_labels") for split in ("train", "val", "test")),
+                ("701_StillsRaw_full", "LabeledApproved_full"),
+                ("images", "labels"),
+            ),
+            (("", ""), ("", "_L")),
+            ids=((3,), (11,)),
+            classes=12,
+            colours=(
+                ((128, 64, 128), (128, 0, 192), (192, 0, 64)),
+                ((0, 0, 0),),
+            ),
+        ),
+        "cityscapes": Layout(
+            "cityscapes",
+            (("leftImg8bit/*/*", "gtFine/*/*"),),
+            (("_leftImg8bit", "_gtFine_labelIds"),),
+            ids=CITYSCAPES_IDS,
+            classes=34,
+        ),
+        "idd": Layout(
+            "idd_lite",
+            (("leftImg8bit/*/*", "gtFine/*/*"),),
+            (("_image", "_label"), ("_leftImg8bit", "_label"), ("", "_label")),
+            ids=((0,), (255,)),
+            classes=7,
+        ),
+        "kitti_road": Layout(
+            "kitti_road",
+            (("training/image_2", "training/gt_image_2"),),
+            (("_", "_road_"),),
+            colours=(((255, 0, 255),), ((0, 0, 0),)),
+        ),
+        "kitti_semantics": Layout(
+            "kitti_semantics",
+            (("training/image_2", "training/semantic"),),
+            ids=CITYSCAPES_IDS,
+            classes=34,
+        ),
+    }
+)
+"""Name -> layout. CamVid's colours are Road and both lane marking classes, and Void; its ids are
+those of the 12-class form. In KITTI road, red is labelled and not road, black is not labelled."""
+
+
+def read(path: Path, layout: str) -> Iterator[LabelledFrame]:
+    """Read every picture of a data set that has a map.
+
+    Args:
+        path: The data set's folder.
+        layout: A key of ``LAYOUTS``.
+
+    Raises:
+        ValueError: An unknown layout.
+        LabelError: A picture without its map (but for a split ``test``, which several data sets
+            publish without any), or no picture at all.
+    """
+    if layout not in LAYOUTS:
+        raise ValueError(f"unknown layout {layout!r}: use one of {list(LAYOUTS)}")
+    chosen, count = LAYOUTS[layout], 0
+    for folder, map_folders in _folders(path, chosen).items():
+        pictures = sorted(p for p in folder.iterdir() if p.suffix.lower() in PICTURES)
+        found = next((maps for maps in map_folders if maps.is_dir()), None)
+        if found is None and (not pictures or WITHOUT_MAPS in folder.relative_to(path).parts):
+            continue
+        if found is None:
+            expected = " or ".join(map(str, map_folders))
+            raise LabelError(folder, None, f"the maps of these pictures are missing: {expected}")
+        for picture in pictures:
+            count += 1
+            yield _frame(path, picture, _map_of(picture, found, chosen), chosen)
+    if not count:
+        places = ", ".join(f"{pictures} with {maps}" for pictures, maps in chosen.places)
+        raise LabelError(path, None, f"no pictures with maps: expected {places}")
+
+
+def _folders(path: Path, layout: Layout) -> dict[Path, list[Path]]:
+    """Folders of pictures that exist, and where the maps of each may be."""
+    folders: dict[Path, list[Path]] = {}
+    for pictures, maps in layout.places:
+        for folder in sorted(path.glob(pictures)):
+            # The parts matched by * are the same on both sides: split and city.
+            matched = folder.relative_to(path).parts[1:] if "*" in maps else ()
+            map_folder = path.joinpath(Path(maps).parts[0], *matched) if matched else path / maps
+            if folder.is_dir():
+                folders.setdefault(folder, []).append(map_folder)
+    return folders
+
+
+def _map_of(picture: Path, folder: Path, layout: Layout) -> Path:
+    """Find a picture's map."""
+    names = []
+    for old, new in layout.renames:
+        if old and old not in picture.stem:
+            continue
+        stem = picture.stem.replace(old, new, 1) if old else picture.stem + new
+        names.append(f"{stem}.png")
+    found = next((folder / name for name in names if (folder / name).exists()), None)
+    if found is None:
+        raise LabelError(picture, None, f"its map is missing: {' or '.join(names)} in {folder}")
+    return found
+
+
+def _frame(root: Path, picture: Path, label: Path, layout: Layout) -> LabelledFrame:
+    """Describe one picture; its map is read on demand."""
+    size = image_size(picture)
+    return LabelledFrame(
+        name=picture.relative_to(root).as_posix(),
+        image_path=picture,
+        size=size,
+        lanes={},
+        read_mask=partial(read_map, label, size, layout),
+        source=layout.source,
+        licence=layout.licence,
+        where=str(label),
+    )
+
+
+def read_map(path: Path, size: Size, layout: Layout) -> Mask:
+    """Turn a map into a mask of 255, 0 and 127.
+
+    Raises:
+        LabelError: Unreadable, of another size or type, or of a form that the layout does not have.
+    """
+    pixels = _map_pixels(path, layout)
+    if pixels.shape[:2] != tuple(size):
+        raise LabelError(path, None, f"the map is {pixels.shape[:2]}, the picture {tuple(size)}")
+    if pixels.dtype != np.uint8:
+        raise LabelError(path, None, f"the map is {pixels.dtype}, expected uint8")
+    mask = np.full(size, MASK_NOT_DRIVABLE, np.uint8)
+    if pixels.ndim == 2:
+        if not layout.ids[0]:
+            raise LabelError(path, None, f"the map has one channel, {layout.source} has colours")
+        unknown = [i for i in np.unique(pixels) if i >= layout.classes and i not in layout.ids[1]]
+        if unknown:
+            reason = f"class ids {list(map(int, unknown))}: {layout.source} has {layout.classes}"
+            raise LabelError(path, None, reason)
+        mask[np.isin(pixels, layout.ids[0])] = MASK_DRIVABLE
+        mask[np.isin(pixels, layout.ids[1])] = MASK_IGNORE
+        return mask
+    if not layout.colours[0]:
+        raise LabelError(path, None, f"the map has colours, {layout.source} has one channel of ids")
+    for colours, value in zip(layout.colours, (MASK_DRIVABLE, MASK_IGNORE), strict=True):
+        for red, green, blue in colours:
+            mask[(pixels[:, :, :3] == (blue, green, red)).all(axis=2)] = value
+    return mask
+
+
+def _map_pixels(path: Path, layout: Layout) -> NDArray:
+    """Read a map: (H, W) ids or (H, W, 3) BGR colours.
+
+    A palette only lends ids a colour to look at, unless its colours are those of the layout.
+    """
+    try:
+        with Image.open(path) as picture:
+            if picture.mode == "P" and layout.ids[0]:
+                values = picture.getpalette() or []
+                palette = set(zip(values[::3], values[1::3], values[2::3], strict=True))
+                if not palette.intersection(layout.colours[0]):
+                    return np.array(picture)
+    except OSError:
+        raise LabelError(path, None, "cannot read the map") from None
+    pixels = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+    if pixels is None:
+        raise LabelError(path, None, "cannot read the map")
+    return pixels

@@ -1,0 +1,59 @@
+"""Every format that can be read, in one literal table; its module is imported when it is chosen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from importlib import import_module
+from inspect import signature
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Final
+
+from shared_encoder_perception.labels.frame import LabelledFrame
+
+PACKAGE: Final = "shared_encoder_perception.labels"
+FORMATS: Final = MappingProxyType(
+    {
+        "native": ("native", {}, "our own: frames.jsonl"),
+        "tusimple": ("adapters.tusimple", {}, "TuSimple: label_data_*.json"),
+        "culane": ("adapters.culane", {}, "CULane: *.lines.txt"),
+        "curvelanes": ("adapters.curvelanes", {}, "CurveLanes: *.lines.json"),
+        "bdd100k": ("adapters.scalabel", {}, "BDD100K and Scalabel: poly2d, old and new form"),
+        "camvid": (
+            "adapters.label_ids",
+            {"layout": "camvid"},
+            "CamVid: colours, 12-class ids",
+        ),
+        "cityscapes": ("adapters.label_ids", {"layout": "cityscapes"}, "Cityscapes: labelIds"),
+        "idd": ("adapters.label_ids", {"layout": "idd"}, "IDD lite: label ids"),
+        "kitti_road": ("adapters.label_ids", {"layout": "kitti_road"}, "KITTI road: gt_image_2"),
+        "kitti_semantics": ("adapters.label_ids", {"layout": "kitti_semantics"}, "KITTI semantics"),
+        "yolo": ("adapters.yolo", {}, "YOLO polygons, as Roboflow exports them"),
+    }
+)
+"""Name -> (module, arguments of its ``read``, what it is)."""
+
+
+def read(name: str, path: Path, **options: Any) -> Iterator[LabelledFrame]:
+    """Read a data set frame by frame.
+
+    Args:
+        name: A key of ``FORMATS``.
+        path: Its folder or label file, as the format's module says.
+        options: Passed to the module's ``read``.
+
+    Raises:
+        ValueError: An unknown format.
+        LabelError: A faulty label, with file and line.
+    """
+    if name not in FORMATS:
+        raise ValueError(f"unknown format {name!r}: use one of {list(FORMATS)}")
+    module, arguments, _ = FORMATS[name]
+    if not path.exists():
+        raise FileNotFoundError(f"there is no {path}")
+    reader = import_module(f"{PACKAGE}.{module}").read
+    for option in options:
+        if option not in signature(reader).parameters:
+            raise ValueError(f"the format {name!r} has no option {option!r}")
+    frames: Iterator[LabelledFrame] = reader(path, **arguments, **options)
+    return frames

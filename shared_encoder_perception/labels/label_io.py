@@ -1,0 +1,219 @@
+"""What several formats need: sizes without decoding, numbers with their line, polygons as masks."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import IO, Any, Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from shared_encoder_perception.labels.frame import LabelError, Mask
+from shared_encoder_perception.labels.sample import MASK_DRIVABLE, MASK_NOT_DRIVABLE
+from shared_encoder_perception.structures import Size
+from shared_encoder_perception.tasks.lanes.labelling.boundaries import Boundary
+
+PICTURES: Final = (".jpg", ".jpeg", ".png")
+EXIF_ORIENTATION: Final = 0x0112
+SIDEWAYS: Final = (5, 6, 7, 8)
+"""Orientations that swap width and height; OpenCV turns such pictures when it reads them."""
+CHUNK: Final = 1 << 20
+LOOK_AHEAD: Final = 64
+"""Longer than any JSON token but strings."""
+DECODER: Final = json.JSONDecoder()
+
+
+def image_size(path: Path) -> Size:
+    """Return ``(height, width)`` from a picture's header, turned as its EXIF data ask for.
+
+    Raises:
+        LabelError: There is no such picture, or it cannot be read.
+    """
+    try:
+        with Image.open(path) as picture:
+            turned = picture.getexif().get(EXIF_ORIENTATION, 1) in SIDEWAYS
+            width, height = picture.size[::-1] if turned else picture.size
+            return height, width
+    except OSError as error:
+        reason = "there is no such picture" if isinstance(error, FileNotFoundError) else str(error)
+        raise LabelError(path, None, reason) from None
+
+
+def fill_polygons(polygons: Iterable[NDArray], size: Size) -> Mask:
+    """Return a mask that is drivable inside of the polygons (N, 2), ``(x, y)`` pixels."""
+    mask = np.full(size, MASK_NOT_DRIVABLE, np.uint8)
+    # One by one: together, overlapping polygons would cancel each other.
+    for polygon in polygons:
+        cv2.fillPoly(mask, [np.round(polygon).astype(np.int32)], MASK_DRIVABLE)
+    return mask
+
+
+def boundaries_inside(boundaries: Iterable[Boundary], size: Size) -> tuple[NDArray, ...]:
+    """Return the visible part of each boundary (N >= 2, 2) float32, as a native set keeps it."""
+    corner = (size[1] - 1, size[0] - 1)
+    cut = (
+        b.points[((b.points >= 0) & (b.points <= corner)).all(axis=1)].astype(np.float32)
+        for b in boundaries
+    )
+    return tuple(points for points in cut if len(points) >= 2)
+
+
+def read_label(path: Path) -> str:
+    """Return the text of a small label file."""
+    data = path.read_bytes()
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data[: error.start].count(b"\n") + 1
+        raise LabelError(path, line, "the text is not UTF-8") from None
+
+
+def text_lines(path: Path) -> Iterator[tuple[int, str]]:
+    """Read a text file line by line: number, from 1, and text without the line's end."""
+    with path.open("rb") as lines:
+        for number, line in enumerate(lines, start=1):
+            try:
+                yield number, line.decode("utf-8-sig").rstrip("\r\n")
+            except UnicodeDecodeError:
+                raise LabelError(path, number, "the text is not UTF-8") from None
+
+
+def load_json(text: str, path: Path, line: int | None = None) -> Any:
+    """Parse JSON; errors name the file and the line in it."""
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        where = error.lineno if line is None else line
+        raise LabelError(path, where, f"not JSON: {error.msg}") from None
+
+
+def pairs(values: Sequence[Any], path: Path, line: int) -> NDArray[np.float64]:
+    """Turn ``x y x y …`` into (N, 2) numbers."""
+    try:
+        numbers = np.array(values, np.float64)
+    except (TypeError, ValueError):
+        raise LabelError(path, line, f"not all of {list(values)[:8]} … are numbers") from None
+    if len(numbers) % 2 or not np.isfinite(numbers).all():
+        raise LabelError(path, line, f"expected pairs of finite x y, found {len(numbers)} numbers")
+    return numbers.reshape(-1, 2)
+
+
+class _Window:
+    """A JSON file of which only the part being parsed is in memory."""
+
+    def __init__(self, file: IO[str], path: Path) -> None:
+        self._file, self._path = file, path
+        self._text, self._at, self.line = "", 0, 1
+
+    def fault(self, reason: str, line: int | None = None) -> LabelError:
+        """Return an error that names the file and the current line."""
+        return LabelError(self._path, self.line if line is None else line, f"not JSON: {reason}")
+
+    def _more(self) -> bool:
+        """Read a chunk and forget what is parsed."""
+        try:
+            chunk = self._file.read(CHUNK)
+        except UnicodeDecodeError:
+            raise self.fault("the text is not UTF-8") from None
+        self._text, self._at = self._text[self._at :] + chunk, 0
+        return bool(chunk)
+
+    def _advance(self, end: int) -> None:
+        """Go on to ``end``, counting lines."""
+        self.line += self._text.count("\n", self._at, end)
+        self._at = end
+
+    def peek(self) -> str:
+        """Return the next character that is not white space, empty at the end of the file."""
+        while True:
+            rest = re.compile(r"[ \t\r\n]*").match(self._text, self._at)
+            self._advance(rest.end() if rest else self._at)
+            if self._at < len(self._text):
+                return self._text[self._at]
+            if not self._more():
+                return ""
+
+    def expect(self, *allowed: str) -> str:
+        """Take one of these characters."""
+        found = self.peek()
+        if found not in allowed:
+            raise self.fault(f"expected {' or '.join(allowed)}, found {found or 'the end'}")
+        self._advance(self._at + 1)
+        return found
+
+    def opens(self, key: str) -> bool:
+        """Take the beginning of an object whose first key is ``key`` with a list, if it is here."""
+        self.peek()
+        while len(self._text) - self._at < LOOK_AHEAD and self._more():
+            pass
+        head = re.compile(rf'\{{\s*"{re.escape(key)}"\s*:\s*\[').match(self._text, self._at)
+        if head:
+            self._advance(head.end())
+        return head is not None
+
+    def take(self) -> Any:
+        """Take one value."""
+        self.peek()
+        while True:
+            try:
+                value, end = DECODER.raw_decode(self._text, self._at)
+            except json.JSONDecodeError as error:
+                line = self.line + self._text.count("\n", self._at, error.pos)
+                # Only a fault at the end of the window may be due to what is not read yet.
+                cut = error.pos > len(self._text) - LOOK_AHEAD or "Unterminated" in error.msg
+                if not (cut and self._more()):
+                    raise self.fault(error.msg, line) from None
+                continue
+            self._advance(end)
+            return value
+
+
+def stream_objects(path: Path, key: str) -> Iterator[tuple[int, Any]]:
+    """Read the elements of a JSON file one after the other, whatever its size.
+
+    Args:
+        path: A list, an object with a list under ``key``, a single object, or one object per line.
+        key: See ``path``; it must be the first one of the object.
+
+    Yields:
+        Line at which the element begins, from 1, and the element.
+
+    Raises:
+        LabelError: Not JSON, cut off, or empty.
+    """
+    with path.open(encoding="utf-8-sig") as file:
+        window = _Window(file, path)
+        if not window.peek():
+            raise window.fault("the file is empty")
+        in_object = window.opens(key)
+        if not in_object and window.peek() != "[":
+            while window.peek():
+                yield window.line, window.take()
+            return
+        if not in_object:
+            window.expect("[")
+        yield from _elements(window)
+        if in_object:  # its other keys are not needed, but say whether the file is whole
+            while window.expect(",", "}") == ",":
+                window.take()
+                window.expect(":")
+                window.take()
+        if window.peek():
+            raise window.fault(f"{window.peek()!r} behind the end of the list")
+
+
+def _elements(window: _Window) -> Iterator[tuple[int, Any]]:
+    """Read a list from behind its opening bracket to behind its closing one."""
+    if window.peek() == "]":
+        window.expect("]")
+        return
+    while True:
+        window.peek()
+        yield window.line, window.take()
+        if window.expect(",", "]") == "]":
+            return

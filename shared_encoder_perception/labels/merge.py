@@ -1,0 +1,179 @@
+"""Several native sets -> one. What cannot be kept as it was is reported, never lost.
+
+Pictures with equal bytes are one picture. Their labels complete each other: what one of them knows
+and the other does not is taken over; where both know and disagree, the first set wins, and the
+report holds what the other one said.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, Final, TextIO
+
+import numpy as np
+
+from shared_encoder_perception.labels import native
+from shared_encoder_perception.labels.disk_index import DiskIndex
+from shared_encoder_perception.labels.frame import LabelledFrame
+from shared_encoder_perception.structures import LaneId
+
+REPORT: Final = "merge_report.jsonl"
+AGREE_PX: Final = 0.5
+"""Lines that differ by less are the same label, written with other digits."""
+Progress = Callable[[Iterator[LabelledFrame], str], Iterator[LabelledFrame]]
+
+
+def merge(
+    paths: Sequence[Path], out: Path, progress: Progress = lambda frames, _: frames
+) -> Counter[str]:
+    """Merge native sets into a new one; memory does not grow with them.
+
+    Args:
+        paths: The sets; where labels disagree, earlier ones win.
+        out: Folder of the new set. ``merge_report.jsonl`` in it says what was changed.
+        progress: Wraps the frames as they are read, twice.
+
+    Returns:
+        Number of ``frames`` written, and of each kind of report: ``duplicate``, ``name_clash``,
+        ``conflict``.
+
+    Raises:
+        LabelError: A faulty line or picture.
+        FileExistsError: There is a set in ``out``.
+    """
+    counts: Counter[str] = Counter(frames=0, duplicate=0, name_clash=0, conflict=0)
+    with (
+        DiskIndex() as contents,
+        DiskIndex() as names,
+        native.Writer(out) as writer,
+        (out / REPORT).open("w") as report,
+    ):
+        for number, frame in enumerate(progress(_frames(paths), "comparing")):
+            contents.add(_digest(frame), number)
+        reader = _Reader(paths)
+        for number, frame in enumerate(progress(_frames(paths), "writing")):
+            same = list(contents.numbers(_digest(frame)))
+            if same[0] != number:
+                continue
+            for other in map(reader.frame, same[1:]):
+                _report(report, counts, "duplicate", frame, other)
+                frame = _complete(frame, other, report, counts)
+            writer.write(_with_own_name(frame, names, report, counts))
+            counts["frames"] += 1
+    return counts
+
+
+class _Reader:
+    """Frames by their number over all sets, by reading the files again."""
+
+    def __init__(self, paths: Sequence[Path]) -> None:
+        self._paths = [native.labels_file(path) for path in paths]
+        self._starts: list[list[int]] = []
+        self._every = 1000  # one remembered position for so many lines: sets may be large
+        self._lines: list[int] = []
+        for path in self._paths:
+            starts, position, count = [], 0, 0
+            with path.open("rb") as lines:
+                for line in lines:
+                    if count % self._every == 0:
+                        starts.append(position)
+                    position += len(line)
+                    count += 1
+            self._starts.append(starts)
+            self._lines.append(count)
+
+    def frame(self, number: int) -> LabelledFrame:
+        """Read frame ``number``."""
+        for path, starts, count in zip(self._paths, self._starts, self._lines, strict=True):
+            if number < count:
+                with path.open("rb") as lines:
+                    lines.seek(starts[number // self._every])
+                    for _ in range(number % self._every):
+                        lines.readline()
+                    return native.parse(lines.readline().decode(), path, number + 1)
+            number -= count
+        raise IndexError(number)
+
+
+def _frames(paths: Sequence[Path]) -> Iterator[LabelledFrame]:
+    """All frames of all sets."""
+    for path in paths:
+        yield from native.read(path)
+
+
+def _digest(frame: LabelledFrame) -> str:
+    """What a picture is known by."""
+    return sha256(frame.image_path.read_bytes()).hexdigest()
+
+
+def _complete(
+    frame: LabelledFrame, other: LabelledFrame, report: TextIO, counts: Counter[str]
+) -> LabelledFrame:
+    """Take over what only ``other`` knows; report where both know and disagree."""
+    lanes, confidence = dict(frame.lanes), dict(frame.lane_confidence)
+    for lane, points in other.lanes.items():
+        if lane not in lanes:
+            lanes[lane] = points
+            if lane in other.lane_confidence:
+                confidence[lane] = other.lane_confidence[lane]
+        elif not _agree(lanes[lane], points):
+            value = None if points is None else points.tolist()
+            _report(report, counts, "conflict", frame, other, f"lane {LaneId(lane).label}", value)
+    masked = frame if frame.read_mask else other
+    pseudo = set(frame.pseudo)
+    if frame.read_mask and other.read_mask:
+        if not np.array_equal(frame.read_mask(), other.read_mask()):
+            _report(report, counts, "conflict", frame, other, "mask", None)
+    elif other.read_mask and "mask" in other.pseudo:
+        pseudo.add("mask")
+    if len(lanes) > len(frame.lanes) and "lanes" in other.pseudo:
+        pseudo.add("lanes")
+    return replace(
+        frame,
+        lanes=lanes,
+        lane_confidence=confidence,
+        read_mask=masked.read_mask,
+        read_mask_confidence=masked.read_mask_confidence,
+        pseudo=tuple(sorted(pseudo)),
+    )
+
+
+def _agree(first: np.ndarray | None, second: np.ndarray | None) -> bool:
+    """Whether two labels of a lane say the same."""
+    if first is None or second is None:
+        return first is second
+    return first.shape == second.shape and bool(np.abs(first - second).max() < AGREE_PX)
+
+
+def _with_own_name(
+    frame: LabelledFrame, names: DiskIndex, report: TextIO, counts: Counter[str]
+) -> LabelledFrame:
+    """Give a frame whose name is taken another one."""
+    name, turn = f"{frame.source}/{Path(frame.name).name}", 1
+    path = Path(frame.name)
+    while names.add(str(native.picture_path(frame)), 0) is not None:
+        turn += 1
+        frame = replace(frame, name=str(path.with_stem(f"{path.stem}_{turn}")))
+    if turn > 1:
+        _report(report, counts, "name_clash", frame, frame, name, str(native.picture_path(frame)))
+    return frame
+
+
+def _report(
+    report: TextIO,
+    counts: Counter[str],
+    kind: str,
+    kept: LabelledFrame,
+    other: LabelledFrame,
+    what: str = "",
+    value: Any = None,
+) -> None:
+    """Write one line of the report; ``value`` is what was not kept, or what a name became."""
+    counts[kind] += 1
+    row = {"kind": kind, "kept": kept.where, "other": other.where, "what": what, "value": value}
+    report.write(json.dumps(row) + "\n")

@@ -1,0 +1,53 @@
+"""Every fault of a native data set, with file and line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from shared_encoder_perception.labels import native
+from shared_encoder_perception.labels.disk_index import DiskIndex
+from shared_encoder_perception.labels.frame import LabelError
+from shared_encoder_perception.labels.label_io import image_size
+from shared_encoder_perception.labels.record_faults import load_record
+
+
+def find_faults(path: Path, *, pictures: bool = True) -> Iterator[tuple[int, list[str]]]:
+    """Check a set line by line; memory does not grow with it.
+
+    Args:
+        path: The folder, or its ``frames.jsonl``.
+        pictures: Look at pictures and masks too.
+
+    Yields:
+        The number of each line, from 1, and what is wrong with it.
+    """
+    path = native.labels_file(path)
+    with path.open("rb") as lines, DiskIndex() as seen:
+        for number, line in enumerate(lines, start=1):
+            record, faults = load_record(line)
+            name = record.get("image")
+            if isinstance(name, str):
+                before = seen.add(name, number)
+                if before is not None:
+                    faults.append(f"image {name!r} is also in line {before}")
+            if pictures and not faults:
+                faults += _picture_faults(line, path, number)
+            yield number, faults
+
+
+def _picture_faults(line: bytes, path: Path, number: int) -> Iterator[str]:
+    """Faults of the files that a faultless line names."""
+    frame = native.parse(line, path, number)
+    try:
+        height, width = image_size(frame.image_path)
+        if (height, width) != tuple(frame.size):
+            yield f"{frame.image_path} is {width}x{height}, size says {frame.size[::-1]}"
+    except LabelError as error:
+        yield str(error)
+    for read_plane in (frame.read_mask, frame.read_mask_confidence):
+        try:
+            if read_plane is not None:
+                read_plane()
+        except LabelError as error:
+            yield str(error)

@@ -1,0 +1,1 @@
+"""Building blocks of networks, for every task's heads."""

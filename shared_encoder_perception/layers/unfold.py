@@ -1,0 +1,146 @@
+"""The network of an exported artifact: its folded weights put back into convolutions and norms.
+
+Export folds every batch norm into the convolution before it. Here each convolution takes the folded
+weights, and its batch norm is set up such that it changes nothing: the network answers exactly as
+the artifact does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Final
+
+import onnx
+import torch
+from onnx import numpy_helper
+from torch import Tensor, nn
+
+from shared_encoder_perception.artifact.file import NETWORK_KEY, network_config
+from shared_encoder_perception.model.checkpoint import CheckpointError
+from shared_encoder_perception.model.network import NetworkConfig, PerceptionNetwork
+
+PREFIX: Final = "network."
+"""Of the network's weights in an artifact: ``DeployWrapper`` holds it under that name."""
+PROBE: Final = (64, 64)
+"""Size of the picture that shows which norm follows which convolution."""
+
+
+def unfold(
+    model: onnx.ModelProto, source: str, config: NetworkConfig | None = None
+) -> tuple[PerceptionNetwork, list[Any]]:
+    """Build the network of an artifact, in inference mode.
+
+    Args:
+        model: What ``export`` wrote.
+        source: What to call it in messages.
+        config: What an artifact that does not say it was built from: those before 0.3.0.
+
+    Returns:
+        The network, and its batch norms, which change nothing.
+
+    Raises:
+        CheckpointError: Weights that do not fit the network.
+    """
+    built_from = _built_from(model, source) or config
+    if built_from is None:
+        raise CheckpointError(
+            f"{source} does not say what its network was built from (metadata key {NETWORK_KEY!r}):"
+            " export it again"
+        )
+    network = PerceptionNetwork(built_from).eval()
+    folded = _folded_weights(model.graph)
+    modules = dict(network.named_modules())
+    convolutions = {n: m for n, m in modules.items() if isinstance(m, nn.Conv2d)}
+    if convolutions.keys() != folded.keys():
+        strange = sorted(convolutions.keys() ^ folded.keys())[:3]
+        raise CheckpointError(
+            f"{source} was not exported from this network: {strange} are in one of them only. "
+            "Set `init_network` in the config to what the artifact was built from; encoders with "
+            "parallel branches (repvgg) cannot be taken back: use the checkpoint"
+        )
+    norms = _following_norms(network, torch.zeros((1, *PROBE, 3), dtype=torch.uint8))
+    with torch.no_grad():
+        for name, convolution in convolutions.items():
+            weight, bias = folded[name]
+            if weight.shape != convolution.weight.shape:
+                raise CheckpointError(
+                    f"{source}: {name} is {tuple(weight.shape)}, this network's is "
+                    f"{tuple(convolution.weight.shape)}: set `init_network` in the config to what "
+                    "the artifact was built from"
+                )
+            convolution.weight.copy_(weight)
+            norm = norms.get(name)
+            if norm is not None:
+                norm.running_mean.zero_()
+                norm.running_var.fill_(1.0 - norm.eps)
+                norm.weight.fill_(1.0)
+                norm.bias.zero_() if bias is None else norm.bias.copy_(bias)
+            elif convolution.bias is not None and bias is not None:
+                convolution.bias.copy_(bias)
+    return network, list(norms.values())
+
+
+def _built_from(model: onnx.ModelProto, source: str) -> NetworkConfig | None:
+    """What an artifact says its network was built from."""
+    try:
+        said = network_config(model)
+        return None if said is None else NetworkConfig(**{**said, "pretrained": False})
+    except (ValueError, TypeError) as error:
+        raise CheckpointError(
+            f"{source} was built from a network that this version does not know ({error}): export "
+            "it again, or use the version that made it"
+        ) from None
+
+
+def _folded_weights(graph: onnx.GraphProto) -> dict[str, tuple[Tensor, Tensor | None]]:
+    """Weight and bias of every convolution by its name in the network."""
+    values = {item.name: item for item in graph.initializer}
+    found = {}
+    for node in graph.node:
+        if node.op_type != "Conv":
+            continue
+        arrays = [numpy_helper.to_array(values[name]) for name in node.input[1:]]
+        tensors = [torch.from_numpy(array.copy()) for array in arrays]
+        name = node.input[1].removeprefix(PREFIX).removesuffix(".weight")
+        found[name] = (tensors[0].float(), tensors[1].float() if len(tensors) > 1 else None)
+    return found
+
+
+def _following_norms(network: nn.Module, image: Tensor) -> dict[str, Any]:
+    """Which batch norm takes which convolution's output, by the convolution's name."""
+    owner: dict[int, str] = {}
+    alive: list[Tensor] = []  # an address is an identity only as long as nobody else gets it
+    norms: dict[str, Any] = {}
+
+    def after_convolution(name: str) -> Any:
+        def hook(_module: nn.Module, _inputs: Any, output: Tensor) -> None:
+            owner[id(output)] = name
+            alive.append(output)
+
+        return hook
+
+    def before_norm(module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        name = owner.get(id(inputs[0]))
+        if name is not None:
+            norms[name] = module
+
+    hooks = []
+    for name, module in network.named_modules():
+        if isinstance(module, nn.Conv2d):
+            hooks.append(module.register_forward_hook(after_convolution(name)))
+        elif isinstance(module, nn.modules.batchnorm._BatchNorm):
+            hooks.append(module.register_forward_pre_hook(before_norm))
+    with removed_after(hooks), torch.inference_mode():
+        network(image)
+    return norms
+
+
+@contextmanager
+def removed_after(hooks: list[Any]) -> Iterator[None]:
+    """Take hooks off again."""
+    try:
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()

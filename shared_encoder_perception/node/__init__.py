@@ -1,0 +1,4 @@
+"""Everything that exists only because there is a ROS node.
+
+``python -m shared_encoder_perception.node`` starts it.
+"""

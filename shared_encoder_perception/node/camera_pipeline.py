@@ -1,0 +1,185 @@
+"""One camera's way through the node: from its topic, through the inference thread, to ours."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import nullcontext
+from time import perf_counter
+from typing import Any, Final
+
+from sensor_msgs.msg import CompressedImage, Image
+
+from shared_encoder_perception.node.calibration import Calibration
+from shared_encoder_perception.node.inputs import subscribe
+from shared_encoder_perception.node.node_health import NodeHealth
+from shared_encoder_perception.node.node_options import NodeOptions
+from shared_encoder_perception.node.node_process import one_line
+from shared_encoder_perception.node.outputs import Outputs
+from shared_encoder_perception.node.parameter_groups.images import CAMERA_INFO
+from shared_encoder_perception.node.perceived_image import PerceivedImage
+from shared_encoder_perception.node.refinement import Refinement
+from shared_encoder_perception.node.worker import Worker
+from shared_encoder_perception.predictor import Predictor
+from shared_encoder_perception.tasks.lanes.tracking.tracker import LaneTracker
+
+STOP_TIMEOUT_S: Final = 2.0
+"""Longest wait of the executor for the inference thread; lifecycle services stall meanwhile."""
+REPORT_PERIOD_S: Final = 1.0
+"""Shortest time between two lines about images that could not be perceived."""
+
+
+class CameraPipeline:
+    """What exists between configuration and clean-up; images flow between start and stop.
+
+    Attributes:
+        calibration: Where lanes are put on the road by.
+        outputs: The publishers.
+        worker: The inference thread; ``None`` before the first start.
+    """
+
+    def __init__(
+        self,
+        node: Any,
+        value: Callable[[str], Any],
+        options: NodeOptions,
+        tracker: LaneTracker,
+        health: NodeHealth,
+    ) -> None:
+        """Create publishers, and the subscriptions that calibration needs.
+
+        Args:
+            node: The lifecycle node; its remappings apply.
+            value: Returns the value of the parameter of a name.
+            options: What they say.
+            tracker: Follows the lanes.
+            health: Watches.
+
+        Raises:
+            ValueError: A parameter names what is not there.
+        """
+        self._node, self._options, self._health = node, options, health
+        needs_info = options.images.crop_mode == CAMERA_INFO
+        self.calibration = Calibration(node, value, needs_info=needs_info)
+        self._tracker, self._refinement = tracker, Refinement(self.calibration, tracker)
+        self.outputs = Outputs(node, options.debug, self._report)
+        self.worker: Worker | None = None
+        self._subscription: Any = None
+
+    @property
+    def hangs(self) -> bool:
+        """Whether the backend has not returned from an image of the last activation."""
+        running = self.worker is not None and self.worker.is_alive
+        return running and self._subscription is None
+
+    def subscribe(self) -> str:
+        """Subscribe to the images, which are dropped until ``start``.
+
+        Returns:
+            The topic's name.
+
+        Raises:
+            Exception: A topic or a QoS override that ROS does not take; rclpy's types differ.
+        """
+        images = self._options.images
+        self._subscription = subscribe(
+            self._node,
+            images.transport,
+            self._receive,
+            reliability=images.reliability,
+            depth=images.depth,
+            event_callbacks=self._health.event_callbacks(),
+        )
+        return str(self._subscription.topic_name)
+
+    def start(self, predictor: Predictor, enabled: bool) -> None:
+        """Perceive images by ``predictor`` in a thread of their own; drop them if not ``enabled``.
+
+        The publishers must be active.
+        """
+        self.outputs.start(predictor)
+        images, clock = self._options.images, self._node.get_clock()
+        self.worker = Worker(
+            predictor,
+            images.crop_rule(lambda: self.calibration.camera_info),
+            self._publish,
+            self._report,
+            warn=self._warn,
+            resize=images.resize,
+            refine=self._refinement,
+            on_time_jump=lambda _: self._refinement.reset(),
+            now_ns=lambda: int(clock.now().nanoseconds),
+            limits=self._options.limits,
+            enabled=enabled,
+        )
+        self._health.start(self.worker, self._subscription)
+
+    def stop(self) -> None:
+        """Unsubscribe, end the inference thread and say what it did."""
+        if self._subscription is None:
+            return
+        self._health.stop()
+        self._node.destroy_subscription(self._subscription)
+        self._subscription = None
+        if self.worker is None:
+            return
+        ended = self.worker.stop(STOP_TIMEOUT_S)
+        counts, logger = self.worker.counts, self._node.get_logger()
+        dropped = [f"{count} {why}" for why, count in counts.dropped_by_reason().items() if count]
+        logger.info(
+            f"inactive: {counts.received} images received, {counts.perceived} perceived, dropped: "
+            f"{', '.join(dropped) or 'none'}"
+        )
+        self._tracker.reset()
+        if not ended:
+            logger.error(
+                f"the backend has not returned after {STOP_TIMEOUT_S:g} s: its thread is left "
+                "behind and will publish nothing more"
+            )
+
+    def set_options(self, options: NodeOptions) -> None:
+        """Treat the next image by these."""
+        self._options = options
+        self.calibration.apply_parameters()
+        self.outputs.set_options(options.debug)
+        if self.worker is not None:
+            self.worker.limits = options.limits
+
+    def reset(self) -> None:
+        """Forget tracks, and what the ground's correction has learnt.
+
+        Raises:
+            TimeoutError: The backend does not return from the image in work.
+        """
+        with self.worker.between_images(STOP_TIMEOUT_S) if self.worker else nullcontext():
+            self._refinement.reset()
+
+    def destroy(self) -> None:
+        """Remove publishers and subscriptions from the node."""
+        self.outputs.destroy()
+        self.calibration.destroy()
+
+    def _receive(self, message: Image | CompressedImage) -> None:
+        """Hand an image to the inference thread (executor thread)."""
+        if self.worker is not None:
+            received_s = perf_counter()
+            self._health.received(message.header, received_s)
+            self.worker.submit(message, received_s)
+
+    def _publish(self, image: PerceivedImage) -> None:
+        """Publish everything about one image (inference thread)."""
+        if self._node.context.ok():
+            self.outputs.publish(image, self._refinement.frame_id)
+            self._health.published(image.perception)
+
+    def _report(self, reason: str) -> None:
+        """Say why an image was not perceived, or what was odd about it (any thread)."""
+        # After Ctrl-C the middleware is gone, and the complaints of a late image are noise.
+        if self._node.context.ok():
+            line = one_line(reason)
+            self._health.report(line)
+            self._node.get_logger().warning(line, throttle_duration_sec=REPORT_PERIOD_S)
+
+    def _warn(self, text: str) -> None:
+        """Say what is odd about the stamps, once for each oddity (inference thread)."""
+        if self._node.context.ok():
+            self._node.get_logger().warning(one_line(text))

@@ -1,0 +1,109 @@
+"""What the node says about itself on ``/diagnostics``, once a second, whatever state it is in.
+
+The executor's thread publishes, and by the wall clock: neither an engine that hangs nor a simulated
+clock that stands still can silence it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from rclpy.clock import Clock, ClockType
+
+from shared_encoder_perception.backends import BackendInfo
+from shared_encoder_perception.node.health import model_status, no_model_status
+from shared_encoder_perception.node.task_status import Level, TaskStatus
+from shared_encoder_perception.spec import ModelSpec
+
+TOPIC: Final = "/diagnostics"
+PERIOD_S: Final = 1.0
+DEPTH: Final = 10
+MODEL_TASK: Final = "model"
+
+Task = Callable[[], TaskStatus]
+"""Judges one part of the node now; called in the executor's thread."""
+
+
+class Diagnostics:
+    """Publishes the status of the model and of every task that was added (REP-107)."""
+
+    def __init__(self, node: Any, period_s: float = PERIOD_S) -> None:
+        """Start to publish on ``node`` every ``period_s`` seconds."""
+        self._node = node
+        self._name = node.get_fully_qualified_name().lstrip("/")
+        self._tasks: dict[str, Task] = {}
+        self._levels: dict[str, Level] = {}
+        self._publisher = node.create_publisher(DiagnosticArray, TOPIC, DEPTH)
+        # The node's own clock may be a simulated one, which stands still without a simulator.
+        clock = Clock(clock_type=ClockType.STEADY_TIME)
+        self._timer = node.create_timer(period_s, self.publish, clock=clock)
+        self.clear_model()
+
+    def add(self, name: str, task: Task) -> None:
+        """Publish what ``task`` says, too, from now on; the log tells when its level changes.
+
+        Args:
+            name: What comes after the node's name in the status' name: ``input``, ``tracking``.
+            task: If it raises, that is an error of this task alone.
+
+        Raises:
+            ValueError: There is a task of that name.
+        """
+        if name in self._tasks or name == MODEL_TASK:
+            raise ValueError(f"there is a diagnostic task {name!r} already")
+        self._tasks[name] = task
+
+    def set_model(self, spec: ModelSpec, info: BackendInfo) -> None:
+        """Tell from now on which model runs, on what."""
+        self._model = model_status(spec, info)
+
+    def clear_model(self, error: str = "") -> None:
+        """Tell from now on that none runs, and why if that is an error."""
+        self._model = no_model_status(error)
+
+    def publish(self) -> None:
+        """Publish once."""
+        statuses = {MODEL_TASK: self._model}
+        for name, task in self._tasks.items():
+            statuses[name] = _run(task)
+            self._log_change(name, statuses[name])
+        array = DiagnosticArray(status=[self._message(*item) for item in statuses.items()])
+        array.header.stamp = self._node.get_clock().now().to_msg()
+        self._publisher.publish(array)
+
+    def _log_change(self, name: str, status: TaskStatus) -> None:
+        """Write a line where a task's level is another one than last time."""
+        # Inactive parts have nothing to tell, and starting well is what everybody expects.
+        level = Level.OK if status.level is Level.STALE else status.level
+        before, self._levels[name] = self._levels.get(name, Level.OK), level
+        if status.level is Level.STALE or level is before:
+            return
+        logger, text = self._node.get_logger(), f"{name}: {status.message}"
+        # rclpy ties a severity to the line that it is logged from: one line for each.
+        if status.level is Level.ERROR:
+            logger.error(text)
+        elif status.level is Level.WARN:
+            logger.warning(text)
+        else:
+            logger.info(text)
+
+    def _message(self, task: str, status: TaskStatus) -> DiagnosticStatus:
+        """Translate one status."""
+        return DiagnosticStatus(
+            level=bytes([status.level]),
+            name=f"{self._name}: {task}",
+            message=status.message,
+            hardware_id=self._name,
+            values=[KeyValue(key=key, value=text) for key, text in status.values.items()],
+        )
+
+
+def _run(task: Task) -> TaskStatus:
+    """Ask a task; one that fails says so, and does not keep the others from being heard."""
+    try:
+        return task()
+    except Exception as error:  # whatever it is, it must not stop the diagnostics
+        text = " ".join(str(error).split())
+        return TaskStatus(Level.ERROR, f"cannot be judged, {type(error).__name__}: {text}")

@@ -1,0 +1,96 @@
+"""The model that the node runs, and how it is exchanged while images are perceived."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from threading import Lock
+from typing import Any
+
+from shared_encoder_perception.node.loading import LoadBackend, load_predictor
+from shared_encoder_perception.node.worker import Worker
+from shared_encoder_perception.predictor import Predictor
+from shared_encoder_perception.spec import ModelSpec
+from shared_encoder_perception.tasks.lanes.decode import DecodeOptions
+
+
+class LoadedModel:
+    """Holds one warmed-up predictor, or none.
+
+    Attributes:
+        predictor: The one in use; ``None`` before ``load`` and after ``release``.
+    """
+
+    def __init__(
+        self,
+        value: Callable[[str], Any],
+        load: LoadBackend,
+        thresholds: Callable[[ModelSpec], DecodeOptions],
+    ) -> None:
+        """Load nothing yet.
+
+        Args:
+            value: Returns the value of the parameter of a name.
+            load: How to load a backend.
+            thresholds: Returns what the decoder of a model is told at present.
+        """
+        self._value, self._load, self._thresholds = value, load, thresholds
+        self._lock = Lock()
+        """Held by whoever exchanges the predictor: a transition, or the thread that reloads."""
+        self.predictor: Predictor | None = None
+
+    def load(self) -> Predictor:
+        """Load what the parameters name; see ``load_predictor`` for what it raises."""
+        predictor = load_predictor(self._value, self._load)
+        predictor.options = self._thresholds(predictor.spec)
+        with self._lock:
+            self.predictor = predictor
+        return predictor
+
+    def reload(self, worker: Callable[[], Worker | None]) -> Predictor:
+        """Load beside the present one what the parameters name now, then use it instead.
+
+        Args:
+            worker: Returns the inference thread that uses the present one, if one runs.
+
+        Returns:
+            The new one. Whatever is raised, the old one goes on.
+
+        Raises:
+            RuntimeError: No model is loaded, or the node let go of it meanwhile.
+            TimeoutError: The old one has not returned from an image.
+            Exception: As ``load`` raises.
+        """
+        if self.predictor is None:
+            raise RuntimeError("no model is loaded: configure the node")
+        new = load_predictor(self._value, self._load)
+        try:
+            with self._lock:
+                old, running = self.predictor, worker()
+                if old is None:
+                    raise RuntimeError("the node was cleaned up while the model was loaded")
+                new.options = self._thresholds(new.spec)
+                if running is not None:
+                    running.swap(new)
+                self.predictor = new
+        except Exception:
+            new.backend.close()
+            raise
+        old.backend.close()
+        return new
+
+    def apply_thresholds(self) -> None:
+        """Let the next image use the present thresholds."""
+        predictor = self.predictor
+        if predictor is not None:
+            predictor.options = self._thresholds(predictor.spec)
+
+    def release(self, hangs: bool) -> None:
+        """Let go of the model.
+
+        Args:
+            hangs: Whether a thread hangs in it: closing an engine then could take the process down.
+        """
+        with self._lock:
+            predictor, self.predictor = self.predictor, None
+        if predictor is not None and not hangs:
+            predictor.backend.close()

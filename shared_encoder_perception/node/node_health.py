@@ -1,0 +1,118 @@
+"""Joins node, inference thread and diagnostics: the tasks input, processing and output."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict
+from time import perf_counter
+from typing import Any
+
+from rclpy.event_handler import SubscriptionEventCallbacks
+
+from shared_encoder_perception.images.stamps import stamp_ns
+from shared_encoder_perception.node.diagnostics import Diagnostics
+from shared_encoder_perception.node.health import Audience, OutputHealth, ProcessingHealth
+from shared_encoder_perception.node.input_health import InputHealth
+from shared_encoder_perception.node.task_status import TaskStatus
+from shared_encoder_perception.node.topic_watch import TopicWatch
+from shared_encoder_perception.node.watchdogs import WatchdogOptions
+from shared_encoder_perception.node.worker import Worker
+from shared_encoder_perception.structures import Perception
+
+
+class NodeHealth:
+    """Watches one camera's way through the node, from topic to topic."""
+
+    def __init__(
+        self,
+        node: Any,
+        diagnostics: Diagnostics,
+        options: WatchdogOptions,
+        lifecycle: Callable[[], str],
+        audience: Callable[[], Audience],
+        label: str = "",
+    ) -> None:
+        """Add the tasks to ``diagnostics``.
+
+        Args:
+            node: The node.
+            diagnostics: Publishes them.
+            options: When to complain.
+            lifecycle: Returns the label of the node's lifecycle state.
+            audience: Returns who listens to what is published.
+            label: Name of the camera, where the node has several; part of the tasks' names.
+        """
+        self._node, self._lifecycle, self._audience = node, lifecycle, audience
+        self._topic = TopicWatch(node)
+        self._worker: Worker | None = None
+        self._input, self._processing = InputHealth(options), ProcessingHealth(options)
+        self._output = OutputHealth(node.get_fully_qualified_name(), options)
+        suffix = f" {label}" if label else ""
+        diagnostics.add(f"input{suffix}", self._input_status)
+        diagnostics.add(f"processing{suffix}", self._processing_status)
+        diagnostics.add(f"output{suffix}", self._output_status)
+
+    def set_options(self, options: WatchdogOptions) -> None:
+        """Complain by these options from now on."""
+        self._input.options = self._processing.options = self._output.options = options
+
+    def event_callbacks(self) -> SubscriptionEventCallbacks:
+        """Return what to create the image subscription with, to hear of QoS that does not fit."""
+        return self._topic.event_callbacks()
+
+    def start(self, worker: Worker, subscription: Any) -> None:
+        """Watch a new inference thread and the subscription that feeds it."""
+        now_s = perf_counter()
+        self._worker = worker
+        self._topic.watch(subscription)
+        for part in (self._input, self._processing, self._output):
+            part.start(now_s)
+
+    def stop(self) -> None:
+        """Watch none; to be called before the subscription is destroyed."""
+        self._input.stop()
+        self._processing.stop()
+        self._topic.watch(None)
+        self._worker = None
+
+    def received(self, header: Any, received_s: float) -> None:
+        """Note that an image came (executor's thread)."""
+        self._input.received(received_s, stamp_ns(header))
+
+    def published(self, perception: Perception) -> None:
+        """Note that everything about an image was published (inference thread)."""
+        self._output.published(perception)
+
+    def report(self, problem: str) -> None:
+        """Note why an image was not perceived, or what was odd about it (inference thread)."""
+        self._input.last_problem = self._processing.last_problem = problem
+
+    def _counts(self) -> dict[str, int]:
+        """Return what became of the images, by name."""
+        return asdict(self._worker.counts) if self._worker else {}
+
+    def _input_status(self) -> TaskStatus:
+        """Judge the input now."""
+        stamps = asdict(self._worker.stamps) if self._worker else {}
+        clock_ns = self._node.get_clock().now().nanoseconds
+        return self._input.status(
+            perf_counter(), self._counts(), stamps, self._topic.state(), clock_ns
+        )
+
+    def _processing_status(self) -> TaskStatus:
+        """Judge the processing now."""
+        worker = self._worker
+        times = worker.stage_times() if worker else []
+        return self._processing.status(
+            perf_counter(),
+            self._counts(),
+            times,
+            worker.busy_since_s() if worker else None,
+            worker.enabled if worker else True,
+        )
+
+    def _output_status(self) -> TaskStatus:
+        """Judge the output now."""
+        return self._output.status(
+            perf_counter(), self._lifecycle(), self._audience(), self._counts()
+        )

@@ -1,0 +1,1 @@
+"""Questions that images are asked: a room for each."""

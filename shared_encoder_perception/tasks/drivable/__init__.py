@@ -1,0 +1,1 @@
+"""The task drivable_surface: where the vehicle may drive, a mask of the source image's size."""

@@ -1,0 +1,88 @@
+"""What the mask's values are worth, and from which on a pixel counts as drivable."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shared_encoder_perception.tasks.lanes.confidence import VALUE_LOGITS, mask_probability
+
+TEMPERATURES: Final = (0.1, 10.0)
+MOST_BIAS: Final = 10.0
+"""Bounds of the mask's calibration, far beyond what a trained network needs."""
+PRIOR_PIXELS: Final = 1e-4
+"""Share of the pixels that come true as they are, at every value: a perfect mask is no reason for
+infinite confidence."""
+NEARLY_BEST: Final = 1e-3
+"""IoU below the best one's at which a threshold is as good."""
+UNFITTED: Final = 0.5
+"""Threshold where there is nothing to choose it by."""
+
+
+def fit_mask_calibration(masks: Mapping[str, NDArray[np.int64]]) -> tuple[float, float]:
+    """Fit temperature and bias by the log loss of pixels, each source weighing the same.
+
+    Temperature scaling as of Guo et al. (ICML 2017), with a bias as of Platt. At each temperature
+    the best bias is the one whose mean probability is the share of drivable pixels.
+
+    Args:
+        masks: Of each source, ``mask_histogram``: (2, 256) pixels that are not drivable, and that
+            are, by mask value.
+
+    Returns:
+        Temperature and bias of ``ModelSpec``; 1 and 0 without a labelled pixel.
+    """
+    shares = [counts / counts.sum() for counts in masks.values() if counts.sum()]
+    if not shares:
+        return 1.0, 0.0
+    said = mask_probability(1.0, 0.0)
+    histogram = np.mean(shares, axis=0) + PRIOR_PIXELS / 256 * np.stack((1.0 - said, said))
+    weight, drivable = histogram.sum(axis=0), float(histogram[1].sum())
+    low, high = np.log(TEMPERATURES)
+    for _ in range(3):
+        grid = np.exp(np.linspace(low, high, 65))[:, None]
+        below, above = np.full_like(grid, -MOST_BIAS), np.full_like(grid, MOST_BIAS)
+        for _ in range(40):
+            bias = (below + above) / 2.0
+            less = (mask_probability(grid, bias) * weight).sum(axis=1, keepdims=True) < drivable
+            below, above = np.where(less, bias, below), np.where(less, above, bias)
+        logit = VALUE_LOGITS / grid + bias
+        loss = histogram[0] * np.logaddexp(0.0, logit) + histogram[1] * np.logaddexp(0.0, -logit)
+        best = int(np.argmin(loss.sum(axis=1)))
+        step = (high - low) / 64.0
+        low, high = np.log(grid[best, 0]) + np.array((-step, step))
+    temperature = float(np.clip(grid[best, 0], *TEMPERATURES))
+    return round(temperature, 4), round(float(bias[best, 0]), 4)
+
+
+def fit_mask_threshold(
+    masks: Mapping[str, NDArray[np.int64]], temperature: float, bias: float
+) -> float:
+    """Choose the calibrated probability from which on a pixel counts as drivable.
+
+    By the IoU, pooled over each source and then mean over the sources: a probability of one half is
+    best for the share of right pixels, not for the IoU. Of equally good ones the middle one.
+
+    Args:
+        masks: As ``fit_mask_calibration`` takes them.
+        temperature: As it returned.
+        bias: Likewise.
+
+    Returns:
+        Between 0 and 1; one half without a drivable pixel.
+    """
+    ious = []
+    for counts in masks.values():
+        drivable = counts[1].sum()
+        if drivable:
+            said = counts[:, ::-1].cumsum(axis=1)[:, ::-1]  # from each value on
+            ious.append(said[1] / (drivable + said[0]))
+    if not ious:
+        return UNFITTED
+    iou = np.mean(ious, axis=0)[1:]
+    good = np.flatnonzero(iou >= iou.max() - NEARLY_BEST) + 1
+    value = int(good[len(good) // 2])
+    return round(float(np.clip(mask_probability(temperature, bias)[value], 0.01, 0.99)), 4)

@@ -1,0 +1,1 @@
+"""The task lanes: five lane centre lines."""

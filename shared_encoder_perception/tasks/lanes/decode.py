@@ -1,0 +1,222 @@
+"""Raw network outputs -> lanes and mask in source-image pixels (numpy, all five heads at once).
+
+Each head describes one lane, so nothing has to be clustered: the keypoints' votes for the lane's
+start reject those that belong elsewhere, and a robust fit of a curve that is straight, bent or
+S-shaped *on the road* joins the rest. Steps and constants follow GANet (Wang et al., CVPR 2022)
+reduced to one lane per head. All positions in this file are in cells of the lane maps, ``(u, v)`` =
+(column, row), unless their name says otherwise.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from shared_encoder_perception.images.preprocess import ImageTransform
+from shared_encoder_perception.spec import OUTPUT_LANES, OUTPUT_MASK, ModelSpec
+from shared_encoder_perception.structures import (
+    DrivableMask,
+    LaneId,
+    LaneLine,
+    LaneStatus,
+    Perception,
+)
+from shared_encoder_perception.tasks.lanes.confidence import lane_probability, mask_table
+from shared_encoder_perception.tasks.lanes.curve import CurveFit, fit_curves, perspective_basis
+from shared_encoder_perception.tasks.lanes.keypoints import (
+    Keypoints,
+    find_keypoints,
+    vote_for_start,
+)
+from shared_encoder_perception.tasks.lanes.runs import longest_run
+
+MIN_KEYPOINTS = 6
+MIN_ROW_SPAN = 3
+TOP_MARGIN, BOTTOM_MARGIN = 0.5, 0.75
+"""Cells by which a curve may outrun its keypoints."""
+SAMPLES = 72
+"""Points of a line before it is cut to the image."""
+_NO_ROW = np.iinfo(np.int64).max
+_ALONG = np.linspace(0.0, 1.0, SAMPLES)
+SPLITS = tuple(lane for lane in LaneId if lane.is_split)
+BRANCH_OFFSET = 0.25
+"""A split has left the ego lane where it is this many lane widths away from its centre."""
+
+
+@dataclass(frozen=True)
+class DecodeOptions:
+    """Thresholds that may change from one image to the next.
+
+    Attributes:
+        keypoint_threshold: Lowest heat-map value of a keypoint, 0 to 1.
+        lane_thresholds: Per lane, lowest confidence that counts as detected, 0 to 1. Confidence is
+            calibrated if the model is.
+        mask_threshold: Lowest mask probability that counts as drivable, 0 to 1; likewise.
+    """
+
+    keypoint_threshold: float
+    lane_thresholds: tuple[float, ...]
+    mask_threshold: float
+
+    @classmethod
+    def from_spec(cls, spec: ModelSpec) -> DecodeOptions:
+        """Take the thresholds the model was shipped with."""
+        return cls(spec.keypoint_threshold, spec.lane_thresholds, spec.mask_threshold)
+
+
+class Decoder:
+    """Decodes the outputs of models with one spec."""
+
+    def __init__(self, spec: ModelSpec) -> None:
+        """Precompute what depends on the spec only."""
+        self._spec = spec
+        priors = [[p.u, p.v, p.sigma_u, p.sigma_v] for p in spec.start_priors]
+        self._priors = np.array(priors, np.float64).reshape(-1, 4).T[:, :, None]
+        as_it_is = (spec.mask_temperature, spec.mask_bias) == (1.0, 0.0)
+        self._mask_table = None if as_it_is else mask_table(spec.mask_temperature, spec.mask_bias)
+
+    def __call__(
+        self, outputs: dict[str, NDArray], transform: ImageTransform, options: DecodeOptions
+    ) -> Perception:
+        """Decode one image.
+
+        Args:
+            outputs: ``lanes`` float32 (5, 5, rows, columns) and / or ``mask`` uint8 (H, W): the
+                spec's outputs without the batch axis.
+            transform: How the source image became the network input.
+            options: Thresholds.
+
+        Returns:
+            Lanes and mask in source-image pixels. A task the model lacks yields lanes that are
+            not detected, or no mask.
+        """
+        if OUTPUT_LANES in outputs:
+            lanes = self._lanes(outputs[OUTPUT_LANES], transform, options)
+        else:
+            lanes = tuple(LaneLine(lane) for lane in LaneId)
+        mask = None
+        if OUTPUT_MASK in outputs:
+            threshold = min(max(math.ceil(options.mask_threshold * 255), 1), 255)
+            values = outputs[OUTPUT_MASK]
+            if self._mask_table is not None:
+                values = cv2.LUT(values, self._mask_table)
+            mask = DrivableMask(transform.mask_to_image(values), threshold)
+        return Perception(transform.image_size, lanes, mask)
+
+    def _lanes(
+        self, maps: NDArray[np.float32], transform: ImageTransform, options: DecodeOptions
+    ) -> tuple[LaneLine, ...]:
+        """Decode the lane maps of one image."""
+        points = find_keypoints(maps, options.keypoint_threshold)
+        if points is None:
+            return tuple(LaneLine(lane) for lane in LaneId)
+        start_v, inlier, spread = vote_for_start(points, self._priors)
+        weight = points.weight * inlier
+        fit = fit_curves(
+            points.u,
+            points.v,
+            points.row,
+            weight,
+            self._spec.horizon_row_px / self._spec.stride,
+            SPLITS,
+        )
+        score = _score(points, inlier, spread, fit)
+        probability = lane_probability(score, self._spec.lane_calibration)
+        far = np.where(inlier, points.v, np.inf).min(axis=1) - TOP_MARGIN
+        near = np.maximum(np.where(inlier, points.v, -np.inf).max(axis=1), start_v) + BOTTOM_MARGIN
+        accepted = (score > 0.0) & (probability >= options.lane_thresholds)
+        far, near = np.where(accepted, np.maximum(far, 0.0), 0.0), np.where(accepted, near, 1.0)
+        points_px, std_px, inside = self._sample(fit, near, far, transform)
+        lines = []
+        for lane in LaneId:
+            kept = longest_run(inside[lane]) if accepted[lane] else slice(0, 0)
+            confidence = float(probability[lane])
+            if kept.stop - kept.start < 2:
+                lines.append(LaneLine(lane, confidence=confidence))
+                continue
+            line = LaneLine(
+                lane,
+                LaneStatus.DETECTED,
+                confidence,
+                points_px[lane, kept],
+                std_px[lane, kept],
+            )
+            lines.append(_mark_branch(line, lines) if lane.is_split else line)
+        return tuple(lines)
+
+    def _sample(
+        self,
+        fit: CurveFit,
+        near: NDArray[np.float64],
+        far: NDArray[np.float64],
+        transform: ImageTransform,
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.bool_]]:
+        """Evaluate all curves from row ``near`` to row ``far``, both (heads,) in cells.
+
+        Returns:
+            Source-image points (heads, S, 2), standard deviation of x (heads, S) in source pixels,
+            and which points lie inside the network input (heads, S).
+        """
+        v = near[:, None] + (far - near)[:, None] * _ALONG
+        basis = perspective_basis(v, fit.horizon, fit.branch[:, None])
+        u = (basis @ fit.coefficients[:, :, None])[:, :, 0]
+        variance = ((basis @ fit.covariance) * basis).sum(axis=-1)
+        stride = self._spec.stride
+        input_px = np.stack((u, v), axis=-1) * stride
+        inside = transform.covers(input_px)
+        std_px = np.sqrt(np.maximum(variance, 0.0)) * stride / transform.scale[0]
+        points_px = transform.points_to_image(input_px).astype(np.float32)
+        return points_px, std_px.astype(np.float32), inside
+
+
+def _score(
+    points: Keypoints, inlier: NDArray[np.bool_], spread: NDArray[np.float64], fit: CurveFit
+) -> NDArray[np.float64]:
+    """Score each head, (heads,) in [0, 1]; 0 where there is too little to draw a line.
+
+    Product of the mean heat-map value, the share of rows covered, the share of votes won, and
+    two terms that fall with the spread of the votes and with the residual of the fit.
+    """
+    count = inlier.sum(axis=1)
+    safe = np.maximum(count, 1)
+    mean_score = (points.score * inlier).sum(axis=1) / safe
+    far = np.where(inlier, points.row, _NO_ROW).min(axis=1)
+    near = np.where(inlier, points.row, -1).max(axis=1)
+    span = np.where(count > 0, near - far + 1, 1)
+    coverage = np.minimum(fit.distinct_rows / span, 1.0)
+    share = (points.weight * inlier).sum(axis=1) / np.maximum(points.weight.sum(axis=1), 1e-9)
+    score = mean_score * coverage * share * np.exp(-spread / 4.0 - fit.residual / 1.5)
+    enough = (count >= MIN_KEYPOINTS) & (span > MIN_ROW_SPAN) & np.isfinite(score)
+    return np.where(enough, np.minimum(np.maximum(score, 0.0), 1.0), 0.0)
+
+
+def _mark_branch(line: LaneLine, lines: list[LaneLine]) -> LaneLine:
+    """Give a detected split lane the index where it leaves the ego centre line.
+
+    The lane's width is taken from a neighbour lane; without one, -1 (unknown) stays. ``lines``
+    holds at least ego and its neighbours.
+    """
+    ego, *neighbours = lines[: LaneId.RIGHT_EGO + 1]
+    neighbours = [neighbour for neighbour in neighbours if neighbour.detected]
+    if not (ego.detected and neighbours):
+        return line
+    x, y = line.points_px[:, 0], line.points_px[:, 1]
+    ego_x = _x_at(ego, y)
+    # fmin, not nanmin: rows that no neighbour reaches stay NaN without a warning.
+    width = np.fmin.reduce([np.abs(_x_at(neighbour, y) - ego_x) for neighbour in neighbours])
+    left = np.flatnonzero(np.abs(x - ego_x) > BRANCH_OFFSET * width)
+    if not len(left):
+        return line
+    return LaneLine(
+        line.lane_id, line.status, line.confidence, line.points_px, line.x_std_px, int(left[0])
+    )
+
+
+def _x_at(line: LaneLine, rows: NDArray) -> NDArray[np.float64]:
+    """Interpolate a line's ``x`` at image rows; NaN outside its range."""
+    far_to_near = line.points_px[::-1].astype(np.float64)
+    return np.interp(rows, far_to_near[:, 1], far_to_near[:, 0], left=np.nan, right=np.nan)

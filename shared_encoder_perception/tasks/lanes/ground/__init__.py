@@ -1,0 +1,1 @@
+"""Lane lines on the road: projection, its errors, and what lanes teach about the camera's pose."""

@@ -1,0 +1,1 @@
+"""From what data sets label (boundaries, paint) to the centre lines of the five lanes."""

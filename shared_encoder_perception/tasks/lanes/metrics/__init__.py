@@ -1,0 +1,1 @@
+"""How lane lines are scored: by the benchmarks' rules, across, along, and over time."""

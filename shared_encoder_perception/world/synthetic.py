@@ -1,0 +1,166 @@
+"""A synthetic road: random worlds whose labels are exact.
+
+Numpy and OpenCV only, so that the demo can drive through a world without torch.
+
+    Drive(seed).render(distance_m)   one world, seen after some distance: increasing it is a video
+    render_sample(seed)              one image of one world
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from shared_encoder_perception.labels.sample import MASK_DRIVABLE, MASK_NOT_DRIVABLE, Sample
+from shared_encoder_perception.structures import Size
+from shared_encoder_perception.world.alignment import FAR_M, Profile
+from shared_encoder_perception.world.atlas import Atlas
+from shared_encoder_perception.world.camera import see_ground
+from shared_encoder_perception.world.dice import World, roll_world
+from shared_encoder_perception.world.ground import DRIVABLE_SHARE, reflect, shade_ground
+from shared_encoder_perception.world.markings import paint_lines
+from shared_encoder_perception.world.pave import LOOP_M, pave, shadow
+from shared_encoder_perception.world.road import SPLIT_BEHIND_M, lane_labels
+from shared_encoder_perception.world.roadside import RAIL_PIECES_M, draw_prop, draw_rail
+from shared_encoder_perception.world.sensor import develop
+from shared_encoder_perception.world.sky import paint_sky
+from shared_encoder_perception.world.vehicles import NEAREST_M, Vehicle, draw_vehicle
+from shared_encoder_perception.world.view import View
+
+CALIBRATION_SEED: Final = 900_000_000
+VALIDATION_SEED: Final = 1_000_000_000
+"""Worlds are trained on with seeds below the first, calibrated on from there, and scored on from
+the second."""
+SPLIT_PROBABILITY: Final = 0.25
+"""Chance that a lane branches off within sight, where nothing else is asked for."""
+BEHIND_M: Final = {"house": 20.0, "bridge": 12.0}
+"""How far the near end of something long may be behind us while we still see its far end."""
+PROP_M: Final = 2.5
+"""Nearest distance at which other things beside the road are drawn."""
+
+
+class Drive:
+    """One random world, decided by its seed, and the drive through it.
+
+    Attributes:
+        world: What was rolled.
+    """
+
+    def __init__(
+        self, seed: int, size: Size = (320, 800), *, split_probability: float = SPLIT_PROBABILITY
+    ) -> None:
+        """Roll the dice of a world.
+
+        Args:
+            seed: Decides everything.
+            size: ``(height, width)`` of the images.
+            split_probability: Chance that a lane branches off within sight.
+        """
+        self._seed = seed
+        self.world: World = roll_world(np.random.default_rng(seed), size, split_probability)
+
+    @property
+    def split_start_m(self) -> float:
+        """Where the branch begins to leave, or 100 without one."""
+        branch = self.world.road.branch
+        return 100.0 if branch is None else max(branch.start_m - SPLIT_BEHIND_M, 0.0)
+
+    def render(self, distance_m: float = 0.0) -> Sample:
+        """Render the view after ``distance_m`` along the ego lane, with its labels."""
+        world = self.world
+        profile = world.road.alignment.ahead(distance_m)
+        image, mask = self._ground(profile, distance_m)
+        view = View(world.camera, profile, world.air, image, mask)
+        self._draw_upright(view, distance_m)
+        if world.bonnet_px:
+            _draw_bonnet(image, mask, world.bonnet_px, world.bonnet)
+        rng = np.random.default_rng((self._seed, int(distance_m * 100)))
+        developed = develop(image, world.sensor, rng)
+        lanes = lane_labels(world.camera, world.road, profile, distance_m)
+        return Sample(developed, lanes, mask, f"synthetic world {self._seed} at {distance_m:.1f} m")
+
+    def _ground(
+        self, profile: Profile, distance_m: float
+    ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+        """Sky and ground, and the mask."""
+        world = self.world
+        camera = world.camera
+        ground = see_ground(camera, profile)
+        atlas = Atlas()
+        pave(atlas, world.road, world.surface, distance_m)
+        paint_lines(atlas, world.road, world.lines, world.gore, distance_m)
+        for vehicle in world.vehicles:
+            ahead = _ahead(vehicle, distance_m)
+            if ahead < FAR_M:
+                shadow(atlas, vehicle.footprint(ahead, 0.1), 0.75)
+                if world.sun.strength > 0.1:
+                    cast = world.sun.shadow(vehicle.footprint(ahead), 0.8 * vehicle.size_m[2])
+                    shadow(atlas, cast, world.sun.strength)
+        pixels, drivable = shade_ground(
+            ground, atlas, world.surface, world.ground_light, world.air, distance_m
+        )
+        tilt = float(np.tan(camera.roll_rad))
+        image = paint_sky(world.sky, camera.size, camera.horizon_px, tilt).clip(0, 255)
+        image = image.astype(np.uint8)
+        if world.ground_light.wet > 0.05:
+            reflect(image, pixels, drivable, camera, ground.first, world.ground_light.wet)
+        hit = ground.hit.view(np.uint8)
+        cv2.copyTo(pixels, hit, image[ground.first :])
+        mask = np.full(camera.size, MASK_NOT_DRIVABLE, np.uint8)
+        mask[ground.first :] = (hit & (drivable > DRIVABLE_SHARE)) * MASK_DRIVABLE
+        return image, mask
+
+    def _draw_upright(self, view: View, distance_m: float) -> None:
+        """Draw what stands and drives, far things first (in place)."""
+        world = self.world
+        things: list[tuple[float, Callable[[], None]]] = []
+        for prop in world.props:
+            behind = BEHIND_M.get(prop.kind, -PROP_M)
+            ahead = (prop.at_m - distance_m + behind) % LOOP_M - behind
+            if ahead < FAR_M and (ahead < 5 or view.stands(ahead)):
+                things.append((ahead, partial(draw_prop, view, prop, ahead)))
+        for vehicle in world.vehicles:
+            ahead = _ahead(vehicle, distance_m)
+            if NEAREST_M < ahead < FAR_M and view.stands(ahead):
+                things.append((ahead, partial(draw_vehicle, view, vehicle, ahead)))
+        for rail in world.rails:
+            for start, end in RAIL_PIECES_M:
+                if view.stands(start):
+                    piece = partial(draw_rail, view, rail, start, end, distance_m)
+                    things.append(((start + end) / 2, piece))
+        for _, draw in sorted(things, key=lambda thing: -thing[0]):
+            draw()
+
+
+def _ahead(vehicle: Vehicle, distance_m: float) -> float:
+    """Distance to a vehicle's near end; whoever is not as fast as we are comes back."""
+    ahead = vehicle.at_m + (vehicle.speed - 1.0) * distance_m
+    return ahead if vehicle.speed == 1.0 else ahead % LOOP_M
+
+
+def _draw_bonnet(
+    image: NDArray[np.uint8], mask: NDArray[np.uint8], height_px: float, colour: tuple
+) -> None:
+    """Own bonnet at the bottom of the image (in place)."""
+    rows, width = image.shape[:2]
+    first = max(rows - int(height_px) - 1, 0)
+    x = np.linspace(-1, 1, width)
+    top = rows - height_px * (1 - 0.5 * x * x)
+    below = np.arange(first, rows)[:, None] >= top[None, :]
+    shade = np.linspace(1.25, 0.75, rows - first)[:, None, None] * np.ones((1, width, 1))
+    painted = np.clip(np.array(colour) * shade, 0, 255).astype(np.uint8)
+    image[first:][below] = painted[below]
+    mask[first:][below] = MASK_NOT_DRIVABLE
+
+
+def render_sample(
+    seed: int, size: Size = (320, 800), split_probability: float = SPLIT_PROBABILITY
+) -> Sample:
+    """Render one image of one world, at a random distance into its drive; splits lie ahead."""
+    drive = Drive(seed, size, split_probability=split_probability)
+    return drive.render(float(np.random.default_rng((seed, 1)).uniform(0, drive.split_start_m)))

@@ -1,0 +1,158 @@
+"""Drawing upright things: where they appear, how light and haze change them, what they hide."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from shared_encoder_perception.labels.sample import MASK_NOT_DRIVABLE
+from shared_encoder_perception.world.alignment import DEPTHS_M, Profile
+from shared_encoder_perception.world.atlas import Colour
+from shared_encoder_perception.world.camera import Camera, crest_mask
+
+SHIFT: Final = 3
+LIMIT_PX: Final = 6000.0
+
+
+@dataclass(frozen=True, eq=False)
+class Air:
+    """What lies between a thing and the camera.
+
+    Attributes:
+        haze: Colour of the air, BGR 0 to 255.
+        visibility_m: Distance at which 1 - 1/e of a thing's colour has become haze.
+        ambient: Brightness of what no lamp lights; 1 by day.
+        headlights: Brightness our own lamps add near by; 0 by day.
+    """
+
+    haze: Colour
+    visibility_m: float
+    ambient: float
+    headlights: float
+
+    def light(self, ahead_m: float) -> float:
+        """Brightness of something upright at a distance."""
+        return self.ambient + self.headlights * float(np.clip(14.0 / max(ahead_m, 6.0), 0, 1))
+
+    def veil(self, ahead_m: float) -> float:
+        """Share of haze in the colour of something at a distance."""
+        return 1.0 - float(np.exp(-ahead_m / self.visibility_m))
+
+    def seen(self, colour: Colour, ahead_m: float, shade: float = 1.0) -> Colour:
+        """The colour of something at a distance; ``shade`` is the share of light it gets."""
+        veil, light = self.veil(ahead_m), self.light(ahead_m) * shade
+        blue, green, red = (
+            min(c * light, 255.0) * (1 - veil) + h * veil
+            for c, h in zip(colour, self.haze, strict=True)
+        )
+        return blue, green, red
+
+
+class View:
+    """The picture so far and its mask, and how to draw on both."""
+
+    def __init__(
+        self,
+        camera: Camera,
+        profile: Profile,
+        air: Air,
+        image: NDArray[np.uint8],
+        mask: NDArray[np.uint8],
+    ) -> None:
+        """Draw on ``image`` (H, W, 3) BGR and cut out of ``mask`` (H, W), both in place."""
+        self.camera, self.profile, self.air = camera, profile, air
+        self.image, self.mask = image, mask
+        self._hidden = np.cumsum(~crest_mask(camera, profile))
+
+    def stands(self, ahead_m: float) -> bool:
+        """Whether the ground at a distance is seen, not hidden behind a crest."""
+        index = int(np.searchsorted(DEPTHS_M, ahead_m).clip(0, len(DEPTHS_M) - 1))
+        return bool(self._hidden[index] == self._hidden[max(index - 3, 0)])
+
+    def pixels(self, points: NDArray) -> NDArray[np.float64]:
+        """(..., 3) offset, height above the road, distance ahead; m. Returns (..., 2) pixels."""
+        lateral, height = self.profile.at(points[..., 2])
+        return self.camera.project(
+            lateral + points[..., 0], height + points[..., 1], points[..., 2]
+        )
+
+    def fill(self, polygons: Sequence[NDArray], colour: Colour, *, cut: bool = True) -> None:
+        """Fill (N, 2) pixel polygons; with ``cut`` they hide the road."""
+        fixed = [
+            np.round(np.clip(p, -LIMIT_PX, LIMIT_PX) * (1 << SHIFT)).astype(np.int32)
+            for p in polygons
+        ]
+        cv2.fillPoly(self.image, fixed, colour, cv2.LINE_AA, SHIFT)
+        if cut:
+            cv2.fillPoly(self.mask, fixed, MASK_NOT_DRIVABLE, cv2.LINE_8, SHIFT)
+
+    def face(self, corners: NDArray, colour: Colour, shade: float = 1.0) -> None:
+        """Fill a polygon of (N, 3) points in road coordinates, in the light of its distance."""
+        self.faces([(corners, colour, shade)])
+
+    def faces(self, faces: Sequence[tuple[NDArray, Colour, float]]) -> None:
+        """Fill several, in their order; projected at once, which is what takes time."""
+        points = self.pixels(np.concatenate([corners for corners, _, _ in faces]))
+        first = 0
+        for corners, colour, shade in faces:
+            last = first + len(corners)
+            ahead = float(corners[:, 2].sum()) / len(corners)
+            self.fill([points[first:last]], self.air.seen(colour, ahead, shade))
+            first = last
+
+    def stamp(
+        self, sprite: NDArray[np.uint8], foot: NDArray, size_px: tuple[float, float], ahead: float
+    ) -> None:
+        """Blend a (h, w, 4) BGRA sprite in, its bottom centre at the pixel ``foot``."""
+        width, height = (max(round(side), 1) for side in size_px)
+        left, top = round(foot[0] - width / 2), round(foot[1]) - height
+        rows, columns = self.mask.shape
+        x0, x1 = max(left, 0), min(left + width, columns)
+        y0, y1 = max(top, 0), min(top + height, rows)
+        if x0 >= x1 or y0 >= y1 or width > 4 * columns:
+            return
+        # Only the part in view is scaled: near trees are much larger than the picture.
+        step_x, step_y = sprite.shape[1] / width, sprite.shape[0] / height
+        scale = np.array(
+            [[step_x, 0, (x0 - left) * step_x], [0, step_y, (y0 - top) * step_y]], np.float64
+        )
+        part = cv2.warpAffine(
+            sprite,
+            scale,
+            (x1 - x0, y1 - y0),
+            flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+            borderMode=cv2.BORDER_REPLICATE,
+        )
+        veil, light = self.air.veil(ahead), min(self.air.light(ahead), 1.3)
+        haze = np.array(self.air.haze, np.float32) * veil
+        colour = part[:, :, :3] * np.float32(light * (1 - veil)) + haze
+        alpha = part[:, :, 3:] * np.float32(1 / 255)
+        target = self.image[y0:y1, x0:x1]
+        target[:] = (target + alpha * (colour - target)).clip(0, 255).astype(np.uint8)
+        self.mask[y0:y1, x0:x1][part[:, :, 3] > 127] = MASK_NOT_DRIVABLE
+
+    def glow(self, centre: NDArray, radius_px: float, colour: Colour, strength: float) -> None:
+        """Add the light of a lamp (``strength`` 0 to 1) and its halo."""
+        radius = float(np.clip(radius_px, 1.5, 60.0))
+        reach = int(np.ceil(2.5 * radius))
+        x, y = round(float(centre[0])), round(float(centre[1]))
+        rows, columns = self.mask.shape
+        x0, x1, y0, y1 = (
+            max(x - reach, 0),
+            min(x + reach, columns),
+            max(y - reach, 0),
+            min(y + reach, rows),
+        )
+        if x0 >= x1 or y0 >= y1:
+            return
+        dx = np.arange(x0, x1, dtype=np.float32) - np.float32(centre[0])
+        dy = np.arange(y0, y1, dtype=np.float32) - np.float32(centre[1])
+        bell = np.exp(-(dx[None] ** 2 + dy[:, None] ** 2) / np.float32(radius**2))
+        target = self.image[y0:y1, x0:x1]
+        light = bell[:, :, None] * np.array(colour, np.float32) * np.float32(strength)
+        target[:] = np.minimum(target + light, 255).astype(np.uint8)

@@ -1,0 +1,304 @@
+"""Backends: they agree, they refuse in words that help, and report what really runs."""
+
+import subprocess
+import sys
+
+import numpy as np
+import onnx
+import pytest
+from onnx import helper, numpy_helper
+
+from shared_encoder_perception.artifact.file import read_artifact, write_artifact
+from shared_encoder_perception.backends import (
+    BACKENDS,
+    DEFAULT_MODEL,
+    BackendError,
+    BackendOptions,
+    choice,
+    hardware,
+    load_backend,
+)
+from shared_encoder_perception.spec import ModelSpec
+
+CPU = [name for name in BACKENDS if name != "tensorrt"]
+SIZE = (64, 160)
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory):
+    return tmp_path_factory.mktemp("engines")
+
+
+@pytest.fixture(scope="module")
+def images():
+    from shared_encoder_perception.world.synthetic import render_sample
+
+    return np.stack([render_sample(seed).image for seed in range(3)])
+
+
+@pytest.fixture(scope="module")
+def expected(images):
+    return load_backend().infer(images)
+
+
+@pytest.fixture(scope="module", params=CPU)
+def backend(request, cache):
+    pytest.importorskip(BACKENDS[request.param].requires)
+    options = BackendOptions(precision="fp32", cache=cache)
+    return load_backend(name=request.param, options=options)
+
+
+def test_the_shipped_model_keeps_its_promise(backend, images):
+    assert DEFAULT_MODEL.stat().st_size <= 12e6
+    out = backend.infer(images[:2])
+    assert {name: array.shape for name, array in out.items()} == backend.spec.output_shapes(2)
+    assert out["lanes"].dtype == np.float32
+    assert out["mask"].dtype == np.uint8
+
+
+def test_all_engines_agree(backend, images, expected):
+    """Lanes to rounding of float32: start vectors are up to 100 cells long."""
+    out = backend.infer(images)
+    difference = np.abs(out["lanes"] - expected["lanes"])
+    assert difference[:, :, 0].max() < 1e-5
+    assert difference.max() < 3e-4
+    assert np.abs(out["mask"].astype(int) - expected["mask"]).max() <= 1
+
+
+def test_an_image_in_a_batch_is_answered_as_if_it_were_alone(backend, images):
+    together = backend.infer(images)
+    for index, image in enumerate(images):
+        alone = backend.infer(image[np.newaxis])
+        assert np.abs(alone["lanes"][0] - together["lanes"][index]).max() < 3e-4
+        assert np.abs(alone["mask"][0].astype(int) - together["mask"][index]).max() <= 1
+
+
+def test_what_runs_is_reported(backend):
+    info = backend.info
+    assert (info.device, info.precision, info.fallback) == ("cpu", "fp32", "")
+    assert info.threads == hardware.cores()
+    assert info.version == sys.modules[BACKENDS[info.name].requires].__version__.partition("-")[0]
+    assert info.sha256 == read_artifact(DEFAULT_MODEL).sha256
+
+
+def test_outputs_are_not_overwritten_by_the_next_inference(backend, images):
+    first = backend.infer(images[:1])
+    kept = {name: array.copy() for name, array in first.items()}
+    backend.infer(images[1:2])
+    assert all(np.array_equal(first[name], kept[name]) for name in kept)
+
+
+@pytest.mark.parametrize("name", CPU)
+def test_the_number_of_threads_is_the_one_asked_for(name, cache):
+    pytest.importorskip(BACKENDS[name].requires)
+    backend = load_backend(name=name, options=BackendOptions(threads=1, cache=cache))
+    assert backend.info.threads == 1
+    if name == "torch":  # it is the process's own
+        sys.modules["torch"].set_num_threads(hardware.cores())
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "message"),
+    [
+        ("abacus", {}, "unknown backend 'abacus': choose auto or one of onnxruntime"),
+        ("onnxruntime", {"device": "cuda"}, "no provider for 'cuda'.*pip install onnxruntime-gpu"),
+        ("onnxruntime", {"precision": "bf16"}, "runs a model as it is written.*use the backend"),
+        ("onnxruntime", {"precision": "int8"}, "quantise it first"),
+        ("openvino", {"device": "cuda"}, "runs on the device cpu here, not 'cuda'"),
+        ("openvino", {"precision": "int8"}, "quantise it first"),
+        ("torch", {"device": "cuda:7"}, "sees no device 'cuda:7'"),
+        ("torch", {"precision": "fp16", "device": "cpu"}, "fp16 on a GPU only"),
+        ("torch", {"precision": "int8"}, "does not run quantised models"),
+        ("tensorrt", {"device": "cpu"}, "tensorrt"),
+    ],
+)
+def test_what_cannot_run_is_refused_not_replaced(name, options, message, cache):
+    if name in BACKENDS and name != "tensorrt":
+        pytest.importorskip(BACKENDS[name].requires)
+    with pytest.raises(BackendError, match=message):
+        load_backend(name=name, options=BackendOptions(cache=cache, **options))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"device": "npu"}, "device is 'npu', expected auto, cpu, cuda"),
+        ({"device": "cuda:x"}, "device is 'cuda:x'"),
+        ({"precision": "fp8"}, "precision is 'fp8', expected one of auto, fp32"),
+        ({"threads": -1}, "threads is -1"),
+        ({"max_batch": 0}, "max_batch 0"),
+    ],
+)
+def test_options_that_mean_nothing_are_refused(options, message):
+    with pytest.raises(BackendError, match=message):
+        BackendOptions(**options)
+
+
+@pytest.mark.parametrize("name", list(BACKENDS))
+def test_a_missing_library_is_named_with_the_package_to_install(name):
+    """A fresh process in which the library cannot be imported."""
+    library = BACKENDS[name].requires
+    code = f"""
+import sys
+sys.modules[{library!r}] = None
+from shared_encoder_perception.backends import BackendError, load_backend
+try:
+    load_backend(name={name!r})
+except BackendError as error:
+    print(error)
+"""
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert f"backend '{name}' needs what is not there ({library}" in result.stdout, result.stderr
+    assert f"pip install {BACKENDS[name].package}" in result.stdout
+
+
+def test_auto_takes_what_is_here_and_says_why():
+    backend = load_backend(name="auto", options=BackendOptions(device="cpu"))
+    first = "openvino" if hardware.has_amx() else "onnxruntime"
+    assert backend.info.name == first
+    assert backend.info.reason == f"CPU with{'' if hardware.has_amx() else 'out'} AMX"
+
+
+@pytest.mark.parametrize(
+    ("gpus", "amx", "device", "order"),
+    [
+        (1, True, "auto", "tensorrt onnxruntime torch openvino onnxruntime torch"),
+        (1, False, "cpu", "onnxruntime openvino torch"),
+        (0, True, "auto", "openvino onnxruntime torch"),
+        (0, False, "auto", "onnxruntime openvino torch"),
+        (0, False, "cuda", "tensorrt onnxruntime torch"),
+        (1, False, "tensorrt", "onnxruntime"),
+    ],
+)
+def test_the_order_of_auto(monkeypatch, gpus, amx, device, order):
+    gpu = hardware.Gpu("Test", "9.0", "12.4")
+    monkeypatch.setattr(choice, "gpus", lambda: (gpu,) * gpus)
+    monkeypatch.setattr(choice, "has_amx", lambda: amx)
+    found = choice.candidates(BackendOptions(device=device))
+    assert [candidate.name for candidate in found] == order.split()
+
+
+def test_auto_says_what_it_passed_over(monkeypatch):
+    """A GPU without any engine that could use it: the CPU runs, and that is said."""
+    gpu = hardware.Gpu("Test", "9.0", "12.4")
+    monkeypatch.setattr(choice, "gpus", lambda: (gpu,))
+    monkeypatch.setattr(choice, "find_spec", lambda name: None if name == "tensorrt" else name)
+    monkeypatch.setattr(choice, "import_module", lambda name: Builds)
+    name, reason = choice.choose(read_artifact(DEFAULT_MODEL), BackendOptions())
+    assert name in ("onnxruntime", "openvino")
+    assert "tensorrt: not installed" in reason
+    assert "onnxruntime: built without CUDA" in reason
+    assert "torch: built without CUDA" in reason
+
+
+class Builds:
+    """Libraries without CUDA."""
+
+    class cuda:  # noqa: N801, D106
+        @staticmethod
+        def is_available():
+            return False
+
+    @staticmethod
+    def get_available_providers():
+        return ["CPUExecutionProvider"]
+
+
+def test_fall_back_runs_only_when_it_is_allowed_and_says_so(cache):
+    asked = {"device": "cuda", "cache": cache}
+    with pytest.raises(BackendError, match="no provider for 'cuda'"):
+        load_backend(name="onnxruntime", options=BackendOptions(**asked))
+    backend = load_backend(name="onnxruntime", options=BackendOptions(**asked, allow_fallback=True))
+    assert backend.info.device == "cpu"
+    assert backend.info.fallback.startswith("asked for onnxruntime on cuda in auto, runs on")
+    assert "no provider for 'cuda'" in backend.info.fallback
+
+
+def quantised_model(path):
+    """A convolution in int8, as quantisation writes it, and the outputs that the spec wants."""
+    height, width = SIZE
+    spec = ModelSpec("quantised", "1", input_size=SIZE)
+    rng = np.random.default_rng(0)
+    arrays = {
+        "scale": np.float32(0.02),
+        "zero": np.uint8(128),
+        "weight": rng.integers(-100, 100, (25, 3, 8, 8), np.int8),
+        "weight_scale": np.full(25, 1e-3, np.float32),
+        "weight_zero": np.zeros(25, np.int8),
+        "shape": np.array([-1, 5, 5, height // 8, width // 8]),
+        "axes": np.array([1]),
+        "green": np.array(1),
+    }
+    nodes = [
+        helper.make_node("Cast", ["image"], ["float"], to=onnx.TensorProto.FLOAT),
+        helper.make_node("Transpose", ["float"], ["planes"], perm=[0, 3, 1, 2]),
+        helper.make_node("QuantizeLinear", ["planes", "scale", "zero"], ["q"]),
+        helper.make_node("DequantizeLinear", ["q", "scale", "zero"], ["d"]),
+        helper.make_node(
+            "DequantizeLinear", ["weight", "weight_scale", "weight_zero"], ["w"], axis=0
+        ),
+        helper.make_node("Conv", ["d", "w"], ["c"], strides=[8, 8], kernel_shape=[8, 8]),
+        helper.make_node("QuantizeLinear", ["c", "scale", "zero"], ["cq"]),
+        helper.make_node("DequantizeLinear", ["cq", "scale", "zero"], ["cd"]),
+        helper.make_node("Reshape", ["cd", "shape"], ["lanes"]),
+        helper.make_node("Gather", ["image", "green"], ["mask"], axis=3),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "quantised",
+        [helper.make_tensor_value_info("image", onnx.TensorProto.UINT8, ["N", height, width, 3])],
+        [
+            helper.make_tensor_value_info(
+                "lanes", onnx.TensorProto.FLOAT, ["N", 5, 5, height // 8, width // 8]
+            ),
+            helper.make_tensor_value_info("mask", onnx.TensorProto.UINT8, ["N", height, width]),
+        ],
+        [numpy_helper.from_array(np.asarray(array), name) for name, array in arrays.items()],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
+    write_artifact(model, spec, path)
+    return path
+
+
+@pytest.mark.parametrize("name", ["onnxruntime", "openvino"])
+def test_a_quantised_model_runs_in_integers_and_says_so(tmp_path, name, cache):
+    pytest.importorskip(BACKENDS[name].requires)
+    path = quantised_model(tmp_path / "int8.onnx")
+    assert read_artifact(path).precision == "int8"
+    for precision in ("auto", "int8"):
+        options = BackendOptions(precision=precision, cache=cache)
+        assert load_backend(path, name, options).info.precision == "int8"
+    with pytest.raises(BackendError, match="int8"):
+        load_backend(path, name, BackendOptions(precision="fp32", cache=cache))
+
+
+def test_openvino_compiles_once_for_each_batch_size(tmp_path, images):
+    pytest.importorskip("openvino")
+    for _ in range(2):
+        backend = load_backend(name="openvino", options=BackendOptions(cache=tmp_path))
+        first = backend.infer(images[:2])
+        assert len(list(tmp_path.glob("openvino-*.engine"))) == 2
+    assert np.array_equal(first["lanes"], backend.infer(images[:2])["lanes"])
+
+
+def test_openvino_builds_again_what_its_runtime_cannot_read(tmp_path, images, expected):
+    """An intact file of our cache whose content OpenVINO refuses."""
+    pytest.importorskip("openvino")
+    from shared_encoder_perception.backends.engine_cache import EngineCache
+
+    options = BackendOptions(cache=tmp_path, precision="fp32")
+    backend = load_backend(name="openvino", options=options)
+    EngineCache(tmp_path).write(backend._key(1), b"no compiled model")
+    again = load_backend(name="openvino", options=options)
+    assert np.abs(again.infer(images[:1])["lanes"] - expected["lanes"][:1]).max() < 3e-4
+
+
+def test_openvino_refuses_a_precision_that_it_would_not_run_in(cache):
+    pytest.importorskip("openvino")
+    import openvino
+
+    offered = openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    if "FP16" in offered:
+        pytest.skip("this CPU has fp16")
+    with pytest.raises(BackendError, match="has no fp16 in OpenVINO, which offers"):
+        load_backend(name="openvino", options=BackendOptions(precision="fp16", cache=cache))

@@ -1,0 +1,113 @@
+"""Homographies: the same road as a camera sees, and the files that hold them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from ground_world import SIZE, camera_info, line, opencv_pixels, perception, projector
+
+from shared_encoder_perception.ground.homography import load_homography
+from shared_encoder_perception.ground.view import HomographyView
+from shared_encoder_perception.structures import LaneId
+from shared_encoder_perception.tasks.lanes.ground.projector import Projector
+
+
+def homography_of(ours: Projector) -> np.ndarray:
+    """Return pixels to road, from four points of a camera without distortion."""
+    corners = np.array([[8, 3], [8, -3], [60, 3], [60, -3]], np.float64)
+    points = np.column_stack((corners, np.zeros(4)))
+    pixels = opencv_pixels(points, camera_info(), ours.options)
+    return cv2.getPerspectiveTransform(pixels.astype(np.float32), corners.astype(np.float32))
+
+
+@pytest.mark.parametrize("factor", [1.0, -0.01])
+def test_a_homography_sees_what_the_camera_sees(factor: float) -> None:
+    """Points, sigmas, polynomial and covariance; the matrix's scale and sign do not matter."""
+    ours = projector(roll_deg=1.0, pitch_deg=2.5, yaw_deg=-2.0, offset_y_m=0.3)
+    matrix = homography_of(ours) * factor
+    view = HomographyView.from_matrix(matrix, SIZE, ours.options.position, 0.0)
+    flat = Projector(view, ours.options)
+    pixels = np.stack((np.linspace(400, 640, 80), np.linspace(715, 200, 80)), axis=-1)
+    image = perception({LaneId.EGO: line(LaneId.EGO, pixels, 1.0)})
+    a, b = (one.project(image).lanes[0].ground for one in (ours, flat))
+    assert a is not None and b is not None
+    np.testing.assert_allclose(b.points_m, a.points_m, rtol=2e-3, atol=2e-3)
+    np.testing.assert_allclose(b.y_std_m, a.y_std_m, rtol=1e-2)
+    np.testing.assert_allclose(b.covariance, a.covariance, rtol=5e-2, atol=1e-10)
+    on_road = np.isfinite(b.points_m[:, 0])
+    np.testing.assert_allclose(flat.to_image(b.points_m)[on_road], pixels[on_road], atol=0.02)
+
+
+MATRIX = [[0.01, 0.2, -30.0], [0.05, 0.0, -20.0], [0.0, 0.03, -9.5]]
+
+
+def write(path: Path, content: Any) -> str:
+    """Write a homography in the format of the path's suffix."""
+    if path.suffix == ".npy":
+        np.save(path, np.array(content))
+    elif path.suffix == ".txt":
+        np.savetxt(path, content)
+    else:
+        path.write_text(json.dumps(content))  # JSON is YAML
+    return str(path)
+
+
+@pytest.mark.parametrize("suffix", ["json", "yaml", "yml", "npy", "txt"])
+def test_homography_files(tmp_path: Path, suffix: str) -> None:
+    """Every format, the matrix alone."""
+    if suffix.startswith("y"):
+        pytest.importorskip("yaml", reason="PyYAML comes with ROS 2")
+    matrix, size = load_homography(write(tmp_path / f"road.{suffix}", MATRIX))
+    np.testing.assert_array_equal(matrix, MATRIX)
+    assert size is None
+
+
+def test_homography_file_with_image_size(tmp_path: Path) -> None:
+    """It may say which images it is for."""
+    content = {"homography": [n for row in MATRIX for n in row], "image_size": [720, 1280]}
+    matrix, size = load_homography(write(tmp_path / "road.json", content))
+    np.testing.assert_array_equal(matrix, MATRIX)
+    assert size == SIZE
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "reason"),
+    [
+        ("a.json", [[1, 2], [3, 4]], r"expected 3x3 numbers, got shape \(2, 2\)"),
+        ("a.json", [["x"] * 3] * 3, "expected 3x3 numbers"),
+        ("a.json", [[1, 2, 3]] * 3, "has no inverse"),
+        ("a.json", [[float("nan")] * 3] * 3, "has no inverse"),
+        ("a.json", {"matrix": MATRIX}, r"has the keys \['matrix'\], expected homography"),
+        ("a.json", {"homography": MATRIX, "image_size": "big"}, r"expected \[height, width\]"),
+        ("a.csv", MATRIX, "unknown kind of file, expected .yaml"),
+    ],
+)
+def test_bad_homography_files(tmp_path: Path, name: str, content: Any, reason: str) -> None:
+    """The message names the file and what is wrong."""
+    path = write(tmp_path / name, content)
+    with pytest.raises(ValueError, match=f"{name}: .*{reason}"):
+        load_homography(path)
+
+
+def test_missing_homography_files(tmp_path: Path) -> None:
+    """No path, no file, no JSON."""
+    with pytest.raises(ValueError, match=r"ground.calibration is empty"):
+        load_homography("")
+    with pytest.raises(ValueError, match="FileNotFoundError"):
+        load_homography(str(tmp_path / "none.json"))
+    broken = tmp_path / "broken.json"
+    broken.write_text("{")
+    with pytest.raises(ValueError, match=r"broken\.json"):
+        load_homography(str(broken))
+
+
+def test_a_homography_must_see_the_road_at_the_bottom() -> None:
+    """Otherwise it is for other images."""
+    matrix = np.array([[1.0, 0, 0], [0, 1, 0], [0, 1, -719]])
+    with pytest.raises(ValueError, match="puts the bottom of a 1280x720 image at infinity"):
+        HomographyView.from_matrix(matrix, SIZE, (0.0, 0.0, 1.5), 0.0)

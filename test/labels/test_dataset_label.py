@@ -1,0 +1,300 @@
+"""A teacher's labels: only what it is sure of, and never in place of what people said."""
+
+import cv2
+import numpy as np
+import pytest
+from labelled_set import write_set
+
+pytest.importorskip("torch", reason="the offline side needs torch: make test")
+
+from shared_encoder_perception.__main__ import main
+from shared_encoder_perception.backends import DEFAULT_MODEL, BackendOptions, load_backend
+from shared_encoder_perception.labels import native
+from shared_encoder_perception.labels.frame import LabelError
+from shared_encoder_perception.labels.pseudo import Doubt, label
+from shared_encoder_perception.labels.teacher_masks import (
+    TeacherMasks,
+    label_by_masks,
+    without_border,
+)
+from shared_encoder_perception.predictor import Predictor
+from shared_encoder_perception.structures import LaneId
+from shared_encoder_perception.world.synthetic import Drive
+
+
+@pytest.fixture(scope="module")
+def predictor():
+    return Predictor(load_backend(DEFAULT_MODEL, "onnxruntime", BackendOptions(threads=1)))
+
+
+@pytest.fixture(scope="module")
+def drive(tmp_path_factory):
+    """Pictures without labels, taller than the network's crop."""
+    folder = tmp_path_factory.mktemp("drive")
+    for index in range(6):
+        image = Drive(1_000_000_029 + index).render(2.0 * index).image
+        sky = np.full((80, 800, 3), 200, np.uint8)
+        cv2.imwrite(str(folder / f"{index}.png"), np.concatenate((sky, image)))
+    return folder
+
+
+def label_all(predictor, path, **doubt):
+    return [frame for frame, _ in label(predictor, path, Doubt(**doubt))]
+
+
+def test_masks_are_ignored_where_the_teacher_doubts(predictor, drive):
+    for frame in label_all(predictor, drive, drivable=0.95, not_drivable=0.05):
+        mask = frame.read_mask()
+        probability = predictor(cv2.imread(str(drive / frame.name[:-4]))).mask.probability
+        assert (mask[:80] == 127).all()  # outside of the crop
+        inside = mask[80:], probability[80:] / 255
+        assert (inside[1][inside[0] == 255] >= 0.95).all()
+        assert (inside[1][inside[0] == 0] <= 0.05).all()
+        doubtful = inside[1][inside[0] == 127]
+        assert ((doubtful > 0.05) & (doubtful < 0.95)).all()
+        assert "mask" in frame.pseudo
+
+
+def test_more_doubt_labels_less(predictor, drive):
+    lax = label_all(predictor, drive, lane=0.0, drivable=0.6, not_drivable=0.4)
+    strict = label_all(predictor, drive, lane=0.5, drivable=0.99, not_drivable=0.01)
+    assert any(frame.lanes for frame in lax)
+    for more, less in zip(lax, strict, strict=True):
+        assert set(less.lanes) <= set(more.lanes)
+        assert not any(points is None for points in more.lanes.values())  # unknown, not absent
+        known = less.read_mask() != 127
+        assert np.array_equal(less.read_mask()[known], more.read_mask()[known])
+    nothing = label_all(predictor, drive, lane=1.0)
+    assert not any(frame.lanes or "lanes" in frame.pseudo for frame in nothing)
+
+
+def test_labels_by_people_stay_and_those_of_other_teachers_go(predictor, tmp_path):
+    people = write_set(tmp_path / "people", 2)
+    for frame, before in zip(label_all(predictor, people), native.read(people), strict=True):
+        assert frame.pseudo == ()
+        assert np.array_equal(frame.read_mask(), before.read_mask())
+        assert frame.lanes.keys() == before.lanes.keys()
+        assert frame.lane_confidence == {} and frame.read_mask_confidence is None
+    other = write_set(tmp_path / "other", 2, pseudo=["mask"])
+    for frame, before in zip(label_all(predictor, other), native.read(other), strict=True):
+        assert frame.pseudo == ("mask",)
+        assert not np.array_equal(frame.read_mask(), before.read_mask())
+        assert frame.lanes.keys() == before.lanes.keys()
+
+
+def test_the_command_writes_a_valid_set(drive, tmp_path, capsys):
+    out = tmp_path / "set"
+    command = ["dataset", "label", str(drive), "--out", str(out), "--limit", "3", "--lane", "0"]
+    assert main(command) == 0
+    assert "3 frames" in capsys.readouterr().out
+    assert main(["dataset", "validate", str(out)]) == 0
+    frames = list(native.read(out))
+    assert [frame.image_path.exists() for frame in frames] == [True] * 3
+    assert all("mask" in frame.pseudo for frame in frames)
+
+
+@pytest.mark.parametrize(
+    "options", [("--lane", "2"), ("--drivable-above", "0.1", "--not-drivable-below", "0.4")]
+)
+def test_doubt_out_of_range_is_refused(drive, tmp_path, options, capsys):
+    assert main(["dataset", "label", str(drive), "--out", str(tmp_path / "x"), *options]) != 0
+    assert "expected lane from 0 to 1" in capsys.readouterr().err
+
+
+def test_the_confidence_of_a_model_is_kept(predictor, drive):
+    for frame in label_all(predictor, drive, lane=0.0):
+        perception = predictor(cv2.imread(str(drive / frame.name[:-4])))
+        assert frame.lane_confidence.keys() == frame.lanes.keys()
+        for lane, confidence in frame.lane_confidence.items():
+            assert confidence == perception.lane(lane).confidence > 0
+        confidence = frame.read_mask_confidence()
+        assert (confidence[:80] == 0).all()  # outside of the crop nothing was said
+        probability = perception.mask.probability[80:] / 255
+        assert np.array_equal(confidence[80:], np.round(255 * np.abs(2 * probability - 1)))
+
+
+def write_masks(folder, names, planes):
+    """Write masks by the paths of their images."""
+    for name in names:
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        cv2.imwrite(str(path), planes)
+    return folder
+
+
+def teacher(height=180, width=320):
+    """A road's surface and the paint on it, which is cut out of the surface."""
+    scale = width / 320
+    surface = np.zeros((height, width), np.uint8)
+    cv2.fillPoly(surface, [np.round(scale * np.array(SURFACE)).astype(np.int32)], 242)
+    paint = np.zeros((height, width), np.uint8)
+    for near in (-60, 60, 250, 380):
+        line = scale * np.array([[160, 50], [near, 179]])
+        cv2.polylines(paint, [np.round(line).astype(np.int32)], False, 230, round(6 * scale))
+    surface[paint > 0] = 0
+    return surface, paint
+
+
+SURFACE = [[0, 179], [150, 60], [170, 60], [319, 179]]
+UNLABELLED = {"lanes": None, "mask": None}
+
+
+def by_masks(path, doubt=None, **masks):
+    return list(label_by_masks(TeacherMasks(**masks), path, doubt or Doubt(lane=0.3)))
+
+
+def test_masks_of_another_network_label_a_native_set(tmp_path):
+    plain = write_set(tmp_path / "plain", 2, **UNLABELLED)
+    surface, paint = teacher()
+    names = ("road/000.png", "road/001.png")
+    folders = {
+        "drivable": write_masks(tmp_path / "surface", names, surface),
+        "markings": write_masks(tmp_path / "paint", names, paint),
+    }
+    for frame in by_masks(plain, **folders, border_px=4):
+        assert set(frame.pseudo) == {"lanes", "mask"}
+        mask, confidence = frame.read_mask(), frame.read_mask_confidence()
+        both = np.maximum(surface, paint)
+        assert (mask[both >= 230] == 255).all()  # paint is drivable
+        near = cv2.dilate((both > 0).view(np.uint8), np.ones((5, 5))) > 0
+        assert (mask[near & (both == 0)] == 127).all()
+        far = cv2.dilate((both > 0).view(np.uint8), np.ones((11, 11))) == 0
+        assert (mask[far] == 0).all()
+        assert np.array_equal(confidence, np.abs(2 * both.astype(int) - 255))
+        assert all(points is not None for points in frame.lanes.values())  # unknown, not absent
+        ego = frame.lanes[LaneId.EGO]
+        middle = 160 + (155 - 160) * (ego[:, 1] - 50) / 129
+        assert np.abs(ego[:, 0] - middle).max() < 2
+        assert frame.lane_confidence[LaneId.EGO] == pytest.approx(230 / 255, abs=0.01)
+        assert len(frame.boundaries) == 4
+
+
+def test_only_the_border_of_the_drivable_area_is_ignored():
+    mask = np.zeros((40, 60), np.uint8)
+    mask[20:, 20:40] = 255
+    mask[5, 30] = 127
+    assert without_border(mask, 0) is mask
+    ignored = without_border(mask, 3) == 127
+    assert ignored[17, 30] and ignored[30, 17] and ignored[30, 42] and ignored[5, 30]
+    assert not ignored[16, 30] and not ignored[30, 16] and not ignored[30, 43]
+    assert ignored[18, 18] and not ignored[17, 17]  # as far in every direction
+    assert not ignored[20:, 20:40].any()
+    nothing = np.zeros((4, 6), np.uint8)
+    assert (without_border(nothing, 100) == 0).all()
+
+
+def test_masks_may_be_smaller_than_their_images(tmp_path):
+    plain = write_set(tmp_path / "plain", 1, **UNLABELLED)
+    folder = write_masks(tmp_path / "surface", ["000.png"], teacher(90, 160)[0])  # by its stem
+    [frame] = by_masks(plain, drivable=folder)
+    assert frame.read_mask().shape == frame.size
+    assert frame.pseudo == ("mask",) and frame.lanes == {}
+    inside = frame.read_mask()[150:, 145:165]
+    assert (inside == 255).all()
+
+
+def test_labels_by_people_are_left_alone_by_masks(tmp_path):
+    surface, paint = teacher()
+    folders = {
+        "drivable": write_masks(tmp_path / "surface", ["000.png"], surface),
+        "markings": write_masks(tmp_path / "paint", ["000.png"], paint),
+    }
+    people = write_set(tmp_path / "people", 1)
+    [frame], [before] = by_masks(people, **folders), list(native.read(people))
+    assert frame.pseudo == () and frame.lane_confidence == {}
+    assert frame.read_mask_confidence is None
+    assert np.array_equal(frame.read_mask(), before.read_mask())
+    for lane, points in before.lanes.items():
+        assert np.array_equal(frame.lanes[lane], points) or frame.lanes[lane] is points is None
+    assert frame.lanes.keys() == before.lanes.keys()
+    lanes_only = write_set(tmp_path / "lanes", 1, mask=None)
+    [frame] = by_masks(lanes_only, **folders)
+    assert frame.pseudo == ("mask",) and frame.lane_confidence == {}
+    other = write_set(
+        tmp_path / "other", 1, pseudo=["lanes", "mask"], lane_confidence={"left_ego": 0.7}
+    )
+    [frame] = by_masks(other, **folders)
+    assert set(frame.pseudo) == {"lanes", "mask"}
+    assert frame.lane_confidence.keys() == frame.lanes.keys() != set(LaneId)
+    assert not np.array_equal(frame.read_mask(), before.read_mask())
+    # A teacher that says nothing about lanes does not replace those of another one.
+    [frame] = by_masks(other, drivable=folders["drivable"])
+    assert set(frame.pseudo) == {"lanes", "mask"}
+    assert frame.lane_confidence == {LaneId.LEFT_EGO: 0.7}
+
+
+def test_the_command_with_masks_writes_a_valid_set(tmp_path, capsys):
+    pictures = tmp_path / "pictures"
+    for index in range(3):
+        name = f"a/{index}.png"
+        write_masks(pictures, [name], np.full((180, 320, 3), 90, np.uint8))
+    surface, paint = teacher()
+    folders = [
+        "--drivable",
+        str(write_masks(tmp_path / "surface", ["a/0.png", "a/1.png"], surface)),
+        "--markings",
+        str(write_masks(tmp_path / "paint", ["a/0.png", "a/1.png", "a/2.png"], paint)),
+    ]
+    out = tmp_path / "set"
+    label_them = ["dataset", "label", str(pictures), *folders, "--out", str(out), "--lane", "0.3"]
+    assert main(label_them) == 1  # one mask is missing
+    printed = capsys.readouterr().out
+    assert "2 frames:" in printed and "ego by the teacher: 2" in printed
+    assert "1 frames left out" in printed
+    assert "the mask of a/2.png is missing" in (out / "label_faults.txt").read_text()
+    assert main(["dataset", "validate", str(out)]) == 0
+    for frame in native.read(out):
+        assert set(frame.pseudo) == {"lanes", "mask"}
+        assert frame.lane_confidence[LaneId.EGO] == pytest.approx(230 / 255, abs=0.01)
+        confidence = frame.load().mask_confidence
+        assert set(np.unique(confidence)) == {205, 229, 255}
+
+
+@pytest.mark.parametrize(
+    ("plane", "reason"),
+    [
+        (np.zeros((180, 321 + 10), np.uint8), "the same aspect ratio"),
+        (np.zeros((180, 320, 3), np.uint8), "one channel of 8 bits"),
+        (np.zeros((180, 320), np.uint16), "one channel of 8 bits"),
+        (np.ones((180, 320), np.uint8), "values 0 and 1"),
+    ],
+)
+def test_masks_that_do_not_fit_are_named(tmp_path, plane, reason):
+    plain = write_set(tmp_path / "plain", 1, **UNLABELLED)
+    folder = write_masks(tmp_path / "surface", ["road/000.png"], plane)
+    [fault] = by_masks(plain, drivable=folder)
+    assert isinstance(fault, LabelError)
+    assert reason in str(fault) and str(folder / "road/000.png") in str(fault)
+
+
+def test_one_mask_is_not_taken_for_two_images(tmp_path):
+    for name in ("a/0.png", "b/0.png"):
+        write_masks(tmp_path / "pictures", [name], np.zeros((180, 320, 3), np.uint8))
+    folder = write_masks(tmp_path / "surface", ["0.png"], teacher()[0])
+    first, second = by_masks(tmp_path / "pictures", drivable=folder)
+    assert first.name == "a/0.png"
+    assert "the mask of image 1 would be that of image 2 (b/0.png) too" in str(second)
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        (("--model", "x.onnx", "--drivable", "."), "--model excludes --drivable and --markings"),
+        (("--model", "x.onnx", "--markings", "."), "--model excludes"),
+        (("--drivable", "nowhere"), "nowhere is no folder"),
+        (("--drivable", ".", "--border", "-1"), "expected 0 or more"),
+        (("--border", "4"), "--border is for --drivable"),
+    ],
+)
+def test_options_that_exclude_each_other_are_refused(drive, tmp_path, options, reason, capsys):
+    assert main(["dataset", "label", str(drive), "--out", str(tmp_path / "x"), *options]) != 0
+    assert reason in capsys.readouterr().err
+
+
+def test_masks_without_any_image_of_theirs_are_refused(drive, tmp_path, capsys):
+    out, empty = tmp_path / "x", tmp_path / "empty"
+    empty.mkdir()
+    command = ["dataset", "label", str(drive), "--out", str(out), "--drivable", str(empty)]
+    assert main(command) != 0
+    assert "no image has a usable mask" in capsys.readouterr().err
+    assert not (out / "frames.jsonl").exists()

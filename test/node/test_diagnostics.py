@@ -1,0 +1,213 @@
+"""What diagnostics say about processing, output and model, at times made up by the tests."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from shared_encoder_perception.backends import BackendInfo
+from shared_encoder_perception.node.health import (
+    Audience,
+    OutputHealth,
+    ProcessingHealth,
+    model_status,
+    no_model_status,
+)
+from shared_encoder_perception.node.task_status import Level, TaskStatus
+from shared_encoder_perception.node.watchdogs import WatchdogOptions
+from shared_encoder_perception.structures import (
+    DrivableMask,
+    LaneId,
+    LaneLine,
+    LaneStatus,
+    Perception,
+)
+
+OPTIONS = WatchdogOptions()
+
+
+def stages(total_ms: float, count: int = 100) -> list[dict[str, float]]:
+    """Return the times of images of which 10 % take ``total_ms``, and the others 20 ms."""
+    times = [total_ms if number % 10 == 0 else 20.0 for number in range(count)]
+    return [{"inference": 15.0, "total": total} for total in times]
+
+
+def processed(
+    times: list[dict[str, float]] | None = None,
+    busy_since_s: float | None = None,
+    enabled: bool = True,
+    **counts: int,
+) -> TaskStatus:
+    """Return the status of an inference thread after its first four seconds."""
+    health = ProcessingHealth(OPTIONS)
+    health.start(10.0)
+    health.last_problem = "the reason"
+    times = stages(20.0) if times is None else times
+    filled = {"received": 100, "perceived": 100, **counts}
+    return health.status(14.0, filled, times, busy_since_s, enabled)
+
+
+def test_processing_tells_rate_and_percentiles_by_stage() -> None:
+    """All of it in plain numbers."""
+    status = processed()
+    assert (status.level, status.message) == (
+        Level.OK,
+        "25.0 Hz, 20.0 ms from receipt to output",
+    )
+    assert status.values["rate_hz"] == "25.0"
+    assert status.values["inference_p50_ms"] == status.values["inference_p95_ms"] == "15.00"
+    assert status.values["total_max_ms"] == "20.00"
+
+
+@pytest.mark.parametrize(
+    ("slow_ms", "level", "limit"),
+    [(99.0, Level.OK, ""), (101.0, Level.WARN, "100 ms"), (301.0, Level.ERROR, "300 ms")],
+)
+def test_the_latency_watchdog_has_two_thresholds(slow_ms: float, level: Level, limit: str) -> None:
+    """On the 95th percentile: here one image of ten is slow."""
+    status = processed(stages(slow_ms))
+    assert status.level is level and limit in status.message
+    assert (level is Level.OK) != status.message.startswith("slow: ")
+
+
+def test_one_slow_image_does_not_raise_an_alarm() -> None:
+    """But its time is there to be seen."""
+    times = stages(20.0)
+    times[50]["total"] = 5000.0
+    status = processed(times)
+    assert status.level is Level.OK and status.values["total_max_ms"] == "5000.00"
+
+
+def test_times_from_before_the_window_are_not_looked_at() -> None:
+    """The list is longer than the window: what was slow at the start is over."""
+    status = processed(stages(5000.0) + stages(20.0), perceived=100)
+    assert status.level is Level.OK and status.values["total_max_ms"] == "20.00"
+
+
+def test_an_inference_that_does_not_return_is_an_error() -> None:
+    """It outranks everything else."""
+    assert processed(busy_since_s=12.1).level is Level.OK
+    status = processed(stages(5000.0), busy_since_s=11.5, lost=3, enabled=False)
+    assert status.level is Level.ERROR and status.values["busy_s"] == "2.50"
+    assert status.message.startswith("inference has not returned for 2.5 s")
+
+
+def test_lost_images_are_an_error_when_nothing_else_comes() -> None:
+    """A backend that raises now and then is a warning."""
+    status = processed(lost=3)
+    assert status.level is Level.WARN
+    assert status.message == "3 lost in the last 4.0 s: the reason"
+    assert processed([], perceived=0, lost=3).level is Level.ERROR
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        ({"unrefined": 7}, "ground or tracks failed 7x"),
+        ({"enabled": False}, "disabled: "),
+    ],
+)
+def test_results_that_are_less_than_expected_are_a_warning(
+    arguments: dict[str, Any], expected: str
+) -> None:
+    """Lanes without ground, or none because somebody said so."""
+    status = processed(**arguments)
+    assert status.level is Level.WARN and expected in status.message
+
+
+def test_a_thread_without_work_is_idle_and_no_thread_is_inactive() -> None:
+    """The input tells why."""
+    status = processed([], received=0, perceived=0)
+    assert (status.level, status.message) == (Level.OK, "idle: no image to process")
+    status = processed([], busy_since_s=12.5, received=1, perceived=0)
+    assert (status.level, status.message) == (Level.OK, "at work on an image for 1.5 s")
+    health = ProcessingHealth(OPTIONS)
+    assert health.status(0.0, {}, [], None).level is Level.STALE
+
+
+def perception(lanes: int, mask: int | None) -> Perception:
+    """Return a perception with that many lanes, and one mask probability everywhere."""
+    points = np.array([[5, 9], [5, 3]], np.float32)
+    lines = [
+        LaneLine(lane, LaneStatus.DETECTED, 0.9, points, np.ones(2, np.float32))
+        if lane < lanes
+        else LaneLine(lane)
+        for lane in LaneId
+    ]
+    drivable = None if mask is None else DrivableMask(np.full((32, 80), mask, np.uint8))
+    return Perception((32, 80), tuple(lines), drivable)
+
+
+def test_the_output_tells_how_often_each_lane_and_the_mask_were_found() -> None:
+    """Over the last window, of the images that were published."""
+    health = OutputHealth("/front/perception", OPTIONS)
+    health.start(0.0)
+    for number in range(8):
+        health.published(perception(2 if number % 4 == 0 else 1, 255 if number < 4 else 127))
+    status = health.status(2.0, "active", Audience({"lane_lines": 2, "mask": 1}), {})
+    assert (status.level, status.message) == (Level.OK, "4.0 Hz, subscriptions: 3")
+    ratios = {name: value for name, value in status.values.items() if name.endswith("ratio")}
+    assert ratios.pop("ego_detected_ratio") == "1.000"
+    assert ratios.pop("left_ego_detected_ratio") == "0.250"
+    assert ratios.pop("mask_detected_ratio") == "0.500"
+    assert set(ratios.values()) == {"0.000"}
+    assert status.values["subscribers lane_lines"] == "2"
+
+
+def test_a_predicted_lane_is_not_a_detected_one() -> None:
+    """Coasting must not look like seeing."""
+    seen = perception(1, None)
+    coasting = replace(seen.lanes[0], status=LaneStatus.PREDICTED)
+    health = OutputHealth("/perception", OPTIONS)
+    health.start(0.0)
+    health.published(replace(seen, lanes=(coasting, *seen.lanes[1:])))
+    status = health.status(1.0, "active", Audience(), {})
+    assert status.values["ego_detected_ratio"] == "0.000" and status.message.endswith(
+        "subscriptions: 0"
+    )
+
+
+@pytest.mark.parametrize(
+    ("state", "command"),
+    [
+        ("inactive", "`ros2 lifecycle set /front/perception activate`"),
+        ("unconfigured", "`ros2 lifecycle set /front/perception configure`"),
+        ("finalized", ""),
+    ],
+)
+def test_an_inactive_node_says_which_command_wakes_it(state: str, command: str) -> None:
+    """The second most common reason why nothing comes out."""
+    status = OutputHealth("/front/perception", OPTIONS).status(0.0, state, Audience(), {})
+    assert status.level is Level.WARN and status.values == {"lifecycle": state}
+    assert status.message.startswith(f"{state}: nothing is published") and command in status.message
+
+
+def test_images_that_cannot_be_published_are_an_error_when_none_can() -> None:
+    """And so is silence, a little, while the node is active."""
+    health = OutputHealth("/perception", OPTIONS)
+    health.start(0.0)
+    assert health.status(0.5, "active", Audience(), {}).level is Level.WARN
+    assert "nothing published" in health.status(2.0, "active", Audience(), {}).message
+    assert health.status(2.5, "active", Audience(), {"unpublished": 3}).level is Level.ERROR
+    health.published(perception(0, None))
+    status = health.status(3.0, "active", Audience(), {"unpublished": 3})
+    assert status.level is Level.WARN and status.values["errors"] == "3"
+
+
+def test_the_model_task_names_what_runs(tmp_path: Any) -> None:
+    """A fall-back is a warning, a failure an error, and no model at all not yet known."""
+    from tiny_model import write_tiny_model
+
+    from shared_encoder_perception.backends import load_backend
+
+    backend = load_backend(write_tiny_model(tmp_path / "tiny.onnx"), "auto")
+    info: BackendInfo = backend.info
+    status = model_status(backend.spec, info)
+    assert status.level is Level.OK and status.values["sha256"] == info.sha256
+    status = model_status(backend.spec, replace(info, fallback="asked for cuda"))
+    assert (status.level, status.message) == (Level.WARN, "fall-back: asked for cuda")
+    assert no_model_status().level is Level.STALE
+    assert no_model_status("cannot read") == TaskStatus(Level.ERROR, "cannot read")
