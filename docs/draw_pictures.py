@@ -21,7 +21,8 @@ from shared_encoder_perception.backends import DEFAULT_MODEL, load_backend
 from shared_encoder_perception.drawing.visualize import write_picture
 from shared_encoder_perception.node.debug_overlay import DebugOptions, notes_of, render
 from shared_encoder_perception.predictor import Predictor
-from shared_encoder_perception.structures import GroundLine, LaneLine, Perception
+from shared_encoder_perception.structures import Perception
+from shared_encoder_perception.tasks.lanes.answer import GroundLine, LaneLine
 from shared_encoder_perception.world.camera import Ground, see_ground
 from shared_encoder_perception.world.synthetic import Drive
 

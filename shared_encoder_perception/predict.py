@@ -35,7 +35,8 @@ from shared_encoder_perception.drawing.visualize import draw, tile, write_pictur
 from shared_encoder_perception.images.preprocess import Crop
 from shared_encoder_perception.images.sources import Frame, Source, open_source
 from shared_encoder_perception.predictor import STAGES, Predictor
-from shared_encoder_perception.structures import LANE_NAMES, LaneLine, Perception
+from shared_encoder_perception.structures import Perception
+from shared_encoder_perception.tasks.lanes.answer import LANE_NAMES, LaneLine
 
 RESULT: Final = "predictions.jsonl"
 SHEET: Final = "sheet.png"

@@ -2,21 +2,61 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
 from time import perf_counter
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from shared_encoder_perception import tasks
 from shared_encoder_perception.backends import Backend
 from shared_encoder_perception.images.preprocess import STRETCH, Crop, ImageError, ImageTransform
+from shared_encoder_perception.spec import ModelSpec
 from shared_encoder_perception.structures import Perception
-from shared_encoder_perception.tasks.lanes.decode import DecodeOptions, Decoder
 
 STAGES = ("preprocess", "inference", "decode")
 """Keys of ``Perception.stage_ms``, in the order in which the stages run."""
+
+
+Options = Mapping[str, Any]
+"""What each task's decoder is told, by the name of the task: ``Options`` of its room."""
+
+
+def own_options(spec: ModelSpec) -> dict[str, Any]:
+    """Return the thresholds that a model was shipped with, for each of its tasks."""
+    return {
+        name: tasks.part(name, "decode").Options.of(block) for name, block in spec.tasks.items()
+    }
+
+
+class Decoder:
+    """Decodes every output of models with one spec."""
+
+    def __init__(self, spec: ModelSpec) -> None:
+        """Make the decoder of each task."""
+        self._decoders = {
+            name: tasks.part(name, "decode").Decoder(block, spec.input_size)
+            for name, block in spec.tasks.items()
+        }
+
+    def __call__(
+        self, outputs: Mapping[str, NDArray], transform: ImageTransform, options: Options
+    ) -> Perception:
+        """Decode one image.
+
+        Args:
+            outputs: The spec's outputs, without the batch axis.
+            transform: How the source image became the network input.
+            options: Of each task.
+        """
+        answers = {
+            name: decode(outputs, transform, options[name])
+            for name, decode in self._decoders.items()
+        }
+        return Perception(transform.image_size, answers)
 
 
 class Predictor:
@@ -25,11 +65,11 @@ class Predictor:
     Not safe for use by several threads at once; ``options`` may be replaced between images.
     """
 
-    def __init__(self, backend: Backend, options: DecodeOptions | None = None) -> None:
+    def __init__(self, backend: Backend, options: Options | None = None) -> None:
         """Wrap a loaded backend; ``options`` default to the thresholds of its spec."""
         self.backend = backend
         self.spec = backend.spec
-        self.options = options or DecodeOptions.from_spec(backend.spec)
+        self.options = own_options(backend.spec) if options is None else options
         self._decoder = Decoder(backend.spec)
 
     def warm_up(self) -> None:
@@ -49,7 +89,8 @@ class Predictor:
                 what models are trained for.
 
         Returns:
-            Lanes and mask in pixels of ``image``, with ``stage_ms`` for each of ``STAGES``.
+            The answer of each task in pixels of ``image``, with ``stage_ms`` for each of
+            ``STAGES``.
 
         Raises:
             ImageError: The image is not uint8 BGR, or the crop does not fit it.
@@ -105,4 +146,4 @@ class Predictor:
             stage: (end - begin) * 1e3
             for stage, (begin, end) in zip(STAGES, pairwise(times), strict=True)
         }
-        return [replace(perception, stage_ms=dict(stage_ms)) for perception in perceptions]
+        return [replace(perception, stage_ms=stage_ms) for perception in perceptions]

@@ -1,34 +1,29 @@
-"""ModelSpec: what a model artifact promises, carried inside the artifact itself as JSON."""
+"""ModelSpec: what a model artifact promises, carried inside the artifact itself as JSON.
+
+A general part, and one block for each task that the model answers. What a block holds, and which
+tensors it promises, is said in the task's room (``tasks/*/spec.py``).
+"""
 
 from __future__ import annotations
 
 import json
-import math
-from dataclasses import asdict, dataclass, field, fields
-from itertools import pairwise
-from typing import Any, Final
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Final, NamedTuple, Protocol
 
-from shared_encoder_perception.structures import LANE_NAMES, Size
+from shared_encoder_perception import tasks as table
+from shared_encoder_perception.structures import Size
+from shared_encoder_perception.typed_json import JsonError, from_json
 
 METADATA_KEY: Final = "shared_encoder_perception.model_spec"
 """Key of the spec in an ONNX file's ``metadata_props``."""
 
-FORMAT_VERSION: Final = 1
-"""Raised when a reader of the old spec would misread the new one."""
+FORMAT_VERSION: Final = 2
+"""Raised when a reader of the old spec would misread the new one. Version 1 (models up to 0.5.0)
+had all keys on one level; it is read, and no longer written."""
 
-TASK_LANES: Final = "lanes"
-TASK_DRIVABLE: Final = "drivable_surface"
-TASKS: Final = (TASK_LANES, TASK_DRIVABLE)
-
-LANE_MAPS: Final = ("hm", "off1x", "off1y", "off2x", "off2y")
-"""Maps of each lane head, in order: heat map in [0, 1]; vector from the cell to the lane's start
-(its nearest, lowest point); position of the keypoint relative to the cell. All in cells."""
-
-OUTPUT_LANES: Final = "lanes"
-"""Output tensor: float32 (N, 5 lanes, 5 maps, H / stride, W / stride)."""
-
-OUTPUT_MASK: Final = "mask"
-"""Output tensor: uint8 (N, H, W), probability 0..255 of drivable surface."""
+VERSION: Final = "0.1.0"
+"""Version of this package, so that a model can say which one it needs."""
 
 INPUT_IMAGE: Final = "image"
 """Input tensor: uint8 (N, H, W, 3) BGR."""
@@ -38,54 +33,35 @@ class SpecError(ValueError):
     """A model artifact whose spec is missing or wrong; the message says what to do."""
 
 
-@dataclass(frozen=True)
-class StartPrior:
-    """Where a lane's start usually lies, in cells of the lane maps, learned from training data.
+class Tensor(NamedTuple):
+    """What an input or output of a graph is.
 
     Attributes:
-        u: Median column.
-        v: Median row.
-        sigma_u: Robust standard deviation of the column.
-        sigma_v: Robust standard deviation of the row.
+        dtype: As numpy names it: ``"float32"``, ``"uint8"`` ...
+        shape: Without the batch axis.
     """
 
-    u: float
-    v: float
-    sigma_u: float
-    sigma_v: float
+    dtype: str
+    shape: tuple[int, ...]
 
 
-@dataclass(frozen=True)
-class LaneCalibration:
-    """How likely a lane line is right, by its raw score: linear between knots, constant beyond.
+class Block(Protocol):
+    """What a spec says of one task: a frozen dataclass of JSON's types, in the task's room."""
 
-    Attributes:
-        score: Raw scores of the knots, 0 to 1, strictly increasing.
-        probability: Share of lines with that score that are there and right, 0 to 1, never
-            decreasing; as many as ``score``.
+    def outputs(self, input_size: Size) -> dict[str, Tensor]:
+        """Return the tensors that a network with this task gives, by name."""
+
+    def inputs(self, input_size: Size) -> dict[str, Tensor]:
+        """Return the tensors that it takes beside the image, by name; mostly none."""
+
+
+def blocks(*names: str) -> dict[str, Any]:
+    """Return the block that each task has unless somebody says otherwise.
+
+    Raises:
+        UnknownTaskError: A name that is no task's.
     """
-
-    score: tuple[float, ...]
-    probability: tuple[float, ...]
-
-    def __post_init__(self) -> None:
-        """Refuse what is no map from score to probability."""
-        _expect(
-            len(self.score) == len(self.probability) > 0,
-            "lane_calibration",
-            f"{len(self.score)} scores and {len(self.probability)} probabilities",
-            "equally many, at least one",
-        )
-        for key in ("score", "probability"):
-            values = getattr(self, key)
-            rises = [b - a for a, b in pairwise(values)]
-            _expect(
-                all(0.0 <= value <= 1.0 for value in values)
-                and all(rise > 0.0 if key == "score" else rise >= 0.0 for rise in rises),
-                f"lane_calibration's {key}",
-                values,
-                "increasing numbers from 0 to 1",
-            )
+    return {name: table.part(name, "spec").Block() for name in table.check(names)}
 
 
 @dataclass(frozen=True)
@@ -96,24 +72,8 @@ class ModelSpec:
         name: Model name, e.g. ``"default"``.
         version: Version of the weights.
         input_size: ``(height, width)`` of the network input in pixels, multiples of 32.
-        tasks: What the network answers, a subset of ``TASKS``.
-        lane_names: Lanes in head order.
-        lane_maps: Maps of each lane head, in order.
+        tasks: What the network answers: the ``Block`` of each task, by its name.
         color_order: Channel order of the input; only ``"bgr"`` is defined.
-        stride: Input pixels per cell of the lane maps.
-        keypoint_threshold: Lowest heat-map value of a keypoint, 0 to 1.
-        lane_thresholds: Per lane, lowest confidence (calibrated, if the model is) that counts as
-            detected, 0 to 1.
-        mask_threshold: Lowest mask probability (calibrated likewise) that counts as drivable, 0
-            to 1.
-        lane_calibration: Per lane, what its raw score means; empty when uncalibrated.
-        mask_temperature: Above 0; the mask's probability p becomes
-            ``sigmoid(logit(p) / mask_temperature + mask_bias)``.
-        mask_bias: As above; with temperature 1 and bias 0 the network's own p stays.
-        horizon_row_px: Typical horizon row in input pixels; steers the curve basis only.
-        start_priors: Per lane, where it usually starts; empty to do without.
-        confidence_calibrated: Whether lane confidence is a calibrated probability: that the line is
-            there and right, as ``evaluation.calibration`` counts it. Needs ``lane_calibration``.
         training_data: One line for people: what the weights saw.
         git_commit: Commit of the code that trained it; empty when unknown.
         scores: Measured scores, e.g. ``{"synthetic/mask_iou": 0.97}``.
@@ -122,98 +82,64 @@ class ModelSpec:
     name: str
     version: str
     input_size: Size = (320, 800)
-    tasks: tuple[str, ...] = TASKS
-    lane_names: tuple[str, ...] = LANE_NAMES
-    lane_maps: tuple[str, ...] = LANE_MAPS
+    tasks: dict[str, Any] = field(default_factory=lambda: blocks(*table.DEFAULT))
     color_order: str = "bgr"
-    stride: int = 8
-    keypoint_threshold: float = 0.3
-    lane_thresholds: tuple[float, ...] = (0.4,) * len(LANE_NAMES)
-    mask_threshold: float = 0.5
-    horizon_row_px: float = 27.0
-    start_priors: tuple[StartPrior, ...] = ()
-    lane_calibration: tuple[LaneCalibration, ...] = ()
-    mask_temperature: float = 1.0
-    mask_bias: float = 0.0
-    confidence_calibrated: bool = False
     training_data: str = ""
     git_commit: str = ""
     scores: dict[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Refuse a spec that the decoder could not honour."""
-        _expect(bool(self.name and self.version), "name and version", "", "two non-empty strings")
+        """Refuse a spec that no decoder could honour."""
+        expect(bool(self.name and self.version), "name and version", "", "two non-empty strings")
         height, width = self.input_size
-        _expect(
+        expect(
             height > 0 and width > 0 and height % 32 == 0 and width % 32 == 0,
             "input_size",
             self.input_size,
             "(height, width), positive multiples of 32",
         )
-        _expect(
-            bool(self.tasks)
-            and set(self.tasks) <= set(TASKS)
-            and len(set(self.tasks)) == len(self.tasks),
-            "tasks",
-            self.tasks,
-            f"a non-empty subset of {TASKS}",
-        )
-        _expect(self.lane_names == LANE_NAMES, "lane_names", self.lane_names, LANE_NAMES)
-        _expect(self.lane_maps == LANE_MAPS, "lane_maps", self.lane_maps, LANE_MAPS)
-        _expect(self.color_order == "bgr", "color_order", self.color_order, "'bgr'")
-        _expect(self.stride in (4, 8, 16, 32), "stride", self.stride, "4, 8, 16 or 32")
-        for key in ("keypoint_threshold", "mask_threshold"):
-            _expect(0.0 < getattr(self, key) < 1.0, key, getattr(self, key), "between 0 and 1")
-        _expect(
-            len(self.lane_thresholds) == len(LANE_NAMES)
-            and all(0.0 <= value <= 1.0 for value in self.lane_thresholds),
-            "lane_thresholds",
-            self.lane_thresholds,
-            f"{len(LANE_NAMES)} numbers from 0 to 1",
-        )
-        for key in ("start_priors", "lane_calibration"):
-            count = len(getattr(self, key))
-            _expect(
-                count in (0, len(LANE_NAMES)), key, f"{count} entries", f"none or {len(LANE_NAMES)}"
-            )
-        _expect(
-            math.isfinite(self.mask_temperature) and self.mask_temperature > 0.0,
-            "mask_temperature",
-            self.mask_temperature,
-            "a finite number above 0",
-        )
-        _expect(math.isfinite(self.mask_bias), "mask_bias", self.mask_bias, "a finite number")
-        _expect(
-            bool(self.lane_calibration) or not self.confidence_calibrated,
-            "confidence_calibrated",
-            self.confidence_calibrated,
-            "False without a lane_calibration",
-        )
+        expect(bool(self.tasks), "tasks", self.tasks, "at least one")
+        expect(self.color_order == "bgr", "color_order", self.color_order, "'bgr'")
+        for tensors in ("inputs", "outputs"):
+            found = [
+                name
+                for block in self.tasks.values()
+                for name in getattr(block, tensors)(self.input_size)
+            ]
+            found += [INPUT_IMAGE] if tensors == "inputs" else []
+            expect(len(set(found)) == len(found), tensors, found, "a name of its own for each")
 
-    @property
-    def map_size(self) -> Size:
-        """``(rows, columns)`` of the lane maps."""
-        return self.input_size[0] // self.stride, self.input_size[1] // self.stride
+    def output_tensors(self) -> dict[str, Tensor]:
+        """Return what the graph gives, by name, without the batch axis."""
+        return {
+            name: tensor
+            for block in self.tasks.values()
+            for name, tensor in block.outputs(self.input_size).items()
+        }
+
+    def input_tensors(self) -> dict[str, Tensor]:
+        """Return what the graph takes, by name, without the batch axis; the image first."""
+        found = {INPUT_IMAGE: Tensor("uint8", (*self.input_size, 3))}
+        for block in self.tasks.values():
+            found |= block.inputs(self.input_size)
+        return found
 
     def output_shapes(self, batch: int = 1) -> dict[str, tuple[int, ...]]:
         """Return the shape of every output tensor for a batch of ``batch`` images."""
-        shapes: dict[str, tuple[int, ...]] = {}
-        if TASK_LANES in self.tasks:
-            shapes[OUTPUT_LANES] = (batch, len(LANE_NAMES), len(LANE_MAPS), *self.map_size)
-        if TASK_DRIVABLE in self.tasks:
-            shapes[OUTPUT_MASK] = (batch, *self.input_size)
-        return shapes
+        return {name: (batch, *tensor.shape) for name, tensor in self.output_tensors().items()}
 
     def to_json(self) -> str:
         """Serialise for the artifact's metadata."""
-        return json.dumps({"format_version": FORMAT_VERSION, **asdict(self)}, sort_keys=True)
+        head = {"format_version": FORMAT_VERSION, "written_by": VERSION}
+        return json.dumps({**head, **asdict(self)}, sort_keys=True)
 
     @classmethod
     def from_json(cls, text: str) -> ModelSpec:
-        """Parse ``to_json``'s form.
+        """Parse ``to_json``'s form, or that of an earlier version.
 
         Raises:
-            SpecError: Not JSON, another format version, unknown or missing or invalid fields.
+            SpecError: Not JSON, a later format version, a task that is not known, or keys that are
+                unknown, missing or wrong.
         """
         try:
             raw = json.loads(text)
@@ -221,35 +147,84 @@ class ModelSpec:
             raise SpecError(f"the model spec is not valid JSON: {error}") from None
         if not isinstance(raw, dict):
             raise SpecError(f"the model spec is a {type(raw).__name__}, expected a JSON object")
-        version = raw.pop("format_version", None)
-        if version != FORMAT_VERSION:
+        version, written_by = raw.pop("format_version", None), raw.pop("written_by", "unknown")
+        if version not in (1, FORMAT_VERSION):
             raise SpecError(
-                f"the model spec has format_version {version}, this code reads {FORMAT_VERSION}: "
-                "export the model again with this version of the package"
+                f"the model spec has format_version {version}, this code reads 1 to "
+                f"{FORMAT_VERSION}: export the model again with this version of the package"
             )
-        unknown = sorted(set(raw) - {item.name for item in fields(cls)})
-        if unknown:
-            raise SpecError(f"the model spec has unknown fields {unknown}")
         try:
-            raw["start_priors"] = tuple(
-                StartPrior(**prior) for prior in raw.get("start_priors", ())
+            if version == 1:
+                raw = _from_version_1(raw)
+            found = _read_blocks(raw.pop("tasks", {}), str(written_by))
+            general = from_json(_General, raw, "the model spec", optional=_OPTIONAL)
+        except JsonError as error:
+            raise SpecError(str(error)) from None
+        return cls(tasks=found, **vars(general))
+
+    def __getattr__(self, name: str) -> Any:
+        """COMPAT: keys of blocks as if they were the spec's own."""
+        if not name.startswith("_"):
+            for block in vars(self).get("tasks", {}).values():
+                if hasattr(block, name):
+                    return getattr(block, name)
+        raise AttributeError(name)
+
+
+@dataclass(frozen=True)
+class _General:
+    """The general part of a spec, as ``ModelSpec`` documents it."""
+
+    name: str
+    version: str
+    input_size: tuple[int, int]
+    color_order: str = "bgr"
+    training_data: str = ""
+    git_commit: str = ""
+    scores: dict[str, float] = field(default_factory=dict)
+
+
+_OPTIONAL: Final = ("color_order", "training_data", "git_commit", "scores")
+
+
+def _read_blocks(raw: Any, written_by: str) -> dict[str, Any]:
+    """Read the block of each task.
+
+    Raises:
+        SpecError: A task that is not known, or a block that cannot be read.
+    """
+    if not isinstance(raw, Mapping):
+        raise SpecError(f"model spec: tasks is {raw!r}, expected an object, a block for each task")
+    found = {}
+    for name, block in raw.items():
+        if name not in table.ROOMS:
+            raise SpecError(
+                f"the model answers the task {name!r}, which this version of the package "
+                f"({VERSION}) does not know, only {', '.join(table.ROOMS)}: use the version that "
+                f"wrote it ({written_by}), or a later one"
             )
-            raw["lane_calibration"] = tuple(
-                LaneCalibration(**_tuples(lane)) for lane in raw.get("lane_calibration", ())
-            )
-            return cls(**_tuples(raw))
-        except SpecError:
-            raise
-        except (TypeError, ValueError, AttributeError) as error:
-            raise SpecError(f"the model spec is incomplete or malformed: {error}") from None
+        kind = table.part(name, "spec").Block
+        try:
+            found[name] = from_json(kind, block, f"model spec, block {name}")
+        except SpecError as error:
+            raise SpecError(f"block {name}: {error}") from None
+    return found
 
 
-def _tuples(raw: dict[str, Any]) -> dict[str, Any]:
-    """JSON has no tuples; the spec has no lists."""
-    return {key: tuple(value) if isinstance(value, list) else value for key, value in raw.items()}
+def _from_version_1(raw: dict[str, Any]) -> dict[str, Any]:
+    """Sort the keys of version 1, all of one level, into blocks; what lacks has its default."""
+    names = raw.pop("tasks", list(table.DEFAULT))
+    if not isinstance(names, list) or not names:
+        raise SpecError(f"model spec: tasks is {names!r}, expected a list of names")
+    found = {name: asdict(block) for name, block in blocks(*table.DEFAULT).items()}
+    for name, block in found.items():
+        for key in table.part(name, "spec").IN_VERSION_1:
+            if key in raw:
+                block[key] = raw.pop(key)
+    return {"input_size": [320, 800], **raw, "tasks": {name: found.get(name) for name in names}}
 
 
-def _expect(condition: bool, what: str, found: object, expected: object) -> None:
+def expect(condition: bool, what: str, found: object, expected: object) -> None:
     """Raise a ``SpecError`` that says what was wrong and what was expected."""
     if not condition:
         raise SpecError(f"model spec: {what} is {found!r}, expected {expected}")

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import IntEnum
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,188 +18,22 @@ Size = tuple[int, int]
 """``(height, width)`` in pixels."""
 
 
-class LaneId(IntEnum):
-    """The five lanes, in head order. Values equal the constants of ``LaneLine.msg``."""
-
-    EGO = 0
-    LEFT_EGO = 1
-    RIGHT_EGO = 2
-    LEFT_SPLIT_EGO = 3
-    RIGHT_SPLIT_EGO = 4
-
-    @property
-    def label(self) -> str:
-        """Lower-case name, as used in topics, files and metadata: ``"left_split_ego"``."""
-        return self.name.lower()
-
-    @property
-    def is_split(self) -> bool:
-        """Whether this lane is an alternative path that leaves the ego lane."""
-        return self in (LaneId.LEFT_SPLIT_EGO, LaneId.RIGHT_SPLIT_EGO)
-
-
-LANE_NAMES: tuple[str, ...] = tuple(lane.label for lane in LaneId)
-"""Lane names in head order."""
-
-
-class LaneStatus(IntEnum):
-    """How a lane line came about. Values equal the constants of ``LaneLine.msg``."""
-
-    NOT_DETECTED = 0
-    DETECTED = 1
-    PREDICTED = 2
-
-
-def _frozen(array: NDArray[Any], dtype: type) -> NDArray[Any]:
+def frozen(array: NDArray[Any], dtype: type) -> NDArray[Any]:
     """Return ``array`` as a read-only, contiguous array of ``dtype``."""
     copy: NDArray[Any] = np.array(array, dtype=dtype, order="C")
     copy.flags.writeable = False
     return copy
 
 
-@dataclass(frozen=True, eq=False)
-class GroundLine:
-    """A lane line on the road surface, in the vehicle frame: x forward, y left, z up, metres.
+class Answer(Protocol):
+    """What one task says about one image; each task's own type is in its room's ``answer.py``."""
 
-    Attributes:
-        frame_id: Name of that frame, e.g. ``"base_link"``.
-        points_m: (N, 3) float32 ``(x, y, z)``, one for each point of the line in the image, in the
-            same order; NaN where that one does not meet the road surface in front of the vehicle.
-        y_std_m: (N,) float32 standard deviation of ``y``; NaN where unknown.
-        polynomial: (n,) float64, ascending: ``y(x) = sum_i polynomial[i] * x**i``. Empty when too
-            few points lie on the ground.
-        covariance: (n, n) float64 of ``polynomial``.
-        x_range_m: Lowest and highest ``x`` for which the polynomial holds; NaN without one.
-        rmse_m: Root mean square of ``y - y(x)`` over the points; NaN without a polynomial.
-    """
+    def check(self, image_size: Size) -> None:
+        """Refuse to belong to an image of ``(height, width)``.
 
-    frame_id: str
-    points_m: NDArray[np.float32]
-    y_std_m: NDArray[np.float32]
-    polynomial: NDArray[np.float64]
-    covariance: NDArray[np.float64]
-    x_range_m: tuple[float, float] = (np.nan, np.nan)
-    rmse_m: float = np.nan
-
-    def __post_init__(self) -> None:
-        """Freeze the arrays and check that their shapes belong together."""
-        for name in ("points_m", "y_std_m"):
-            object.__setattr__(self, name, _frozen(getattr(self, name), np.float32))
-        for name in ("polynomial", "covariance"):
-            object.__setattr__(self, name, _frozen(getattr(self, name), np.float64))
-        count, order = len(self.points_m), len(self.polynomial)
-        shapes = {
-            "points_m": (count, 3),
-            "y_std_m": (count,),
-            "polynomial": (order,),
-            "covariance": (order, order),
-        }
-        for name, shape in shapes.items():
-            if getattr(self, name).shape != shape:
-                raise ValueError(f"{name} has shape {getattr(self, name).shape}, expected {shape}")
-        if not self.frame_id:
-            raise ValueError("frame_id is empty, expected the name of the vehicle's frame")
-
-
-@dataclass(frozen=True, eq=False)
-class LaneLine:
-    """The centre line of one lane in the source image.
-
-    Attributes:
-        lane_id: Which of the five lanes.
-        status: ``NOT_DETECTED`` has no points; the other states have at least two.
-        confidence: In [0, 1]; kept also below the acceptance threshold. A probability where the
-            model is calibrated, see ``ModelSpec.confidence_calibrated``; otherwise a score.
-        points_px: (N, 2) float32, ``(x, y)`` pixels of the source image, near to far
-            (``y`` strictly decreasing).
-        x_std_px: (N,) float32 standard deviation of ``x`` in pixels; NaN where unknown.
-        branch_index: For split lanes, index of the first point that has left the ego centre line;
-            -1 where unknown or not a split.
-        ground: The line on the road surface; ``None`` without calibration.
-        track_id: 0 = not tracked; otherwise constant while one physical lane is followed.
-        coasting_s: Seconds since the lane was last seen, 0 when it is seen; NaN where unknown.
-    """
-
-    lane_id: LaneId
-    status: LaneStatus = LaneStatus.NOT_DETECTED
-    confidence: float = 0.0
-    points_px: NDArray[np.float32] = field(default_factory=lambda: np.zeros((0, 2), np.float32))
-    x_std_px: NDArray[np.float32] = field(default_factory=lambda: np.zeros(0, np.float32))
-    branch_index: int = -1
-    ground: GroundLine | None = None
-    track_id: int = 0
-    coasting_s: float = np.nan
-
-    def __post_init__(self) -> None:
-        """Freeze the arrays and reject what no consumer could use."""
-        object.__setattr__(self, "points_px", _frozen(self.points_px, np.float32))
-        object.__setattr__(self, "x_std_px", _frozen(self.x_std_px, np.float32))
-        points, name = self.points_px, self.lane_id.label
-        if points.ndim != 2 or points.shape[1] != 2:
-            raise ValueError(f"{name}: points_px has shape {points.shape}, expected (N, 2)")
-        if self.x_std_px.shape != points.shape[:1]:
-            raise ValueError(
-                f"{name}: x_std_px has shape {self.x_std_px.shape}, expected ({len(points)},) "
-                "to match points_px"
-            )
-        if not 0.0 <= self.confidence <= 1.0:
-            raise ValueError(f"{name}: confidence is {self.confidence}, expected 0 to 1")
-        if not np.isfinite(points).all():
-            raise ValueError(f"{name}: points_px holds NaN or infinity, expected pixels")
-        if self.status is LaneStatus.NOT_DETECTED:
-            if len(points):
-                raise ValueError(f"{name}: NOT_DETECTED with {len(points)} points, expected none")
-        elif len(points) < 2:
-            raise ValueError(f"{name}: {self.status.name} with {len(points)} points, expected >= 2")
-        if (points[1:, 1] >= points[:-1, 1]).any():
-            raise ValueError(f"{name}: points_px must run near to far (y strictly decreasing)")
-        if not -1 <= self.branch_index < max(len(points), 1):
-            raise ValueError(
-                f"{name}: branch_index is {self.branch_index}, expected -1 or an index into "
-                f"{len(points)} points"
-            )
-        if self.ground is not None and len(self.ground.points_m) != len(points):
-            raise ValueError(
-                f"{name}: {len(self.ground.points_m)} points on the ground, expected {len(points)} "
-                "as in the image"
-            )
-
-    @property
-    def detected(self) -> bool:
-        """Whether the line carries points."""
-        return self.status is not LaneStatus.NOT_DETECTED
-
-
-@dataclass(frozen=True, eq=False)
-class DrivableMask:
-    """Where the vehicle may drive.
-
-    Attributes:
-        probability: (H, W) uint8 of the source image's size, 0 to 255 for 0 to 1; 0 outside the
-            crop.
-        threshold: Lowest ``probability`` value that counts as drivable, 1 to 255.
-    """
-
-    probability: NDArray[np.uint8]
-    threshold: int = 128
-
-    def __post_init__(self) -> None:
-        """Check type, shape and threshold; the array is kept without a copy and made read-only."""
-        array = self.probability
-        if array.dtype != np.uint8 or array.ndim != 2:
-            raise ValueError(
-                f"mask is {array.dtype} of shape {array.shape}, expected uint8 of shape (H, W)"
-            )
-        if not 1 <= self.threshold <= 255:
-            raise ValueError(f"mask threshold is {self.threshold}, expected 1 to 255")
-        view = array.view()
-        view.flags.writeable = False
-        object.__setattr__(self, "probability", view)
-
-    def binary(self) -> NDArray[np.uint8]:
-        """Return (H, W) uint8: 255 drivable, 0 not."""
-        # 1 becomes 255 by wrapping around: several times as fast as np.where.
-        return np.negative((self.probability >= self.threshold).view(np.uint8))
+        Raises:
+            ValueError: The answer does not fit such an image.
+        """
 
 
 @dataclass(frozen=True, eq=False)
@@ -209,27 +42,35 @@ class Perception:
 
     Attributes:
         image_size: ``(height, width)`` of the source image.
-        lanes: Exactly one ``LaneLine`` per ``LaneId``, in head order.
-        mask: The drivable surface, or ``None`` when the model has no such task.
-        stage_ms: Milliseconds of each stage, in the order in which they ran.
+        answers: By the name of the task, for each task that the model has; typed in the tasks'
+            rooms.
+        stage_ms: Milliseconds spent in ``preprocess``, ``inference`` and ``decode``.
     """
 
     image_size: Size
-    lanes: tuple[LaneLine, ...]
-    mask: DrivableMask | None
+    answers: Mapping[str, Any]
     stage_ms: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Check that the five lanes are there and that the mask fits the image."""
-        found = tuple(line.lane_id for line in self.lanes)
-        if found != tuple(LaneId):
-            raise ValueError(f"lanes are {[i.label for i in found]}, expected {list(LANE_NAMES)}")
-        if self.mask is not None and self.mask.probability.shape != tuple(self.image_size):
-            raise ValueError(
-                f"mask is {self.mask.probability.shape}, expected the image's {self.image_size}"
-            )
-        object.__setattr__(self, "stage_ms", MappingProxyType(dict(self.stage_ms)))
+        """Check that every answer fits the image."""
+        for answer in self.answers.values():
+            answer.check(self.image_size)
+        for name in ("answers", "stage_ms"):
+            object.__setattr__(self, name, MappingProxyType(dict(getattr(self, name))))
 
-    def lane(self, lane_id: LaneId) -> LaneLine:
-        """Return the line of ``lane_id``."""
+    # COMPAT: to be removed when nobody asks for them any more.
+    @property
+    def lanes(self) -> Any:
+        """COMPAT."""
+        from shared_encoder_perception.tasks.lanes.answer import Lanes
+
+        return self.answers.get("lanes", Lanes.nothing()).lines
+
+    @property
+    def mask(self) -> Any:
+        """COMPAT."""
+        return self.answers.get("drivable_surface")
+
+    def lane(self, lane_id: int) -> Any:
+        """COMPAT."""
         return self.lanes[lane_id]

@@ -3,15 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
+from perceptions import perception as perception_of
 
-from shared_encoder_perception.structures import (
-    DrivableMask,
-    GroundLine,
-    LaneId,
-    LaneLine,
-    LaneStatus,
-    Perception,
-)
+from shared_encoder_perception.tasks.drivable.answer import DrivableMask
+from shared_encoder_perception.tasks.lanes.answer import GroundLine, LaneId, LaneLine, LaneStatus
 
 SIZE = (320, 800)
 FRAME = "base_link"
@@ -61,4 +56,4 @@ def ground_perception(**statuses):
         lanes.append(ground_line(lane, status) if there else LaneLine(lane))
     probability = np.zeros(SIZE, np.uint8)
     probability[200:] = 255
-    return Perception(SIZE, tuple(lanes), DrivableMask(probability), {"inference": 9.8})
+    return perception_of(SIZE, tuple(lanes), DrivableMask(probability), {"inference": 9.8})

@@ -9,12 +9,14 @@ from typing import Any
 
 import cv2
 import numpy as np
+from perceptions import perception as perception_of
 
 from shared_encoder_perception.ground.camera_info import FISHEYE, camera_model
 from shared_encoder_perception.ground.options import GroundOptions, ground_options
 from shared_encoder_perception.ground.view import CameraView
 from shared_encoder_perception.node.parameter_groups.ground import PARAMETERS
-from shared_encoder_perception.structures import LaneId, LaneLine, LaneStatus, Perception
+from shared_encoder_perception.structures import Perception
+from shared_encoder_perception.tasks.lanes.answer import LaneId, LaneLine, LaneStatus
 from shared_encoder_perception.tasks.lanes.ground.projector import Projector
 
 SIZE = (720, 1280)
@@ -114,4 +116,4 @@ def line(lane: LaneId, pixels: np.ndarray, std: Any = np.nan) -> LaneLine:
 
 def perception(lines: Mapping[LaneId, LaneLine], size: tuple[int, int] = SIZE) -> Perception:
     """Return a perception of the lines."""
-    return Perception(size, tuple(lines.get(lane, LaneLine(lane)) for lane in LaneId), None)
+    return perception_of(size, tuple(lines.get(lane, LaneLine(lane)) for lane in LaneId), None)

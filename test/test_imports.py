@@ -92,7 +92,7 @@ RULES = [
         ("node.messages", "node.perception_node", "training", "evaluation", "model"),
     ),
     ("images.stamps", (*ROS, *TORCH, "cv2", "numpy"), ("images.preprocess", "node.worker")),
-    ("node.counts", (*ROS, *TORCH, "cv2", "numpy"), ("node.worker", "predictor")),
+    ("images.counts", (*ROS, *TORCH, "cv2", "numpy"), ("node.worker", "predictor")),
     ("node.gate", (*ROS, *TORCH, "cv2", "onnxruntime"), ("node.worker",)),
     ("node.worker", (*ROS, *TORCH), ("node.perception_node", "node.messages", "node.inputs")),
     (

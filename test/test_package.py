@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from shared_encoder_perception.structures import LaneId, LaneStatus
+from shared_encoder_perception.tasks.lanes.answer import LaneId, LaneStatus
 
 ROOT = Path(__file__).resolve().parent.parent
 LOCKS = sorted((ROOT / "requirements").glob("*.txt"))

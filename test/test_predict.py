@@ -16,7 +16,7 @@ from shared_encoder_perception.backends import load_backend
 from shared_encoder_perception.images.preprocess import Crop
 from shared_encoder_perception.predict import mask_path
 from shared_encoder_perception.predictor import Predictor
-from shared_encoder_perception.structures import LANE_NAMES
+from shared_encoder_perception.tasks.lanes.answer import LANE_NAMES
 from shared_encoder_perception.world.synthetic import render_sample
 
 COUNT = 3

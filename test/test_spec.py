@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from shared_encoder_perception.spec import LaneCalibration, ModelSpec, SpecError, StartPrior
+from shared_encoder_perception.spec import ModelSpec, SpecError
+from shared_encoder_perception.tasks.lanes.spec import LaneCalibration, StartPrior
 
 SPEC = ModelSpec(
     "m",

@@ -3,13 +3,9 @@
 import numpy as np
 import pytest
 
-from shared_encoder_perception.structures import (
-    DrivableMask,
-    LaneId,
-    LaneLine,
-    LaneStatus,
-    Perception,
-)
+from shared_encoder_perception.structures import Perception
+from shared_encoder_perception.tasks.drivable.answer import DrivableMask
+from shared_encoder_perception.tasks.lanes.answer import LaneId, LaneLine, LaneStatus
 
 POINTS = np.array([[10.0, 90.0], [12.0, 50.0]], np.float32)
 STD = np.full(2, np.nan, np.float32)

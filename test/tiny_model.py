@@ -12,6 +12,7 @@ from types import SimpleNamespace
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
+from specs import spec_of
 
 from shared_encoder_perception.spec import METADATA_KEY, TASK_LANES, TASKS, ModelSpec
 
@@ -56,7 +57,7 @@ def write_tiny_model(
 
 def write_models(folder: Path) -> SimpleNamespace:
     """Write a good model, ``tiny``, and two that cannot be used, ``no_spec`` and ``lanes_only``."""
-    lanes_only = ModelSpec("half", "1", tasks=(TASK_LANES,))
+    lanes_only = spec_of("half", "1", tasks=(TASK_LANES,))
     return SimpleNamespace(
         tiny=write_tiny_model(folder / "tiny.onnx"),
         no_spec=write_tiny_model(folder / "no_spec.onnx", spec=None),

@@ -9,7 +9,8 @@ from functools import cache
 import ground_world as world
 import numpy as np
 
-from shared_encoder_perception.structures import LaneId, LaneLine, Perception
+from shared_encoder_perception.structures import Perception
+from shared_encoder_perception.tasks.lanes.answer import LaneId, LaneLine
 from shared_encoder_perception.tasks.lanes.tracking.options import TrackingOptions
 
 HZ = 30.0

@@ -12,8 +12,8 @@ from typing import Any
 
 import cv2
 import numpy as np
+from shared_encoder_perception.images.counts import Counts
 
-from shared_encoder_perception.node.counts import Counts
 from shared_encoder_perception.node.worker import PerceivedImage, Worker
 from shared_encoder_perception.predictor import Predictor
 from shared_encoder_perception.spec import ModelSpec

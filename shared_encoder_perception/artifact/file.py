@@ -17,14 +17,9 @@ from typing import Any, Final
 import onnx
 from onnx import TensorProto
 
-from shared_encoder_perception.spec import (
-    INPUT_IMAGE,
-    METADATA_KEY,
-    OUTPUT_LANES,
-    OUTPUT_MASK,
-    ModelSpec,
-    SpecError,
-)
+from shared_encoder_perception.spec import INPUT_IMAGE, METADATA_KEY, ModelSpec, SpecError
+from shared_encoder_perception.tasks.drivable.spec import OUTPUT_MASK
+from shared_encoder_perception.tasks.lanes.spec import OUTPUT_LANES
 
 CHECKSUM_KEY: Final = "shared_encoder_perception.sha256"
 """Key of the checksum over graph and spec in an ONNX file's ``metadata_props``. It finds damage,

@@ -17,7 +17,9 @@ from shared_encoder_perception.backends import (
     tensorrt_plan,
 )
 from shared_encoder_perception.backends.engine_cache import EngineCache
-from shared_encoder_perception.spec import INPUT_IMAGE, OUTPUT_LANES, OUTPUT_MASK
+from shared_encoder_perception.spec import INPUT_IMAGE
+from shared_encoder_perception.tasks.drivable.spec import OUTPUT_MASK
+from shared_encoder_perception.tasks.lanes.spec import OUTPUT_LANES
 
 TYPES: Final[dict[str, tuple[np.dtype[Any], str]]] = {
     OUTPUT_LANES: (np.dtype(np.float32), "FLOAT"),

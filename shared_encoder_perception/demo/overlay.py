@@ -10,11 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from shared_encoder_perception.compat import perception_of
 from shared_encoder_perception.demo.summary import Header, header_key
 from shared_encoder_perception.drawing.visualize import draw
 from shared_encoder_perception.images.bags import open_bag, read_messages
 from shared_encoder_perception.images.image_msg import to_bgr
-from shared_encoder_perception.structures import DrivableMask, Perception
+from shared_encoder_perception.tasks.drivable.answer import DrivableMask
 from shared_encoder_perception.tasks.lanes.content import lane_from_message
 
 TOPICS: Final = {"/image": "image", "/drivable_surface/mask": "mask", "/lane_lines": "lanes"}
@@ -44,4 +45,4 @@ def _picture(parts: dict[str, Any]) -> NDArray[np.uint8]:
     image = to_bgr(parts["image"])
     mask = DrivableMask(np.ascontiguousarray(to_bgr(parts["mask"])[:, :, 0]))
     lanes = tuple(lane_from_message(lane) for lane in parts["lanes"].lanes)
-    return draw(image, Perception((image.shape[0], image.shape[1]), lanes, mask))
+    return draw(image, perception_of((image.shape[0], image.shape[1]), lanes, mask))

@@ -11,7 +11,7 @@ from typing import Any, Final
 import numpy as np
 
 from shared_encoder_perception.images.bags import open_bag, read_messages
-from shared_encoder_perception.structures import LANE_NAMES, LaneStatus
+from shared_encoder_perception.tasks.lanes.answer import LANE_NAMES, LaneStatus
 
 STAGES: Final = ("conversion", "preprocess", "inference", "decode", "processing")
 """Stages that a LaneLineArray carries; the last is the whole node."""

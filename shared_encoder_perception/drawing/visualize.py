@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared_encoder_perception.images.preprocess import Crop
-from shared_encoder_perception.structures import LaneId, LaneLine, LaneStatus, Perception
+from shared_encoder_perception.structures import Perception
+from shared_encoder_perception.tasks.lanes.answer import LaneId, LaneLine, LaneStatus
 
 LANE_COLOURS: Final = MappingProxyType(
     {

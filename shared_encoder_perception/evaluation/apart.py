@@ -7,7 +7,8 @@ import numpy as np
 from shared_encoder_perception.evaluation.metrics import rows_within_tolerance
 from shared_encoder_perception.evaluation.scorer import inside
 from shared_encoder_perception.images.preprocess import Crop
-from shared_encoder_perception.structures import LaneId, Perception
+from shared_encoder_perception.structures import Perception
+from shared_encoder_perception.tasks.lanes.answer import LaneId
 
 MASK = "mask"
 

@@ -6,10 +6,10 @@ A constant baseline must not learn from the image that it is scored on: see ``La
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 from functools import lru_cache
 from typing import Final
 
+from shared_encoder_perception.compat import perception_of
 from shared_encoder_perception.evaluation.baselines import ConstantBaseline, empty_perception
 from shared_encoder_perception.evaluation.labelled_images import Labels
 from shared_encoder_perception.structures import Perception, Size
@@ -53,7 +53,7 @@ class BaselineAnswers:
             Without anything learned, the constant one says that there is nothing.
         """
         answer = self._constant(source, half, size) if name == CONSTANT else empty_perception(size)
-        return answer if with_mask else replace(answer, mask=None)
+        return answer if with_mask else perception_of(size, answer.lanes, None)
 
     def _perceive(self, source: str, half: int, size: Size) -> Perception:
         """Return what is usual; without a labelled mask, that nothing is drivable."""
@@ -62,4 +62,6 @@ class BaselineAnswers:
         if usual is None:
             return nothing
         answer = usual.perceive(size)
-        return answer if answer.mask is not None else replace(answer, mask=nothing.mask)
+        return (
+            answer if answer.mask is not None else perception_of(size, answer.lanes, nothing.mask)
+        )

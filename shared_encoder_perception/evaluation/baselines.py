@@ -17,15 +17,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from shared_encoder_perception.compat import perception_of
 from shared_encoder_perception.evaluation.metrics import DRIVABLE, IGNORE
-from shared_encoder_perception.structures import (
-    DrivableMask,
-    LaneId,
-    LaneLine,
-    LaneStatus,
-    Perception,
-    Size,
-)
+from shared_encoder_perception.structures import Perception, Size
+from shared_encoder_perception.tasks.drivable.answer import DrivableMask
+from shared_encoder_perception.tasks.lanes.answer import LaneId, LaneLine, LaneStatus
 
 ROWS: Final = 721
 """Rows of a constant line, evenly spaced from the top of the image to its bottom."""
@@ -43,7 +39,7 @@ def empty_perception(image_size: Size, with_mask: bool = True) -> Perception:
         with_mask: Whether the task is there; otherwise the mask is ``None``.
     """
     mask = DrivableMask(np.zeros(image_size, np.uint8)) if with_mask else None
-    return Perception(image_size, tuple(LaneLine(lane) for lane in LaneId), mask)
+    return perception_of(image_size, tuple(LaneLine(lane) for lane in LaneId), mask)
 
 
 class ConstantBaseline:
@@ -116,7 +112,7 @@ class ConstantBaseline:
         """
         lines = tuple(self._line(lane, image_size) for lane in LaneId)
         if not self._masks:
-            return Perception(image_size, lines, None)
+            return perception_of(image_size, lines, None)
         share = np.divide(
             self._drivable, self._labelled, out=np.zeros(GRID), where=self._labelled > 0
         )
@@ -124,7 +120,7 @@ class ConstantBaseline:
         large = cv2.resize(share.astype(np.float32), (width, height))
         # Rounded up, so that a share of one half is at the threshold, not below it.
         mask = DrivableMask(np.ceil(large * 255.0 - 1e-3).clip(0, 255).astype(np.uint8))
-        return Perception(image_size, lines, mask)
+        return perception_of(image_size, lines, mask)
 
     def _line(self, lane: LaneId, image_size: Size) -> LaneLine:
         """Return the lane's mean line, if it is usual."""

@@ -18,7 +18,8 @@ from shared_encoder_perception.evaluation.metrics import (
     MATCH_ACCURACY,
     rows_within_tolerance,
 )
-from shared_encoder_perception.structures import LANE_NAMES, LaneId, LaneLine, Perception
+from shared_encoder_perception.structures import Perception
+from shared_encoder_perception.tasks.lanes.answer import LANE_NAMES, LaneId, LaneLine
 
 BINS: Final = 15
 """Of equal width; Guo et al. (ICML 2017) use as many."""

@@ -25,7 +25,7 @@ from shared_encoder_perception.evaluation.failures import WorstFrames
 from shared_encoder_perception.evaluation.metrics import LaneScore
 from shared_encoder_perception.evaluation.reliability import plot, require_matplotlib
 from shared_encoder_perception.predictor import Predictor
-from shared_encoder_perception.structures import LANE_NAMES
+from shared_encoder_perception.tasks.lanes.answer import LANE_NAMES
 
 BEGIN: Final = "<!-- scores:begin -->"
 END: Final = "<!-- scores:end -->"

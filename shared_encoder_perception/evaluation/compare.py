@@ -39,6 +39,7 @@ from shared_encoder_perception.backends import (
     load_backend,
 )
 from shared_encoder_perception.backends.options import Choice, parse_engine
+from shared_encoder_perception.compat import sample_of, without
 from shared_encoder_perception.evaluation.differences import Differences, read_tolerances, report
 from shared_encoder_perception.evaluation.scorer import Scorer
 from shared_encoder_perception.images.preprocess import Crop, ImageTransform
@@ -47,7 +48,7 @@ from shared_encoder_perception.images.spread import evenly
 from shared_encoder_perception.labels import native
 from shared_encoder_perception.labels.record_faults import FILE_NAME
 from shared_encoder_perception.labels.sample import Sample
-from shared_encoder_perception.tasks.lanes.decode import DecodeOptions, Decoder
+from shared_encoder_perception.predictor import Decoder, own_options
 from shared_encoder_perception.whole_file import write_text
 
 ENGINES: Final = ("onnxruntime:fp32", "openvino:fp32", "openvino:bf16", "torch:fp32")
@@ -125,11 +126,11 @@ def read_frames(path: Path, topic: str | None, limit: int) -> Iterator[Frame]:
         for frame in evenly(native.read(labels), total, limit):
             sample = frame.load()
             if "mask" in frame.pseudo:
-                sample = replace(sample, mask=None)  # a teacher's opinion is no truth
+                sample = without(sample, "drivable_surface")  # a teacher's opinion is no truth
             yield frame.source, sample, frame.crop
         return
     for image in islice(open_source(path, topic), limit or None):
-        yield "images", Sample(image.image, {}, None, image.name), image.crop
+        yield "images", sample_of(image.image, {}, None, image.name), image.crop
 
 
 def load(
@@ -186,7 +187,7 @@ def compare(backends: dict[str, Backend], frames: Iterator[Frame]) -> list[Diffe
             outputs = {name: array[0] for name, array in backend.infer(image[np.newaxis]).items()}
             reference = reference or outputs
             difference.update(outputs, reference, sample.name)
-            options = DecodeOptions.from_spec(backend.spec)
+            options = own_options(backend.spec)
             perception = decoders[label](outputs, transform, options)
             difference.scorer.update(source, perception, sample, crop)
         count += 1

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from shared_encoder_perception.artifact.file import BF16, FP16, FP32, INT8
 from shared_encoder_perception.backends import BackendInfo
 from shared_encoder_perception.evaluation.scorer import Scorer
-from shared_encoder_perception.spec import OUTPUT_LANES, OUTPUT_MASK
+from shared_encoder_perception.tasks.drivable.spec import OUTPUT_MASK
+from shared_encoder_perception.tasks.lanes.spec import OUTPUT_LANES
 
 OUTPUTS: Final = {"heat": slice(0, 1), "start": slice(1, 3), "position": slice(3, 5)}
 """What is compared -> its maps in ``spec.LANE_MAPS``; the mask beside them."""

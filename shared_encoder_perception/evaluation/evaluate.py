@@ -29,6 +29,7 @@ from shared_encoder_perception.backends.options import (
     engine_conditions,
     load_engine,
 )
+from shared_encoder_perception.compat import TASK_DRIVABLE, TASK_LANES
 from shared_encoder_perception.drawing.visualize import write_picture
 from shared_encoder_perception.evaluation import labelled_images
 from shared_encoder_perception.evaluation.evaluation import Evaluation
@@ -48,7 +49,6 @@ from shared_encoder_perception.images.preprocess import Crop
 from shared_encoder_perception.labels import native
 from shared_encoder_perception.labels.sample import Sample
 from shared_encoder_perception.predictor import Predictor
-from shared_encoder_perception.spec import TASK_DRIVABLE, TASK_LANES
 from shared_encoder_perception.whole_file import write_json
 from shared_encoder_perception.world.synthetic import VALIDATION_SEED, render_sample
 

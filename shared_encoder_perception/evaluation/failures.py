@@ -12,8 +12,9 @@ from shared_encoder_perception.drawing.visualize import draw_beside_labels, tile
 from shared_encoder_perception.evaluation.metrics import rows_within_tolerance
 from shared_encoder_perception.evaluation.scorer import lanes_inside
 from shared_encoder_perception.images.preprocess import Crop, default_crop
-from shared_encoder_perception.labels.sample import MASK_DRIVABLE, MASK_IGNORE, Sample
+from shared_encoder_perception.labels.sample import Sample
 from shared_encoder_perception.structures import Perception, Size
+from shared_encoder_perception.tasks.drivable.labels import MASK_DRIVABLE, MASK_IGNORE
 
 KEPT: Final = 6
 """Pictures of each source."""

@@ -13,7 +13,8 @@ from typing import Any, Final
 
 from shared_encoder_perception.evaluation.frame_counts import FullCounts
 from shared_encoder_perception.predictor import STAGES
-from shared_encoder_perception.structures import LANE_NAMES, Perception
+from shared_encoder_perception.structures import Perception
+from shared_encoder_perception.tasks.lanes.answer import LANE_NAMES
 
 PRESENT, ABSENT, NOT_KNOWN = "present", "absent", "unknown"
 SLICES: Final = ("light", "curvature", "occlusion")

@@ -23,7 +23,8 @@ from shared_encoder_perception.images.preprocess import Crop
 from shared_encoder_perception.labels import native
 from shared_encoder_perception.labels.frame import LabelledFrame
 from shared_encoder_perception.labels.sample import Sample
-from shared_encoder_perception.structures import LaneId, Size
+from shared_encoder_perception.structures import Size
+from shared_encoder_perception.tasks.lanes.answer import LaneId
 from shared_encoder_perception.world.synthetic import (
     CALIBRATION_SEED,
     VALIDATION_SEED,

@@ -9,7 +9,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from shared_encoder_perception.structures import LANE_NAMES, LaneId, LaneLine, Perception
+from shared_encoder_perception.structures import Perception
+from shared_encoder_perception.tasks.lanes.answer import LANE_NAMES, LaneId, LaneLine
 
 ROW_TOLERANCE_PX: Final = 20.0
 """TuSimple's tolerance, perpendicular to the line, in an image 1280 pixels wide."""

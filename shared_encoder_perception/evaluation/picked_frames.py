@@ -13,8 +13,10 @@ from shared_encoder_perception.drawing.visualize import LEGEND, draw_beside_labe
 from shared_encoder_perception.evaluation.frame_record import ABSENT, PRESENT, FrameRecord
 from shared_encoder_perception.evaluation.scorer import inside
 from shared_encoder_perception.images.preprocess import Crop
-from shared_encoder_perception.labels.sample import MASK_DRIVABLE, Sample
-from shared_encoder_perception.structures import LaneStatus, Perception
+from shared_encoder_perception.labels.sample import Sample
+from shared_encoder_perception.structures import Perception
+from shared_encoder_perception.tasks.drivable.labels import MASK_DRIVABLE
+from shared_encoder_perception.tasks.lanes.answer import LaneStatus
 
 KEPT: Final = 4
 """Of each source, and of each kind."""

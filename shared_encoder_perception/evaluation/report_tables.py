@@ -10,7 +10,7 @@ from shared_encoder_perception.evaluation.evaluation import MODEL
 from shared_encoder_perception.evaluation.report.document import Cell
 from shared_encoder_perception.evaluation.scorer import MAIN_LANES
 from shared_encoder_perception.evaluation.slices import in_order
-from shared_encoder_perception.structures import LANE_NAMES
+from shared_encoder_perception.tasks.lanes.answer import LANE_NAMES
 from shared_encoder_perception.tasks.lanes.metrics.range_bins import BINS
 
 Groups = Sequence[tuple[str, int]]

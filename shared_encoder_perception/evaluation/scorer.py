@@ -14,7 +14,8 @@ from shared_encoder_perception.evaluation.calibration import CalibrationMetric
 from shared_encoder_perception.evaluation.metrics import LaneMetric, MaskMetric
 from shared_encoder_perception.images.preprocess import Crop, default_crop
 from shared_encoder_perception.labels.sample import Sample
-from shared_encoder_perception.structures import LANE_NAMES, LaneId, Perception, Size
+from shared_encoder_perception.structures import Perception, Size
+from shared_encoder_perception.tasks.lanes.answer import LANE_NAMES, LaneId
 
 MAIN_LANES: Final = tuple(lane.label for lane in LaneId if not lane.is_split)
 

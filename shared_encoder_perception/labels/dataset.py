@@ -38,7 +38,7 @@ from shared_encoder_perception.labels.statistics import count, plot, table
 from shared_encoder_perception.labels.teacher_masks import TeacherMasks, label_by_masks
 from shared_encoder_perception.labels.validate import find_faults
 from shared_encoder_perception.predictor import Predictor
-from shared_encoder_perception.structures import LaneId
+from shared_encoder_perception.tasks.lanes.answer import LaneId
 from shared_encoder_perception.world.synthetic import CALIBRATION_SEED, render_sample
 
 FAULTY = 1

@@ -10,9 +10,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from shared_encoder_perception.compat import sample_of
 from shared_encoder_perception.images.preprocess import Crop
 from shared_encoder_perception.labels.sample import Sample
-from shared_encoder_perception.structures import LaneId, Size
+from shared_encoder_perception.structures import Size
+from shared_encoder_perception.tasks.lanes.answer import LaneId
 
 Mask = NDArray[np.uint8]
 
@@ -82,7 +84,7 @@ class LabelledFrame:
         mask = self.read_mask() if self.read_mask else None
         confidence = self.read_mask_confidence() if self.read_mask_confidence else None
         name = self.where or self.name
-        return Sample(image, self.lanes, mask, name, self.lane_confidence, confidence)
+        return sample_of(image, self.lanes, mask, name, self.lane_confidence, confidence)
 
     def without_mask(self) -> LabelledFrame:
         """Return the same frame, its mask unknown."""

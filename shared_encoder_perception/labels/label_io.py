@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from shared_encoder_perception.labels.frame import LabelError, Mask
-from shared_encoder_perception.labels.sample import MASK_DRIVABLE, MASK_NOT_DRIVABLE
 from shared_encoder_perception.structures import Size
+from shared_encoder_perception.tasks.drivable.labels import MASK_DRIVABLE, MASK_NOT_DRIVABLE
 from shared_encoder_perception.tasks.lanes.labelling.boundaries import Boundary
 
 PICTURES: Final = (".jpg", ".jpeg", ".png")

@@ -20,7 +20,7 @@ import numpy as np
 from shared_encoder_perception.labels import native
 from shared_encoder_perception.labels.disk_index import DiskIndex
 from shared_encoder_perception.labels.frame import LabelledFrame
-from shared_encoder_perception.structures import LaneId
+from shared_encoder_perception.tasks.lanes.answer import LaneId
 
 REPORT: Final = "merge_report.jsonl"
 AGREE_PX: Final = 0.5

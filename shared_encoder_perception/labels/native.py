@@ -19,8 +19,12 @@ from numpy.typing import NDArray
 from shared_encoder_perception.images.preprocess import Crop
 from shared_encoder_perception.labels.frame import LabelError, LabelledFrame, Mask
 from shared_encoder_perception.labels.record_faults import FILE_NAME, load_record
-from shared_encoder_perception.labels.sample import MASK_DRIVABLE, MASK_IGNORE, MASK_NOT_DRIVABLE
-from shared_encoder_perception.structures import LaneId
+from shared_encoder_perception.tasks.drivable.labels import (
+    MASK_DRIVABLE,
+    MASK_IGNORE,
+    MASK_NOT_DRIVABLE,
+)
+from shared_encoder_perception.tasks.lanes.answer import LaneId
 
 MASK: Final = "mask"
 MASK_CONFIDENCE: Final = "mask_confidence"

@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared_encoder_perception.drawing.visualize import draw_line, tint_mask
-from shared_encoder_perception.labels.sample import MASK_DRIVABLE, MASK_IGNORE
 from shared_encoder_perception.labels.view import Lanes
+from shared_encoder_perception.tasks.drivable.labels import MASK_DRIVABLE, MASK_IGNORE
 
 
 def draw_labels(

@@ -22,9 +22,14 @@ from shared_encoder_perception.images.sources import Frame, open_source
 from shared_encoder_perception.labels import native
 from shared_encoder_perception.labels.frame import LabelledFrame, Mask
 from shared_encoder_perception.labels.record_faults import FILE_NAME
-from shared_encoder_perception.labels.sample import MASK_DRIVABLE, MASK_IGNORE, MASK_NOT_DRIVABLE
 from shared_encoder_perception.predictor import Predictor
-from shared_encoder_perception.structures import LaneId, Perception
+from shared_encoder_perception.structures import Perception
+from shared_encoder_perception.tasks.drivable.labels import (
+    MASK_DRIVABLE,
+    MASK_IGNORE,
+    MASK_NOT_DRIVABLE,
+)
+from shared_encoder_perception.tasks.lanes.answer import LaneId
 
 LANES: Final = "lanes"
 MASK: Final = "mask"

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from shared_encoder_perception.structures import LANE_NAMES
+from shared_encoder_perception.tasks.lanes.answer import LANE_NAMES
 
 FILE_NAME: Final = "frames.jsonl"
 KEYS: Final = (

@@ -4,16 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-
-from shared_encoder_perception.structures import LaneId
-
-MASK_DRIVABLE: Final = 255
-MASK_IGNORE: Final = 127
-MASK_NOT_DRIVABLE: Final = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,46 +17,54 @@ class Sample:
 
     Attributes:
         image: (H, W, 3) uint8 BGR.
-        lanes: Per lane a (N, 2) float32 centre line, ``(x, y)`` pixels near to far (``y`` strictly
-            decreasing, N >= 2), or ``None`` for a lane known to be absent. A lane that is missing
-            from the mapping is unknown: neither trained nor scored.
-        mask: (H, W) uint8 of 255 drivable, 0 not drivable, 127 ignore; ``None`` when unknown.
+        labels: By the name of the task, ``Label`` of its room; a task that is missing is unknown:
+            neither trained nor scored.
         name: Where the sample comes from, for messages: a path, or a seed.
-        lane_confidence: Weight of a lane's label in training, above 0 to 1; 1 for those missing.
-        mask_confidence: (H, W) uint8 weight of each pixel of ``mask``, 255 for a sure one; ``None``
-            where all are.
     """
 
     image: NDArray[np.uint8]
-    lanes: Mapping[LaneId, NDArray[np.float32] | None]
-    mask: NDArray[np.uint8] | None
+    labels: Mapping[str, Any] = field(default_factory=dict)
     name: str = ""
-    lane_confidence: Mapping[LaneId, float] = field(default_factory=dict)
-    mask_confidence: NDArray[np.uint8] | None = None
 
     def __post_init__(self) -> None:
-        """Reject arrays of the wrong type or shape, naming the sample."""
+        """Reject an image of the wrong type, and labels that do not fit it, naming the sample."""
         image = self.image
         if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
             raise ValueError(
                 f"{self.name}: image is {image.dtype} {image.shape}, expected uint8 (H, W, 3)"
             )
-        for what, mask in (("mask", self.mask), ("mask_confidence", self.mask_confidence)):
-            if mask is not None and (mask.dtype != np.uint8 or mask.shape != image.shape[:2]):
-                raise ValueError(
-                    f"{self.name}: {what} is {mask.dtype} {mask.shape}, "
-                    f"expected uint8 {image.shape[:2]}"
-                )
-        for lane, points in self.lanes.items():
-            if points is None:
-                continue
-            if points.ndim != 2 or points.shape[1] != 2 or len(points) < 2:
-                raise ValueError(
-                    f"{self.name}: {LaneId(lane).label} has shape {points.shape}, "
-                    "expected (N >= 2, 2)"
-                )
-            if np.any(np.diff(points[:, 1]) >= 0):
-                raise ValueError(
-                    f"{self.name}: {LaneId(lane).label} must run near to far "
-                    "(y strictly decreasing)"
-                )
+        for label in self.labels.values():
+            try:
+                label.check((image.shape[0], image.shape[1]))
+            except ValueError as error:
+                raise ValueError(f"{self.name}: {error}") from None
+        object.__setattr__(self, "labels", MappingProxyType(dict(self.labels)))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Travel between processes."""
+        return Sample, (self.image, dict(self.labels), self.name)
+
+    # COMPAT: to be removed when nobody asks for them any more.
+    @property
+    def lanes(self) -> Any:
+        """COMPAT."""
+        label = self.labels.get("lanes")
+        return {} if label is None else label.lines
+
+    @property
+    def lane_confidence(self) -> Any:
+        """COMPAT."""
+        label = self.labels.get("lanes")
+        return {} if label is None else label.confidence
+
+    @property
+    def mask(self) -> Any:
+        """COMPAT."""
+        label = self.labels.get("drivable_surface")
+        return None if label is None else label.mask
+
+    @property
+    def mask_confidence(self) -> Any:
+        """COMPAT."""
+        label = self.labels.get("drivable_surface")
+        return None if label is None else label.confidence

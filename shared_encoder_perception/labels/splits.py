@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from shared_encoder_perception.structures import LaneId
+from shared_encoder_perception.tasks.lanes.answer import LaneId
 from shared_encoder_perception.tasks.lanes.labelling.boundaries import REFERENCE_HEIGHT, Line
 from shared_encoder_perception.tasks.lanes.labelling.lane_scene import Scene
 

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared_encoder_perception.labels.frame import LabelledFrame
-from shared_encoder_perception.labels.sample import MASK_DRIVABLE, MASK_IGNORE
-from shared_encoder_perception.structures import LANE_NAMES, LaneId
+from shared_encoder_perception.tasks.drivable.labels import MASK_DRIVABLE, MASK_IGNORE
+from shared_encoder_perception.tasks.lanes.answer import LANE_NAMES, LaneId
 
 GRID: Final = (60, 100)
 """Rows and columns of the maps, over the whole picture."""

@@ -31,8 +31,12 @@ from shared_encoder_perception.labels.pseudo import (
     without_teachers,
 )
 from shared_encoder_perception.labels.record_faults import FILE_NAME
-from shared_encoder_perception.labels.sample import MASK_DRIVABLE, MASK_IGNORE, MASK_NOT_DRIVABLE
 from shared_encoder_perception.structures import Size
+from shared_encoder_perception.tasks.drivable.labels import (
+    MASK_DRIVABLE,
+    MASK_IGNORE,
+    MASK_NOT_DRIVABLE,
+)
 from shared_encoder_perception.tasks.lanes.labelling.marking_lanes import lanes_between
 
 BORDER: Final = 0.015

@@ -10,8 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared_encoder_perception.images.preprocess import ImageTransform
-from shared_encoder_perception.labels.sample import MASK_IGNORE, Sample
-from shared_encoder_perception.structures import LaneId, Size
+from shared_encoder_perception.labels.sample import Sample
+from shared_encoder_perception.structures import Size
+from shared_encoder_perception.tasks.drivable.labels import MASK_IGNORE
+from shared_encoder_perception.tasks.lanes.answer import LaneId
 
 Lanes = Mapping[LaneId, NDArray | None]
 

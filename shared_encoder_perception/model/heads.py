@@ -9,8 +9,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from shared_encoder_perception.layers.neck import conv_bn_relu
-from shared_encoder_perception.spec import LANE_MAPS
-from shared_encoder_perception.structures import LANE_NAMES, Size
+from shared_encoder_perception.structures import Size
+from shared_encoder_perception.tasks.lanes.answer import LANE_NAMES
+from shared_encoder_perception.tasks.lanes.spec import LANE_MAPS
 
 BRANCHES: Final = (1, 2, 2)
 """Maps of heat, start and position, in the order of ``spec.LANE_MAPS``."""

@@ -10,8 +10,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from shared_encoder_perception.compat import perception_of
 from shared_encoder_perception.drawing.visualize import draw, draw_notes
-from shared_encoder_perception.structures import LaneLine, Perception
+from shared_encoder_perception.structures import Perception
+from shared_encoder_perception.tasks.lanes.answer import LaneLine
 from shared_encoder_perception.tasks.lanes.birds_eye import draw_birds_eye
 
 BIRDS_EYE_SHARE: Final = 0.3
@@ -122,7 +124,7 @@ def _scaled(perception: Perception, size: tuple[int, int]) -> Perception:
         mask = replace(mask, probability=probability)
     scale = np.array(size[::-1]) / np.array(perception.image_size[::-1])
     lanes = tuple(_scaled_line(line, scale) for line in perception.lanes)
-    return replace(perception, image_size=size, lanes=lanes, mask=mask)
+    return perception_of(size, lanes, mask, perception.stage_ms)
 
 
 def _scaled_line(line: LaneLine, scale: NDArray[np.float64]) -> LaneLine:

@@ -21,7 +21,8 @@ from shared_encoder_perception.node.watchdogs import (
     worst,
 )
 from shared_encoder_perception.spec import ModelSpec
-from shared_encoder_perception.structures import LANE_NAMES, LaneStatus, Perception
+from shared_encoder_perception.structures import Perception
+from shared_encoder_perception.tasks.lanes.answer import LANE_NAMES, LaneStatus
 
 TOTAL: Final = "total"
 """Stage from receipt to output, which the latency watchdog looks at."""

@@ -8,9 +8,8 @@ from typing import Any
 
 from shared_encoder_perception.node.loading import LoadBackend, load_predictor
 from shared_encoder_perception.node.worker import Worker
-from shared_encoder_perception.predictor import Predictor
+from shared_encoder_perception.predictor import Options, Predictor
 from shared_encoder_perception.spec import ModelSpec
-from shared_encoder_perception.tasks.lanes.decode import DecodeOptions
 
 
 class LoadedModel:
@@ -24,7 +23,7 @@ class LoadedModel:
         self,
         value: Callable[[str], Any],
         load: LoadBackend,
-        thresholds: Callable[[ModelSpec], DecodeOptions],
+        thresholds: Callable[[ModelSpec], Options],
     ) -> None:
         """Load nothing yet.
 

@@ -8,7 +8,8 @@ from typing import Any
 
 from shared_encoder_perception.backends import DEFAULT_MODEL, Backend, BackendInfo, BackendOptions
 from shared_encoder_perception.predictor import Predictor
-from shared_encoder_perception.spec import TASKS, ModelSpec, SpecError
+from shared_encoder_perception.spec import ModelSpec, SpecError
+from shared_encoder_perception.tasks import DEFAULT as TASKS
 
 LoadBackend = Callable[[str, str, BackendOptions, str], Backend]
 

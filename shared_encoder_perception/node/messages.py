@@ -8,10 +8,11 @@ from typing import Any
 from sensor_msgs.msg import Image
 
 from shared_encoder_perception.backends import BackendInfo
+from shared_encoder_perception.images.counts import Counts
 from shared_encoder_perception.msg import LaneLine, LaneLineArray, ModelInfo
-from shared_encoder_perception.node.counts import Counts
 from shared_encoder_perception.spec import ModelSpec
-from shared_encoder_perception.structures import DrivableMask, Perception
+from shared_encoder_perception.structures import Perception
+from shared_encoder_perception.tasks.drivable.answer import DrivableMask
 from shared_encoder_perception.tasks.lanes.content import (
     fill_array,
     fill_lane,

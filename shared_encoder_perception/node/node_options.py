@@ -17,8 +17,8 @@ from shared_encoder_perception.node.parameter_groups.images import (
 )
 from shared_encoder_perception.node.parameters import decode_options
 from shared_encoder_perception.node.watchdogs import WatchdogOptions
+from shared_encoder_perception.predictor import Options
 from shared_encoder_perception.spec import ModelSpec
-from shared_encoder_perception.tasks.lanes.decode import DecodeOptions
 from shared_encoder_perception.tasks.lanes.tracking.options import TrackingOptions, tracking_options
 
 
@@ -58,10 +58,11 @@ class NodeOptions:
             value("mask.threshold"),
         )
 
-    def decode(self, spec: ModelSpec) -> DecodeOptions:
+    def decode(self, spec: ModelSpec) -> Options:
         """Return what the decoder of a model is told."""
         options = decode_options(
             spec, self.keypoint_threshold, self.confidence_threshold, self.mask_threshold
         )
-        lanes = self.tracking.decode_thresholds(options.lane_thresholds)
-        return replace(options, lane_thresholds=lanes)
+        own = options["lanes"]
+        lanes = self.tracking.decode_thresholds(own.lane_thresholds)
+        return {**options, "lanes": replace(own, lane_thresholds=lanes)}

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from textwrap import wrap
 from typing import Final
 
+from shared_encoder_perception.compat import options_of
 from shared_encoder_perception.images.preprocess import Crop
 from shared_encoder_perception.node.parameter_groups import (
     backend,
@@ -24,8 +25,8 @@ from shared_encoder_perception.node.parameter_groups import (
 )
 from shared_encoder_perception.node.parameter_groups.images import NO_CROP
 from shared_encoder_perception.node.parameter_groups.thresholds import MODEL_OWN
+from shared_encoder_perception.predictor import Options, own_options
 from shared_encoder_perception.spec import ModelSpec
-from shared_encoder_perception.tasks.lanes.decode import DecodeOptions
 from shared_encoder_perception.tasks.parameter import Parameter, Value
 
 CHANGES_LATER, FIXED = "yes", "no"
@@ -46,16 +47,14 @@ PARAMETERS: Final = (
 BY_NAME: Final = {parameter.name: parameter for parameter in PARAMETERS}
 
 
-def decode_options(
-    spec: ModelSpec, keypoint: float, confidence: float, mask: float
-) -> DecodeOptions:
+def decode_options(spec: ModelSpec, keypoint: float, confidence: float, mask: float) -> Options:
     """Combine the threshold parameters with the model's own thresholds."""
-    own = DecodeOptions.from_spec(spec)
-    lanes = own.lane_thresholds
-    return DecodeOptions(
-        own.keypoint_threshold if keypoint == MODEL_OWN else keypoint,
+    own = own_options(spec)
+    lanes = own["lanes"].lane_thresholds
+    return options_of(
+        own["lanes"].keypoint_threshold if keypoint == MODEL_OWN else keypoint,
         lanes if confidence == MODEL_OWN else (confidence,) * len(lanes),
-        own.mask_threshold if mask == MODEL_OWN else mask,
+        own["drivable_surface"].mask_threshold if mask == MODEL_OWN else mask,
     )
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from shared_encoder_perception.node.counts import Counts
+from shared_encoder_perception.images.counts import Counts
 from shared_encoder_perception.spec import ModelSpec
 from shared_encoder_perception.structures import Perception
 

@@ -10,7 +10,7 @@ from sensor_msgs.msg import PointCloud2, PointField
 from std_msgs.msg import Header
 
 from shared_encoder_perception.node.topic_watch import create_output
-from shared_encoder_perception.structures import LaneLine
+from shared_encoder_perception.tasks.lanes.answer import LaneLine
 from shared_encoder_perception.tasks.lanes.point_cloud import fill_cloud, lane_points
 
 POINTS_TOPIC: Final = "lane_lines/points"

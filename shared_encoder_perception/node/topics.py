@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from shared_encoder_perception.structures import LANE_NAMES
+from shared_encoder_perception.tasks.lanes.answer import LANE_NAMES
 
 LANE_TOPICS: Final = tuple(f"lane_lines/{name}" for name in LANE_NAMES)
 """Topic of each lane, in the order of ``LaneId``."""

@@ -12,6 +12,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from shared_encoder_perception.images.counts import Counts
 from shared_encoder_perception.images.image_msg import ImageMsgError, to_bgr
 from shared_encoder_perception.images.preprocess import STRETCH, Crop, CropRule, ImageError
 from shared_encoder_perception.images.stamps import (
@@ -21,8 +22,8 @@ from shared_encoder_perception.images.stamps import (
     StampWatch,
     stamp_ns,
 )
-from shared_encoder_perception.node.counts import Counts, Ledger
 from shared_encoder_perception.node.gate import Gate
+from shared_encoder_perception.node.ledger import Ledger
 from shared_encoder_perception.node.mailbox import Mailbox
 from shared_encoder_perception.node.perceived_image import PerceivedImage
 from shared_encoder_perception.predictor import STAGES, Predictor

@@ -16,6 +16,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from shared_encoder_perception.compat import perception_of
 from shared_encoder_perception.replay.drive import Seen
 from shared_encoder_perception.replay.messages import (
     ARRAY,
@@ -26,7 +27,8 @@ from shared_encoder_perception.replay.messages import (
     to_bytes,
 )
 from shared_encoder_perception.spec import ModelSpec
-from shared_encoder_perception.structures import DrivableMask, Perception
+from shared_encoder_perception.structures import Perception
+from shared_encoder_perception.tasks.drivable.answer import DrivableMask
 from shared_encoder_perception.tasks.lanes.content import fill_array, fill_lane, lane_from_message
 
 HEAD: Final = struct.Struct("<QqQQII")
@@ -83,7 +85,7 @@ def read_answers(path: Path) -> Iterator[Answer]:
             first = array.lanes[0]
             size = (int(first.image_height), int(first.image_width))
             lanes = tuple(lane_from_message(lane) for lane in array.lanes)
-            yield Answer(index, arrived_ns, array, Perception(size, lanes, mask))
+            yield Answer(index, arrived_ns, array, perception_of(size, lanes, mask))
 
 
 def _unpack_mask(packed: bytes, size: tuple[int, int]) -> DrivableMask:

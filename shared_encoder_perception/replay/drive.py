@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from time import perf_counter
 
+from shared_encoder_perception.images.counts import Counts
 from shared_encoder_perception.images.preprocess import Crop, ImageError
 from shared_encoder_perception.images.stamps import Limits, StampCounts, StampWatch
-from shared_encoder_perception.node.counts import Counts
 from shared_encoder_perception.predictor import Predictor
 from shared_encoder_perception.replay.reading import BagFrame
 from shared_encoder_perception.structures import Perception
@@ -60,7 +60,8 @@ class Drive:
         self._predictor, self._crop = predictor, crop
         options = TrackingOptions(enabled=tracking)
         thresholds = options.decode_thresholds(predictor.spec.lane_thresholds)
-        predictor.options = replace(predictor.options, lane_thresholds=thresholds)
+        lanes = replace(predictor.options["lanes"], lane_thresholds=thresholds)
+        predictor.options = {**predictor.options, "lanes": lanes}
         self.tracking = tracking
         self._tracker = LaneTracker(options)
         self._watch = StampWatch()

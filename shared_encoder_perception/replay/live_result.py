@@ -13,7 +13,7 @@ from shared_encoder_perception.images.bags import open_bag, read_messages
 from shared_encoder_perception.images.stamps import stamp_ns
 from shared_encoder_perception.node.topics import ARRAY_TOPIC
 from shared_encoder_perception.replay.results import lane_record
-from shared_encoder_perception.structures import LANE_NAMES
+from shared_encoder_perception.tasks.lanes.answer import LANE_NAMES
 from shared_encoder_perception.tasks.lanes.content import lane_from_message
 
 STAGES: Final = ("conversion", "preprocess", "inference", "decode", "processing")

@@ -9,10 +9,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, Final
 
+from shared_encoder_perception.compat import sample_of
 from shared_encoder_perception.evaluation.scorer import Counts as Scores
 from shared_encoder_perception.evaluation.scorer import Scorer
 from shared_encoder_perception.images.preprocess import Crop, default_crop
-from shared_encoder_perception.labels.sample import Sample
 from shared_encoder_perception.replay.answers import pack
 from shared_encoder_perception.replay.drive import Seen
 from shared_encoder_perception.replay.results import (
@@ -23,7 +23,7 @@ from shared_encoder_perception.replay.results import (
 )
 from shared_encoder_perception.replay.truth import FindTruth, Truth
 from shared_encoder_perception.spec import ModelSpec
-from shared_encoder_perception.structures import LANE_NAMES
+from shared_encoder_perception.tasks.lanes.answer import LANE_NAMES
 from shared_encoder_perception.tasks.lanes.metrics.temporal import TemporalMetric
 
 RESULTS: Final = "results.jsonl"
@@ -138,7 +138,7 @@ class Recorder:
         """Score an image against its labels."""
         assert seen.perception is not None and seen.frame.image is not None
         name = f"image {seen.frame.index}"
-        sample = Sample(seen.frame.image, truth.lanes, truth.mask, name)
+        sample = sample_of(seen.frame.image, truth.lanes, truth.mask, name)
         scores = Scores()
         scores.update(seen.perception, sample, crop)
         self.tallies.scorer.add(SOURCE, scores)

@@ -16,7 +16,7 @@ from shared_encoder_perception.evaluation.report.document import Report
 from shared_encoder_perception.replay.conditions import for_people
 from shared_encoder_perception.replay.recorder import RESULTS
 from shared_encoder_perception.replay.summary import TOTAL
-from shared_encoder_perception.structures import LANE_NAMES
+from shared_encoder_perception.tasks.lanes.answer import LANE_NAMES
 
 POINTS: Final = 2000
 """Most points of a line over the drive: the average of the images between is drawn."""

@@ -19,7 +19,9 @@ from shared_encoder_perception.evaluation.scorer import Counts as Scores
 from shared_encoder_perception.evaluation.scorer import inside
 from shared_encoder_perception.images.preprocess import Crop
 from shared_encoder_perception.replay.drive import Seen
-from shared_encoder_perception.structures import DrivableMask, LaneLine, Perception
+from shared_encoder_perception.structures import Perception
+from shared_encoder_perception.tasks.drivable.answer import DrivableMask
+from shared_encoder_perception.tasks.lanes.answer import LaneLine
 
 DECIMALS_PX: Final = 2
 DECIMALS: Final = 4

@@ -19,7 +19,8 @@ from shared_encoder_perception.replay import folder as folders
 from shared_encoder_perception.replay.checkpoint import Checkpoint
 from shared_encoder_perception.replay.scale_bags import FAILED, Outcome
 from shared_encoder_perception.replay.summary import to_json
-from shared_encoder_perception.structures import LANE_NAMES, Size
+from shared_encoder_perception.structures import Size
+from shared_encoder_perception.tasks.lanes.answer import LANE_NAMES
 from shared_encoder_perception.tasks.lanes.metrics.temporal import TemporalMetric
 from shared_encoder_perception.whole_file import write_text
 

@@ -14,7 +14,7 @@ import numpy as np
 from shared_encoder_perception.evaluation.evaluate import table
 from shared_encoder_perception.images.stamps import StampCounts
 from shared_encoder_perception.replay.checkpoint import Checkpoint
-from shared_encoder_perception.structures import LANE_NAMES
+from shared_encoder_perception.tasks.lanes.answer import LANE_NAMES
 
 PERCENTILES: Final = (50, 95, 99)
 TOTAL: Final = "total"

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from shared_encoder_perception.images.bags import PACKAGE, BagError, first_line
 from shared_encoder_perception.images.stamps import stamp_ns
-from shared_encoder_perception.structures import LaneId
+from shared_encoder_perception.tasks.lanes.answer import LaneId
 from shared_encoder_perception.tasks.lanes.content import lane_from_message
 
 Lanes = Mapping[LaneId, NDArray[np.float32] | None]

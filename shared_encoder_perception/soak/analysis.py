@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared_encoder_perception.benchmark.turns import summarise
-from shared_encoder_perception.node.counts import DROP_REASONS
+from shared_encoder_perception.images.counts import DROP_REASONS
 from shared_encoder_perception.soak.records import OUTPUTS, STAGES, TOLD_STAGES
 from shared_encoder_perception.soak.resources import Sample, gain, growth
 

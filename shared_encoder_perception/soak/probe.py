@@ -26,9 +26,9 @@ from rclpy.signals import SignalHandlerOptions
 from sensor_msgs.msg import Image
 
 from shared_encoder_perception.demo.player import QUEUE
+from shared_encoder_perception.images.counts import DROP_REASONS
 from shared_encoder_perception.images.stamps import stamp_ns
 from shared_encoder_perception.msg import LaneLine, LaneLineArray, ModelInfo
-from shared_encoder_perception.node.counts import DROP_REASONS
 from shared_encoder_perception.node.diagnostics import TOPIC as DIAGNOSTICS_TOPIC
 from shared_encoder_perception.node.outputs import LATCHED_QOS
 from shared_encoder_perception.node.topics import ARRAY_TOPIC, INFO_TOPIC, LANE_TOPICS, MASK_TOPIC

@@ -13,7 +13,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from shared_encoder_perception.structures import LANE_NAMES
+from shared_encoder_perception.tasks.lanes.answer import LANE_NAMES
 
 OUTPUTS: Final = len(LANE_NAMES) + 2
 """Messages that one image gives: the lanes, the mask, the array."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from shared_encoder_perception.node.counts import DROP_REASONS
+from shared_encoder_perception.images.counts import DROP_REASONS
 from shared_encoder_perception.soak.load import CAMERA, PROBE, SOAK
 from shared_encoder_perception.soak.records import STAGES, TOLD_STAGES
 from shared_encoder_perception.soak.resources import EXECUTOR, INFERENCE, MIDDLEWARE

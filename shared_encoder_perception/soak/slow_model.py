@@ -18,7 +18,8 @@ from onnx import TensorProto, helper, numpy_helper
 
 from shared_encoder_perception.artifact.file import Artifact, kept_metadata, parse, write_artifact
 from shared_encoder_perception.backends import Backend
-from shared_encoder_perception.spec import INPUT_IMAGE, OUTPUT_LANES
+from shared_encoder_perception.spec import INPUT_IMAGE
+from shared_encoder_perception.tasks.lanes.spec import OUTPUT_LANES
 
 CHANNELS: Final = (32, 128, 512)
 """Widths of the convolutions; a wider one where more than ``MOST_LAYERS`` would be needed."""

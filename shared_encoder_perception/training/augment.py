@@ -22,9 +22,11 @@ from torchvision.transforms import v2
 from torchvision.transforms.v2 import functional as F
 
 from shared_encoder_perception.images.preprocess import Crop, ImageTransform
-from shared_encoder_perception.labels.sample import MASK_IGNORE, Sample
+from shared_encoder_perception.labels.sample import Sample
 from shared_encoder_perception.labels.view import Lanes, View, view_sample
-from shared_encoder_perception.structures import LaneId, Size
+from shared_encoder_perception.structures import Size
+from shared_encoder_perception.tasks.drivable.labels import MASK_IGNORE
+from shared_encoder_perception.tasks.lanes.answer import LaneId
 from shared_encoder_perception.training.look import EFFECTS, to_array, to_tensor
 
 ATTEMPTS: Final = 4

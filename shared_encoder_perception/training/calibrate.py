@@ -3,26 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from shared_encoder_perception.backends import Backend
+from shared_encoder_perception.compat import flat, options_of
 from shared_encoder_perception.evaluation.calibration import line_is_right, mask_histogram
 from shared_encoder_perception.evaluation.evaluate import SYNTHETIC, Frame
 from shared_encoder_perception.evaluation.scorer import lanes_inside
 from shared_encoder_perception.images.preprocess import ImageTransform
 from shared_encoder_perception.labels.sample import Sample
-from shared_encoder_perception.spec import ModelSpec, StartPrior
-from shared_encoder_perception.structures import LANE_NAMES, LaneId, Perception
+from shared_encoder_perception.predictor import Decoder
+from shared_encoder_perception.spec import ModelSpec
+from shared_encoder_perception.structures import Perception
 from shared_encoder_perception.tasks.drivable.calibrate_mask import (
     fit_mask_calibration,
     fit_mask_threshold,
 )
-from shared_encoder_perception.tasks.lanes.decode import DecodeOptions, Decoder
+from shared_encoder_perception.tasks.lanes.answer import LANE_NAMES, LaneId
 from shared_encoder_perception.tasks.lanes.isotonic import fit_lane_calibration
+from shared_encoder_perception.tasks.lanes.spec import StartPrior
 
 MIN_STARTS: Final = 20
 """Fewer observations of a lane's start are no statistics."""
@@ -109,7 +112,7 @@ def collect_events(
         )
     decoder = Decoder(spec)
     options = [
-        DecodeOptions(threshold, (0.0,) * len(LANE_NAMES), spec.mask_threshold)
+        options_of(threshold, (0.0,) * len(LANE_NAMES), spec.mask_threshold)
         for threshold in keypoint_thresholds
     ]
     sources: list[str] = []
@@ -157,7 +160,7 @@ def _judge(perception: Perception, lanes: Mapping[LaneId, NDArray | None]) -> ND
 def uncalibrated(spec: ModelSpec) -> ModelSpec:
     """Return ``spec`` without calibration and scores; thresholds stay until they are fitted."""
     raw = ModelSpec(spec.name, spec.version)
-    return replace(
+    return flat(
         spec,
         lane_calibration=raw.lane_calibration,
         confidence_calibrated=raw.confidence_calibrated,
@@ -202,7 +205,7 @@ def _calibrated(
         thresholds.append(threshold)
         scores.append(f1)
     temperature, bias = fit_mask_calibration(events.masks)
-    fitted = replace(
+    fitted = flat(
         spec,
         keypoint_threshold=keypoint_threshold,
         lane_calibration=tuple(maps),

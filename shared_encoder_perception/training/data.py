@@ -22,7 +22,8 @@ from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 from shared_encoder_perception.images.preprocess import Crop, ImageTransform
 from shared_encoder_perception.labels.sample import Sample
 from shared_encoder_perception.labels.view import View, answer_at, view_sample
-from shared_encoder_perception.structures import LaneId, Size
+from shared_encoder_perception.structures import Size
+from shared_encoder_perception.tasks.lanes.answer import LaneId
 from shared_encoder_perception.tasks.lanes.target import encode_lanes
 from shared_encoder_perception.training.augment import AugmentConfig, augment
 from shared_encoder_perception.training.config import TrainConfig

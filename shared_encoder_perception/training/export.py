@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Final
@@ -20,11 +20,14 @@ from numpy.typing import NDArray
 
 from shared_encoder_perception.artifact.file import NETWORK_KEY, write_artifact
 from shared_encoder_perception.backends import CHECKPOINT, Backend, load_backend
+from shared_encoder_perception.compat import flat
 from shared_encoder_perception.images.preprocess import ImageTransform
 from shared_encoder_perception.images.sources import open_source
 from shared_encoder_perception.model.checkpoint import load_network, read_network, save_network
 from shared_encoder_perception.model.network import DeployWrapper, PerceptionNetwork
-from shared_encoder_perception.spec import INPUT_IMAGE, OUTPUT_LANES, OUTPUT_MASK, ModelSpec
+from shared_encoder_perception.spec import INPUT_IMAGE, ModelSpec
+from shared_encoder_perception.tasks.drivable.spec import OUTPUT_MASK
+from shared_encoder_perception.tasks.lanes.spec import OUTPUT_LANES
 from shared_encoder_perception.training.calibrate import learn_start_priors
 from shared_encoder_perception.training.calibrated_artifact import (
     add_calibration_options,
@@ -172,7 +175,7 @@ def run(args: argparse.Namespace) -> int:
         git_commit=origin.commit,
     )
     worlds = calibration_worlds(spec, min(args.worlds, WORLDS_FOR_STARTS))
-    spec = replace(spec, start_priors=learn_start_priors(spec, worlds))
+    spec = flat(spec, start_priors=learn_start_priors(spec, worlds))
     export_onnx(network, spec, out)
     deviation = compare(network, load_backend(out), _images(args.images, spec))
     print(f"compared with torch: {deviation}")

@@ -9,9 +9,9 @@ from typing import Any, Final
 
 from tqdm import tqdm
 
+from shared_encoder_perception.compat import sample_of
 from shared_encoder_perception.evaluation.evaluate import Frame
 from shared_encoder_perception.images.preprocess import ImageTransform
-from shared_encoder_perception.labels.sample import Sample
 from shared_encoder_perception.structures import Size
 from shared_encoder_perception.training.augment import AugmentConfig, augment
 from shared_encoder_perception.training.data_config import SetConfig
@@ -57,4 +57,4 @@ def _views(entry: Entry, size: Size) -> Iterator[Frame]:
     for seed in range(1, VIEWS):
         view = augment(sample, transform, OTHER_CAMERA, seed)
         mask = None if sample.mask is None else view.mask
-        yield source, Sample(view.image, view.lanes, mask, sample.name), None
+        yield source, sample_of(view.image, view.lanes, mask, sample.name), None

@@ -10,9 +10,10 @@ import torch
 from torch import Tensor, distributed, nn
 from torch.nn import functional
 
-from shared_encoder_perception.labels.sample import MASK_DRIVABLE
 from shared_encoder_perception.model.architectures import LANE_LOGITS, MASK_LOGITS
-from shared_encoder_perception.structures import LaneId, Size
+from shared_encoder_perception.structures import Size
+from shared_encoder_perception.tasks.drivable.labels import MASK_DRIVABLE
+from shared_encoder_perception.tasks.lanes.answer import LaneId
 
 TASK_PARTS: Final = MappingProxyType(
     {

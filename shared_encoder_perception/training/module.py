@@ -13,9 +13,11 @@ from torch import Tensor, distributed, nn
 
 from shared_encoder_perception.evaluation.scorer import Scorer
 from shared_encoder_perception.model.network import PerceptionNetwork, finish
-from shared_encoder_perception.spec import OUTPUT_LANES, OUTPUT_MASK, ModelSpec
+from shared_encoder_perception.predictor import Decoder, own_options
+from shared_encoder_perception.spec import ModelSpec
 from shared_encoder_perception.structures import Perception
-from shared_encoder_perception.tasks.lanes.decode import DecodeOptions, Decoder
+from shared_encoder_perception.tasks.drivable.spec import OUTPUT_MASK
+from shared_encoder_perception.tasks.lanes.spec import OUTPUT_LANES
 from shared_encoder_perception.training.config import TrainConfig
 from shared_encoder_perception.training.data import (
     Validation,
@@ -57,7 +59,7 @@ class StageTraining(lightning.LightningModule):
         self._train_sets = training_sets(config.data, stage, self._plan.picture, config.seed)
         self._val_sets = validation_sets(config.data, self._train_sets, self._plan.size)
         spec = replace(ModelSpec("training", "0"), input_size=self._plan.size)
-        self._decoder, self._options = Decoder(spec), DecodeOptions.from_spec(spec)
+        self._decoder, self._options = Decoder(spec), own_options(spec)
         self._scorer = Scorer(self._plan.size)
         self.panel: list[tuple[Validation, Perception]] = []
         self.summary: dict[str, float] = {}

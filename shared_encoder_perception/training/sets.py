@@ -15,7 +15,8 @@ from shared_encoder_perception.images.preprocess import Crop
 from shared_encoder_perception.labels import native
 from shared_encoder_perception.labels.frame import LabelError
 from shared_encoder_perception.labels.sample import Sample
-from shared_encoder_perception.structures import LaneId, Size
+from shared_encoder_perception.structures import Size
+from shared_encoder_perception.tasks.lanes.answer import LaneId
 from shared_encoder_perception.training.data_config import SYNTHETIC, DataConfig, SetConfig
 from shared_encoder_perception.world.synthetic import VALIDATION_SEED, render_sample
 

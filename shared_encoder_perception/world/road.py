@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from shared_encoder_perception.structures import LaneId
+from shared_encoder_perception.tasks.lanes.answer import LaneId
 from shared_encoder_perception.world.alignment import DEPTHS_M, Alignment, Profile
 from shared_encoder_perception.world.camera import Camera, crest_mask
 

@@ -16,8 +16,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from shared_encoder_perception.labels.sample import MASK_DRIVABLE, MASK_NOT_DRIVABLE, Sample
+from shared_encoder_perception.compat import sample_of
+from shared_encoder_perception.labels.sample import Sample
 from shared_encoder_perception.structures import Size
+from shared_encoder_perception.tasks.drivable.labels import MASK_DRIVABLE, MASK_NOT_DRIVABLE
 from shared_encoder_perception.world.alignment import FAR_M, Profile
 from shared_encoder_perception.world.atlas import Atlas
 from shared_encoder_perception.world.camera import see_ground
@@ -82,7 +84,8 @@ class Drive:
         rng = np.random.default_rng((self._seed, int(distance_m * 100)))
         developed = develop(image, world.sensor, rng)
         lanes = lane_labels(world.camera, world.road, profile, distance_m)
-        return Sample(developed, lanes, mask, f"synthetic world {self._seed} at {distance_m:.1f} m")
+        name = f"synthetic world {self._seed} at {distance_m:.1f} m"
+        return sample_of(developed, lanes, mask, name)
 
     def _ground(
         self, profile: Profile, distance_m: float

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from shared_encoder_perception.labels.sample import MASK_NOT_DRIVABLE
+from shared_encoder_perception.tasks.drivable.labels import MASK_NOT_DRIVABLE
 from shared_encoder_perception.world.alignment import DEPTHS_M, Profile
 from shared_encoder_perception.world.atlas import Colour
 from shared_encoder_perception.world.camera import Camera, crest_mask

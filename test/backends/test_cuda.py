@@ -8,7 +8,8 @@ if not torch.cuda.is_available():
     pytest.skip("no NVIDIA GPU here", allow_module_level=True)
 
 from shared_encoder_perception.backends import BackendError, BackendOptions, load_backend
-from shared_encoder_perception.spec import OUTPUT_LANES, OUTPUT_MASK
+from shared_encoder_perception.tasks.drivable.spec import OUTPUT_MASK
+from shared_encoder_perception.tasks.lanes.spec import OUTPUT_LANES
 from shared_encoder_perception.world.synthetic import render_sample
 
 HEAT_STEP, MASK_STEPS = 1e-4, 1

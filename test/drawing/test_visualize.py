@@ -2,15 +2,11 @@
 
 import numpy as np
 import pytest
+from perceptions import perception as perception_of
 
 from shared_encoder_perception.drawing.visualize import LANE_COLOURS, draw, tile
-from shared_encoder_perception.structures import (
-    DrivableMask,
-    LaneId,
-    LaneLine,
-    LaneStatus,
-    Perception,
-)
+from shared_encoder_perception.tasks.drivable.answer import DrivableMask
+from shared_encoder_perception.tasks.lanes.answer import LaneId, LaneLine, LaneStatus
 
 SIZE = (320, 800)
 GREY = np.full((*SIZE, 3), 100, np.uint8)
@@ -25,7 +21,7 @@ def perception(mask=None, **points):
             continue
         xy = np.array(xy, np.float32)
         lanes.append(LaneLine(lane, LaneStatus.DETECTED, 0.5, xy, np.zeros(len(xy), np.float32)))
-    return Perception(SIZE, tuple(lanes), mask)
+    return perception_of(SIZE, tuple(lanes), mask)
 
 
 def test_the_input_is_not_drawn_on():
@@ -52,7 +48,7 @@ def test_the_mask_tints_its_pixels_only():
 def test_any_size_can_be_drawn(size):
     grey = np.full((*size, 3), 100, np.uint8)
     lanes = tuple(LaneLine(lane) for lane in LaneId)
-    picture = draw(grey, Perception(size, lanes, None))
+    picture = draw(grey, perception_of(size, lanes, None))
     assert picture.shape == grey.shape
     assert (picture[-1, -1] == 100).all() or size[0] <= 20
 

@@ -4,13 +4,13 @@ import math
 
 import numpy as np
 import pytest
+from samples import sample_of
 
 from shared_encoder_perception.evaluation.baselines import ConstantBaseline, empty_perception
 from shared_encoder_perception.evaluation.metrics import LaneMetric
 from shared_encoder_perception.evaluation.scorer import Scorer
 from shared_encoder_perception.images.preprocess import Crop
-from shared_encoder_perception.labels.sample import Sample
-from shared_encoder_perception.structures import LaneId, LaneStatus
+from shared_encoder_perception.tasks.lanes.answer import LaneId, LaneStatus
 
 SIZE = (180, 320)
 WHOLE = Crop(0, 0, 320, 180)
@@ -37,7 +37,7 @@ def fit(*images):
 
 def scored(perception, lanes, mask):
     scorer = Scorer((64, 160))
-    sample = Sample(np.zeros((*SIZE, 3), np.uint8), lanes, mask)
+    sample = sample_of(np.zeros((*SIZE, 3), np.uint8), lanes, mask)
     scorer.update("road", perception, sample, WHOLE)
     return scorer.compute()["road"]
 

@@ -5,6 +5,8 @@ import math
 
 import numpy as np
 import pytest
+from perceptions import perception as perception_of
+from samples import sample_of
 
 from shared_encoder_perception.evaluation.calibration import (
     BINS,
@@ -15,14 +17,8 @@ from shared_encoder_perception.evaluation.calibration import (
 from shared_encoder_perception.evaluation.evaluate import table
 from shared_encoder_perception.evaluation.scorer import Scorer
 from shared_encoder_perception.images.preprocess import Crop
-from shared_encoder_perception.labels.sample import Sample
-from shared_encoder_perception.structures import (
-    DrivableMask,
-    LaneId,
-    LaneLine,
-    LaneStatus,
-    Perception,
-)
+from shared_encoder_perception.tasks.drivable.answer import DrivableMask
+from shared_encoder_perception.tasks.lanes.answer import LaneId, LaneLine, LaneStatus
 
 SIZE = (60, 80)
 TRUTH = np.stack((np.full(10, 40.0), np.arange(55.0, 5.0, -5.0)), axis=1).astype(np.float32)
@@ -35,7 +31,7 @@ def say(confidence, lane=LaneId.EGO, detected=True):
         std = np.zeros(len(TRUTH), np.float32)
         line = LaneLine(lane, LaneStatus.DETECTED, confidence, TRUTH, std)
     lanes = tuple(line if other is lane else LaneLine(other) for other in LaneId)
-    return Perception(SIZE, lanes, None)
+    return perception_of(SIZE, lanes, None)
 
 
 def forecast(confidences, rights):
@@ -125,9 +121,9 @@ def scored(seeds):
         rng = np.random.default_rng(seed)
         said = rng.integers(0, 256, SIZE, np.uint8)
         mask = np.where(said > 99, 255, 0).astype(np.uint8)
-        perception = Perception(SIZE, say(rng.uniform()).lanes, DrivableMask(said))
+        perception = perception_of(SIZE, say(rng.uniform()).lanes, DrivableMask(said))
         lanes = {LaneId.EGO: TRUTH if seed % 2 else None}
-        sample = Sample(np.zeros((*SIZE, 3), np.uint8), lanes, mask)
+        sample = sample_of(np.zeros((*SIZE, 3), np.uint8), lanes, mask)
         scorer.update("ab"[seed % 3 > 0], perception, sample, Crop(0, 10, 80, 40))
     return scorer
 

@@ -5,6 +5,7 @@ import csv
 import cv2
 import numpy as np
 import pytest
+from samples import sample_of
 from test_scorer import CROP, SIZE, perceive, sample
 
 from shared_encoder_perception.evaluation.baseline_answers import CONSTANT, EMPTY, BaselineAnswers
@@ -13,11 +14,10 @@ from shared_encoder_perception.evaluation.frame_counts import FullCounts
 from shared_encoder_perception.evaluation.frame_record import COLUMNS, FramesCsv, record_of
 from shared_encoder_perception.evaluation.labelled_images import LabelledImage, LabelledSet, Labels
 from shared_encoder_perception.evaluation.picked_frames import WIDTH_PX, PickedFrames
-from shared_encoder_perception.labels.sample import Sample
-from shared_encoder_perception.structures import LaneId
+from shared_encoder_perception.tasks.lanes.answer import LaneId
 
 SLICES = {"light": "day", "curvature": "straight", "occlusion": "unknown", "source": "road"}
-BARE = Sample(np.zeros((*SIZE, 3), np.uint8), {}, None)
+BARE = sample_of(np.zeros((*SIZE, 3), np.uint8), {}, None)
 
 
 def record(name, shift=0.0, labels=None, source="road"):
@@ -86,7 +86,7 @@ def test_a_picture_shows_answer_and_label():
 )
 def test_a_caption_says_what_went_wrong(shift, lanes, words):
     frames = PickedFrames()
-    labels = Sample(BARE.image, {LaneId.RIGHT_EGO: sample().lanes[LaneId.EGO], **lanes}, None)
+    labels = sample_of(BARE.image, {LaneId.RIGHT_EGO: sample().lanes[LaneId.EGO], **lanes}, None)
     frames.update(record("a.png", shift, labels), perceive(shift), labels, CROP)
     assert words in frames.worst()["road"][0].caption
 

@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+from perceptions import perception as perception_of
+from samples import sample_of
 from test_scorer import CROP, LINE, SIZE, perceive, sample
 
 from shared_encoder_perception.evaluation.frame_counts import (
@@ -20,8 +22,7 @@ from shared_encoder_perception.evaluation.slices import (
     slices_of,
 )
 from shared_encoder_perception.images.preprocess import Crop
-from shared_encoder_perception.labels.sample import Sample
-from shared_encoder_perception.structures import LaneId, Perception
+from shared_encoder_perception.tasks.lanes.answer import LaneId
 from shared_encoder_perception.tasks.lanes.metrics.lateral import LateralMetric
 from shared_encoder_perception.tasks.lanes.metrics.range_bins import BINS, RangeBinMetric
 
@@ -165,7 +166,7 @@ def test_columns_are_there_where_the_line_reaches():
 def test_images_without_a_line_do_not_count_for_tusimple():
     counts = FullCounts()
     counts.update(perceive(), sample(), CROP)
-    bare = Sample(sample().image, {LaneId.EGO: None}, None)
+    bare = sample_of(sample().image, {LaneId.EGO: None}, None)
     counts.update(perceive(), bare, CROP)
     scores = counts.compute()
     assert scores["tusimple"]["images"] == 1
@@ -176,9 +177,9 @@ def test_images_without_a_line_do_not_count_for_tusimple():
 def test_images_of_different_shapes_are_pooled():
     total = FullCounts()
     for size in (SIZE, (200, 320)):
-        said = Perception(size, perceive().lanes, None)
+        said = perception_of(size, perceive().lanes, None)
         part = FullCounts()
-        part.update(said, Sample(np.zeros((*size, 3), np.uint8), {LaneId.EGO: LINE}, None), CROP)
+        part.update(said, sample_of(np.zeros((*size, 3), np.uint8), {LaneId.EGO: LINE}, None), CROP)
         total.merge(part)
     assert culane_canvas(SIZE) != culane_canvas((200, 320))
     scores = total.compute()["culane"]

@@ -2,15 +2,15 @@
 
 import numpy as np
 import pytest
+from samples import sample_of
 from test_scorer import CROP, LINE, SIZE, perceive, sample
 
 from shared_encoder_perception.evaluation.failures import WorstFrames, how_bad
-from shared_encoder_perception.labels.sample import Sample
-from shared_encoder_perception.structures import LaneId
+from shared_encoder_perception.tasks.lanes.answer import LaneId
 
 
 def labelled(lanes, mask=None):
-    return Sample(np.zeros((*SIZE, 3), np.uint8), lanes, mask)
+    return sample_of(np.zeros((*SIZE, 3), np.uint8), lanes, mask)
 
 
 def test_a_faultless_frame_is_not_bad():

@@ -4,13 +4,14 @@ import math
 
 import numpy as np
 import pytest
+from perceptions import perception as perception_of
 
 from shared_encoder_perception.evaluation.metrics import (
     LaneMetric,
     MaskMetric,
     rows_within_tolerance,
 )
-from shared_encoder_perception.structures import LaneId, LaneLine, LaneStatus, Perception
+from shared_encoder_perception.tasks.lanes.answer import LaneId, LaneLine, LaneStatus
 
 SIZE = (720, 1280)
 Y = np.arange(700.0, 250.0, -10.0)
@@ -23,7 +24,7 @@ def line(points, lane=LaneId.EGO):
 
 
 def perceive(**lines):
-    return Perception(
+    return perception_of(
         SIZE, tuple(lines.get(lane.label, LaneLine(lane)) for lane in LaneId), mask=None
     )
 

@@ -4,17 +4,13 @@ import json
 
 import numpy as np
 import pytest
+from perceptions import perception as perception_of
+from samples import sample_of
 
 from shared_encoder_perception.evaluation.scorer import Scorer
 from shared_encoder_perception.images.preprocess import Crop
-from shared_encoder_perception.labels.sample import Sample
-from shared_encoder_perception.structures import (
-    DrivableMask,
-    LaneId,
-    LaneLine,
-    LaneStatus,
-    Perception,
-)
+from shared_encoder_perception.tasks.drivable.answer import DrivableMask
+from shared_encoder_perception.tasks.lanes.answer import LaneId, LaneLine, LaneStatus
 
 SIZE, CROP = (180, 320), Crop(0, 52, 320, 128)
 Y = np.arange(179.0, 19.0, -10.0)
@@ -26,14 +22,14 @@ def perceive(shift=0.0, far=52.0):
     std = np.zeros(len(points), np.float32)
     ego = LaneLine(LaneId.EGO, LaneStatus.DETECTED, 0.9, points, std)
     others = tuple(LaneLine(lane) for lane in LaneId)[1:]
-    return Perception(SIZE, (ego, *others), DrivableMask(np.full(SIZE, 255, np.uint8)))
+    return perception_of(SIZE, (ego, *others), DrivableMask(np.full(SIZE, 255, np.uint8)))
 
 
 def sample(**lanes):
     mask = np.zeros(SIZE, np.uint8)
     mask[52:] = 255
     known = {LaneId.EGO: LINE, LaneId.LEFT_EGO: None} | lanes
-    return Sample(np.zeros((*SIZE, 3), np.uint8), known, mask)
+    return sample_of(np.zeros((*SIZE, 3), np.uint8), known, mask)
 
 
 def test_only_the_crop_is_scored():
@@ -73,7 +69,7 @@ def test_the_score_is_the_mean_of_what_is_known():
     assert summary["lane_accuracy"] == summary["lane_f1"] == summary["mask_iou"] == 1.0
     assert summary["score"] == 1.0
     only_mask = Scorer((64, 160))
-    bare = Sample(np.zeros((*SIZE, 3), np.uint8), {}, sample().mask)
+    bare = sample_of(np.zeros((*SIZE, 3), np.uint8), {}, sample().mask)
     only_mask.update("road", perceive(), bare, CROP)
     assert np.isnan(only_mask.summary()["lane_accuracy"])
     assert only_mask.summary()["score"] == 1.0

@@ -13,7 +13,7 @@ from ground_world import SIZE, camera_info, line, opencv_pixels, perception, pro
 
 from shared_encoder_perception.ground.homography import load_homography
 from shared_encoder_perception.ground.view import HomographyView
-from shared_encoder_perception.structures import LaneId
+from shared_encoder_perception.tasks.lanes.answer import LaneId
 from shared_encoder_perception.tasks.lanes.ground.projector import Projector
 
 

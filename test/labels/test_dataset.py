@@ -16,7 +16,7 @@ from shared_encoder_perception.labels.disk_index import DiskIndex
 from shared_encoder_perception.labels.frame import LabelError
 from shared_encoder_perception.labels.statistics import count, table
 from shared_encoder_perception.labels.validate import find_faults
-from shared_encoder_perception.structures import LaneId
+from shared_encoder_perception.tasks.lanes.answer import LaneId
 from shared_encoder_perception.world.synthetic import render_sample
 
 

@@ -12,7 +12,7 @@ from straight_road import SIZE, THREE, error_px, straight
 from shared_encoder_perception.labels import formats
 from shared_encoder_perception.labels.frame import LabelError
 from shared_encoder_perception.labels.label_io import stream_objects
-from shared_encoder_perception.structures import LaneId
+from shared_encoder_perception.tasks.lanes.answer import LaneId
 from shared_encoder_perception.tasks.lanes.labelling.bezier import flatten, split_at_turns
 from shared_encoder_perception.tasks.lanes.labelling.paint_edges import Marking, pair_edges
 

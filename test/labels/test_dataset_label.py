@@ -18,7 +18,7 @@ from shared_encoder_perception.labels.teacher_masks import (
     without_border,
 )
 from shared_encoder_perception.predictor import Predictor
-from shared_encoder_perception.structures import LaneId
+from shared_encoder_perception.tasks.lanes.answer import LaneId
 from shared_encoder_perception.world.synthetic import Drive
 
 

@@ -15,7 +15,7 @@ from straight_road import ROWS, SIZE, THREE, column, error_px
 
 from shared_encoder_perception.labels.adapters import formats, tusimple
 from shared_encoder_perception.labels.frame import LabelError
-from shared_encoder_perception.structures import LaneId
+from shared_encoder_perception.tasks.lanes.answer import LaneId
 
 REAL = Path(__file__).parents[3] / "shared" / "data" / "tusimple_labels"
 

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import replay_bags
 from labelled_set import write_set
+from perceptions import perception as perception_of
 from tiny_model import SPEC, random_image, write_tiny_model
 
 from shared_encoder_perception.__main__ import main
@@ -23,7 +24,7 @@ from shared_encoder_perception.mining.reasons import (
     rarity,
     unsure_lane,
 )
-from shared_encoder_perception.structures import LaneId, LaneLine, Perception
+from shared_encoder_perception.tasks.lanes.answer import LaneId, LaneLine
 
 
 @pytest.fixture(scope="module")
@@ -90,7 +91,7 @@ def test_frames_that_all_look_the_same_are_one():
 def answer(*confidences):
     """Lanes that carry no points, as sure as this."""
     lanes = tuple(LaneLine(lane, confidence=c) for lane, c in zip(LaneId, confidences, strict=True))
-    return Perception((320, 800), lanes, None)
+    return perception_of((320, 800), lanes, None)
 
 
 def test_a_coins_toss_is_the_least_sure():

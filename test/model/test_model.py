@@ -18,7 +18,7 @@ from shared_encoder_perception.model.network import (
     lanes_from_logits,
 )
 from shared_encoder_perception.spec import ModelSpec
-from shared_encoder_perception.structures import LaneId
+from shared_encoder_perception.tasks.lanes.answer import LaneId
 from shared_encoder_perception.tasks.lanes.target import encode_lanes
 from shared_encoder_perception.training.export import Deviation, compare, export_onnx
 from shared_encoder_perception.training.losses import Batch, Criterion

@@ -4,11 +4,12 @@ import cv2
 import numpy as np
 import pytest
 from ground_lines import SIZE, ground_line, ground_perception
+from perceptions import perception as perception_of
 
 from shared_encoder_perception.drawing.visualize import LANE_COLOURS, dashes, draw
 from shared_encoder_perception.node.debug_overlay import DebugOptions, encode_jpeg, notes_of, render
 from shared_encoder_perception.node.parameter_groups.debug import PARAMETERS
-from shared_encoder_perception.structures import LaneId, LaneLine, LaneStatus, Perception
+from shared_encoder_perception.tasks.lanes.answer import LaneId, LaneLine, LaneStatus
 from shared_encoder_perception.tasks.lanes.birds_eye import BEHIND_M, FAR_M, SIDE_M, draw_birds_eye
 
 GREY = np.full((*SIZE, 3), 100, np.uint8)
@@ -33,7 +34,7 @@ def test_without_ground_the_overlay_is_the_image_with_lanes():
         LaneLine(line.lane_id, line.status, line.confidence, line.points_px, line.x_std_px)
         for line in ground_perception().lanes
     )
-    perception = Perception(SIZE, lanes, None)
+    perception = perception_of(SIZE, lanes, None)
     before = GREY.copy()
     picture = render(GREY, perception, [], DebugOptions())
     assert picture.shape == GREY.shape

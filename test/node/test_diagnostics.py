@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from perceptions import perception as perception_of
 
 from shared_encoder_perception.backends import BackendInfo
 from shared_encoder_perception.node.health import (
@@ -18,13 +19,9 @@ from shared_encoder_perception.node.health import (
 )
 from shared_encoder_perception.node.task_status import Level, TaskStatus
 from shared_encoder_perception.node.watchdogs import WatchdogOptions
-from shared_encoder_perception.structures import (
-    DrivableMask,
-    LaneId,
-    LaneLine,
-    LaneStatus,
-    Perception,
-)
+from shared_encoder_perception.structures import Perception
+from shared_encoder_perception.tasks.drivable.answer import DrivableMask
+from shared_encoder_perception.tasks.lanes.answer import LaneId, LaneLine, LaneStatus
 
 OPTIONS = WatchdogOptions()
 
@@ -138,7 +135,7 @@ def perception(lanes: int, mask: int | None) -> Perception:
         for lane in LaneId
     ]
     drivable = None if mask is None else DrivableMask(np.full((32, 80), mask, np.uint8))
-    return Perception((32, 80), tuple(lines), drivable)
+    return perception_of((32, 80), tuple(lines), drivable)
 
 
 def test_the_output_tells_how_often_each_lane_and_the_mask_were_found() -> None:

@@ -19,7 +19,7 @@ from sensor_msgs.msg import CameraInfo
 
 from shared_encoder_perception.node.calibration import Calibration
 from shared_encoder_perception.node.task_status import Level
-from shared_encoder_perception.structures import LaneId
+from shared_encoder_perception.tasks.lanes.answer import LaneId
 
 
 def test_without_calibration_there_is_image_geometry_only() -> None:

@@ -8,23 +8,20 @@ from typing import Any
 import numpy as np
 import pytest
 import ros_harness  # noqa: F401  (first: it switches the field checks on, or skips)
+from perceptions import perception as perception_of
 from rclpy.serialization import deserialize_message, serialize_message
+from shared_encoder_perception.images.counts import Counts
 from shared_encoder_perception.msg import LaneLine, LaneLineArray, ModelInfo
 from std_msgs.msg import Header
 
 from shared_encoder_perception.backends import BackendInfo
 from shared_encoder_perception.node import messages
-from shared_encoder_perception.node.counts import Counts
 from shared_encoder_perception.spec import TASKS, ModelSpec
-from shared_encoder_perception.structures import (
-    LANE_NAMES,
-    DrivableMask,
-    LaneId,
-    LaneStatus,
-    Perception,
-)
-from shared_encoder_perception.structures import LaneLine as Line
+from shared_encoder_perception.structures import Perception
+from shared_encoder_perception.tasks.drivable.answer import DrivableMask
 from shared_encoder_perception.tasks.lanes import content as message_content
+from shared_encoder_perception.tasks.lanes.answer import LANE_NAMES, LaneId, LaneStatus
+from shared_encoder_perception.tasks.lanes.answer import LaneLine as Line
 
 SPEC = ModelSpec("road", "0.3.0", scores={"a/iou": 0.9, "a/f1": 0.8}, git_commit="abc")
 STAGES = {"conversion": 0.5, "preprocess": 1.5, "inference": 20.0, "decode": 1.0}
@@ -60,7 +57,7 @@ def perception() -> Perception:
         Line(LaneId.RIGHT_SPLIT_EGO),
     )
     probability = np.arange(480 * 640, dtype=np.uint8).reshape(480, 640)
-    return Perception((480, 640), lanes, DrivableMask(probability, 100))
+    return perception_of((480, 640), lanes, DrivableMask(probability, 100))
 
 
 def over_the_wire(message: Any) -> Any:

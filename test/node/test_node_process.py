@@ -19,7 +19,7 @@ from shared_encoder_perception.backends import DEFAULT_MODEL, load_backend
 from shared_encoder_perception.node.camera_pipeline import REPORT_PERIOD_S
 from shared_encoder_perception.node.parameters import decode_options
 from shared_encoder_perception.predictor import Predictor
-from shared_encoder_perception.structures import LaneStatus
+from shared_encoder_perception.tasks.lanes.answer import LaneStatus
 
 
 @pytest.fixture(scope="module")

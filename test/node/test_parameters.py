@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from specs import spec_of
 
 from shared_encoder_perception.images.preprocess import Crop
 from shared_encoder_perception.node import parameters
 from shared_encoder_perception.node.parameter_groups.thresholds import MODEL_OWN
 from shared_encoder_perception.node.parameters import BY_NAME, PARAMETERS, decode_options
-from shared_encoder_perception.spec import ModelSpec
 from shared_encoder_perception.tasks.lanes.decode import DecodeOptions
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -115,7 +115,7 @@ def test_refused(name: str, value: Any, reason: str) -> None:
 
 def test_decode_options() -> None:
     """-1 keeps the model's own threshold, each parameter on its own."""
-    spec = ModelSpec("m", "1", lane_thresholds=(0.1, 0.2, 0.3, 0.4, 0.5), mask_threshold=0.7)
+    spec = spec_of("m", "1", lane_thresholds=(0.1, 0.2, 0.3, 0.4, 0.5), mask_threshold=0.7)
     own = DecodeOptions.from_spec(spec)
     assert decode_options(spec, MODEL_OWN, MODEL_OWN, MODEL_OWN) == own
     changed = decode_options(spec, 0.25, 0.6, MODEL_OWN)

@@ -9,6 +9,7 @@ from time import sleep
 from typing import Any
 
 import pytest
+from shared_encoder_perception.images.counts import Counts
 from worker_bench import PATIENCE_S, bench, image_of, jpeg_of
 
 from shared_encoder_perception.images.preprocess import (
@@ -18,7 +19,6 @@ from shared_encoder_perception.images.preprocess import (
     ImageError,
     whole_crop,
 )
-from shared_encoder_perception.node.counts import Counts
 from shared_encoder_perception.node.worker import NODE_STAGES
 from shared_encoder_perception.predictor import STAGES
 

@@ -8,10 +8,10 @@ from time import perf_counter
 from typing import Any
 
 import pytest
+from shared_encoder_perception.images.counts import Counts
 from worker_bench import PATIENCE_S, at, bench, image_of
 
 from shared_encoder_perception.images.stamps import Limits
-from shared_encoder_perception.node.counts import Counts
 
 
 def test_old_image_is_stale_by_the_nodes_clock() -> None:

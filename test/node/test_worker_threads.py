@@ -12,10 +12,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from shared_encoder_perception.images.counts import DROP_REASONS, Counts
+from shared_encoder_perception.node.ledger import Ledger
 from worker_bench import PATIENCE_S, FakeBackend, at, bench, image_of, wait_for
 
 from shared_encoder_perception.images.stamps import Limits
-from shared_encoder_perception.node.counts import DROP_REASONS, Counts, Ledger
 from shared_encoder_perception.node.gate import Gate
 from shared_encoder_perception.node.mailbox import Mailbox
 from shared_encoder_perception.predictor import Predictor

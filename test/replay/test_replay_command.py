@@ -18,7 +18,7 @@ from shared_encoder_perception.images.preprocess import Crop
 from shared_encoder_perception.images.sources import VideoSource
 from shared_encoder_perception.predictor import Predictor
 from shared_encoder_perception.replay.reading import BagImages
-from shared_encoder_perception.structures import LANE_NAMES
+from shared_encoder_perception.tasks.lanes.answer import LANE_NAMES
 from shared_encoder_perception.tasks.lanes.tracking.options import TrackingOptions
 from shared_encoder_perception.tasks.lanes.tracking.tracker import LaneTracker
 

@@ -7,15 +7,15 @@ import numpy as np
 import pytest
 import replay_bags
 from replay_bags import IMAGE, START_NS, STEP_NS, TOPIC, arrival_ns, drive, header, replay, stamps
+from samples import sample_of
 from tiny_model import random_image, write_models
 
 from shared_encoder_perception.backends import load_backend
 from shared_encoder_perception.evaluation.scorer import Scorer
-from shared_encoder_perception.labels.sample import Sample
 from shared_encoder_perception.predictor import Predictor
 from shared_encoder_perception.replay.messages import ARRAY, LINE, new_message
 from shared_encoder_perception.replay.reading import LABEL_WINDOW
-from shared_encoder_perception.structures import LANE_NAMES, LaneId
+from shared_encoder_perception.tasks.lanes.answer import LANE_NAMES, LaneId
 from shared_encoder_perception.tasks.lanes.content import fill_lane
 
 COUNT = 6
@@ -83,7 +83,7 @@ def test_a_label_file_scores_as_evaluation_does(tmp_path, models, predictor, kin
             lane: None if points is None else np.round(points.astype(float), 2).astype(np.float32)
             for lane, points in shifted(predictor, index, 2.0).items()
         }
-        sample = Sample(image, truth, np.full((320, 800), 255, np.uint8))
+        sample = sample_of(image, truth, np.full((320, 800), 255, np.uint8))
         scorer.update("bag", predictor(image), sample)
     told = replay_bags.summary(tmp_path / "out")
     assert told["labelled"] == COUNT

@@ -17,7 +17,7 @@ from shared_encoder_perception.node.topics import ARRAY_TOPIC, INFO_TOPIC, LANE_
 from shared_encoder_perception.predictor import Predictor
 from shared_encoder_perception.replay.messages import new_message, to_bytes
 from shared_encoder_perception.replay.pictures import rate_hz
-from shared_encoder_perception.structures import LANE_NAMES
+from shared_encoder_perception.tasks.lanes.answer import LANE_NAMES
 from shared_encoder_perception.tasks.lanes.content import lane_from_message
 
 COUNT = 3
@@ -142,9 +142,9 @@ def same(one, other):
 def test_the_messages_are_those_that_the_node_would_publish(recorded, predictor):
     read, over_the_wire, messages = ros_messages()
     from sensor_msgs.msg import Image
+    from shared_encoder_perception.images.counts import Counts
     from std_msgs.msg import Header
 
-    from shared_encoder_perception.node.counts import Counts
     from shared_encoder_perception.node.messages import array_message, lane_messages, mask_message
 
     for place, index in enumerate(PERCEIVED):

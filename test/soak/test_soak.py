@@ -17,7 +17,8 @@ from tiny_model import random_image, write_tiny_model
 pytest.importorskip("rclpy", reason="ROS 2 is not installed: make setup")
 pytest.importorskip("shared_encoder_perception.msg", reason="the messages are not built")
 
-from shared_encoder_perception.node.counts import DROP_REASONS
+from shared_encoder_perception.images.counts import DROP_REASONS
+
 from shared_encoder_perception.soak import analysis, run
 from shared_encoder_perception.soak.records import (
     ANSWER,

@@ -4,10 +4,11 @@ import argparse
 
 import numpy as np
 import pytest
+from samples import sample_of
 
 from shared_encoder_perception.soak import analysis, limits
 from shared_encoder_perception.soak.records import ANSWER, OUTPUTS, SENT, TOLD_STAGES, Rows, read
-from shared_encoder_perception.soak.resources import EXECUTOR, INFERENCE, MIDDLEWARE, Sample
+from shared_encoder_perception.soak.resources import EXECUTOR, INFERENCE, MIDDLEWARE
 
 MS = 10**6
 
@@ -122,7 +123,7 @@ def test_times_are_those_of_the_same_image(four):
 def looks(count, threads=20):
     """Return one sample a second, of a node that uses 0.5 cores beside 0.25 of others."""
     return [
-        Sample(
+        sample_of(
             at_s=float(second),
             cpu_s=7.0 + 0.5 * second,
             groups_cpu_s={EXECUTOR: 1.0 + 0.1 * second, MIDDLEWARE: 2.0, INFERENCE: 0.4 * second},

@@ -7,10 +7,11 @@ pytest.importorskip("torch", reason="the offline side needs torch: make test")
 
 from dataclasses import replace
 
+from samples import sample_of
+
 from shared_encoder_perception.images.preprocess import Crop, ImageTransform
-from shared_encoder_perception.labels.sample import Sample
 from shared_encoder_perception.labels.view import View, view_sample
-from shared_encoder_perception.structures import LaneId
+from shared_encoder_perception.tasks.lanes.answer import LaneId
 from shared_encoder_perception.tasks.lanes.target import encode_lanes
 from shared_encoder_perception.training.augment import (
     EFFECTS,
@@ -44,7 +45,7 @@ def sample():
         cv2.polylines(image, [points.round().astype(np.int32)], False, (255, 255, 255), 9)
     cv2.fillPoly(mask, [np.array([[0, 719], [600, 300], [680, 300], [1279, 719]])], 255)
     image[mask == 255, 0] //= 2
-    return Sample(image, {**lanes, LaneId.LEFT_SPLIT_EGO: None}, mask, "test")
+    return sample_of(image, {**lanes, LaneId.LEFT_SPLIT_EGO: None}, mask, "test")
 
 
 @pytest.fixture

@@ -4,19 +4,20 @@ import json
 
 import numpy as np
 import pytest
+from samples import sample_of
+from specs import spec_of
 from tiny_model import write_tiny_model
 
 from shared_encoder_perception.backends import load_backend
 from shared_encoder_perception.images.preprocess import Crop
-from shared_encoder_perception.labels.sample import Sample
 from shared_encoder_perception.predictor import Predictor
 from shared_encoder_perception.spec import ModelSpec
-from shared_encoder_perception.structures import LaneId
 from shared_encoder_perception.tasks.drivable.calibrate_mask import (
     fit_mask_calibration,
     fit_mask_threshold,
 )
-from shared_encoder_perception.tasks.lanes.confidence import mask_probability
+from shared_encoder_perception.tasks.drivable.confidence import mask_probability
+from shared_encoder_perception.tasks.lanes.answer import LaneId
 from shared_encoder_perception.training.calibrate import (
     Events,
     _best_threshold,
@@ -43,7 +44,7 @@ def samples(count, seed=0):
     for _ in range(count):
         x = 80 + rng.normal(0, 8)
         line = np.array([[x, 60], [x, 20]], np.float32)
-        yield Sample(image, dict.fromkeys(LaneId, line), None)
+        yield sample_of(image, dict.fromkeys(LaneId, line), None)
 
 
 def test_priors_are_where_lanes_start():
@@ -150,7 +151,7 @@ def test_sources_weigh_the_same_and_extremes_stay_finite():
 
 
 def test_events_are_collected_in_the_crop_with_nothing_held_back(tmp_path):
-    path = write_tiny_model(tmp_path / "m.onnx", ModelSpec("m", "0", lane_thresholds=(1.0,) * 5))
+    path = write_tiny_model(tmp_path / "m.onnx", spec_of("m", "0", lane_thresholds=(1.0,) * 5))
     predictor = Predictor(load_backend(path))
     image = np.zeros((400, 800, 3), np.uint8)
     image[:, 400:, 1] = 255
@@ -164,8 +165,8 @@ def test_events_are_collected_in_the_crop_with_nothing_held_back(tmp_path):
     both = collect_events(
         predictor.backend,
         [
-            ("road", Sample(image, {LaneId.EGO: wrong, LaneId.LEFT_EGO: None}, mask), crop),
-            ("road", Sample(image, {LaneId.EGO: wrong[:2] - np.float32([0, 370])}, None), crop),
+            ("road", sample_of(image, {LaneId.EGO: wrong, LaneId.LEFT_EGO: None}, mask), crop),
+            ("road", sample_of(image, {LaneId.EGO: wrong[:2] - np.float32([0, 370])}, None), crop),
         ],
         (0.3, 0.99999),
     )

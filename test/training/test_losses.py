@@ -7,7 +7,7 @@ torch = pytest.importorskip("torch", reason="the offline side needs torch: make 
 from torch.nn import functional
 
 from shared_encoder_perception.model.architectures import LANE_LOGITS, MASK_LOGITS
-from shared_encoder_perception.structures import LaneId
+from shared_encoder_perception.tasks.lanes.answer import LaneId
 from shared_encoder_perception.tasks.lanes.target import encode_lanes
 from shared_encoder_perception.training.losses import (
     REGION_LOSSES,

@@ -17,7 +17,7 @@ from shared_encoder_perception.labels.frame import LabelError
 from shared_encoder_perception.labels.statistics import count
 from shared_encoder_perception.labels.validate import find_faults
 from shared_encoder_perception.labels.view import view_sample
-from shared_encoder_perception.structures import LaneId
+from shared_encoder_perception.tasks.lanes.answer import LaneId
 from shared_encoder_perception.training.config import load_config
 from shared_encoder_perception.training.data import (
     Mixture,

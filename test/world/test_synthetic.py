@@ -4,8 +4,8 @@ import cv2
 import numpy as np
 import pytest
 
-from shared_encoder_perception.labels.sample import MASK_DRIVABLE
-from shared_encoder_perception.structures import LaneId
+from shared_encoder_perception.tasks.drivable.labels import MASK_DRIVABLE
+from shared_encoder_perception.tasks.lanes.answer import LaneId
 from shared_encoder_perception.world.synthetic import Drive, render_sample
 
 SEEDS = range(100, 140)

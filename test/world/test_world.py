@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from shared_encoder_perception.labels.sample import MASK_DRIVABLE
-from shared_encoder_perception.structures import LaneId
+from shared_encoder_perception.tasks.drivable.labels import MASK_DRIVABLE
+from shared_encoder_perception.tasks.lanes.answer import LaneId
 from shared_encoder_perception.world.alignment import (
     DEPTHS_M,
     Alignment,

@@ -17,7 +17,8 @@ from shared_encoder_perception.evaluation import calibration
 from shared_encoder_perception.evaluation.frame_counts import FullCounts
 from shared_encoder_perception.evaluation.scorer import inside
 from shared_encoder_perception.images.preprocess import Crop
-from shared_encoder_perception.structures import LANE_NAMES, LaneId, LaneLine, Perception
+from shared_encoder_perception.structures import Perception
+from shared_encoder_perception.tasks.lanes.answer import LANE_NAMES, LaneId, LaneLine
 from shared_encoder_perception.tasks.lanes.metrics.lateral import lane_width_px
 
 BINS: Final = calibration.BINS

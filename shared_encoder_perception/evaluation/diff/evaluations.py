@@ -17,7 +17,7 @@ from shared_encoder_perception.evaluation.diff.counts import IMAGE_SHARES, image
 from shared_encoder_perception.evaluation.diff.pairs import Pairs
 from shared_encoder_perception.evaluation.frame_record import ABSENT, PRESENT
 from shared_encoder_perception.evaluation.metrics import MATCH_ACCURACY
-from shared_encoder_perception.structures import LANE_NAMES, LaneStatus
+from shared_encoder_perception.tasks.lanes.answer import LANE_NAMES, LaneStatus
 
 NOT_DETECTED: Final = LaneStatus.NOT_DETECTED.name.lower()
 

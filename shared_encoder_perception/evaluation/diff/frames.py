@@ -9,6 +9,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Final
 
+from shared_encoder_perception.compat import sample_of
 from shared_encoder_perception.evaluation.labelled_images import (
     LabelledSet,
     open_set,
@@ -83,7 +84,7 @@ def open_input(path: Path, topic: str | None, limit: int) -> DiffInput:
 
     def read() -> Iterator[DiffFrame]:
         for frame in islice(source, limit or None):
-            sample = Sample(frame.image, {}, None, frame.name)
+            sample = sample_of(frame.image, {}, None, frame.name)
             yield DiffFrame(UNLABELLED_SOURCE, frame.name, sample, frame.crop)
 
     single = isinstance(source, (FolderSource, JsonlSource))

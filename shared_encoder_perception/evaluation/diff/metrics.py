@@ -29,7 +29,7 @@ from shared_encoder_perception.evaluation.diff.bootstrap import (
 )
 from shared_encoder_perception.evaluation.diff.counts import BINS, INDEX, RELIABILITY
 from shared_encoder_perception.evaluation.scorer import MAIN_LANES
-from shared_encoder_perception.structures import LANE_NAMES
+from shared_encoder_perception.tasks.lanes.answer import LANE_NAMES
 
 HIGHER, LOWER, NEITHER = 1, -1, 0
 """Which is better; of ``NEITHER`` any change is a loss."""

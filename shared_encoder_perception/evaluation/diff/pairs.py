@@ -30,7 +30,8 @@ from shared_encoder_perception.evaluation.frame_counts import FullCounts
 from shared_encoder_perception.evaluation.frame_record import SLICES, FrameRecord, record_of
 from shared_encoder_perception.evaluation.picked_frames import caption, draw_answer
 from shared_encoder_perception.images.preprocess import Crop, default_crop
-from shared_encoder_perception.structures import LANE_NAMES, Perception, Size
+from shared_encoder_perception.structures import Perception, Size
+from shared_encoder_perception.tasks.lanes.answer import LANE_NAMES
 
 FOUND: Final = ("both", "only A", "only B", "neither")
 

@@ -13,6 +13,7 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
+from shared_encoder_perception.compat import perception_of
 from shared_encoder_perception.evaluation.diff.changed import APART, BETTER, WORSE, no_pictures
 from shared_encoder_perception.evaluation.diff.counts import (
     agreement_counts,
@@ -22,13 +23,8 @@ from shared_encoder_perception.evaluation.diff.counts import (
 from shared_encoder_perception.evaluation.diff.pairs import Pairs, lanes_text
 from shared_encoder_perception.evaluation.frame_record import ABSENT
 from shared_encoder_perception.evaluation.metrics import MATCH_ACCURACY
-from shared_encoder_perception.structures import (
-    LANE_NAMES,
-    LaneId,
-    LaneLine,
-    LaneStatus,
-    Perception,
-)
+from shared_encoder_perception.structures import Perception
+from shared_encoder_perception.tasks.lanes.answer import LANE_NAMES, LaneId, LaneLine, LaneStatus
 
 DRIVE: Final = "drive"
 """Source name of all frames."""
@@ -123,7 +119,7 @@ def _perception(line: Mapping[str, Any]) -> Perception:
         unknown = np.full(len(points), np.nan, np.float32)
         status = LaneStatus[said["status"]]
         lanes.append(LaneLine(lane, status, said["confidence"], points, unknown))
-    return Perception((1, 1), tuple(lanes), None)
+    return perception_of((1, 1), tuple(lanes), None)
 
 
 def _json_counts(answer: Perception, line: Mapping[str, Any]) -> dict[str, float]:

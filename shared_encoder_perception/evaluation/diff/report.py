@@ -13,7 +13,7 @@ from shared_encoder_perception.evaluation.diff.metrics import AGREEMENT, NEITHER
 from shared_encoder_perception.evaluation.diff.pairs import FOUND, Pairs
 from shared_encoder_perception.evaluation.diff.results import Outcome
 from shared_encoder_perception.evaluation.report.document import Cell, Report
-from shared_encoder_perception.structures import LANE_NAMES
+from shared_encoder_perception.tasks.lanes.answer import LANE_NAMES
 
 DECIMALS: Final = 4
 HEADER: Final = ("score", "better", "A", "B", "change", "from", "to", "verdict")

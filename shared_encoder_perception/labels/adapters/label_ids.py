@@ -16,8 +16,12 @@ from PIL import Image
 
 from shared_encoder_perception.labels.frame import LabelError, LabelledFrame, Mask
 from shared_encoder_perception.labels.label_io import PICTURES, image_size
-from shared_encoder_perception.labels.sample import MASK_DRIVABLE, MASK_IGNORE, MASK_NOT_DRIVABLE
 from shared_encoder_perception.structures import Size
+from shared_encoder_perception.tasks.drivable.labels import (
+    MASK_DRIVABLE,
+    MASK_IGNORE,
+    MASK_NOT_DRIVABLE,
+)
 
 Colour = tuple[int, int, int]
 

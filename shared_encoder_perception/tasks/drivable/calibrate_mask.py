@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from shared_encoder_perception.tasks.lanes.confidence import VALUE_LOGITS, mask_probability
+from shared_encoder_perception.tasks.drivable.confidence import VALUE_LOGITS, mask_probability
 
 TEMPERATURES: Final = (0.1, 10.0)
 MOST_BIAS: Final = 10.0

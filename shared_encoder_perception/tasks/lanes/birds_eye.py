@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared_encoder_perception.drawing.visualize import FONT, LANE_COLOURS, SMALLEST_LETTERS, dashes
-from shared_encoder_perception.structures import GroundLine, LaneLine, LaneStatus, Size
+from shared_encoder_perception.structures import Size
+from shared_encoder_perception.tasks.lanes.answer import GroundLine, LaneLine, LaneStatus
 
 FAR_M: Final = 80.0
 """The picture reaches as far ahead of the vehicle's origin."""

@@ -17,18 +17,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
-from shared_encoder_perception import structures
 from shared_encoder_perception.backends import BackendInfo
+from shared_encoder_perception.images.counts import Counts
 from shared_encoder_perception.images.image_msg import fill_image
-from shared_encoder_perception.node.counts import Counts
 from shared_encoder_perception.spec import ModelSpec
-from shared_encoder_perception.structures import (
-    DrivableMask,
-    GroundLine,
-    LaneId,
-    LaneStatus,
-    Perception,
-)
+from shared_encoder_perception.structures import Perception
+from shared_encoder_perception.tasks.drivable.answer import DrivableMask
+from shared_encoder_perception.tasks.lanes.answer import GroundLine, LaneId, LaneLine, LaneStatus
 
 MASK_VALUES = {0: "not_drivable", 255: "drivable"}
 """What the values of the mask image mean."""
@@ -41,7 +36,7 @@ def model_version(spec: ModelSpec) -> str:
 
 def fill_lane(
     message: Any,
-    line: structures.LaneLine,
+    line: LaneLine,
     perception: Perception,
     header: Any,
     spec: ModelSpec,
@@ -106,7 +101,7 @@ def _ground_from_message(message: Any) -> GroundLine | None:
     )
 
 
-def lane_from_message(message: Any) -> structures.LaneLine:
+def lane_from_message(message: Any) -> LaneLine:
     """Translate a LaneLine message, of rclpy or rosbags, back to our type.
 
     Raises:
@@ -119,7 +114,7 @@ def lane_from_message(message: Any) -> structures.LaneLine:
             f"image_x has {len(x)} values and image_y {len(y)}: expected equal lengths"
         )
     std = np.asarray(message.image_x_std, np.float32)
-    return structures.LaneLine(
+    return LaneLine(
         LaneId(message.lane_id),
         LaneStatus(message.status),
         float(message.confidence),

@@ -1,4 +1,4 @@
-"""Raw network outputs -> lanes and mask in source-image pixels (numpy, all five heads at once).
+"""Raw lane maps -> lanes in source-image pixels (numpy, all five heads at once).
 
 Each head describes one lane, so nothing has to be clustered: the keypoints' votes for the lane's
 start reject those that belong elsewhere, and a robust fit of a curve that is straight, bent or
@@ -9,23 +9,16 @@ reduced to one lane per head. All positions in this file are in cells of the lan
 
 from __future__ import annotations
 
-import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from shared_encoder_perception.images.preprocess import ImageTransform
-from shared_encoder_perception.spec import OUTPUT_LANES, OUTPUT_MASK, ModelSpec
-from shared_encoder_perception.structures import (
-    DrivableMask,
-    LaneId,
-    LaneLine,
-    LaneStatus,
-    Perception,
-)
-from shared_encoder_perception.tasks.lanes.confidence import lane_probability, mask_table
+from shared_encoder_perception.structures import Size
+from shared_encoder_perception.tasks.lanes.answer import LaneId, LaneLine, Lanes, LaneStatus
+from shared_encoder_perception.tasks.lanes.confidence import lane_probability
 from shared_encoder_perception.tasks.lanes.curve import CurveFit, fit_curves, perspective_basis
 from shared_encoder_perception.tasks.lanes.keypoints import (
     Keypoints,
@@ -33,6 +26,7 @@ from shared_encoder_perception.tasks.lanes.keypoints import (
     vote_for_start,
 )
 from shared_encoder_perception.tasks.lanes.runs import longest_run
+from shared_encoder_perception.tasks.lanes.spec import OUTPUT_LANES, Block
 
 MIN_KEYPOINTS = 6
 MIN_ROW_SPAN = 3
@@ -48,72 +42,46 @@ BRANCH_OFFSET = 0.25
 
 
 @dataclass(frozen=True)
-class DecodeOptions:
+class Options:
     """Thresholds that may change from one image to the next.
 
     Attributes:
         keypoint_threshold: Lowest heat-map value of a keypoint, 0 to 1.
         lane_thresholds: Per lane, lowest confidence that counts as detected, 0 to 1. Confidence is
             calibrated if the model is.
-        mask_threshold: Lowest mask probability that counts as drivable, 0 to 1; likewise.
     """
 
     keypoint_threshold: float
     lane_thresholds: tuple[float, ...]
-    mask_threshold: float
 
     @classmethod
-    def from_spec(cls, spec: ModelSpec) -> DecodeOptions:
+    def of(cls, block: Block) -> Options:
         """Take the thresholds the model was shipped with."""
-        return cls(spec.keypoint_threshold, spec.lane_thresholds, spec.mask_threshold)
+        return cls(block.keypoint_threshold, block.lane_thresholds)
 
 
 class Decoder:
-    """Decodes the outputs of models with one spec."""
+    """Decodes the lane maps of models with one spec."""
 
-    def __init__(self, spec: ModelSpec) -> None:
-        """Precompute what depends on the spec only."""
-        self._spec = spec
-        priors = [[p.u, p.v, p.sigma_u, p.sigma_v] for p in spec.start_priors]
+    def __init__(self, block: Block, input_size: Size) -> None:
+        """Precompute what depends on the spec only; ``input_size`` is of no importance here."""
+        self._block = block
+        priors = [[p.u, p.v, p.sigma_u, p.sigma_v] for p in block.start_priors]
         self._priors = np.array(priors, np.float64).reshape(-1, 4).T[:, :, None]
-        as_it_is = (spec.mask_temperature, spec.mask_bias) == (1.0, 0.0)
-        self._mask_table = None if as_it_is else mask_table(spec.mask_temperature, spec.mask_bias)
 
     def __call__(
-        self, outputs: dict[str, NDArray], transform: ImageTransform, options: DecodeOptions
-    ) -> Perception:
+        self, outputs: Mapping[str, NDArray], transform: ImageTransform, options: Options
+    ) -> Lanes:
         """Decode one image.
 
         Args:
-            outputs: ``lanes`` float32 (5, 5, rows, columns) and / or ``mask`` uint8 (H, W): the
-                spec's outputs without the batch axis.
+            outputs: ``lanes`` float32 (5, 5, rows, columns), without the batch axis.
             transform: How the source image became the network input.
             options: Thresholds.
-
-        Returns:
-            Lanes and mask in source-image pixels. A task the model lacks yields lanes that are
-            not detected, or no mask.
         """
-        if OUTPUT_LANES in outputs:
-            lanes = self._lanes(outputs[OUTPUT_LANES], transform, options)
-        else:
-            lanes = tuple(LaneLine(lane) for lane in LaneId)
-        mask = None
-        if OUTPUT_MASK in outputs:
-            threshold = min(max(math.ceil(options.mask_threshold * 255), 1), 255)
-            values = outputs[OUTPUT_MASK]
-            if self._mask_table is not None:
-                values = cv2.LUT(values, self._mask_table)
-            mask = DrivableMask(transform.mask_to_image(values), threshold)
-        return Perception(transform.image_size, lanes, mask)
-
-    def _lanes(
-        self, maps: NDArray[np.float32], transform: ImageTransform, options: DecodeOptions
-    ) -> tuple[LaneLine, ...]:
-        """Decode the lane maps of one image."""
-        points = find_keypoints(maps, options.keypoint_threshold)
+        points = find_keypoints(outputs[OUTPUT_LANES], options.keypoint_threshold)
         if points is None:
-            return tuple(LaneLine(lane) for lane in LaneId)
+            return Lanes.nothing()
         start_v, inlier, spread = vote_for_start(points, self._priors)
         weight = points.weight * inlier
         fit = fit_curves(
@@ -121,17 +89,17 @@ class Decoder:
             points.v,
             points.row,
             weight,
-            self._spec.horizon_row_px / self._spec.stride,
+            self._block.horizon_row_px / self._block.stride,
             SPLITS,
         )
         score = _score(points, inlier, spread, fit)
-        probability = lane_probability(score, self._spec.lane_calibration)
+        probability = lane_probability(score, self._block.lane_calibration)
         far = np.where(inlier, points.v, np.inf).min(axis=1) - TOP_MARGIN
         near = np.maximum(np.where(inlier, points.v, -np.inf).max(axis=1), start_v) + BOTTOM_MARGIN
         accepted = (score > 0.0) & (probability >= options.lane_thresholds)
         far, near = np.where(accepted, np.maximum(far, 0.0), 0.0), np.where(accepted, near, 1.0)
         points_px, std_px, inside = self._sample(fit, near, far, transform)
-        lines = []
+        lines: list[LaneLine] = []
         for lane in LaneId:
             kept = longest_run(inside[lane]) if accepted[lane] else slice(0, 0)
             confidence = float(probability[lane])
@@ -146,7 +114,7 @@ class Decoder:
                 std_px[lane, kept],
             )
             lines.append(_mark_branch(line, lines) if lane.is_split else line)
-        return tuple(lines)
+        return Lanes(tuple(lines))
 
     def _sample(
         self,
@@ -165,7 +133,7 @@ class Decoder:
         basis = perspective_basis(v, fit.horizon, fit.branch[:, None])
         u = (basis @ fit.coefficients[:, :, None])[:, :, 0]
         variance = ((basis @ fit.covariance) * basis).sum(axis=-1)
-        stride = self._spec.stride
+        stride = self._block.stride
         input_px = np.stack((u, v), axis=-1) * stride
         inside = transform.covers(input_px)
         std_px = np.sqrt(np.maximum(variance, 0.0)) * stride / transform.scale[0]

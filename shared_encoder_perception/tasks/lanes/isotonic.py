@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from shared_encoder_perception.spec import LaneCalibration
+from shared_encoder_perception.tasks.lanes.spec import LaneCalibration
 
 MOST_KNOTS: Final = 16
 DECIMALS: Final = 6

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.polynomial import polynomial as powers
 from numpy.typing import ArrayLike, NDArray
 
-from shared_encoder_perception.structures import GroundLine
+from shared_encoder_perception.tasks.lanes.answer import GroundLine
 
 
 class Estimate(NamedTuple):

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared_encoder_perception.drawing.visualize import LANE_COLOURS, lane_text
-from shared_encoder_perception.structures import LaneLine, LaneStatus
+from shared_encoder_perception.tasks.lanes.answer import LaneLine, LaneStatus
 from shared_encoder_perception.tasks.lanes.birds_eye import SIGMAS, finite
 
 STATIONS: Final = 20

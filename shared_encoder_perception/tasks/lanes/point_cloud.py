@@ -10,7 +10,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from shared_encoder_perception.structures import LaneLine
+from shared_encoder_perception.tasks.lanes.answer import LaneLine
 
 POINT_DTYPE: Final = np.dtype(
     [

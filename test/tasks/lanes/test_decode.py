@@ -8,12 +8,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from specs import spec_of
 
 from shared_encoder_perception.images.preprocess import Crop, ImageTransform
-from shared_encoder_perception.spec import LaneCalibration, ModelSpec, StartPrior
-from shared_encoder_perception.structures import LaneId, LaneStatus
-from shared_encoder_perception.tasks.lanes.confidence import mask_probability, mask_table
-from shared_encoder_perception.tasks.lanes.decode import DecodeOptions, Decoder
+from shared_encoder_perception.predictor import Decoder
+from shared_encoder_perception.spec import ModelSpec
+from shared_encoder_perception.tasks.drivable.confidence import mask_probability, mask_table
+from shared_encoder_perception.tasks.lanes.answer import LaneId, LaneStatus
+from shared_encoder_perception.tasks.lanes.decode import DecodeOptions
+from shared_encoder_perception.tasks.lanes.spec import LaneCalibration, StartPrior
 from shared_encoder_perception.tasks.lanes.target import encode_lanes
 
 SPEC = ModelSpec("test", "0")
@@ -146,7 +149,7 @@ def test_prior_decides_between_rivals():
     mixed = np.where(stray[:, :1] > maps[:, :1], stray, maps)
     start = truth[0] / SPEC.stride
     prior = StartPrior(float(start[0]), float(start[1]), 3.0, 3.0)
-    told = ModelSpec("test", "0", start_priors=(prior,) * 5)
+    told = spec_of("test", "0", start_priors=(prior,) * 5)
     lenient = DecodeOptions(0.3, (0.1,) * 5, 0.5)
     lines = [
         Decoder(spec)({"lanes": mixed}, SAME, lenient).lane(LaneId.EGO) for spec in (SPEC, told)

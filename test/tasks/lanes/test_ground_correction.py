@@ -20,7 +20,8 @@ from ground_world import (
     road_points,
 )
 
-from shared_encoder_perception.structures import LaneId, Perception
+from shared_encoder_perception.structures import Perception
+from shared_encoder_perception.tasks.lanes.answer import LaneId
 from shared_encoder_perception.tasks.lanes.ground.correction import MIN_IMAGES, Correction
 from shared_encoder_perception.tasks.lanes.ground.projector import Projector
 

@@ -28,7 +28,7 @@ from numpy.polynomial import Polynomial
 from shared_encoder_perception.ground.camera_info import camera_model
 from shared_encoder_perception.ground.extrinsics import Extrinsics
 from shared_encoder_perception.ground.view import CameraView
-from shared_encoder_perception.structures import LaneId, LaneLine, LaneStatus
+from shared_encoder_perception.tasks.lanes.answer import LaneId, LaneLine, LaneStatus
 from shared_encoder_perception.tasks.lanes.ground.projector import Projector
 
 CURVE = Polynomial((0.4, 0.01, 9e-4, -4e-6))

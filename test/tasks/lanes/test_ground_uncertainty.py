@@ -21,7 +21,7 @@ from ground_world import (
 )
 from numpy.polynomial import Polynomial
 
-from shared_encoder_perception.structures import GroundLine, LaneId
+from shared_encoder_perception.tasks.lanes.answer import GroundLine, LaneId
 
 CURVE = Polynomial((0.3, 0.02, 8e-4, -3e-6))
 POINTS = 72

@@ -7,7 +7,7 @@ pytest.importorskip("torch", reason="the offline side needs torch: make test")
 
 from straight_road import GEOMETRY, SIZE, THREE, error_px, straight
 
-from shared_encoder_perception.structures import LaneId
+from shared_encoder_perception.tasks.lanes.answer import LaneId
 from shared_encoder_perception.tasks.lanes.labelling.boundaries import Boundary
 from shared_encoder_perception.tasks.lanes.labelling.centres import derive_centres
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from ground_lines import COEFFICIENTS, ground_line
 
-from shared_encoder_perception.structures import LaneId
+from shared_encoder_perception.tasks.lanes.answer import LaneId
 from shared_encoder_perception.tasks.lanes.lane_geometry import LaneCurve
 
 MEAN = np.array([0.8, -0.05, 0.004, -3e-5])

@@ -4,8 +4,9 @@ import math
 
 import numpy as np
 import pytest
+from perceptions import perception as perception_of
 
-from shared_encoder_perception.structures import LaneId, LaneLine, LaneStatus, Perception
+from shared_encoder_perception.tasks.lanes.answer import LaneId, LaneLine, LaneStatus
 from shared_encoder_perception.tasks.lanes.metrics.lateral import (
     GroundMetric,
     LateralMetric,
@@ -31,7 +32,7 @@ def line(points, lane=LaneId.EGO):
 
 def perceive(**lines):
     lanes = {LaneId[name.upper()]: points for name, points in lines.items()}
-    return Perception(
+    return perception_of(
         SIZE,
         tuple(line(lanes[i], i) if i in lanes else LaneLine(i) for i in LaneId),
         None,

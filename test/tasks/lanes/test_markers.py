@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from ground_lines import AHEAD, FRAME, ground_line, ground_perception, lateral
 
-from shared_encoder_perception.structures import LaneId, LaneLine, LaneStatus
+from shared_encoder_perception.tasks.lanes.answer import LaneId, LaneLine, LaneStatus
 from shared_encoder_perception.tasks.lanes.markers import (
     BAND,
     LINE,

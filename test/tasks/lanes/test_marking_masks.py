@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from shared_encoder_perception.structures import LaneId
+from shared_encoder_perception.tasks.lanes.answer import LaneId
 from shared_encoder_perception.tasks.lanes.labelling.marking_lanes import lanes_between
 from shared_encoder_perception.tasks.lanes.labelling.marking_masks import trace_boundaries
 from shared_encoder_perception.world.camera import Camera

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from ground_lines import AHEAD, FRAME, ground_line, ground_perception, lateral
 
-from shared_encoder_perception.structures import LaneId, LaneLine
+from shared_encoder_perception.tasks.lanes.answer import LaneId, LaneLine
 from shared_encoder_perception.tasks.lanes.point_cloud import (
     POINT_DTYPE,
     fill_cloud,

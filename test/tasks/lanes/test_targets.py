@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from shared_encoder_perception.structures import LaneId
+from shared_encoder_perception.tasks.lanes.answer import LaneId
 from shared_encoder_perception.tasks.lanes.target import encode_lanes
 
 SIZE, STRIDE = (320, 800), 8

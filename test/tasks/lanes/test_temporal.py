@@ -4,8 +4,9 @@ import math
 
 import numpy as np
 import pytest
+from perceptions import perception as perception_of
 
-from shared_encoder_perception.structures import LaneId, LaneLine, LaneStatus, Perception
+from shared_encoder_perception.tasks.lanes.answer import LaneId, LaneLine, LaneStatus
 from shared_encoder_perception.tasks.lanes.metrics.temporal import MAX_GAP_S, TemporalMetric
 
 SIZE = (101, 200)
@@ -20,7 +21,7 @@ def frame(status=YES, shift=0.0, track=0, lane=LaneId.EGO, points=TRUTH):
     if status is not NO:
         moved = points + (shift, 0)
         line = LaneLine(lane, status, 0.9, moved, np.zeros(len(moved)), track_id=track)
-    return Perception(SIZE, tuple(line if i is lane else LaneLine(i) for i in LaneId), None)
+    return perception_of(SIZE, tuple(line if i is lane else LaneLine(i) for i in LaneId), None)
 
 
 def drive(frames, labels=None, physical=None, metric=None, lane=LaneId.EGO):

@@ -7,7 +7,7 @@ import pytest
 from tracking_drives import HZ, ON, START_S, columns, lateral, parallel, perceive, scene, without
 from tracking_world import track
 
-from shared_encoder_perception.structures import LaneId, LaneStatus
+from shared_encoder_perception.tasks.lanes.answer import LaneId, LaneStatus
 from shared_encoder_perception.tasks.lanes.tracking.options import TrackingOptions
 from shared_encoder_perception.tasks.lanes.tracking.tracker import LaneTracker
 

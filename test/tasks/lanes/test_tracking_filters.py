@@ -8,7 +8,7 @@ from ground_world import projector
 from tracking_drives import AHEAD, DRIVES, HZ, Noise, columns, lateral, parallel, perceive, scene
 from tracking_world import followed, sampled, track
 
-from shared_encoder_perception.structures import LaneId
+from shared_encoder_perception.tasks.lanes.answer import LaneId
 from shared_encoder_perception.tasks.lanes.tracking.motion import FADING_S, Motion
 from shared_encoder_perception.tasks.lanes.tracking.noise import FIRST, NoiseScale, deviation
 from shared_encoder_perception.tasks.lanes.tracking.road import RoadFilters, RoadLines, powers

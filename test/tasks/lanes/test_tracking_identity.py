@@ -18,7 +18,7 @@ from tracking_drives import (
 )
 from tracking_world import followed, track
 
-from shared_encoder_perception.structures import LaneId, LaneStatus
+from shared_encoder_perception.tasks.lanes.answer import LaneId, LaneStatus
 from shared_encoder_perception.tasks.lanes.tracking.tracker import LaneTracker
 from shared_encoder_perception.tasks.lanes.tracking.tracks import CAPACITY
 

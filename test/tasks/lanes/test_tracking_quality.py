@@ -18,7 +18,7 @@ from tracking_world import (
     track,
 )
 
-from shared_encoder_perception.structures import LaneStatus
+from shared_encoder_perception.tasks.lanes.answer import LaneStatus
 
 NOISE_PX = 1.5
 JITTER_PX, JITTER_M = 0.5, 0.36

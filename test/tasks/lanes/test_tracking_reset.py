@@ -4,10 +4,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from perceptions import perception as perception_of
 from tracking_drives import HZ, ON, START_S, parallel, perceive, scene, without
 
 from shared_encoder_perception.node.task_status import Level
-from shared_encoder_perception.structures import LaneId, LaneLine, LaneStatus, Perception
+from shared_encoder_perception.tasks.lanes.answer import LaneId, LaneLine, LaneStatus
 from shared_encoder_perception.tasks.lanes.tracking.options import TrackingOptions, tracking_options
 from shared_encoder_perception.tasks.lanes.tracking.tracker import LaneTracker
 
@@ -57,7 +58,7 @@ def test_images_of_another_size_begin_anew():
         LaneLine(line.lane_id, line.status, line.confidence, line.points_px / 2, line.x_std_px / 2)
         for line in SEEN.lanes
     )
-    line = tracker.update(Perception(size, half, None), last + 1 / HZ).lanes[EGO]
+    line = tracker.update(perception_of(size, half, None), last + 1 / HZ).lanes[EGO]
     assert line.track_id == 4 and resets(tracker)[0] == 1
     assert "(720, 1280) to (360, 640)" in resets(tracker)[1]
 

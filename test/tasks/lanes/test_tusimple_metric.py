@@ -6,7 +6,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from shared_encoder_perception.structures import LaneId, LaneLine, LaneStatus
+from shared_encoder_perception.tasks.lanes.answer import LaneId, LaneLine, LaneStatus
 from shared_encoder_perception.tasks.lanes.metrics.tusimple import (
     TusimpleMetric,
     line_accuracy,

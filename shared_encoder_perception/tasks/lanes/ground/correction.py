@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from shared_encoder_perception.ground.options import GroundOptions
 from shared_encoder_perception.node.parameter_groups.ground import OFF, PITCH_HEIGHT
-from shared_encoder_perception.structures import LaneId
+from shared_encoder_perception.tasks.lanes.answer import LaneId
 from shared_encoder_perception.tasks.lanes.ground.vanishing import find_horizon
 
 MIN_IMAGES: Final = 15

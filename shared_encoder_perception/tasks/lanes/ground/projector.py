@@ -9,11 +9,13 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from shared_encoder_perception.compat import with_lines
 from shared_encoder_perception.ground.options import GroundOptions
 from shared_encoder_perception.ground.road import CAUSES, RoadPoints, meet_road, turning_axes
 from shared_encoder_perception.ground.view import View
 from shared_encoder_perception.node.parameter_groups.ground import CURVE
-from shared_encoder_perception.structures import GroundLine, LaneLine, Perception
+from shared_encoder_perception.structures import Perception
+from shared_encoder_perception.tasks.lanes.answer import GroundLine, LaneLine
 from shared_encoder_perception.tasks.lanes.ground.correction import Correction, turn_down
 from shared_encoder_perception.tasks.lanes.ground.polynomial import (
     PolynomialFit,
@@ -115,7 +117,7 @@ class Projector:
             replace(line, ground=ground[line.lane_id]) if line.detected else line
             for line in perception.lanes
         )
-        return replace(perception, lanes=lanes)
+        return with_lines(perception, lanes)
 
     def to_image(self, points_m: NDArray) -> NDArray[np.float64]:
         """Turn (N, 3) points of the vehicle's frame into (N, 2) pixels, maybe outside of the image.

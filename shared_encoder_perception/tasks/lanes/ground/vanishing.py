@@ -15,7 +15,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from shared_encoder_perception.structures import LaneId
+from shared_encoder_perception.tasks.lanes.answer import LaneId
 
 PAIRS: Final = (
     (LaneId.LEFT_EGO, LaneId.EGO, 1),

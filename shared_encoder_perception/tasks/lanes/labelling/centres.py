@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared_encoder_perception.labels.splits import SPLIT_WIDTH, interior_line, split_lanes
-from shared_encoder_perception.structures import LaneId, Size
+from shared_encoder_perception.structures import Size
+from shared_encoder_perception.tasks.lanes.answer import LaneId
 from shared_encoder_perception.tasks.lanes.labelling.boundaries import Boundary, Line, sample_lines
 from shared_encoder_perception.tasks.lanes.labelling.lane_scene import (
     RoadGeometry,

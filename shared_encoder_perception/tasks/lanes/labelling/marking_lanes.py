@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared_encoder_perception.labels.label_io import boundaries_inside
-from shared_encoder_perception.structures import LaneId, Size
+from shared_encoder_perception.structures import Size
+from shared_encoder_perception.tasks.lanes.answer import LaneId
 from shared_encoder_perception.tasks.lanes.labelling.boundaries import (
     REFERENCE_HEIGHT,
     ROW_STEP,

@@ -12,7 +12,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from shared_encoder_perception.structures import LANE_NAMES, LaneId, Perception
+from shared_encoder_perception.structures import Perception
+from shared_encoder_perception.tasks.lanes.answer import LANE_NAMES, LaneId
 
 RANGE_EDGES_M: Final = (0.0, 20.0, 40.0, 80.0)
 """Between one and the next lies a range bin."""

@@ -11,7 +11,8 @@ from typing import Final
 
 import numpy as np
 
-from shared_encoder_perception.structures import LANE_NAMES, LaneId, Perception
+from shared_encoder_perception.structures import Perception
+from shared_encoder_perception.tasks.lanes.answer import LANE_NAMES, LaneId
 from shared_encoder_perception.tasks.lanes.metrics.lateral import Labels, lane_width_px
 
 BINS: Final = ("near", "middle", "far")

@@ -14,13 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared_encoder_perception.evaluation.calibration import line_is_right
-from shared_encoder_perception.structures import (
-    LANE_NAMES,
-    LaneId,
-    LaneLine,
-    LaneStatus,
-    Perception,
-)
+from shared_encoder_perception.structures import Perception
+from shared_encoder_perception.tasks.lanes.answer import LANE_NAMES, LaneId, LaneLine, LaneStatus
 
 JITTER_ROWS: Final = (0.55, 0.65, 0.75, 0.85, 0.95)
 """Rows in which lines are watched, as shares of the image's height."""

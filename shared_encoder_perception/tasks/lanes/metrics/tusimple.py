@@ -26,7 +26,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from shared_encoder_perception.evaluation.metrics import MATCH_ACCURACY, ROW_TOLERANCE_PX
-from shared_encoder_perception.structures import LaneLine
+from shared_encoder_perception.tasks.lanes.answer import LaneLine
 
 NOT_THERE: Final = -2.0
 """How the label files write a row without a point."""

@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from shared_encoder_perception.structures import LaneLine
+from shared_encoder_perception.tasks.lanes.answer import LaneLine
 from shared_encoder_perception.tasks.lanes.tracking.association import squared_gate
 from shared_encoder_perception.tasks.lanes.tracking.road import RoadFilters, RoadLines
 from shared_encoder_perception.tasks.lanes.tracking.rows import RowFilters

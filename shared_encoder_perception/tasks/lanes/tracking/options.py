@@ -29,7 +29,7 @@ class TrackingOptions:
             )
 
     def decode_thresholds(self, own: tuple[float, ...]) -> tuple[float, ...]:
-        """Return the lanes' thresholds for ``DecodeOptions`` while tracking.
+        """Return the lanes' thresholds for the decoder while tracking.
 
         What the decoder rejects has no points: a track could be kept by it no longer.
 

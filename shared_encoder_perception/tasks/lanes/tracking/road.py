@@ -16,7 +16,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from shared_encoder_perception.structures import GroundLine
+from shared_encoder_perception.tasks.lanes.answer import GroundLine
 from shared_encoder_perception.tasks.lanes.tracking.association import squared_gate
 from shared_encoder_perception.tasks.lanes.tracking.motion import Motion
 from shared_encoder_perception.tasks.lanes.tracking.noise import NoiseScale, deviation

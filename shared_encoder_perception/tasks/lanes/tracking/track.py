@@ -8,7 +8,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from shared_encoder_perception.structures import GroundLine, LaneId, LaneLine, LaneStatus, Size
+from shared_encoder_perception.structures import Size
+from shared_encoder_perception.tasks.lanes.answer import GroundLine, LaneId, LaneLine, LaneStatus
 from shared_encoder_perception.tasks.lanes.runs import longest_run
 from shared_encoder_perception.tasks.lanes.tracking.options import TrackingOptions
 from shared_encoder_perception.tasks.lanes.tracking.road import powers

@@ -7,13 +7,14 @@ perception = tracker.update(perception, stamp_s)
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import replace
 from itertools import count
 from threading import Lock
 from typing import Any
 
+from shared_encoder_perception.compat import with_lines
 from shared_encoder_perception.node.task_status import Level, TaskStatus
-from shared_encoder_perception.structures import LaneLine, Perception
+from shared_encoder_perception.structures import Perception
+from shared_encoder_perception.tasks.lanes.answer import LaneLine
 from shared_encoder_perception.tasks.lanes.tracking.options import TrackingOptions
 from shared_encoder_perception.tasks.lanes.tracking.tracks import (
     BORN,
@@ -151,4 +152,4 @@ def _sure(perception: Perception, least: float) -> Perception:
         line if line.confidence >= least else LaneLine(line.lane_id, confidence=line.confidence)
         for line in perception.lanes
     )
-    return replace(perception, lanes=tuple(lanes))
+    return with_lines(perception, tuple(lanes))

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from shared_encoder_perception.structures import LaneLine, Perception, Size
+from shared_encoder_perception.compat import with_lines
+from shared_encoder_perception.structures import Perception, Size
+from shared_encoder_perception.tasks.lanes.answer import LaneLine
 from shared_encoder_perception.tasks.lanes.tracking.association import assign
 from shared_encoder_perception.tasks.lanes.tracking.measurement import Measurements
 from shared_encoder_perception.tasks.lanes.tracking.options import TrackingOptions
@@ -195,4 +196,4 @@ class Tracks:
                     track, estimate, perception.image_size, stamp_s, self.options
                 )
             lanes.append(result or LaneLine(line.lane_id, confidence=line.confidence))
-        return replace(perception, lanes=tuple(lanes))
+        return with_lines(perception, tuple(lanes))

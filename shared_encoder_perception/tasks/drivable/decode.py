@@ -1,0 +1,58 @@
+"""Raw mask -> drivable surface in source-image pixels."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import cv2
+from numpy.typing import NDArray
+
+from shared_encoder_perception.images.preprocess import ImageTransform
+from shared_encoder_perception.structures import Size
+from shared_encoder_perception.tasks.drivable.answer import DrivableMask
+from shared_encoder_perception.tasks.drivable.confidence import mask_table
+from shared_encoder_perception.tasks.drivable.spec import OUTPUT_MASK, Block
+
+
+@dataclass(frozen=True)
+class Options:
+    """What may change from one image to the next.
+
+    Attributes:
+        mask_threshold: Lowest mask probability that counts as drivable, 0 to 1; calibrated if the
+            model is.
+    """
+
+    mask_threshold: float
+
+    @classmethod
+    def of(cls, block: Block) -> Options:
+        """Take the threshold the model was shipped with."""
+        return cls(block.mask_threshold)
+
+
+class Decoder:
+    """Decodes the masks of models with one spec."""
+
+    def __init__(self, block: Block, input_size: Size) -> None:
+        """Precompute what depends on the spec only; ``input_size`` is of no importance here."""
+        as_it_is = (block.mask_temperature, block.mask_bias) == (1.0, 0.0)
+        self._table = None if as_it_is else mask_table(block.mask_temperature, block.mask_bias)
+
+    def __call__(
+        self, outputs: Mapping[str, NDArray], transform: ImageTransform, options: Options
+    ) -> DrivableMask:
+        """Decode one image.
+
+        Args:
+            outputs: ``mask`` uint8 (H, W), without the batch axis.
+            transform: How the source image became the network input.
+            options: The threshold.
+        """
+        threshold = min(max(math.ceil(options.mask_threshold * 255), 1), 255)
+        values = outputs[OUTPUT_MASK]
+        if self._table is not None:
+            values = cv2.LUT(values, self._table)
+        return DrivableMask(transform.mask_to_image(values), threshold)

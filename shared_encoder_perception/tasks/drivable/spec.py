@@ -1,0 +1,53 @@
+"""The block of drivable_surface in a ModelSpec, and the tensor that it promises."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import isfinite
+from typing import Final
+
+from shared_encoder_perception.spec import Tensor, expect
+from shared_encoder_perception.structures import Size
+
+OUTPUT_MASK: Final = "mask"
+"""Output tensor: uint8 (N, H, W), probability 0..255 of drivable surface."""
+
+IN_VERSION_1: Final = ("mask_threshold", "mask_temperature", "mask_bias")
+"""Keys of the block that stood in a spec of version 1."""
+
+
+@dataclass(frozen=True)
+class Block:
+    """What a model says of its mask.
+
+    Attributes:
+        mask_threshold: Lowest mask probability (calibrated, if the model is) that counts as
+            drivable, 0 to 1.
+        mask_temperature: Above 0; the mask's probability p becomes
+            ``sigmoid(logit(p) / mask_temperature + mask_bias)``.
+        mask_bias: As above; with temperature 1 and bias 0 the network's own p stays.
+    """
+
+    mask_threshold: float = 0.5
+    mask_temperature: float = 1.0
+    mask_bias: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Refuse a block that the decoder could not honour."""
+        threshold, temperature = self.mask_threshold, self.mask_temperature
+        expect(0.0 < threshold < 1.0, "mask_threshold", threshold, "between 0 and 1")
+        expect(
+            isfinite(temperature) and temperature > 0.0,
+            "mask_temperature",
+            temperature,
+            "a finite number above 0",
+        )
+        expect(isfinite(self.mask_bias), "mask_bias", self.mask_bias, "a finite number")
+
+    def outputs(self, input_size: Size) -> dict[str, Tensor]:
+        """Return the tensor of the mask."""
+        return {OUTPUT_MASK: Tensor("uint8", input_size)}
+
+    def inputs(self, input_size: Size) -> dict[str, Tensor]:
+        """Return nothing: the image is enough."""
+        return {}

@@ -1,0 +1,93 @@
+"""JSON objects as frozen dataclasses: one mechanism checks every field's type, range of ints aside.
+
+A field's annotation decides what it may hold: ``str``, ``bool``, ``int``, ``float`` (finite),
+``tuple[T, ...]``, ``tuple[T, T]``, ``dict[str, T]``, or another dataclass.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import fields, is_dataclass
+from difflib import get_close_matches
+from typing import Any, Final, TypeVar, get_args, get_origin, get_type_hints
+
+T = TypeVar("T")
+
+_WORDS: Final = {str: "text", bool: "true or false", int: "a whole number", float: "a number"}
+
+
+class JsonError(ValueError):
+    """A value that does not fit; the message says which key, what it is and what was expected."""
+
+
+def from_json(kind: type[T], raw: Any, where: str, optional: Iterable[str] = ()) -> T:
+    """Make a dataclass of a JSON object.
+
+    Args:
+        kind: The dataclass. Its own ``__post_init__`` judges ranges.
+        raw: The parsed object.
+        where: What to call it in messages.
+        optional: Keys that may be missing; the dataclass's defaults stand for them.
+
+    Raises:
+        JsonError: No object, a key that is unknown or missing, or a value of another type.
+    """
+    if not isinstance(raw, Mapping):
+        raise JsonError(f"{where} is {_shown(raw)}, expected an object")
+    hints = get_type_hints(kind)
+    names = [field.name for field in fields(kind)]  # type: ignore[arg-type]
+    if unknown := sorted(set(raw) - set(names)):
+        hint = suggestion(unknown[0], names)
+        raise JsonError(f"{where} has the unknown key {unknown[0]!r}{hint}")
+    if missing := [name for name in names if name not in raw and name not in set(optional)]:
+        raise JsonError(f"{where} lacks the key {missing[0]!r}, expected {', '.join(names)}")
+    values = {name: _value(hints[name], value, f"{where}, {name}") for name, value in raw.items()}
+    return kind(**values)
+
+
+def suggestion(name: str, known: Iterable[str]) -> str:
+    """Return ``"; did you mean 'x'?"`` where a known name is near, else what is known."""
+    known = list(known)
+    near = get_close_matches(str(name), known, n=1)
+    return f"; did you mean {near[0]!r}?" if near else f": expected some of {', '.join(known)}"
+
+
+def _value(hint: Any, value: Any, where: str) -> Any:
+    """Turn a JSON value into what ``hint`` says."""
+    if is_dataclass(hint):
+        assert isinstance(hint, type)
+        return from_json(hint, value, where)
+    origin, inner = get_origin(hint), get_args(hint)
+    if origin is tuple:
+        return _tuple(inner, value, where)
+    if origin is dict:
+        if not isinstance(value, Mapping):
+            raise JsonError(f"{where} is {_shown(value)}, expected an object")
+        return {key: _value(inner[1], one, f"{where}, {key}") for key, one in value.items()}
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if hint is float and number and math.isfinite(value):
+        return value
+    if hint is not float and type(value) is hint:
+        return value
+    finite = "a finite number" if hint is float and number else _WORDS[hint]
+    raise JsonError(f"{where} is {_shown(value)}, expected {finite}")
+
+
+def _tuple(inner: tuple[Any, ...], value: Any, where: str) -> tuple[Any, ...]:
+    """Turn a JSON list into a tuple."""
+    if not isinstance(value, (list, tuple)):
+        raise JsonError(f"{where} is {_shown(value)}, expected a list")
+    if inner[-1] is not Ellipsis and len(inner) != len(value):
+        raise JsonError(f"{where} has {len(value)} items, expected {len(inner)}")
+    kinds = inner if inner[-1] is not Ellipsis else inner[:1] * len(value)
+    return tuple(
+        _value(kind, one, f"{where}[{index}]")
+        for index, (kind, one) in enumerate(zip(kinds, value, strict=True))
+    )
+
+
+def _shown(value: Any) -> str:
+    """Name a value for a message, not all of a long one."""
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
