@@ -72,7 +72,8 @@ class ModelSpec:
         name: Model name, e.g. ``"default"``.
         version: Version of the weights.
         input_size: ``(height, width)`` of the network input in pixels, multiples of 32.
-        tasks: What the network answers: the ``Block`` of each task, by its name.
+        tasks: What the network answers: the ``Block`` of each task by its name, in the order of the
+            table.
         color_order: Channel order of the input; only ``"bgr"`` is defined.
         training_data: One line for people: what the weights saw.
         git_commit: Commit of the code that trained it; empty when unknown.
@@ -99,6 +100,10 @@ class ModelSpec:
             "(height, width), positive multiples of 32",
         )
         expect(bool(self.tasks), "tasks", self.tasks, "at least one")
+        table.check(self.tasks)
+        # In the table's order, whatever order JSON or a config had.
+        ordered = {name: self.tasks[name] for name in table.ROOMS if name in self.tasks}
+        object.__setattr__(self, "tasks", ordered)
         expect(self.color_order == "bgr", "color_order", self.color_order, "'bgr'")
         for tensors in ("inputs", "outputs"):
             found = [
@@ -108,6 +113,11 @@ class ModelSpec:
             ]
             found += [INPUT_IMAGE] if tensors == "inputs" else []
             expect(len(set(found)) == len(found), tensors, found, "a name of its own for each")
+
+    @property
+    def title(self) -> str:
+        """Name and version, as messages and pictures carry them."""
+        return f"{self.name} {self.version}"
 
     def output_tensors(self) -> dict[str, Tensor]:
         """Return what the graph gives, by name, without the batch axis."""
@@ -161,14 +171,6 @@ class ModelSpec:
         except JsonError as error:
             raise SpecError(str(error)) from None
         return cls(tasks=found, **vars(general))
-
-    def __getattr__(self, name: str) -> Any:
-        """COMPAT: keys of blocks as if they were the spec's own."""
-        if not name.startswith("_"):
-            for block in vars(self).get("tasks", {}).values():
-                if hasattr(block, name):
-                    return getattr(block, name)
-        raise AttributeError(name)
 
 
 @dataclass(frozen=True)

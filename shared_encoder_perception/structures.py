@@ -57,20 +57,3 @@ class Perception:
             answer.check(self.image_size)
         for name in ("answers", "stage_ms"):
             object.__setattr__(self, name, MappingProxyType(dict(getattr(self, name))))
-
-    # COMPAT: to be removed when nobody asks for them any more.
-    @property
-    def lanes(self) -> Any:
-        """COMPAT."""
-        from shared_encoder_perception.tasks.lanes.answer import Lanes
-
-        return self.answers.get("lanes", Lanes.nothing()).lines
-
-    @property
-    def mask(self) -> Any:
-        """COMPAT."""
-        return self.answers.get("drivable_surface")
-
-    def lane(self, lane_id: int) -> Any:
-        """COMPAT."""
-        return self.lanes[lane_id]

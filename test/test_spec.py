@@ -1,13 +1,30 @@
-"""ModelSpec: survives the artifact's metadata, refuses what the decoder could not honour."""
+"""ModelSpec: survives the artifact's metadata, refuses what no decoder could honour."""
 
 import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from xml.etree import ElementTree
 
 import pytest
+from specs import spec_of
 
-from shared_encoder_perception.spec import ModelSpec, SpecError
+from shared_encoder_perception import tasks
+from shared_encoder_perception.artifact.file import metadata, parse, read_artifact
+from shared_encoder_perception.backends import DEFAULT_MODEL
+from shared_encoder_perception.spec import (
+    METADATA_KEY,
+    VERSION,
+    ModelSpec,
+    SpecError,
+    Tensor,
+    blocks,
+)
 from shared_encoder_perception.tasks.lanes.spec import LaneCalibration, StartPrior
 
-SPEC = ModelSpec(
+ROOT = Path(__file__).resolve().parent.parent
+SPEC = spec_of(
     "m",
     "1",
     start_priors=tuple(StartPrior(i, 2.0, 3.0, 4.0) for i in range(5)),
@@ -17,76 +34,263 @@ SPEC = ModelSpec(
     confidence_calibrated=True,
     scores={"set/f1": 0.5},
 )
+ONE_LEVEL = {
+    "format_version": 1,
+    "name": "old",
+    "version": "0.2",
+    "input_size": [64, 160],
+    "tasks": ["lanes", "drivable_surface"],
+    "lane_names": ["ego", "left_ego", "right_ego", "left_split_ego", "right_split_ego"],
+    "stride": 8,
+    "lane_thresholds": [0.5, 0.5, 0.5, 0.6, 0.6],
+    "start_priors": [{"u": 1.0, "v": 2.0, "sigma_u": 3.0, "sigma_v": 4.0}] * 5,
+    "mask_threshold": 0.6,
+    "mask_temperature": 1.5,
+    "color_order": "bgr",
+}
+"""A spec of format version 1, as models up to 0.5.0 carry it."""
+
+
+def raw(**changes):
+    """The general part of the spec's JSON, with other keys."""
+    return {**json.loads(SPEC.to_json()), **changes}
+
+
+def with_block(task, **changes):
+    """The spec's JSON, in which the block of a task has other keys."""
+    changed = raw()
+    changed["tasks"][task] |= changes
+    return changed
+
+
+def without(changed, *path):
+    """Return JSON that lacks a key."""
+    *outer, key = path
+    place = changed
+    for step in outer:
+        place = place[step]
+    del place[key]
+    return changed
+
+
+def read(changed):
+    return ModelSpec.from_json(json.dumps(changed))
 
 
 def test_json_round_trip():
     assert ModelSpec.from_json(SPEC.to_json()) == SPEC
 
 
-def test_a_spec_from_before_calibration_loads():
-    raw = json.loads(SPEC.to_json())
-    for name in ("lane_calibration", "mask_temperature", "mask_bias"):
-        del raw[name]
-    old = ModelSpec.from_json(json.dumps({**raw, "confidence_calibrated": False}))
-    assert (old.lane_calibration, old.mask_temperature, old.mask_bias) == ((), 1.0, 0.0)
+def test_what_wrote_it_stands_in_it_and_is_the_packages_version():
+    written = json.loads(SPEC.to_json())
+    assert (written["format_version"], written["written_by"]) == (2, VERSION)
+    pyproject = (ROOT / "pyproject.toml").read_text()
+    assert re.search(r'^version = "(.+)"', pyproject, re.MULTILINE).group(1) == VERSION
+    package = ElementTree.parse(ROOT / "package.xml").getroot()
+    assert package.findtext("version") == VERSION
 
 
-def one_lane(**knots):
-    """A calibration of which the first lane has other knots."""
-    lanes = json.loads(SPEC.to_json())["lane_calibration"]
-    return {"lane_calibration": [{**lanes[0], **knots}, *lanes[1:]]}
+def test_what_may_be_missing_of_the_general_part_has_its_default():
+    few = {key: raw()[key] for key in ("format_version", "name", "version", "input_size", "tasks")}
+    spec = read(few)
+    assert (spec.color_order, spec.training_data, spec.git_commit, spec.scores) == (
+        *("bgr", "", ""),
+        {},
+    )
+    assert spec.tasks == SPEC.tasks
 
 
 @pytest.mark.parametrize(
-    ("changes", "message"),
+    ("changed", "message"),
     [
-        ({"input_size": [300, 800]}, "multiples of 32"),
-        ({"tasks": []}, "tasks"),
-        ({"tasks": ["steering"]}, "tasks"),
-        ({"lane_names": ["ego"]}, "lane_names"),
-        ({"color_order": "rgb"}, "expected 'bgr'"),
-        ({"stride": 7}, "stride"),
-        ({"keypoint_threshold": 1.0}, "keypoint_threshold"),
-        ({"lane_thresholds": [0.5]}, "5 numbers"),
-        ({"start_priors": [{"u": 1.0}]}, "incomplete or malformed"),
-        ({"format_version": 99}, "export the model again"),
-        ({"colour": "bgr"}, "unknown fields"),
-        ({"name": ""}, "non-empty"),
-        ({"input_size": "big"}, "model spec"),
-        ({"lane_calibration": []}, "False without a lane_calibration"),
-        ({"lane_calibration": [{"score": [0.5], "probability": [0.5]}]}, "none or 5"),
-        (one_lane(score=[]), "equally many"),
-        (one_lane(score=[0.1, 0.2, 0.3]), "equally many"),
-        (one_lane(score=[0.2, 0.2]), "score is .* increasing"),
-        (one_lane(probability=[0.5, 0.4]), "probability is .* increasing"),
-        (one_lane(probability=[0.5, 1.1]), "from 0 to 1"),
-        (one_lane(score=["a", "b"]), "malformed"),
-        (one_lane(slope=[1]), "malformed"),
-        ({"mask_temperature": 0.0}, "finite number above 0"),
-        ({"mask_temperature": float("inf")}, "finite number above 0"),
-        ({"mask_temperature": "warm"}, "malformed"),
-        ({"mask_bias": float("nan")}, "mask_bias"),
+        (raw(input_size=[300, 800]), "multiples of 32"),
+        (raw(input_size=[320, -800]), "multiples of 32"),
+        (raw(input_size="big"), "the model spec, input_size is 'big', expected a list"),
+        (raw(input_size=[320]), "input_size has 1 items, expected 2"),
+        (raw(name=""), "non-empty"),
+        (raw(version=2), "the model spec, version is 2, expected text"),
+        (raw(color_order="rgb"), "expected 'bgr'"),
+        (raw(colour_order="bgr"), "the unknown key 'colour_order'; did you mean 'color_order'"),
+        (raw(scores={"f1": "good"}), "the model spec, scores, f1 is 'good', expected a number"),
+        (raw(format_version=99), "format_version 99, this code reads 1 to 2: export the model"),
+        (raw(format_version=None), "format_version None"),
+        (without(raw(), "format_version"), "format_version None"),
+        (without(raw(), "version"), "the model spec lacks the key 'version'"),
+        (without(raw(), "input_size"), "the model spec lacks the key 'input_size'"),
+        (raw(tasks={}), "tasks is {}, expected at least one"),
+        (raw(tasks=["lanes"]), "tasks is .*, expected an object, a block for each task"),
+        (raw(tasks={"lanes": 3}), "block lanes is 3, expected an object"),
     ],
 )
-def test_bad_spec_is_refused(changes, message):
+def test_bad_general_part_is_refused(changed, message):
     with pytest.raises(SpecError, match=message):
-        ModelSpec.from_json(json.dumps({**json.loads(SPEC.to_json()), **changes}))
+        read(changed)
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", "3"])
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        (with_block("lanes", stride="8"), "block lanes, stride is '8', expected a whole number"),
+        (with_block("lanes", stride=True), "block lanes, stride is True, expected a whole"),
+        (with_block("lanes", stride=7), "block lanes: .*stride is 7, expected 4, 8, 16 or 32"),
+        (without(raw(), "tasks", "lanes", "stride"), "block lanes lacks the key 'stride'"),
+        (
+            with_block("lanes", strides=8),
+            "block lanes has the unknown key 'strides'; did you mean 'stride'",
+        ),
+        (
+            without(raw(), "tasks", "lanes", "start_priors", 3, "sigma_v"),
+            r"block lanes, start_priors\[3\] lacks the key 'sigma_v'",
+        ),
+        (
+            with_block("drivable_surface", mask_bias=float("nan")),
+            "block drivable_surface, mask_bias is nan, expected a finite number",
+        ),
+        (
+            with_block("drivable_surface", mask_threshold=None),
+            "block drivable_surface, mask_threshold is None, expected a number",
+        ),
+        (
+            with_block("drivable_surface", mask_threshold=1.0),
+            "block drivable_surface: .*mask_threshold is 1.0, expected between 0 and 1",
+        ),
+    ],
+)
+def test_of_a_bad_block_it_is_said_which_and_which_key(changed, message):
+    with pytest.raises(SpecError, match=message):
+        read(changed)
+
+
+def test_a_task_that_is_not_known_is_named_with_the_version_that_wrote_it():
+    changed = raw(written_by="7.1")
+    changed["tasks"]["steering"] = {"ratio": 3}
+    message = (
+        r"the task 'steering', which this version of the package \(.+\) does not know, only lanes"
+        r".*use the version that wrote it \(7\.1\), or a later one"
+    )
+    with pytest.raises(SpecError, match=message):
+        read(changed)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "3", "null"])
 def test_garbage_is_refused(text):
     with pytest.raises(SpecError):
         ModelSpec.from_json(text)
 
 
-def test_missing_field_is_named():
-    raw = json.loads(SPEC.to_json())
-    del raw["version"]
-    with pytest.raises(SpecError, match="version"):
-        ModelSpec.from_json(json.dumps(raw))
+# ---- format version 1 ----------------------------------------------------------------------------
 
 
-def test_output_shapes_follow_tasks():
+def test_the_shipped_models_spec_is_read_and_written_by_blocks():
+    artifact = read_artifact(DEFAULT_MODEL)
+    model = parse(artifact.content, artifact.source)
+    old = json.loads(metadata(model)[METADATA_KEY])
+    spec = artifact.spec
+    if old["format_version"] == 1:
+        assert list(spec.tasks) == old["tasks"]
+        assert list(spec.tasks["lanes"].lane_thresholds) == old["lane_thresholds"]
+        assert spec.tasks["drivable_surface"].mask_threshold == old["mask_threshold"]
+    assert ModelSpec.from_json(spec.to_json()) == spec
+
+
+def test_the_keys_of_one_level_are_sorted_into_blocks():
+    spec = read(ONE_LEVEL)
+    assert list(spec.tasks) == ["lanes", "drivable_surface"]
+    lanes, surface = spec.tasks.values()
+    assert lanes.lane_thresholds == (0.5, 0.5, 0.5, 0.6, 0.6)
+    assert lanes.start_priors == (StartPrior(1.0, 2.0, 3.0, 4.0),) * 5
+    assert (surface.mask_threshold, surface.mask_temperature) == (0.6, 1.5)
+    assert spec.input_size == (64, 160)
+
+
+def test_a_spec_from_before_calibration_has_none():
+    old = {key: ONE_LEVEL[key] for key in ONE_LEVEL if not key.startswith(("mask", "start"))}
+    lanes, surface = read(old).tasks.values()
+    assert (lanes.lane_calibration, lanes.start_priors) == ((), ())
+    assert (surface.mask_threshold, surface.mask_temperature, surface.mask_bias) == (0.5, 1.0, 0.0)
+
+
+def test_a_model_of_one_level_that_answers_one_task_has_one_block():
+    spec = read({**ONE_LEVEL, "tasks": ["drivable_surface"]})
+    assert list(spec.tasks) == ["drivable_surface"]
+    assert spec.output_shapes() == {"mask": (1, 64, 160)}
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({**ONE_LEVEL, "stride": 7}, "block lanes: .*stride"),
+        ({**ONE_LEVEL, "mask_bias": "none"}, "block drivable_surface, mask_bias is 'none'"),
+        ({**ONE_LEVEL, "colour": "bgr"}, "unknown key 'colour'"),
+        ({**ONE_LEVEL, "tasks": []}, "tasks is \\[\\], expected a list of names"),
+        ({**ONE_LEVEL, "tasks": ["lanes", "steering"]}, "the task 'steering', which this version"),
+        (without(dict(ONE_LEVEL), "version"), "lacks the key 'version'"),
+    ],
+)
+def test_a_bad_spec_of_one_level_is_refused(changed, message):
+    with pytest.raises(SpecError, match=message):
+        read(changed)
+
+
+# ---- tensors -------------------------------------------------------------------------------------
+
+
+def test_tensors_follow_the_tasks():
     assert SPEC.output_shapes(2) == {"lanes": (2, 5, 5, 40, 100), "mask": (2, 320, 800)}
-    only = ModelSpec("m", "1", tasks=("drivable_surface",), input_size=(64, 96))
-    assert only.output_shapes() == {"mask": (1, 64, 96)}
+    assert SPEC.input_tensors() == {"image": Tensor("uint8", (320, 800, 3))}
+    only = ModelSpec("m", "1", tasks=blocks("drivable_surface"), input_size=(64, 96))
+    assert only.output_tensors() == {"mask": Tensor("uint8", (64, 96))}
+
+
+@dataclass(frozen=True)
+class Block:
+    """A task that takes what it is told to, and gives as much."""
+
+    takes: str = "background"
+    gives: str = "changes"
+
+    def outputs(self, input_size):
+        return {self.gives: Tensor("float32", input_size)}
+
+    def inputs(self, input_size):
+        return {self.takes: Tensor("uint8", (*input_size, 3))}
+
+
+@pytest.fixture
+def changes(monkeypatch):
+    """A task with an input of its own in the table."""
+    room = ModuleType("changes_room")
+    room.spec = ModuleType("spec")
+    room.spec.Block = Block
+    monkeypatch.setitem(__import__("sys").modules, "changes_room", room)
+    monkeypatch.setitem(tasks.ROOMS, "changes", "changes_room")
+
+
+def test_what_a_task_takes_comes_after_the_image(changes):
+    spec = ModelSpec("m", "1", (64, 96), blocks("changes", "lanes"))
+    assert list(spec.input_tensors()) == ["image", "background"]
+    assert ModelSpec.from_json(spec.to_json()) == spec
+
+
+def test_tasks_stand_in_the_tables_order_whatever_order_they_came_in(changes):
+    for names in (("changes", "lanes"), ("lanes", "changes")):
+        spec = ModelSpec("m", "1", (64, 96), blocks(*names))
+        assert list(spec.output_tensors()) == ["lanes", "changes"]
+        assert list(ModelSpec.from_json(spec.to_json()).tasks) == ["lanes", "changes"]
+
+
+def test_a_task_that_is_none_is_not_left_out_silently():
+    with pytest.raises(ValueError, match="there is no task 'lane'; did you mean 'lanes'"):
+        ModelSpec("m", "1", tasks={**blocks("lanes"), "lane": Block()})
+
+
+@pytest.mark.parametrize(
+    ("block", "message"),
+    [
+        (Block(takes="image"), "inputs is .*'image'.*, expected a name of its own for each"),
+        (Block(gives="lanes"), "outputs is .*'lanes'.*, expected a name of its own for each"),
+    ],
+)
+def test_tensors_of_one_name_are_refused(changes, block, message):
+    with pytest.raises(SpecError, match=message):
+        ModelSpec("m", "1", tasks={**blocks("lanes"), "changes": block})

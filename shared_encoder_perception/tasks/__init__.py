@@ -57,7 +57,7 @@ def part(name: str, file: str) -> Any:
     """
     found = find_part(name, file)
     if found is None:
-        raise LookupError(f"the room of the task {name!r} has no {file}: see tasks/contract.py")
+        raise LookupError(f"the room of the task {name!r} has no {file}: see tasks/contract")
     return found
 
 

@@ -1,13 +1,16 @@
-"""What one node parameter is: the type of the rows in ``parameter_groups``."""
+"""What one node parameter is: the type of the rows of ``PARAMETERS``, in rooms and in the node."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 Value = bool | int | float | str | tuple[int, ...] | tuple[float, ...] | tuple[str, ...]
 """What a parameter may hold; a tuple stands for ROS's array of its items' type."""
+
+MODEL_OWN: Final = -1.0
+"""Value of a threshold that stands for what the model was shipped with."""
 
 
 @dataclass(frozen=True)
@@ -62,3 +65,14 @@ class Parameter:
             return ""
         shown = list(value) if isinstance(self.default, tuple) else value
         return f"{self.name} is {shown!r}, expected {self.expected}"
+
+
+def threshold(name: str, description: str) -> Parameter:
+    """Return the parameter of a threshold from 0 to 1, by default the model's own."""
+    special = (MODEL_OWN, "the model's own")
+    return Parameter(name, MODEL_OWN, description, (0.0, 1.0), special, read_only=False)
+
+
+def live(name: str, default: float, bounds: tuple[float, float], description: str) -> Parameter:
+    """Return the parameter of a number that may change while the node runs."""
+    return Parameter(name, default, description, bounds, read_only=False)

@@ -14,7 +14,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from shared_encoder_perception.evaluation.metrics import DRIVABLE, IGNORE, MaskMetric
+from shared_encoder_perception.tasks.drivable.area import MaskMetric
+from shared_encoder_perception.tasks.drivable.labels import MASK_DRIVABLE, MASK_IGNORE
 
 TOLERANCE: Final = 0.0075
 """Of the image's diagonal, as Csurka et al. have it: 11 px at 1280 x 720."""
@@ -60,10 +61,10 @@ class BoundaryMetric:
         """
         self._iou.update(predicted, truth)
         reach = self._tolerance * float(np.hypot(*truth.shape))
-        ignored = truth == IGNORE
+        ignored = truth == MASK_IGNORE
         said = _boundary(predicted > 0)
         # Between two labelled pixels only: elsewhere a boundary would be made up.
-        label = _boundary(truth == DRIVABLE) & ~_touches(ignored)
+        label = _boundary(truth == MASK_DRIVABLE) & ~_touches(ignored)
         counted = said & ~_within(ignored, reach)
         self.pixels += (
             int((counted & _within(label, reach)).sum()),

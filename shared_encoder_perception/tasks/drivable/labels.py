@@ -1,18 +1,41 @@
-"""What a label of drivable_surface is."""
+"""What a label of drivable_surface is: in files, in worlds, in pictures that are cropped or turned.
+
+In a native set it is a PNG beside the line, and another one for its confidence.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Final
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from shared_encoder_perception.images.planes import plane_to_input, warp_plane
+from shared_encoder_perception.images.preprocess import Crop, ImageTransform
 from shared_encoder_perception.structures import Size
+from shared_encoder_perception.tasks.label_files import (
+    LabelError,
+    path_faults,
+    read_plane,
+    write_plane,
+)
 
 MASK_DRIVABLE: Final = 255
 MASK_IGNORE: Final = 127
 MASK_NOT_DRIVABLE: Final = 0
+MASK_VALUES: Final = (MASK_NOT_DRIVABLE, MASK_IGNORE, MASK_DRIVABLE)
+
+MASK: Final = "mask"
+MASK_CONFIDENCE: Final = "mask_confidence"
+KEYS: Final = (MASK, MASK_CONFIDENCE)
+FOLDERS: Final = {MASK: "masks", MASK_CONFIDENCE: "confidence"}
+"""Key -> folder of its files."""
+IN_FILES: Final = True
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,8 +57,113 @@ class Label:
         Raises:
             ValueError: It is not uint8, or not of the image's size.
         """
-        for what, mask in (("mask", self.mask), ("mask_confidence", self.confidence)):
+        for what, mask in ((MASK, self.mask), (MASK_CONFIDENCE, self.confidence)):
             if mask is not None and (mask.dtype != np.uint8 or mask.shape != tuple(image_size)):
                 raise ValueError(
                     f"{what} is {mask.dtype} {mask.shape}, expected uint8 {tuple(image_size)}"
                 )
+
+    def weight(self) -> NDArray[np.uint8]:
+        """Return (H, W) uint8, how much each pixel counts: 255 in full, 0 where it is ignored."""
+        known = np.where(self.mask == MASK_IGNORE, 0, 255).astype(np.uint8)
+        return known if self.confidence is None else np.minimum(known, self.confidence)
+
+
+def faults(record: Mapping[str, Any], size: Size) -> Iterator[str]:
+    """Say what is wrong with the keys of a line, the files not looked at."""
+    for key in KEYS:
+        if record.get(key) is not None:
+            yield from path_faults(record, key)
+
+
+def read(record: Mapping[str, Any], folder: Path, size: Size) -> Callable[[], Label] | None:
+    """Return what reads the label of a line; ``None`` where there is none."""
+    mask, confidence = (folder / record[key] if record.get(key) else None for key in KEYS)
+    return None if mask is None else partial(_read, mask, confidence, size)
+
+
+def _read(path: Path, confidence: Path | None, size: Size) -> Label:
+    """Read a mask, check it, and read its confidence.
+
+    Raises:
+        LabelError: Unreadable, of another size, or with other values than 255, 0 and 127.
+    """
+    mask = read_plane(path, size)
+    histogram = cv2.calcHist([mask], [0], None, [256], [0, 256]).ravel()  # 10 x bincount's speed
+    strange = [v for v in np.flatnonzero(histogram).tolist() if v not in MASK_VALUES]
+    if strange:
+        raise LabelError(path, None, f"the mask has values {strange}, expected only {MASK_VALUES}")
+    return Label(mask, None if confidence is None else read_plane(confidence, size))
+
+
+def write(label: Label, folder: Path, picture: Path) -> dict[str, Any]:
+    """Write the mask and its confidence as PNG; return the keys of the line."""
+    keys = {}
+    for key, plane in ((MASK, label.mask), (MASK_CONFIDENCE, label.confidence)):
+        if plane is not None:
+            path = Path(FOLDERS[key]) / picture.with_suffix(".png")
+            write_plane(folder / path, plane)
+            keys[key] = path.as_posix()
+    return keys
+
+
+def complete(record: Mapping[str, Any]) -> bool:
+    """Whether a line has a mask."""
+    return bool(record.get(MASK))
+
+
+def of_world(rendered: Any) -> Label:
+    """Return the exact mask of a world."""
+    return Label(rendered.drivable)
+
+
+def of_set(said: Any) -> tuple[Callable[[], Label] | None, Sequence[str]]:
+    """Return what makes a mask of the areas that a public set labels."""
+    return (None if said.drivable is None else partial(_of_plane, said.drivable)), ()
+
+
+def _of_plane(read_drivable: Callable[[], NDArray[np.uint8]]) -> Label:
+    """Make a label of what a set says, whose values mean the same."""
+    return Label(read_drivable())
+
+
+def merge(first: Label, second: Label) -> tuple[Label, Sequence[tuple[str, Any]]]:
+    """Keep the first; a second that differs is a conflict."""
+    return first, (() if np.array_equal(first.mask, second.mask) else ((MASK, None),))
+
+
+def view(label: Label, transform: ImageTransform) -> Label:
+    """Crop and resize the mask without mixing values."""
+    return _moved(label, lambda plane, outside: plane_to_input(plane, transform, outside))
+
+
+def mirror(label: Label, width: int) -> Label:
+    """Return the mask of the mirrored picture."""
+    return _moved(label, lambda plane, _: np.ascontiguousarray(plane[:, ::-1]))
+
+
+def warp(label: Label, matrix: NDArray[np.float64], size: Size) -> Label:
+    """Move the mask; what comes in from outside is ignored."""
+    return _moved(label, lambda plane, outside: warp_plane(plane, matrix, size, outside))
+
+
+def inside(label: Label, crop: Crop) -> Label:
+    """Ignore what lies outside of the crop."""
+
+    def seen(plane: NDArray[np.uint8], outside: int) -> NDArray[np.uint8]:
+        cut = np.full(plane.shape, outside, np.uint8)
+        cut[crop.window] = plane[crop.window]
+        return cut
+
+    return _moved(label, seen)
+
+
+def still_true(label: Label, size: Size) -> bool:
+    """A mask says the same wherever it is moved."""
+    return True
+
+
+def _moved(label: Label, move: Callable[[NDArray[np.uint8], int], NDArray[np.uint8]]) -> Label:
+    """Apply ``move(plane, value outside)`` to the mask and its confidence."""
+    confidence = None if label.confidence is None else move(label.confidence, 0)
+    return replace(label, mask=move(label.mask, MASK_IGNORE), confidence=confidence)

@@ -10,9 +10,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from shared_encoder_perception.drawing.visualize import FONT, LANE_COLOURS, SMALLEST_LETTERS, dashes
+from shared_encoder_perception.drawing.shapes import dashes
+from shared_encoder_perception.drawing.text import FONT, SMALLEST_LETTERS
 from shared_encoder_perception.structures import Size
-from shared_encoder_perception.tasks.lanes.answer import GroundLine, LaneLine, LaneStatus
+from shared_encoder_perception.tasks.lanes.answer import GroundLine, LaneLine, Lanes, LaneStatus
+from shared_encoder_perception.tasks.lanes.draw import LANE_COLOURS
 
 FAR_M: Final = 80.0
 """The picture reaches as far ahead of the vehicle's origin."""
@@ -32,6 +34,13 @@ INK: Final = (190, 190, 190)
 SUB_PIXEL_BITS: Final = 4
 LIMIT_PX: Final = 4000.0
 """Whatever is further outside of the picture is drawn here."""
+
+
+def from_above(answer: Lanes, size: Size) -> NDArray[np.uint8] | None:
+    """Return ``draw_birds_eye``'s picture; ``None`` if no lane has ground geometry."""
+    if all(line.ground is None for line in answer):
+        return None
+    return draw_birds_eye(answer.lines, size)
 
 
 def draw_birds_eye(lanes: Sequence[LaneLine], size: Size) -> NDArray[np.uint8]:

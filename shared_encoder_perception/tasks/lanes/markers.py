@@ -1,4 +1,4 @@
-"""The lanes on the road as shapes for 3D viewers, without ROS.
+"""The lanes on the road as shapes for 3D viewers: one ``visualization_msgs/MarkerArray``.
 
 For each lane a line, a band that says how uncertain it is, and a text. Every list holds all shapes
 of all five lanes, those that are not there as well: a viewer that missed a message, or still shows
@@ -10,14 +10,25 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from shared_encoder_perception.drawing.visualize import LANE_COLOURS, lane_text
-from shared_encoder_perception.tasks.lanes.answer import LaneLine, LaneStatus
+from shared_encoder_perception.tasks.lanes.answer import LaneLine, Lanes, LaneStatus
 from shared_encoder_perception.tasks.lanes.birds_eye import SIGMAS, finite
+from shared_encoder_perception.tasks.lanes.draw import LANE_COLOURS, lane_text
+
+if TYPE_CHECKING:
+    from shared_encoder_perception.tasks.contract.runtime import New
+
+MARKERS: Final = "visualization_msgs/msg/MarkerArray"
+MARKER: Final = "visualization_msgs/msg/Marker"
+POINT: Final = "geometry_msgs/msg/Point"
+ADD, DELETE = 0, 2
+"""Values of a marker's ``action``."""
+LIFETIME_S: Final = 1
+"""A viewer forgets a lane that is not confirmed: a dead node must not look like a live one."""
 
 STATIONS: Final = 20
 """Points of a line and of its band: each costs time in Python."""
@@ -63,6 +74,41 @@ class Shape:
     colour: tuple[float, float, float, float]
     scale: float
     text: str = ""
+
+
+def fill_markers(message: Any, lanes: Lanes, header: Any, new: New) -> None:
+    """Fill a MarkerArray with the shapes of all lanes (in place).
+
+    Args:
+        message: A new one, of rclpy or rosbags.
+        lanes: Of one image.
+        header: Of all markers: the image's time, in the vehicle's frame; not copied.
+        new: Makes messages of the same kind.
+    """
+    message.markers = [_marker(shape, header, new) for shape in lane_shapes(lanes.lines)]
+
+
+def _marker(shape: Shape, header: Any, new: New) -> Any:
+    """Translate one shape."""
+    marker = new(MARKER)
+    marker.header, marker.ns, marker.id = header, shape.namespace, shape.number
+    marker.pose.orientation.w = 1.0
+    if not len(shape.points_m):
+        marker.action = DELETE
+        return marker
+    marker.action, marker.type = ADD, int(shape.type)
+    marker.lifetime.sec = LIFETIME_S
+    for channel, level in zip("rgba", shape.colour, strict=True):
+        setattr(marker.color, channel, float(level))
+    marker.scale.x = marker.scale.y = marker.scale.z = float(shape.scale)
+    points = [new(POINT) for _ in shape.points_m]
+    for point, place in zip(points, shape.points_m.tolist(), strict=True):
+        point.x, point.y, point.z = place
+    if shape.type is ShapeType.TEXT_VIEW_FACING:
+        marker.pose.position, marker.text = points[0], shape.text
+    else:
+        marker.points = points
+    return marker
 
 
 def lane_shapes(lanes: Sequence[LaneLine]) -> list[Shape]:

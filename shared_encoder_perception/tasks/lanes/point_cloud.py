@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Iterable
 from types import MappingProxyType
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from shared_encoder_perception.tasks.lanes.answer import LaneLine
+from shared_encoder_perception.tasks.packing import pack
+
+if TYPE_CHECKING:
+    from shared_encoder_perception.tasks.contract.runtime import New
+
+CLOUD: Final = "sensor_msgs/msg/PointCloud2"
+FIELD: Final = "sensor_msgs/msg/PointField"
 
 POINT_DTYPE: Final = np.dtype(
     [
@@ -61,25 +67,23 @@ def lane_points(lanes: Iterable[LaneLine]) -> NDArray[np.void]:
     return np.concatenate(parts) if parts else np.empty(0, POINT_DTYPE)
 
 
-def fill_cloud(message: Any, points: NDArray[np.void], field_type: Any) -> None:
+def fill_cloud(message: Any, points: NDArray[np.void], new: New) -> None:
     """Write points into a PointCloud2 message; its header stays as it is.
 
     Args:
-        message: A ``sensor_msgs/PointCloud2``.
+        message: A ``sensor_msgs/PointCloud2``, of rclpy or rosbags.
         points: (N,) of ``POINT_DTYPE``.
-        field_type: The class ``sensor_msgs/PointField``.
+        new: Makes a ``sensor_msgs/PointField`` of the same kind.
     """
     message.height, message.width = 1, len(points)
-    message.fields = [
-        field_type(name=name, offset=offset, datatype=datatype, count=1)
-        for name, offset, datatype in _FIELDS
-    ]
+    fields = [new(FIELD) for _ in _FIELDS]
+    for field, (name, offset, datatype) in zip(fields, _FIELDS, strict=True):
+        field.name, field.offset, field.datatype, field.count = name, offset, datatype, 1
+    message.fields = fields
     message.is_bigendian = False
     message.point_step = POINT_DTYPE.itemsize
     message.row_step = POINT_DTYPE.itemsize * len(points)
-    packed = array("B")
-    packed.frombytes(points.tobytes())
-    message.data = packed
+    message.data = pack(message.data, np.frombuffer(points.tobytes(), np.uint8), np.uint8)
     # Dense means no NaN in any field: readers skip their check then.
     message.is_dense = not np.isnan(points["sigma"]).any()
 

@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 
 from shared_encoder_perception.structures import Size
 from shared_encoder_perception.tasks.lanes.answer import LaneId
+from shared_encoder_perception.tasks.lanes.labels import Label
+from shared_encoder_perception.tasks.lanes.spec import OUTPUT_LANES, Block
 
 STEP: Final = 0.2
 """Sampling step along the line, cells."""
@@ -41,13 +43,37 @@ class LaneTargets:
     known: NDArray[np.bool_]
 
 
+def encode(label: Label | None, size: Size, block: Block) -> dict[str, NDArray]:
+    """Return the targets of one view.
+
+    Returns:
+        ``maps`` and ``supervised`` as in ``LaneTargets``; ``known`` (5,) float32, how much a head's
+        label counts: 0 for a lane that nobody labelled, 1 for a sure label, a teacher's confidence
+        in between.
+    """
+    lines = {} if label is None else label.lines
+    targets = encode_lanes(lines, size, block.stride)
+    confidence = {} if label is None else label.confidence
+    weight = np.array([confidence.get(lane, 1.0) for lane in LaneId], np.float32)
+    return {
+        "maps": targets.maps,
+        "supervised": targets.supervised,
+        "known": targets.known * weight,
+    }
+
+
+def ideal(targets: Mapping[str, NDArray], size: Size, block: Block) -> dict[str, NDArray]:
+    """Return the maps of a network that says just what the targets of one view ask for."""
+    return {OUTPUT_LANES: targets["maps"]}
+
+
 def encode_lanes(
     lanes_px: Mapping[LaneId, NDArray | None], input_size: Size, stride: int
 ) -> LaneTargets:
     """Encode centre lines given in network-input pixels.
 
     Args:
-        lanes_px: As ``Sample.lanes``, but in pixels of the network input. Points outside the input
+        lanes_px: As ``Label.lines``, in pixels of the network input. Points outside the input
             are cut; a line with nothing inside counts as absent.
         input_size: ``(height, width)`` of the network input.
         stride: Input pixels per cell.

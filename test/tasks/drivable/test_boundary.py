@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from shared_encoder_perception.evaluation.metrics import MaskMetric
+from shared_encoder_perception.tasks.drivable.area import MaskMetric
 from shared_encoder_perception.tasks.drivable.boundary import BoundaryMetric
 
 SIZE = (60, 80)

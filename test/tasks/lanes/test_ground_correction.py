@@ -13,15 +13,14 @@ from ground_world import (
     LANES,
     camera_info,
     even_rows,
+    lanes_of,
     line,
     opencv_pixels,
-    perception,
     projector,
     road_points,
 )
 
-from shared_encoder_perception.structures import Perception
-from shared_encoder_perception.tasks.lanes.answer import LaneId
+from shared_encoder_perception.tasks.lanes.answer import LaneId, Lanes
 from shared_encoder_perception.tasks.lanes.ground.correction import MIN_IMAGES, Correction
 from shared_encoder_perception.tasks.lanes.ground.projector import Projector
 
@@ -43,12 +42,12 @@ def image(
     far: float = 60.0,
     noise_px: float = 1.0,
     **true: float,
-) -> Perception:
+) -> Lanes:
     """Return what a camera sees whose pose differs from the calibrated one by ``true``.
 
     Pixel errors are those of a fitted curve: smooth along the line.
     """
-    where = replace(ours.options, **true)
+    where = replace(ours.camera.options, **true)
     lines = {}
     for lane in lanes:
         points = road_points(
@@ -58,7 +57,7 @@ def image(
         along = np.linspace(-1.0, 1.0, 72)
         pixels[:, 0] += rng.normal(size=3) @ (np.ones(72), along, along**2) * noise_px / 2
         lines[lane] = line(lane, pixels, noise_px)
-    return perception(lines)
+    return lanes_of(lines)
 
 
 def learn(ours: Projector, count: int = 60, **how: Any) -> Correction:
@@ -75,7 +74,7 @@ def learn(ours: Projector, count: int = 60, **how: Any) -> Correction:
 def test_a_wrong_pitch_is_found(error_deg: float, lanes: tuple[LaneId, ...]) -> None:
     """Two lanes or three; the sigma says how well."""
     ours = learner()
-    state = learn(ours, lanes=lanes, pitch_deg=ours.options.pitch_deg + error_deg).state
+    state = learn(ours, lanes=lanes, pitch_deg=ours.camera.options.pitch_deg + error_deg).state
     assert state.in_use and not state.at_limit
     assert np.degrees(state.pitch_rad) == pytest.approx(error_deg, abs=0.1)
     assert 0.01 < np.degrees(state.pitch_std_rad) < 0.15
@@ -85,11 +84,11 @@ def test_the_correction_straightens_the_road() -> None:
     """Lateral error of the projected lines, with and without it; sigmas shrink as well."""
     rng = np.random.default_rng(5)
     ours, plain = learner(), projector(INFO)
-    true = ours.options.pitch_deg + 0.8
+    true = ours.camera.options.pitch_deg + 0.8
     learn(ours, pitch_deg=true)
     seen = image(ours, rng, lanes=LANES, noise_px=0.01, pitch_deg=true)
     for lane, offset in LANES.items():
-        good, bad = (one.project(seen).lane(lane).ground for one in (ours, plain))
+        good, bad = (one.project(seen)[lane].ground for one in (ours, plain))
         assert good is not None and bad is not None
         errors = [np.abs(g.points_m[:, 1] - offset - 0.02 * g.points_m[:, 0]) for g in (good, bad)]
         assert errors[0].max() < 0.1
@@ -102,9 +101,9 @@ def test_the_correction_straightens_the_road() -> None:
 def test_points_go_back_to_their_pixels_with_the_correction() -> None:
     """``to_image`` knows it."""
     ours = learner(correction="pitch_height", lane_width_m=3.8)
-    learn(ours, pitch_deg=ours.options.pitch_deg - 0.5)
-    seen = image(ours, np.random.default_rng(0), pitch_deg=ours.options.pitch_deg - 0.5)
-    ego = ours.project(seen).lane(LaneId.EGO)
+    learn(ours, pitch_deg=ours.camera.options.pitch_deg - 0.5)
+    seen = image(ours, np.random.default_rng(0), pitch_deg=ours.camera.options.pitch_deg - 0.5)
+    ego = ours.project(seen)[LaneId.EGO]
     assert ego.ground is not None
     np.testing.assert_allclose(ours.to_image(ego.ground.points_m), ego.points_px, atol=0.01)
 
@@ -158,7 +157,7 @@ def test_what_tells_nothing_is_refused(how: dict[str, Any], reason: str) -> None
 def test_it_is_bounded_and_says_so() -> None:
     """Two degrees off with a limit of one."""
     ours = learner(correction_limit_deg=1.0)
-    state = learn(ours, pitch_deg=ours.options.pitch_deg + 2.0).state
+    state = learn(ours, pitch_deg=ours.camera.options.pitch_deg + 2.0).state
     assert np.degrees(state.pitch_rad) == pytest.approx(1.0, abs=0.05)
     assert state.at_limit
 
@@ -166,7 +165,7 @@ def test_it_is_bounded_and_says_so() -> None:
 def test_nothing_is_corrected_before_enough_images() -> None:
     """A first wild guess would do harm."""
     ours = learner()
-    true = ours.options.pitch_deg + 0.8
+    true = ours.camera.options.pitch_deg + 0.8
     assert learn(ours, count=MIN_IMAGES - 1, pitch_deg=true).state.pitch_rad == 0.0
     assert learn(ours, count=1, pitch_deg=true).state.pitch_rad != 0.0
 
@@ -175,7 +174,7 @@ def test_one_wild_image_changes_nothing() -> None:
     """Lanes that suddenly look like another pitch are refused."""
     ours = learner()
     before = learn(ours).state
-    after = learn(ours, count=1, pitch_deg=ours.options.pitch_deg + 1.5).state
+    after = learn(ours, count=1, pitch_deg=ours.camera.options.pitch_deg + 1.5).state
     assert after.pitch_rad == before.pitch_rad and after.accepted == before.accepted
     assert "contradicts" in after.reason
 
@@ -184,7 +183,7 @@ def test_a_lasting_change_is_followed() -> None:
     """A load in the trunk: what contradicts for long is true in the end."""
     ours = learner()
     learn(ours)
-    changed = ours.options.pitch_deg - 0.6
+    changed = ours.camera.options.pitch_deg - 0.6
     state = learn(ours, count=600, pitch_deg=changed).state
     assert np.degrees(state.pitch_rad) == pytest.approx(-0.6, abs=0.1)
 
@@ -192,12 +191,12 @@ def test_a_lasting_change_is_followed() -> None:
 def test_reset_forgets() -> None:
     """As for a new drive."""
     ours = learner()
-    correction = learn(ours, pitch_deg=ours.options.pitch_deg + 0.8)
+    correction = learn(ours, pitch_deg=ours.camera.options.pitch_deg + 0.8)
     correction.reset()
     assert correction.state.accepted == 0 and correction.state.pitch_rad == 0.0
     plain = projector(INFO)
     seen = image(ours, np.random.default_rng(1))
-    a, b = (one.project(seen).lanes[0].ground for one in (ours, plain))
+    a, b = (one.project(seen)[0].ground for one in (ours, plain))
     assert a is not None and b is not None
     np.testing.assert_array_equal(a.points_m, b.points_m)
 
@@ -211,8 +210,8 @@ def test_a_learnt_pitch_is_as_certain_as_it_says() -> None:
     """Only ever less uncertain than the calibration."""
     ours = learner(**{**EXACT, "pitch_std_deg": 0.3})
     seen = image(ours, np.random.default_rng(1))
-    before = ours.project(seen).lane(LaneId.LEFT_EGO).ground
+    before = ours.project(seen)[LaneId.LEFT_EGO].ground
     learn(ours)
-    after = ours.project(seen).lane(LaneId.LEFT_EGO).ground
+    after = ours.project(seen)[LaneId.LEFT_EGO].ground
     assert before is not None and after is not None
     assert after.y_std_m[-1] < before.y_std_m[-1]

@@ -16,20 +16,21 @@ from ground_world import (
     SIZE,
     camera_info,
     even_rows,
+    lanes_of,
     line,
     opencv_pixels,
     options,
-    perception,
     projector,
     road_points,
 )
 from numpy.polynomial import Polynomial
 
+from shared_encoder_perception.ground.calibrated import CalibratedCamera
 from shared_encoder_perception.ground.camera_info import camera_model
 from shared_encoder_perception.ground.extrinsics import Extrinsics
 from shared_encoder_perception.ground.view import CameraView
-from shared_encoder_perception.tasks.lanes.answer import LaneId, LaneLine, LaneStatus
-from shared_encoder_perception.tasks.lanes.ground.projector import Projector
+from shared_encoder_perception.tasks.contract.runtime import Moment
+from shared_encoder_perception.tasks.lanes.answer import LaneId, LaneLine, Lanes, LaneStatus
 
 CURVE = Polynomial((0.4, 0.01, 9e-4, -4e-6))
 TILTED = {"roll_deg": 1.0, "pitch_deg": 2.5, "yaw_deg": -2.0, "offset_y_m": 0.3}
@@ -39,7 +40,7 @@ def seen(info: Any, where: Any, near: float = 9.0, far: float = 70.0, curve: Any
     """Return what is there on the road, and the perception of it: one line, ego."""
     points = road_points(curve, even_rows(where, near, far, 72))
     pixels = opencv_pixels(points, info, where)
-    return points, perception({LaneId.EGO: line(LaneId.EGO, pixels, 0.5)})
+    return points, lanes_of({LaneId.EGO: line(LaneId.EGO, pixels, 0.5)})
 
 
 @pytest.mark.parametrize("lens", LENSES)
@@ -47,8 +48,8 @@ def test_lines_lie_where_they_are_on_the_road(lens: str) -> None:
     """Exact calibration: less than 2 cm off at 10 m, less than 20 cm at 50 m; far less, in fact."""
     info = camera_info(lens)
     ours = projector(info, **TILTED)
-    points, image = seen(info, ours.options)
-    ground = ours.project(image).lane(LaneId.EGO).ground
+    points, image = seen(info, ours.camera.options)
+    ground = ours.project(image)[LaneId.EGO].ground
     assert ground is not None and ground.frame_id == "base_link"
     x, y, z = ground.points_m.astype(np.float64).T
     assert not z.any()
@@ -67,8 +68,8 @@ def test_points_go_back_to_their_pixels(rectified: bool, lens: str) -> None:
     """``to_image`` is the inverse of ``project``."""
     info = camera_info(lens)
     ours = projector(info, rectified=rectified, **TILTED)
-    _, image = seen(info, ours.options)
-    ego = ours.project(image).lane(LaneId.EGO)
+    _, image = seen(info, ours.camera.options)
+    ego = ours.project(image)[LaneId.EGO]
     assert ego.ground is not None
     np.testing.assert_allclose(ours.to_image(ego.ground.points_m), ego.points_px, atol=5e-3)
 
@@ -79,13 +80,13 @@ def test_all_lanes_at_once_are_as_one_by_one() -> None:
     ours = projector(info)
     lines = {}
     for lane, count, far in zip(LaneId, (72, 5, 40, 2, 17), (60, 20, 200, 10, 15), strict=True):
-        x = even_rows(ours.options, 8, far, count)
-        pixels = opencv_pixels(road_points(CURVE, x), info, ours.options)
+        x = even_rows(ours.camera.options, 8, far, count)
+        pixels = opencv_pixels(road_points(CURVE, x), info, ours.camera.options)
         lines[lane] = line(lane, pixels, np.where(np.arange(count) % 3, 1.5, np.nan))
-    together = ours.project(perception(lines))
+    together = ours.project(lanes_of(lines))
     for lane in LaneId:
-        alone = ours.project(perception({lane: lines[lane]})).lane(lane).ground
-        ground = together.lane(lane).ground
+        alone = ours.project(lanes_of({lane: lines[lane]}))[lane].ground
+        ground = together[lane].ground
         assert ground is not None and alone is not None
         np.testing.assert_allclose(ground.points_m, alone.points_m, rtol=1e-6)
         np.testing.assert_allclose(ground.y_std_m, alone.y_std_m, rtol=1e-5)
@@ -98,15 +99,14 @@ def test_only_the_ground_changes() -> None:
     """Everything else is handed through; lines without points have no ground."""
     info = camera_info()
     ours = projector(info)
-    _, image = seen(info, ours.options)
-    kept = replace(image.lanes[0], track_id=7, confidence=0.3, status=LaneStatus.PREDICTED)
+    _, image = seen(info, ours.camera.options)
+    kept = replace(image[LaneId.EGO], track_id=7, confidence=0.3, status=LaneStatus.PREDICTED)
     missed = LaneLine(LaneId.LEFT_EGO, confidence=0.2)
-    image = replace(image, lanes=(kept, missed, *image.lanes[2:]), stage_ms={"decode": 1.0})
-    result = ours.project(image)
-    assert result.lanes[1] is missed and result.stage_ms == image.stage_ms
-    assert replace(result.lanes[0], ground=None).track_id == 7
-    assert result.lanes[0].status is LaneStatus.PREDICTED
-    nothing = perception({})
+    result = ours.project(Lanes((kept, missed, *image.lines[2:])))
+    assert result[1] is missed
+    assert replace(result[0], ground=None).track_id == 7
+    assert result[0].status is LaneStatus.PREDICTED
+    nothing = lanes_of({})
     assert ours.project(nothing) is nothing
 
 
@@ -115,9 +115,9 @@ def test_points_above_the_horizon_or_too_far_are_nan() -> None:
     ours = projector(max_range_m=40.0)
     rows = np.linspace(700.0, 100.0, 60)  # the horizon is at row 312
     pixels = np.stack((np.full(60, 637.0), rows), axis=-1)
-    ground = ours.project(perception({LaneId.EGO: line(LaneId.EGO, pixels)})).lanes[0].ground
+    ground = ours.project(lanes_of({LaneId.EGO: line(LaneId.EGO, pixels)}))[0].ground
     assert ground is not None
-    distance = ground.points_m[:, 0] - ours.options.offset_x_m
+    distance = ground.points_m[:, 0] - ours.camera.options.offset_x_m
     on_road = np.isfinite(ground.points_m).all(axis=1)
     expected = 1.6 / np.tan(np.radians(3.0) + np.arctan((rows - 365.0) / 1010.0))
     np.testing.assert_array_equal(on_road, (expected > 0) & (expected <= 40.0))
@@ -125,7 +125,7 @@ def test_points_above_the_horizon_or_too_far_are_nan() -> None:
     np.testing.assert_allclose(distance[on_road], expected[on_road], rtol=1e-5)
     assert ground.x_range_m[1] <= 40.0 + 1.8
     sky = np.stack((np.full(9, 637.0), np.linspace(200.0, 100.0, 9)), axis=-1)
-    ground = ours.project(perception({LaneId.EGO: line(LaneId.EGO, sky)})).lanes[0].ground
+    ground = ours.project(lanes_of({LaneId.EGO: line(LaneId.EGO, sky)}))[0].ground
     assert ground is not None and np.isnan(ground.points_m).all()
     assert len(ground.polynomial) == 0 and np.isnan([*ground.x_range_m, ground.rmse_m]).all()
 
@@ -149,9 +149,11 @@ def test_short_lines_get_lower_degrees(count: int, far: float, highest: int, ter
     info = camera_info()
     ours = projector(info, polynomial_degree=highest)
     pixels = opencv_pixels(
-        road_points(CURVE, even_rows(ours.options, 9.0, far, count)), info, ours.options
+        road_points(CURVE, even_rows(ours.camera.options, 9.0, far, count)),
+        info,
+        ours.camera.options,
     )
-    ground = ours.project(perception({LaneId.EGO: line(LaneId.EGO, pixels)})).lanes[0].ground
+    ground = ours.project(lanes_of({LaneId.EGO: line(LaneId.EGO, pixels)}))[0].ground
     assert ground is not None and len(ground.polynomial) == terms
     assert (np.linalg.eigvalsh(ground.covariance) > 0).all()
 
@@ -164,9 +166,9 @@ def test_a_line_that_is_no_cubic_is_less_certain() -> None:
     def kink(x: np.ndarray) -> np.ndarray:
         return np.where(x > 40, 0.15 * (x - 40), 0.0)
 
-    _, smooth = seen(info, ours.options)
-    _, bent = seen(info, ours.options, curve=kink)
-    first, second = (ours.project(image).lanes[0].ground for image in (smooth, bent))
+    _, smooth = seen(info, ours.camera.options)
+    _, bent = seen(info, ours.camera.options, curve=kink)
+    first, second = (ours.project(image)[0].ground for image in (smooth, bent))
     assert first is not None and second is not None
     assert second.rmse_m > 0.1 > 20 * first.rmse_m
     assert (np.diag(second.covariance) > 4 * np.diag(first.covariance)).all()
@@ -174,8 +176,10 @@ def test_a_line_that_is_no_cubic_is_less_certain() -> None:
 
 def test_the_image_must_have_the_calibrated_size() -> None:
     """The message names both sizes."""
+    camera = projector().camera
+    assert Moment(SIZE, 1.0, camera).camera is camera
     with pytest.raises(ValueError, match=r"\(480, 640\), the calibration is for \(720, 1280\)"):
-        projector().project(perception({}, (480, 640)))
+        Moment((480, 640), 1.0, camera)
 
 
 def test_a_camera_below_the_road_is_refused() -> None:
@@ -183,15 +187,15 @@ def test_a_camera_below_the_road_is_refused() -> None:
     chosen = options(plane_z_m=2.0)
     view = CameraView(camera_model(camera_info(), SIZE), options().extrinsics)
     with pytest.raises(ValueError, match=r"the camera is -0.40 m above the road in base_link"):
-        Projector(view, chosen)
+        CalibratedCamera(view, chosen)
 
 
 def test_the_road_may_lie_below_the_origin_of_the_frame() -> None:
     """``plane_z_m`` moves the plane, and the height counts from there."""
     info = camera_info()
     high, low = projector(info), projector(info, plane_z_m=-0.5)
-    _, image = seen(info, high.options)
-    a, b = (ours.project(image).lanes[0].ground for ours in (high, low))
+    _, image = seen(info, high.camera.options)
+    a, b = (ours.project(image)[0].ground for ours in (high, low))
     assert a is not None and b is not None
     np.testing.assert_array_equal(a.points_m[:, :2], b.points_m[:, :2])
     assert (b.points_m[:, 2] == -0.5).all()
@@ -254,9 +258,9 @@ def test_any_perception_can_be_projected() -> None:
                 columns = rng.uniform(-100, 1400) + rng.normal(size=count) * rng.choice([0, 1, 300])
                 std = rng.choice([0.0, 1e-9, 1.0, 1e6, np.nan, np.inf], count)
                 lines[LaneId(lane)] = line(LaneId(lane), np.stack((columns, rows), axis=-1), std)
-            result = views[rng.integers(len(views))].project(perception(lines))
+            result = views[rng.integers(len(views))].project(lanes_of(lines))
             for lane in lines:
-                ground = result.lane(lane).ground
+                ground = result[lane].ground
                 assert ground is not None and not (ground.y_std_m < 0).any()
                 assert np.isfinite(ground.polynomial).all() and np.isfinite(ground.covariance).all()
 
@@ -268,9 +272,9 @@ def test_lanes_that_run_parallel_stay_as_far_apart() -> None:
     lines = {}
     for lane, offset in LANES.items():
         points = road_points(lambda x, offset=offset: offset + 0 * x, np.linspace(9, 50, 30))
-        lines[lane] = line(lane, opencv_pixels(points, info, ours.options))
-    result = ours.project(perception(lines))
+        lines[lane] = line(lane, opencv_pixels(points, info, ours.camera.options))
+    result = ours.project(lanes_of(lines))
     for lane, offset in LANES.items():
-        ground = result.lane(lane).ground
+        ground = result[lane].ground
         assert ground is not None
         np.testing.assert_allclose(ground.points_m[:, 1], offset, atol=0.005)

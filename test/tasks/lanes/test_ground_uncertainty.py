@@ -12,10 +12,10 @@ from ground_world import (
     EXACT,
     camera_info,
     even_rows,
+    lanes_of,
     line,
     opencv_pixels,
     options,
-    perception,
     projector,
     road_points,
 )
@@ -40,7 +40,7 @@ def draws(
     rng = np.random.default_rng(7)
     info = camera_info(lens)
     ours = projector(info, **changes)
-    where = ours.options
+    where = ours.camera.options
     points = road_points(CURVE, even_rows(where, 7.0, far, POINTS))
     for _ in range(count // len(LaneId)):
         lines = {}
@@ -57,7 +57,7 @@ def draws(
             shift, std = noise(rng, pixels)
             pixels[:, 0] += shift
             lines[lane] = line(lane, pixels, std)
-        for seen in ours.project(perception(lines)).lanes:
+        for seen in ours.project(lanes_of(lines)):
             assert seen.ground is not None
             yield seen.ground
 
@@ -158,10 +158,10 @@ def test_unknown_pixel_sigma_is_the_parameter() -> None:
     info = camera_info()
     ours = projector(info, pixel_std_px=1.5)
     pixels = opencv_pixels(
-        road_points(CURVE, even_rows(ours.options, 7, 60, POINTS)), info, ours.options
+        road_points(CURVE, even_rows(ours.camera.options, 7, 60, POINTS)), info, ours.camera.options
     )
     a, b = (
-        ours.project(perception({LaneId.EGO: line(LaneId.EGO, pixels, std)})).lanes[0].ground
+        ours.project(lanes_of({LaneId.EGO: line(LaneId.EGO, pixels, std)}))[0].ground
         for std in (np.nan, 1.5)
     )
     assert a is not None and b is not None
@@ -173,11 +173,11 @@ def test_sigmas_grow_with_every_cause() -> None:
     """More uncertainty never makes a point better, and errors of the calibration add at least."""
     info = camera_info()
     pixels = opencv_pixels(road_points(CURVE, even_rows(options(), 7, 60, POINTS)), info, options())
-    image = perception({LaneId.EGO: line(LaneId.EGO, pixels, 1.0)})
-    base = projector(info, **EXACT).project(image).lanes[0].ground
+    image = lanes_of({LaneId.EGO: line(LaneId.EGO, pixels, 1.0)})
+    base = projector(info, **EXACT).project(image)[0].ground
     assert base is not None
     for name, value in EACH.items():
-        more = projector(info, **{**EXACT, name: value}).project(image).lanes[0].ground
+        more = projector(info, **{**EXACT, name: value}).project(image)[0].ground
         assert more is not None
         assert (more.y_std_m >= base.y_std_m).all() and more.y_std_m.sum() > base.y_std_m.sum()
         assert np.linalg.eigvalsh(more.covariance - base.covariance).min() > -1e-9

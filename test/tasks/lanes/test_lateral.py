@@ -4,16 +4,15 @@ import math
 
 import numpy as np
 import pytest
-from perceptions import perception as perception_of
 
-from shared_encoder_perception.tasks.lanes.answer import LaneId, LaneLine, LaneStatus
+from shared_encoder_perception.tasks.lanes.answer import LaneId, LaneLine, Lanes, LaneStatus
 from shared_encoder_perception.tasks.lanes.metrics.lateral import (
     GroundMetric,
     LateralMetric,
     lane_width_px,
 )
 
-SIZE, HORIZON, WIDE = (720, 1280), 240.0, 2.0
+HORIZON, WIDE = 240.0, 2.0
 """A lane is WIDE times (row - HORIZON) pixels wide."""
 Y = np.arange(700.0, 290.0, -10.0)
 
@@ -32,11 +31,7 @@ def line(points, lane=LaneId.EGO):
 
 def perceive(**lines):
     lanes = {LaneId[name.upper()]: points for name, points in lines.items()}
-    return perception_of(
-        SIZE,
-        tuple(line(lanes[i], i) if i in lanes else LaneLine(i) for i in LaneId),
-        None,
-    )
+    return Lanes(tuple(line(lanes[i], i) if i in lanes else LaneLine(i) for i in LaneId))
 
 
 def scored(labels=None, **lines):

@@ -4,9 +4,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from ground_lines import AHEAD, FRAME, ground_line, ground_perception, lateral
+from ground_lines import AHEAD, FRAME, SIZE, ground_lanes, ground_line, lateral
+from task_messages import messages_of
 
+from shared_encoder_perception.spec import ModelSpec
+from shared_encoder_perception.structures import Perception
 from shared_encoder_perception.tasks.lanes.answer import LaneId, LaneLine, LaneStatus
+from shared_encoder_perception.tasks.lanes.content import MARKERS_TOPIC
 from shared_encoder_perception.tasks.lanes.markers import (
     BAND,
     LINE,
@@ -16,6 +20,7 @@ from shared_encoder_perception.tasks.lanes.markers import (
     lane_shapes,
 )
 
+SPEC = ModelSpec("tiny", "1.2.3")
 FAR = AHEAD[-3]
 
 
@@ -26,14 +31,14 @@ def by_name(lanes):
 
 def test_every_list_names_every_marker():
     names = {(namespace, lane) for namespace in (LINE, BAND, TEXT) for lane in range(5)}
-    for lanes in (ground_perception().lanes, tuple(LaneLine(lane) for lane in LaneId)):
+    for lanes in (ground_lanes(), tuple(LaneLine(lane) for lane in LaneId)):
         shapes = lane_shapes(lanes)
         assert len(shapes) == 15
         assert {(shape.namespace, shape.number) for shape in shapes} == names
 
 
 def test_lines_run_on_the_lanes():
-    line = by_name(ground_perception().lanes)[LINE, LaneId.LEFT_EGO]
+    line = by_name(ground_lanes())[LINE, LaneId.LEFT_EGO]
     assert line.type is ShapeType.LINE_STRIP
     assert len(line.points_m) == STATIONS
     assert line.points_m[[0, -1], 0] == pytest.approx([AHEAD[0], FAR])
@@ -42,13 +47,13 @@ def test_lines_run_on_the_lanes():
 
 
 def test_a_predicted_line_is_dashed():
-    shape = by_name(ground_perception(ego=LaneStatus.PREDICTED).lanes)[LINE, LaneId.EGO]
+    shape = by_name(ground_lanes(ego=LaneStatus.PREDICTED))[LINE, LaneId.EGO]
     assert shape.type is ShapeType.LINE_LIST
     assert len(shape.points_m) % 2 == 0, "pairs of points"
 
 
 def test_the_band_is_two_sigma_wide_and_seen_from_above():
-    band = by_name(ground_perception().lanes)[BAND, LaneId.EGO].points_m.reshape(-1, 3, 3)
+    band = by_name(ground_lanes())[BAND, LaneId.EGO].points_m.reshape(-1, 3, 3)
     assert len(band) == 2 * (STATIONS - 1)
     corners = band[0]
     near = corners[np.isclose(corners[:, 0], AHEAD[0], rtol=1e-6), 1]
@@ -94,18 +99,16 @@ def markers(lanes):
     from builtin_interfaces.msg import Time
     from std_msgs.msg import Header
 
-    from shared_encoder_perception.node.debug_outputs import DebugImage, markers_message
+    from shared_encoder_perception.node.messages import new_message
 
-    perception = replace(ground_perception(), lanes=lanes)
     header = Header(stamp=Time(sec=5, nanosec=7), frame_id="camera")
-    image = DebugImage(
-        np.zeros((320, 800, 3), np.uint8), header, perception, "tiny 1.2.3", {}, 0, FRAME
-    )
-    return {(m.ns, m.id): m for m in markers_message(image).markers}
+    perception = Perception(SIZE, {"lanes": lanes})
+    made = messages_of(perception, header, SPEC, new_message, frame_id=FRAME)[MARKERS_TOPIC]
+    return {(m.ns, m.id): m for m in made.markers}
 
 
 def test_messages_carry_stamp_and_frame_and_delete_what_is_gone():
-    messages = markers(ground_perception(left_ego=LaneStatus.NOT_DETECTED).lanes)
+    messages = markers(ground_lanes(left_ego=LaneStatus.NOT_DETECTED))
     assert len(messages) == 15
     for (_, number), message in messages.items():
         assert message.header.frame_id == FRAME
@@ -123,6 +126,6 @@ def test_messages_carry_stamp_and_frame_and_delete_what_is_gone():
 
 
 def test_shape_types_are_those_of_the_message():
-    message = next(iter(markers(ground_perception().lanes).values()))
+    message = next(iter(markers(ground_lanes()).values()))
     for kind in ShapeType:
         assert getattr(message, kind.name) == kind

@@ -1,14 +1,19 @@
 """point_cloud: the standard message holds what the lanes say, for every reader alike."""
 
 import struct
+from array import array
 from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from ground_lines import AHEAD, FRAME, ground_line, ground_perception, lateral
+from ground_lines import AHEAD, FRAME, SIZE, ground_lanes, ground_line, lateral
+from task_messages import messages_of
 
+from shared_encoder_perception.spec import ModelSpec
+from shared_encoder_perception.structures import Perception
 from shared_encoder_perception.tasks.lanes.answer import LaneId, LaneLine
+from shared_encoder_perception.tasks.lanes.content import POINTS_TOPIC
 from shared_encoder_perception.tasks.lanes.point_cloud import (
     POINT_DTYPE,
     fill_cloud,
@@ -16,18 +21,20 @@ from shared_encoder_perception.tasks.lanes.point_cloud import (
     read_points,
 )
 
+SPEC = ModelSpec("tiny", "1.2.3")
 SEEN = len(AHEAD) - 2
 """Points of a line in ``ground_lines`` that meet the road."""
 
 
-def field(**values):
+def field(kind="sensor_msgs/msg/PointField", **values):
     """A PointField of no middleware."""
+    assert kind == "sensor_msgs/msg/PointField"
     return SimpleNamespace(**values)
 
 
 def cloud(points, is_bigendian=False):
     """A PointCloud2 of no middleware."""
-    message = SimpleNamespace()
+    message = SimpleNamespace(data=array("B"))
     fill_cloud(message, points, field)
     if is_bigendian:
         message.is_bigendian = True
@@ -36,7 +43,7 @@ def cloud(points, is_bigendian=False):
 
 
 def test_points_are_those_of_the_lanes_on_the_road():
-    points = lane_points(ground_perception().lanes)
+    points = lane_points(ground_lanes())
     assert points["lane"].tolist() == [0] * SEEN + [1] * SEEN + [2] * SEEN
     left = points[points["lane"] == LaneId.LEFT_EGO]
     np.testing.assert_allclose(left["x"], AHEAD[:SEEN], rtol=1e-6)
@@ -61,7 +68,7 @@ def test_bytes_are_read_by_hand():
 
 @pytest.mark.parametrize("is_bigendian", [False, True])
 def test_what_was_written_is_read(is_bigendian):
-    points = lane_points(ground_perception().lanes)
+    points = lane_points(ground_lanes())
     read = read_points(cloud(points, is_bigendian))
     for name in POINT_DTYPE.names:
         np.testing.assert_array_equal(read[name], points[name])
@@ -104,14 +111,15 @@ def ros_message(lanes):
     from builtin_interfaces.msg import Time
     from std_msgs.msg import Header
 
-    from shared_encoder_perception.node.points_output import cloud_message
+    from shared_encoder_perception.node.messages import new_message
 
     header = Header(stamp=Time(sec=5, nanosec=7), frame_id="camera")
-    return cloud_message(lanes, header, FRAME)
+    perception = Perception(SIZE, {"lanes": lanes})
+    return messages_of(perception, header, SPEC, new_message, frame_id=FRAME)[POINTS_TOPIC]
 
 
 def test_the_message_has_the_images_stamp_and_the_vehicles_frame():
-    lanes = ground_perception().lanes
+    lanes = ground_lanes()
     message = ros_message(lanes)
     assert (message.header.stamp.sec, message.header.stamp.nanosec) == (5, 7)
     assert message.header.frame_id == FRAME
@@ -122,7 +130,7 @@ def test_equal_to_what_sensor_msgs_py_makes_and_reads():
     reference = pytest.importorskip(
         "sensor_msgs_py.point_cloud2", reason="sensor_msgs_py is not installed: needs a full ROS 2"
     )
-    lanes = ground_perception().lanes
+    lanes = ground_lanes()
     ours = ros_message(lanes)
     points = lane_points(lanes)
     theirs = reference.create_cloud(ours.header, ours.fields, points)

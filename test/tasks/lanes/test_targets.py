@@ -3,7 +3,10 @@
 import numpy as np
 
 from shared_encoder_perception.tasks.lanes.answer import LaneId
-from shared_encoder_perception.tasks.lanes.target import encode_lanes
+from shared_encoder_perception.tasks.lanes.labels import Label
+from shared_encoder_perception.tasks.lanes.spec import Block
+from shared_encoder_perception.tasks.lanes.target import encode as encode_label
+from shared_encoder_perception.tasks.lanes.target import encode_lanes, ideal
 
 SIZE, STRIDE = (320, 800), 8
 LINE = np.array([[100.0, 310.0], [380.0, 150.0], [395.0, 40.0]])
@@ -51,3 +54,22 @@ def test_outside_the_image_counts_as_absent():
     targets = encode({LaneId.EGO: LINE + (2000, 0)})
     assert targets.known[LaneId.EGO]
     assert not targets.supervised.any()
+
+
+def test_a_label_says_how_much_each_head_counts():
+    label = Label({LaneId.EGO: LINE, LaneId.LEFT_EGO: None}, {LaneId.LEFT_EGO: 0.25})
+    targets = encode_label(label, SIZE, Block())
+    assert targets["known"].tolist() == [1.0, 0.25, 0.0, 0.0, 0.0]
+    assert np.array_equal(targets["maps"], encode(label.lines).maps)
+    nothing = encode_label(None, SIZE, Block())
+    assert not nothing["known"].any()
+    assert {name: array.shape for name, array in nothing.items()} == {
+        name: array.shape for name, array in targets.items()
+    }
+
+
+def test_the_ideal_network_says_what_is_asked_for():
+    targets = encode_label(Label({LaneId.EGO: LINE}), SIZE, Block())
+    outputs = ideal(targets, SIZE, Block())
+    promised = Block().outputs(SIZE)
+    assert {name: (array.dtype, array.shape) for name, array in outputs.items()} == promised

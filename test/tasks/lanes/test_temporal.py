@@ -4,9 +4,8 @@ import math
 
 import numpy as np
 import pytest
-from perceptions import perception as perception_of
 
-from shared_encoder_perception.tasks.lanes.answer import LaneId, LaneLine, LaneStatus
+from shared_encoder_perception.tasks.lanes.answer import LaneId, LaneLine, Lanes, LaneStatus
 from shared_encoder_perception.tasks.lanes.metrics.temporal import MAX_GAP_S, TemporalMetric
 
 SIZE = (101, 200)
@@ -21,7 +20,7 @@ def frame(status=YES, shift=0.0, track=0, lane=LaneId.EGO, points=TRUTH):
     if status is not NO:
         moved = points + (shift, 0)
         line = LaneLine(lane, status, 0.9, moved, np.zeros(len(moved)), track_id=track)
-    return perception_of(SIZE, tuple(line if i is lane else LaneLine(i) for i in LaneId), None)
+    return Lanes(tuple(line if i is lane else LaneLine(i) for i in LaneId))
 
 
 def drive(frames, labels=None, physical=None, metric=None, lane=LaneId.EGO):
@@ -32,7 +31,7 @@ def drive(frames, labels=None, physical=None, metric=None, lane=LaneId.EGO):
         unknown = labels is None or isinstance(labels[index], str)
         known = {} if unknown else {lane: labels[index]}
         names = {} if physical is None or physical[index] is None else {lane: physical[index]}
-        metric.update(index / HZ, seen, known, names)
+        metric.update(index / HZ, seen, SIZE, known, names)
     return metric
 
 
@@ -104,14 +103,14 @@ def test_a_blinking_line_flickers_at_the_frame_rate():
 def test_nothing_is_compared_across_a_pause_or_with_another_drive(breaks):
     metric = TemporalMetric()
     for index in range(3):
-        metric.update(index / HZ, frame(track=1), {}, {LaneId.EGO: 7})
+        metric.update(index / HZ, frame(track=1), SIZE, {}, {LaneId.EGO: 7})
     start = 2 / HZ + MAX_GAP_S + 0.01
     if breaks == "new_drive":
         metric.end_drive()
         start = 0.0
-    metric.update(start, frame(NO), {}, {LaneId.EGO: 7})
+    metric.update(start, frame(NO), SIZE, {}, {LaneId.EGO: 7})
     for index in range(1, 4):
-        metric.update(start + index / HZ, frame(shift=40.0, track=2), {}, {LaneId.EGO: 7})
+        metric.update(start + index / HZ, frame(shift=40.0, track=2), SIZE, {}, {LaneId.EGO: 7})
     assert ego(metric, "jitter_px") == 0.0
     assert ego(metric, "flicker_hz") == pytest.approx(1 / 0.5)
     assert ego(metric, "id_switches") == 0
@@ -121,7 +120,7 @@ def test_frames_out_of_order_are_refused():
     metric = drive([frame(), frame()])
     for stamp in (0.05, 1 / HZ, math.nan):
         with pytest.raises(ValueError, match="sort the frames"):
-            metric.update(stamp, frame())
+            metric.update(stamp, frame(), SIZE)
 
 
 @pytest.mark.parametrize(

@@ -62,10 +62,10 @@ def feed_road(filters, line, std_px, step_s):
 def test_a_line_that_was_off_the_road_meanwhile_is_not_taken_for_noisy():
     filters, road = RoadFilters(1, agility=1.0), scene()
     for _ in range(20):
-        feed_road(filters, road.project(perceive(parallel())).lanes[LaneId.EGO], 1.0, STEP[0])
+        feed_road(filters, road.project(perceive(parallel()))[LaneId.EGO], 1.0, STEP[0])
     before = filters.noise.value[0]
     filters.skip(ONE)
-    feed_road(filters, road.project(perceive(parallel(0.5))).lanes[LaneId.EGO], 1.0, STEP[0])
+    feed_road(filters, road.project(perceive(parallel(0.5)))[LaneId.EGO], 1.0, STEP[0])
     assert filters.noise.value[0] == before
 
 
@@ -77,7 +77,7 @@ def test_errors_on_the_road_are_those_of_the_filters_covariance(drive):
     for lane in (LaneId.EGO, LaneId.LEFT_EGO):
         filters = RoadFilters(1, agility=1.0)
         for index, seen in enumerate(recording.seen):
-            line = seen.lanes[lane]
+            line = seen[lane]
             feed_road(filters, line, line.x_std_px.mean(), 1 / HZ if index else 0.0)
             if index >= 45:
                 error = basis @ filters.coefficients()[0] - recording.lateral[index, lane]
@@ -107,7 +107,7 @@ def test_errors_in_the_image_are_those_of_the_filters_variance(std_px):
 
 def test_the_covariances_stay_symmetric_and_positive_over_a_long_drive():
     rng, filters = np.random.default_rng(6), RoadFilters(1, agility=1.0)
-    line = scene().project(perceive(parallel(), Noise(1.0))).lanes[LaneId.EGO]
+    line = scene().project(perceive(parallel(), Noise(1.0)))[LaneId.EGO]
     for index in range(3000):
         if rng.random() < 0.8:
             feed_road(filters, line, 1.0, 1 / HZ if index else 0.0)
@@ -125,13 +125,13 @@ def test_a_polynomial_of_any_degree_is_followed_to_where_it_is(degree):
     """Of a straight road, which all of them can say."""
     road = projector(polynomial_degree=degree)
     seen = [road.project(perceive(parallel(0.3, 0.01)))] * 60
-    last = track(seen)[-1].lanes[LaneId.LEFT_EGO]
+    last = track(seen)[-1][LaneId.LEFT_EGO]
     assert len(last.ground.polynomial) == 4
     assert lateral(last) == pytest.approx(3.5 - 0.3 + 0.01 * AHEAD, abs=2e-3)
 
 
 def test_a_polynomial_of_too_high_a_degree_is_refused_in_words():
-    line = scene().project(perceive(parallel())).lanes[LaneId.EGO].ground
+    line = scene().project(perceive(parallel()))[LaneId.EGO].ground
     quartic = replace(line, polynomial=np.zeros(5), covariance=np.eye(5))
     with pytest.raises(ValueError, match="5 coefficients, expected 1 to 4 for tracking"):
         RoadLines.of([quartic], np.ones(1))

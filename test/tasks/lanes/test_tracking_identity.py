@@ -18,7 +18,7 @@ from tracking_drives import (
 )
 from tracking_world import followed, track
 
-from shared_encoder_perception.tasks.lanes.answer import LaneId, LaneStatus
+from shared_encoder_perception.tasks.lanes.answer import LaneId, Lanes, LaneStatus
 from shared_encoder_perception.tasks.lanes.tracking.tracker import LaneTracker
 from shared_encoder_perception.tasks.lanes.tracking.tracks import CAPACITY
 
@@ -30,8 +30,8 @@ CHANGES = {1: DRIVES["lane change"], -1: Drive(partial(lane_change, side=-1))}
 BESIDE_SIDE = {1: (LEFT, RIGHT), -1: (RIGHT, LEFT)}
 
 
-def ids(perception):
-    return {line.lane_id: line.track_id for line in perception.lanes if line.track_id}
+def ids(lanes):
+    return {line.lane_id: line.track_id for line in lanes if line.track_id}
 
 
 @SIDE
@@ -54,7 +54,7 @@ def test_in_a_lane_change_the_lanes_change_names_and_keep_their_ids(side, on_roa
 def test_nothing_is_lost_or_predicted_in_the_image_in_which_the_names_change(side, on_road):
     _, _, got = followed(CHANGES[side], NOISE_PX, on_road=on_road)
     swap = next(index for index, each in enumerate(got) if ids(each)[EGO] != ids(got[0])[EGO])
-    assert {line.status for line in got[swap].lanes[:3]} == {LaneStatus.DETECTED}
+    assert {line.status for line in got[swap].lines[:3]} == {LaneStatus.DETECTED}
 
 
 @SIDE
@@ -71,9 +71,9 @@ def test_a_lane_unseen_while_the_names_change_takes_part_in_the_change(side, on_
         for index, each in enumerate(images)
     ]
     got = track(blind)
-    assert got[swap - 1].lanes[EGO].status is LaneStatus.PREDICTED
-    assert got[swap].lanes[behind].status is LaneStatus.PREDICTED
-    assert got[swap].lanes[behind].track_id == ids(got[0])[EGO]
+    assert got[swap - 1][EGO].status is LaneStatus.PREDICTED
+    assert got[swap][behind].status is LaneStatus.PREDICTED
+    assert got[swap][behind].track_id == ids(got[0])[EGO]
     assert ids(got[-1]) == ids(whole[-1])
 
 
@@ -94,7 +94,7 @@ def test_two_lanes_never_have_the_same_id_and_an_id_never_returns(name, on_road)
 def test_a_physical_lane_has_one_id_all_along(name, on_road):
     _, _, tracked = followed(DRIVES[name], NOISE_PX, on_road=on_road)
     for lane in (EGO, LEFT, RIGHT):
-        assert len({each.lanes[lane].track_id for each in tracked} - {0}) == 1
+        assert len({each[lane].track_id for each in tracked} - {0}) == 1
 
 
 @ROAD
@@ -105,7 +105,7 @@ def test_the_neighbour_does_not_inherit_the_id_of_a_lane_that_vanishes(on_road):
     whole = whole if on_road else stripped(whole)
     one, other = without(whole, LEFT, RIGHT), without(whole, EGO, RIGHT)
     got = track([one] * 160 + [without(whole, *LaneId)] * 145 + [other], options)
-    assert got[-2].lanes[EGO].status is LaneStatus.PREDICTED
+    assert got[-2][EGO].status is LaneStatus.PREDICTED
     assert ids(got[-1])[LEFT] != ids(got[0])[EGO]
 
 
@@ -136,11 +136,9 @@ def test_a_split_keeps_its_id_and_its_branch():
     curve = parallel()[EGO]
     lanes = {EGO: curve, LaneId.LEFT_SPLIT_EGO: lambda x: curve(x) + np.maximum(x - 25, 0) * 0.08}
     seen = scene().project(perceive(lanes))
-    split = replace(seen.lanes[LaneId.LEFT_SPLIT_EGO], branch_index=40)
-    seen = replace(
-        seen, lanes=tuple(split if line.lane_id is split.lane_id else line for line in seen.lanes)
-    )
+    split = replace(seen[LaneId.LEFT_SPLIT_EGO], branch_index=40)
+    seen = Lanes(tuple(split if line.lane_id is split.lane_id else line for line in seen))
     got = track([seen] * 10 + [without(seen, LaneId.LEFT_SPLIT_EGO)] * 3)
-    lines = [each.lanes[LaneId.LEFT_SPLIT_EGO] for each in got]
+    lines = [each[LaneId.LEFT_SPLIT_EGO] for each in got]
     assert len({line.track_id for line in lines}) == 1 and lines[0].track_id
     assert {line.branch_index for line in lines} == {40}

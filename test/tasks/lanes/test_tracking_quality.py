@@ -80,7 +80,7 @@ def test_predicted_lanes_are_off_by_no_more_than_they_say():
     found = []
     for index, each in enumerate(tracked):
         for place, lane in enumerate(BESIDE):
-            line = each.lanes[lane]
+            line = each[lane]
             if index > 30 and line.status is LaneStatus.PREDICTED:
                 y, std = line.points_px[::-1, 1], line.x_std_px[::-1]
                 off = columns(line) - recording.columns[index, place]

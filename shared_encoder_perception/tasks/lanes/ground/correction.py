@@ -9,14 +9,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from threading import Lock
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from shared_encoder_perception.ground.options import GroundOptions
-from shared_encoder_perception.node.parameter_groups.ground import OFF, PITCH_HEIGHT
 from shared_encoder_perception.tasks.lanes.answer import LaneId
+from shared_encoder_perception.tasks.lanes.ground.options import OFF, PITCH_HEIGHT, RoadOptions
 from shared_encoder_perception.tasks.lanes.ground.vanishing import find_horizon
 
 MIN_IMAGES: Final = 15
@@ -101,7 +100,7 @@ class BoundedValue:
 class Correction:
     """Learns image by image. One thread calls ``update``, any may read ``state`` and ``reset``."""
 
-    def __init__(self, options: GroundOptions) -> None:
+    def __init__(self, options: RoadOptions) -> None:
         """Know nothing yet."""
         self._with_height = options.correction == PITCH_HEIGHT
         self._limit_rad = float(np.radians(options.correction_limit_deg))
@@ -109,8 +108,18 @@ class Correction:
         self._lock = Lock()
         self.reset()
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Return all that was learnt, so that work can be interrupted."""
+        with self._lock:
+            return {name: value for name, value in vars(self).items() if name != "_lock"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Go on where the correction was whose state this is."""
+        vars(self).update(state)
+        self._lock = Lock()
+
     @classmethod
-    def of(cls, options: GroundOptions) -> Correction | None:
+    def of(cls, options: RoadOptions) -> Correction | None:
         """Build what the options ask for."""
         return None if options.correction == OFF else cls(options)
 

@@ -9,14 +9,11 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from shared_encoder_perception.compat import with_lines
-from shared_encoder_perception.ground.options import GroundOptions
+from shared_encoder_perception.ground.calibrated import CalibratedCamera
 from shared_encoder_perception.ground.road import CAUSES, RoadPoints, meet_road, turning_axes
-from shared_encoder_perception.ground.view import View
-from shared_encoder_perception.node.parameter_groups.ground import CURVE
-from shared_encoder_perception.structures import Perception
-from shared_encoder_perception.tasks.lanes.answer import GroundLine, LaneLine
+from shared_encoder_perception.tasks.lanes.answer import GroundLine, LaneLine, Lanes
 from shared_encoder_perception.tasks.lanes.ground.correction import Correction, turn_down
+from shared_encoder_perception.tasks.lanes.ground.options import CURVE, RoadOptions
 from shared_encoder_perception.tasks.lanes.ground.polynomial import (
     PolynomialFit,
     choose_degree,
@@ -65,59 +62,39 @@ class Projector:
     """Projects images of one size by one calibration.
 
     Attributes:
-        view: How the camera looks at the world around the vehicle.
-        options: What the parameters say.
+        camera: How it looks at the road.
+        options: What the lanes' parameters say.
         correction: Learns from every image how the pitch differs from the calibrated one; ``None``
             trusts the calibration.
     """
 
-    view: View
-    options: GroundOptions
+    camera: CalibratedCamera
+    options: RoadOptions
     correction: Correction | None = None
 
-    def __post_init__(self) -> None:
-        """Refuse a camera below the road."""
-        if self.height_m <= 0.0:
-            raise ValueError(
-                f"the camera is {self.height_m:.2f} m above the road in {self.options.frame_id}, "
-                "expected more than 0: check its pose and ground.plane_z_m"
-            )
-
-    @property
-    def height_m(self) -> float:
-        """Calibrated height of the camera above the road."""
-        return float(self.view.position[2]) - self.options.plane_z_m
-
-    def project(self, perception: Perception) -> Perception:
-        """Return ``perception`` with the ground geometry of every line that has points.
+    def project(self, lanes: Lanes) -> Lanes:
+        """Return the lanes of such an image with the ground geometry of every line with points.
 
         Lines that were not detected keep ``ground`` = ``None``. The correction, if there is one,
         learns from these lines first.
-
-        Raises:
-            ValueError: The perception is of an image of another size.
         """
-        if tuple(perception.image_size) != tuple(self.view.image_size):
-            raise ValueError(
-                f"the image is {perception.image_size}, the calibration is for "
-                f"{self.view.image_size} (height, width)"
-            )
-        lines = [line for line in perception.lanes if line.detected]
+        lines = [line for line in lanes if line.detected]
         if not lines:
-            return perception
+            return lanes
         pixels = Pixels.of(lines, self.options.pixel_std_px)
         rays, by_column = self._look(pixels.points)
         if self.correction is not None:
             names = [line.lane_id for line in lines]
             shift = by_column * pixels.std[..., None]
-            self.correction.update(names, rays, shift, pixels.given, self.height_m)
+            self.correction.update(names, rays, shift, pixels.given, self.camera.height_m)
         on_road = self._ground(lines, pixels, rays, by_column)
         ground = {line.lane_id: part for line, part in zip(lines, on_road, strict=True)}
-        lanes = tuple(
-            replace(line, ground=ground[line.lane_id]) if line.detected else line
-            for line in perception.lanes
+        return Lanes(
+            tuple(
+                replace(line, ground=ground[line.lane_id]) if line.detected else line
+                for line in lanes
+            )
         )
-        return with_lines(perception, lanes)
 
     def to_image(self, points_m: NDArray) -> NDArray[np.float64]:
         """Turn (N, 3) points of the vehicle's frame into (N, 2) pixels, maybe outside of the image.
@@ -125,22 +102,26 @@ class Projector:
         The inverse of ``project`` with its present correction. NaN where the camera cannot look.
         """
         position, pitch = self._pose()
-        return self.view.pixels(turn_down(np.asarray(points_m, np.float64) - position, -pitch))
+        return self.camera.view.pixels(
+            turn_down(np.asarray(points_m, np.float64) - position, -pitch)
+        )
 
     def _look(self, points: NDArray) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return (L, N, 3) rays of pixels, uncorrected, and their derivative by the column."""
         flat = points.reshape(-1, 2)
         beside = flat + np.array((STEP_PX, 0.0))
-        rays = self.view.rays(np.concatenate((flat, beside))).reshape(2, *points.shape[:2], 3)
+        rays = self.camera.view.rays(np.concatenate((flat, beside))).reshape(
+            2, *points.shape[:2], 3
+        )
         return rays[0], (rays[1] - rays[0]) / STEP_PX
 
     def _pose(self) -> tuple[NDArray[np.float64], float]:
         """Return the corrected position of the camera and the correction of its pitch, rad."""
         if self.correction is None:
-            return self.view.position, 0.0
+            return self.camera.view.position, 0.0
         state = self.correction.state
-        lifted = self.height_m * (state.height_factor - 1.0)
-        return self.view.position + np.array((0.0, 0.0, lifted)), state.pitch_rad
+        lifted = self.camera.height_m * (state.height_factor - 1.0)
+        return self.camera.view.position + np.array((0.0, 0.0, lifted)), state.pitch_rad
 
     def _ground(
         self,
@@ -154,9 +135,9 @@ class Projector:
         road = meet_road(
             turn_down(rays, pitch),
             turn_down(by_column, pitch),
-            turning_axes(turn_down(self.view.ahead, pitch)),
+            turning_axes(turn_down(self.camera.view.ahead, pitch)),
             position,
-            self.options.plane_z_m,
+            self.camera.options.plane_z_m,
             self.options.max_range_m,
         )
         calibration_std = self._calibration_std()
@@ -171,7 +152,7 @@ class Projector:
         low = np.where(used, x, np.inf).min(axis=1)
         high = np.where(used, x, -np.inf).max(axis=1)
         points = np.empty((*x.shape, 3))
-        points[..., :2], points[..., 2] = road.xy, self.options.plane_z_m
+        points[..., :2], points[..., 2] = road.xy, self.camera.options.plane_z_m
         points[~used] = y_std[~used] = np.nan
         result = []
         for row, line in enumerate(lines):
@@ -179,7 +160,7 @@ class Projector:
             range_m = (float(low[row]), float(high[row])) if terms else (np.nan, np.nan)
             result.append(
                 GroundLine(
-                    self.options.frame_id,
+                    self.camera.options.frame_id,
                     points[row, :count],
                     y_std[row, :count],
                     fit.coefficients[row, :terms],
@@ -192,7 +173,7 @@ class Projector:
 
     def _calibration_std(self) -> NDArray[np.float64]:
         """Return (4,) standard deviations of the ``CAUSES``, the learned pitch's if smaller."""
-        std = self.options.calibration_std
+        std = self.camera.options.calibration_std
         if self.correction is not None and self.correction.state.in_use:
             std[PITCH] = min(std[PITCH], self.correction.state.pitch_std_rad)
         return std

@@ -114,3 +114,13 @@ def _sample(
             bool(y_near < BOTTOM_FROM * height and not at_side),
             boundary.is_edge,
         )
+
+
+def boundaries_inside(boundaries: Iterable[Boundary], size: Size) -> tuple[NDArray, ...]:
+    """Return the visible part of each boundary (N >= 2, 2) float32, as a set of labels keeps it."""
+    corner = (size[1] - 1, size[0] - 1)
+    cut = (
+        b.points[((b.points >= 0) & (b.points <= corner)).all(axis=1)].astype(np.float32)
+        for b in boundaries
+    )
+    return tuple(points for points in cut if len(points) >= 2)

@@ -15,7 +15,6 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from shared_encoder_perception.labels.splits import SPLIT_WIDTH, interior_line, split_lanes
 from shared_encoder_perception.structures import Size
 from shared_encoder_perception.tasks.lanes.answer import LaneId
 from shared_encoder_perception.tasks.lanes.labelling.boundaries import Boundary, Line, sample_lines
@@ -25,6 +24,11 @@ from shared_encoder_perception.tasks.lanes.labelling.lane_scene import (
     median,
     own_geometry,
     widening,
+)
+from shared_encoder_perception.tasks.lanes.labelling.splits import (
+    SPLIT_WIDTH,
+    interior_line,
+    split_lanes,
 )
 
 EGO_WIDTH: Final = (0.7, 1.35)
@@ -41,7 +45,7 @@ class LaneCentres:
     """What boundaries tell about the five lanes.
 
     Attributes:
-        lanes: As ``Sample.lanes``.
+        lanes: As ``Label.lines``.
         notes: Why something was left out, or is uncertain.
     """
 

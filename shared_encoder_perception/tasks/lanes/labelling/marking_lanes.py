@@ -9,13 +9,13 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from shared_encoder_perception.labels.label_io import boundaries_inside
 from shared_encoder_perception.structures import Size
 from shared_encoder_perception.tasks.lanes.answer import LaneId
 from shared_encoder_perception.tasks.lanes.labelling.boundaries import (
     REFERENCE_HEIGHT,
     ROW_STEP,
     Boundary,
+    boundaries_inside,
 )
 from shared_encoder_perception.tasks.lanes.labelling.centres import derive_centres
 from shared_encoder_perception.tasks.lanes.labelling.marking_masks import trace_boundaries
@@ -36,9 +36,9 @@ class MarkedLanes:
     """What markings tell about the lanes of one picture.
 
     Attributes:
-        lanes: Those that are there, as ``Sample.lanes``; nothing is known to be absent.
+        lanes: Those that are there, as ``Label.lines``; nothing is known to be absent.
         confidence: Of each of them, above 0 to 1.
-        boundaries: As ``LabelledFrame.boundaries``.
+        boundaries: As ``Label.boundaries``.
         notes: Why something was left out.
     """
 

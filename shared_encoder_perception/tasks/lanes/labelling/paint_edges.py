@@ -15,7 +15,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared_encoder_perception.structures import Size
-from shared_encoder_perception.tasks.lanes.labelling.bezier import split_at_turns
 from shared_encoder_perception.tasks.lanes.labelling.boundaries import Boundary
 
 MOST_GAP: Final = 0.12
@@ -105,3 +104,15 @@ def _middle(first: Boundary, second: Boundary) -> Boundary:
         half = np.where(inside, half, np.median(half[inside]))
     points = np.stack((longer.points[:, 0] + half, rows), axis=1)
     return Boundary(points, first.is_edge or second.is_edge)
+
+
+def split_at_turns(points: Sequence[Sequence[float]] | NDArray) -> list[NDArray[np.float64]]:
+    """Cut a polyline where it turns between going up and going down the picture."""
+    points = np.asarray(points, np.float64)
+    steps = np.sign(np.diff(points[:, 1]))
+    for index in range(1, len(steps)):  # level pieces go on as before
+        if steps[index] == 0:
+            steps[index] = steps[index - 1]
+    turns = np.flatnonzero(np.diff(steps) != 0) + 1
+    starts, ends = [0, *turns], [*turns, len(points) - 1]
+    return [points[a : b + 1] for a, b in zip(starts, ends, strict=True)]

@@ -12,8 +12,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from shared_encoder_perception.structures import Perception
-from shared_encoder_perception.tasks.lanes.answer import LANE_NAMES, LaneId
+from shared_encoder_perception.tasks.lanes.answer import LANE_NAMES, LaneId, Lanes
+from shared_encoder_perception.tasks.lanes.metrics.rows import Lines
 
 RANGE_EDGES_M: Final = (0.0, 20.0, 40.0, 80.0)
 """Between one and the next lies a range bin."""
@@ -25,9 +25,6 @@ _GAPS: Final[Mapping[LaneId, tuple[tuple[LaneId, LaneId], ...]]] = {
 }
 """Centre lines a lane's width apart, left one first; other lanes are as wide as the ego lane."""
 _EGO_GAPS: Final = ((LaneId.LEFT_EGO, LaneId.EGO), (LaneId.EGO, LaneId.RIGHT_EGO))
-
-Labels = Mapping[LaneId, NDArray | None]
-"""As ``training.sample.Sample.lanes``: (N, 2) near to far, ``None`` for absent."""
 
 
 class LateralMetric:
@@ -47,23 +44,23 @@ class LateralMetric:
         # Per lane: lines, their four overhangs.
         self._reach = np.zeros((len(LaneId), 5))
 
-    def update(self, perception: Perception, lanes: Labels) -> None:
+    def update(self, lanes: Lanes, truth: Lines) -> None:
         """Add one image.
 
         Args:
-            perception: What was predicted, in pixels of the labelled image.
-            lanes: The labels.
+            lanes: What was predicted, in pixels of the labelled image.
+            truth: The labels.
         """
-        for lane, truth in lanes.items():
-            line = perception.lane(lane)
-            if truth is None or not line.detected:
+        for lane, points in truth.items():
+            line = lanes[lane]
+            if points is None or not line.detected:
                 continue
-            x, y = np.asarray(truth, np.float64).T
+            x, y = np.asarray(points, np.float64).T
             ends = line.points_px[[0, -1], 1].astype(np.float64)
             beyond = (ends[0] - y[0], y[-1] - ends[1])  # at the near and at the far end
             overhang = [max(sign * value, 0.0) for sign in (1, -1) for value in beyond]
             self._reach[lane] += (1.0, *overhang)
-            error = (_x_at(line.points_px, y) - x) / lane_width_px(lanes, lane, y)
+            error = (_x_at(line.points_px, y) - x) / lane_width_px(truth, lane, y)
             error = error[np.isfinite(error)]
             self.rows[lane] += (len(error), np.abs(error).sum(), error.sum())
 
@@ -181,7 +178,7 @@ class GroundMetric:
         return scores
 
 
-def lane_width_px(lanes: Labels, lane: LaneId, rows: ArrayLike) -> NDArray[np.float64]:
+def lane_width_px(lanes: Lines, lane: LaneId, rows: ArrayLike) -> NDArray[np.float64]:
     """Tell how wide a lane is in the image: neighbouring centre lines are a lane's width apart.
 
     Of the ego lane, and of the lanes that split off it, it is the mean of the distances to both

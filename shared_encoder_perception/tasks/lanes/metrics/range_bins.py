@@ -11,9 +11,9 @@ from typing import Final
 
 import numpy as np
 
-from shared_encoder_perception.structures import Perception
-from shared_encoder_perception.tasks.lanes.answer import LANE_NAMES, LaneId
-from shared_encoder_perception.tasks.lanes.metrics.lateral import Labels, lane_width_px
+from shared_encoder_perception.tasks.lanes.answer import LANE_NAMES, LaneId, Lanes
+from shared_encoder_perception.tasks.lanes.metrics.lateral import lane_width_px
+from shared_encoder_perception.tasks.lanes.metrics.rows import Lines
 
 BINS: Final = ("near", "middle", "far")
 WIDTH_EDGES: Final = (0.25, 0.1)
@@ -33,26 +33,27 @@ class RangeBinMetric:
         # Per lane and bin: rows reached, their absolute and signed error, rows not reached.
         self._counts = np.zeros((len(LaneId), len(BINS), 4))
 
-    def update(self, perception: Perception, lanes: Labels) -> None:
+    def update(self, lanes: Lanes, truth: Lines, image_width: int) -> None:
         """Add one image.
 
         Args:
-            perception: What was predicted, in pixels of the labelled image.
-            lanes: The labels. A lane that was not detected is reached in none of its rows.
+            lanes: What was predicted, in pixels of the labelled image.
+            truth: The labels. A lane that was not detected is reached in none of its rows.
+            image_width: Pixels.
         """
-        for lane, truth in lanes.items():
-            if truth is None:
+        for lane, points in truth.items():
+            if points is None:
                 continue
-            x, y = np.asarray(truth, np.float64).T
-            width = lane_width_px(lanes, lane, y)
+            x, y = np.asarray(points, np.float64).T
+            width = lane_width_px(truth, lane, y)
             known = np.isfinite(width)
             found = np.full(len(y), np.nan)
-            line = perception.lane(lane)
+            line = lanes[lane]
             if line.detected:
                 at, rows = line.points_px[::-1].astype(np.float64).T
                 found = np.interp(y, rows, at, left=np.nan, right=np.nan)
             error = ((found - x) / width)[known]
-            share = width[known] / perception.image_size[1]
+            share = width[known] / image_width
             bins = (share[:, np.newaxis] < WIDTH_EDGES).sum(axis=1)
             for index in range(len(BINS)):
                 here = error[bins == index]

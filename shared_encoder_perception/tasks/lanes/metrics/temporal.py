@@ -13,9 +13,16 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from shared_encoder_perception.evaluation.calibration import line_is_right
-from shared_encoder_perception.structures import Perception
-from shared_encoder_perception.tasks.lanes.answer import LANE_NAMES, LaneId, LaneLine, LaneStatus
+from shared_encoder_perception.structures import Size
+from shared_encoder_perception.tasks.lanes.answer import (
+    LANE_NAMES,
+    LaneId,
+    LaneLine,
+    Lanes,
+    LaneStatus,
+)
+from shared_encoder_perception.tasks.lanes.metrics.confidence import line_is_right
+from shared_encoder_perception.tasks.lanes.metrics.rows import Lines
 
 JITTER_ROWS: Final = (0.55, 0.65, 0.75, 0.85, 0.95)
 """Rows in which lines are watched, as shares of the image's height."""
@@ -81,16 +88,18 @@ class TemporalMetric:
     def update(
         self,
         stamp_s: float,
-        perception: Perception,
-        lanes: Mapping[LaneId, NDArray | None] | None = None,
+        lanes: Lanes,
+        image_size: Size,
+        truth: Lines | None = None,
         physical_lanes: Mapping[LaneId, int] | None = None,
     ) -> None:
         """Add the next frame of the drive.
 
         Args:
             stamp_s: When it was taken, seconds.
-            perception: What was predicted, in pixels of the labelled image.
-            lanes: Labels as in ``LaneMetric.update``: ``None`` for absent, missing for unknown.
+            lanes: What was predicted, in pixels of the image.
+            image_size: Its ``(height, width)``.
+            truth: The labels, as of ``LaneMetric.update``; ``None`` without.
             physical_lanes: For each head whose lane is known, a number that stays the same for one
                 lane of the road and differs between lanes: after a lane change the heads have other
                 ones. Heads that are missing take no part in identity.
@@ -106,16 +115,16 @@ class TemporalMetric:
             )
         elapsed = stamp_s - last if last is not None else 0.0
         self._stamp_s = stamp_s
-        for line, history in zip(perception.lanes, self._histories, strict=True):
+        for line, history in zip(lanes, self._histories, strict=True):
             lane = line.lane_id
             if elapsed > self._max_gap_s:
                 history.columns, history.status, history.track = [], None, None
-            self._watch_columns(line, history, self._rows * (perception.image_size[0] - 1))
+            self._watch_columns(line, history, self._rows * (image_size[0] - 1))
             self._watch_status(line, history, elapsed)
             if physical_lanes is not None and lane in physical_lanes:
                 self._watch_identity(line, history, physical_lanes[lane])
-            if lanes is not None and lane in lanes:
-                self._watch_arrival(line, history, lanes[lane], perception.image_size[1])
+            if truth is not None and lane in truth:
+                self._watch_arrival(line, history, truth[lane], image_size[1])
             elif history.waited is not None:
                 history.waited += 1
 

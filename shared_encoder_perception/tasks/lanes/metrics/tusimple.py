@@ -25,8 +25,8 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from shared_encoder_perception.evaluation.metrics import MATCH_ACCURACY, ROW_TOLERANCE_PX
 from shared_encoder_perception.tasks.lanes.answer import LaneLine
+from shared_encoder_perception.tasks.lanes.metrics.rows import MATCH_ACCURACY, ROW_TOLERANCE_PX
 
 NOT_THERE: Final = -2.0
 """How the label files write a row without a point."""

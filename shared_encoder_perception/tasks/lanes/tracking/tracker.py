@@ -1,7 +1,7 @@
 """Follows the lanes of one camera from image to image.
 
 tracker = LaneTracker(TrackingOptions(enabled=True))
-perception = tracker.update(perception, stamp_s)
+lanes = tracker.update(lanes, image_size, stamp_s)
 """
 
 from __future__ import annotations
@@ -11,10 +11,8 @@ from itertools import count
 from threading import Lock
 from typing import Any
 
-from shared_encoder_perception.compat import with_lines
-from shared_encoder_perception.node.task_status import Level, TaskStatus
-from shared_encoder_perception.structures import Perception
-from shared_encoder_perception.tasks.lanes.answer import LaneLine
+from shared_encoder_perception.structures import Size
+from shared_encoder_perception.tasks.lanes.answer import LaneLine, Lanes
 from shared_encoder_perception.tasks.lanes.tracking.options import TrackingOptions
 from shared_encoder_perception.tasks.lanes.tracking.tracks import (
     BORN,
@@ -23,6 +21,7 @@ from shared_encoder_perception.tasks.lanes.tracking.tracks import (
     WEAK,
     Tracks,
 )
+from shared_encoder_perception.tasks.status import Level, Status
 
 
 class LaneTracker:
@@ -71,11 +70,11 @@ class LaneTracker:
         with self._lock:
             self._forget("asked for")
 
-    def status(self) -> TaskStatus:
+    def status(self) -> Status:
         """Say what is followed."""
         with self._lock:
             if not self._options.enabled:
-                return TaskStatus(Level.OK, "off: tracking.enabled is false")
+                return Status(Level.OK, "off: tracking.enabled is false")
             followed = self._tracks.followed if self._tracks else 0
             values = {
                 "tracks": str(followed),
@@ -90,40 +89,41 @@ class LaneTracker:
             }
             if not self._has_stamps:
                 why = "images have no stamp, nothing is followed: let the camera stamp them"
-                return TaskStatus(Level.WARN, why, values)
-            return TaskStatus(Level.OK, f"{followed} lanes followed", values)
+                return Status(Level.WARN, why, values)
+            return Status(Level.OK, f"{followed} lanes followed", values)
 
-    def update(self, perception: Perception, stamp_s: float) -> Perception:
+    def update(self, lanes: Lanes, image_size: Size, stamp_s: float) -> Lanes:
         """Follow the lanes into the next image.
 
         Args:
-            perception: What was measured, with ground geometry where there is some.
-            stamp_s: When the image was taken, seconds; 0 = unknown: then nothing is followed.
+            lanes: What was measured, with ground geometry where there is some.
+            image_size: ``(height, width)`` of the image.
+            stamp_s: When it was taken, seconds; 0 = unknown: then nothing is followed.
 
         Returns:
             The same with every lane that is followed filtered (``DETECTED``) or predicted
             (``PREDICTED``), with its ``track_id``. A lane that is neither followed nor sure enough
             to be taken up is ``NOT_DETECTED``. Without a stamp, or while tracking is off, the
-            perception itself; in the former case less the lines below ``on_confidence``.
+            lanes themselves; in the former case less the lines below ``on_confidence``.
         """
         with self._lock:
             if not self._options.enabled:
-                return perception
+                return lanes
             self._has_stamps = stamp_s != 0.0
             if not self._has_stamps:
                 self._forget("an image without a stamp")
-                return _sure(perception, self._options.on_confidence)
-            self._forget(self._break(perception, stamp_s))
+                return _sure(lanes, self._options.on_confidence)
+            self._forget(self._break(lanes, image_size, stamp_s))
             if self._tracks is None:
-                self._tracks = Tracks(perception.image_size, self._options, self._ids, self._counts)
-            return self._tracks.update(perception, stamp_s)
+                self._tracks = Tracks(image_size, self._options, self._ids, self._counts)
+            return self._tracks.update(lanes, stamp_s)
 
-    def _break(self, perception: Perception, stamp_s: float) -> str:
+    def _break(self, lanes: Lanes, image_size: Size, stamp_s: float) -> str:
         """Return why the image does not go on from the last one; empty if it does."""
-        frames = {line.ground.frame_id for line in perception.lanes if line.ground}
+        frames = {line.ground.frame_id for line in lanes if line.ground}
         before = self._frame_id
         self._frame_id = min(frames, default=before)
-        if any(line.detected for line in perception.lanes):
+        if any(line.detected for line in lanes):
             self._on_road = bool(frames)
         if self._tracks is None or self._tracks.stamp_s is None:
             return ""
@@ -132,8 +132,8 @@ class LaneTracker:
             return f"time jumped back by {-step_s:.3f} s"
         if step_s > self._options.reset_gap_s:
             return f"no image for {step_s:.3f} s"
-        if tuple(size) != tuple(perception.image_size):
-            return f"images changed from {size} to {perception.image_size} (height, width)"
+        if tuple(size) != tuple(image_size):
+            return f"images changed from {size} to {image_size} (height, width)"
         if before and before != self._frame_id:
             return f"the ground's frame changed from {before} to {self._frame_id}"
         return ""
@@ -146,10 +146,11 @@ class LaneTracker:
             self._tracks = None
 
 
-def _sure(perception: Perception, least: float) -> Perception:
-    """Return the perception without the lines that only a track could have held."""
-    lanes = (
-        line if line.confidence >= least else LaneLine(line.lane_id, confidence=line.confidence)
-        for line in perception.lanes
+def _sure(lanes: Lanes, least: float) -> Lanes:
+    """Return the lanes without the lines that only a track could have held."""
+    return Lanes(
+        tuple(
+            line if line.confidence >= least else LaneLine(line.lane_id, confidence=line.confidence)
+            for line in lanes
+        )
     )
-    return with_lines(perception, tuple(lanes))

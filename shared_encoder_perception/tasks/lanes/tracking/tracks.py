@@ -9,9 +9,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from shared_encoder_perception.compat import with_lines
-from shared_encoder_perception.structures import Perception, Size
-from shared_encoder_perception.tasks.lanes.answer import LaneLine
+from shared_encoder_perception.structures import Size
+from shared_encoder_perception.tasks.lanes.answer import LaneLine, Lanes
 from shared_encoder_perception.tasks.lanes.tracking.association import assign
 from shared_encoder_perception.tasks.lanes.tracking.measurement import Measurements
 from shared_encoder_perception.tasks.lanes.tracking.options import TrackingOptions
@@ -65,7 +64,7 @@ class Tracks:
         """How many of them were not seen in the last image."""
         return sum(track.seen_s != self.stamp_s for track in self._tracks)
 
-    def update(self, perception: Perception, stamp_s: float) -> Perception:
+    def update(self, lanes: Lanes, stamp_s: float) -> Lanes:
         """Follow the lanes into the next image; see ``LaneTracker.update``."""
         if self.stamp_s is not None:
             step_s = max(stamp_s - self.stamp_s, MIN_STEP_S)
@@ -74,13 +73,13 @@ class Tracks:
         self.stamp_s = stamp_s
         usable = [
             line
-            for line in perception.lanes
+            for line in lanes
             if line.detected and line.confidence >= self.options.off_confidence
         ]
         if usable:
             self._see(usable, stamp_s)
         self._end_old(stamp_s)
-        return self._result(perception, stamp_s)
+        return self._result(lanes, stamp_s)
 
     def _see(self, lines: Sequence[LaneLine], stamp_s: float) -> None:
         """Update tracks with the lines of one image, and begin new ones."""
@@ -176,12 +175,12 @@ class Tracks:
         self._road.restart(track.index)
         self._counts[ENDED] += 1
 
-    def _result(self, perception: Perception, stamp_s: float) -> Perception:
-        """Return the perception with the lines of the tracks."""
+    def _result(self, seen: Lanes, stamp_s: float) -> Lanes:
+        """Return the lines of the tracks in place of those seen."""
         by_lane = {track.lane: track for track in self._tracks if track.lane is not None}
         coefficients, covariance = self._road.coefficients(), self._road.covariance()
-        lanes = []
-        for line in perception.lanes:
+        lines = []
+        for line in seen:
             result, track = None, by_lane.get(line.lane_id)
             if track is not None:
                 on_road = self._road.known[track.index]
@@ -192,8 +191,6 @@ class Tracks:
                     coefficients[track.index] if on_road else None,
                     covariance[track.index],
                 )
-                result = estimated_line(
-                    track, estimate, perception.image_size, stamp_s, self.options
-                )
-            lanes.append(result or LaneLine(line.lane_id, confidence=line.confidence))
-        return with_lines(perception, tuple(lanes))
+                result = estimated_line(track, estimate, self.image_size, stamp_s, self.options)
+            lines.append(result or LaneLine(line.lane_id, confidence=line.confidence))
+        return Lanes(tuple(lines))

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from shared_encoder_perception.images.preprocess import ImageTransform
+from shared_encoder_perception.structures import Size
 from shared_encoder_perception.tasks.drivable.confidence import VALUE_LOGITS, mask_probability
+from shared_encoder_perception.tasks.drivable.decode import Decoder, Options
+from shared_encoder_perception.tasks.drivable.labels import Label, inside
+from shared_encoder_perception.tasks.drivable.reliability import mask_histogram
+from shared_encoder_perception.tasks.drivable.spec import Block
 
 TEMPERATURES: Final = (0.1, 10.0)
 MOST_BIAS: Final = 10.0
@@ -22,6 +29,55 @@ UNFITTED: Final = 0.5
 """Threshold where there is nothing to choose it by."""
 
 
+def uncalibrated(block: Block) -> Block:
+    """Return the block with the network's own probabilities."""
+    return replace(block, mask_temperature=1.0, mask_bias=0.0)
+
+
+class Events:
+    """What an uncalibrated model said about labelled pixels.
+
+    Attributes:
+        masks: Of each source, ``mask_histogram`` of all its frames.
+    """
+
+    def __init__(self, block: Block, input_size: Size) -> None:
+        """Start empty, with an uncalibrated block."""
+        self._block, self._options = block, Options.of(block)
+        self._decode = Decoder(block, input_size)
+        self.masks: dict[str, NDArray[np.int64]] = {}
+
+    def update(
+        self,
+        source: str,
+        real: bool,
+        outputs: Mapping[str, NDArray],
+        transform: ImageTransform,
+        label: Label,
+    ) -> None:
+        """Add a frame; see ``contract.training.Events``."""
+        answer = self._decode(outputs, transform, self._options)
+        counts = mask_histogram(answer.probability, inside(label, transform.crop).mask)
+        self.masks[source] = self.masks.get(source, 0) + counts
+
+    def fit(self) -> Block:
+        """Return the block with calibration and threshold."""
+        temperature, bias = fit_mask_calibration(self.masks)
+        return replace(
+            self._block,
+            mask_temperature=temperature,
+            mask_bias=bias,
+            mask_threshold=fit_mask_threshold(self.masks, temperature, bias),
+        )
+
+    def lines(self, block: Block) -> list[str]:
+        """Say what was learned from which sources."""
+        return [
+            f"mask: temperature {block.mask_temperature:.2f}, bias {block.mask_bias:+.2f}, "
+            f"from {', '.join(sorted(self.masks)) or 'nothing'}"
+        ]
+
+
 def fit_mask_calibration(masks: Mapping[str, NDArray[np.int64]]) -> tuple[float, float]:
     """Fit temperature and bias by the log loss of pixels, each source weighing the same.
 
@@ -33,7 +89,7 @@ def fit_mask_calibration(masks: Mapping[str, NDArray[np.int64]]) -> tuple[float,
             are, by mask value.
 
     Returns:
-        Temperature and bias of ``ModelSpec``; 1 and 0 without a labelled pixel.
+        Temperature and bias of the ``Block``; 1 and 0 without a labelled pixel.
     """
     shares = [counts / counts.sum() for counts in masks.values() if counts.sum()]
     if not shares:

@@ -1,30 +1,21 @@
-"""What the files of a task's room hold: the questions that the rest of the house asks it.
-
-Each class here describes one file, as a Protocol for a module: ``spec.py`` of a room has what
-``Spec`` says, and so on. Files marked *optional* are absent where a task does without. A toy room
-that has them all in one file is ``test/tasks/toy_task.py``; ``test/tasks/test_conformance.py`` asks
-every room of the table for all of this.
-
-Libraries: ``spec`` the standard library; ``answer``, ``metric`` numpy; ``decode``, ``draw``,
-``content``, ``labels`` and what is offline numpy and cv2; ``head``, ``loss``, ``distill`` torch.
-Nothing here imports rclpy. ``contract_scores`` goes on with what scores, compares and reports.
-"""
+"""From outputs to messages and pictures: spec, decode, draw, content, refine."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from shared_encoder_perception.ground.calibrated import CalibratedCamera
 from shared_encoder_perception.images.counts import Counts
-from shared_encoder_perception.images.preprocess import Crop, ImageTransform
+from shared_encoder_perception.images.preprocess import ImageTransform
 from shared_encoder_perception.spec import Block, ModelSpec
 from shared_encoder_perception.structures import Answer, Size
 from shared_encoder_perception.tasks.parameter import Parameter
+from shared_encoder_perception.tasks.status import Status
 
 Label = Any
 """``Label`` of a room's ``labels.py``: a frozen dataclass with ``check(image_size)``."""
@@ -79,16 +70,24 @@ class Draw(Protocol):
         """Return the answer for its image resized from ``image_size`` to ``size``."""
 
 
+class BirdsEye(Protocol):
+    """``birds_eye.py`` (optional): answers on the road plane, for the node's debug overlay."""
+
+    def from_above(self, answer: Any, size: Size) -> NDArray[np.uint8] | None:
+        """Return a (*size, 3) BGR picture of an answer seen from above; ``None`` for nothing."""
+
+
 class Topic(NamedTuple):
     """One topic that a task publishes.
 
     Attributes:
-        name: Relative to the node's namespace.
+        name: Relative to the node's namespace; below the node's own name with ``~/`` in front.
         kind: ROS type, e.g. ``"sensor_msgs/msg/Image"``.
         lazy: Made only while somebody subscribes; not recorded by ``replay``.
         last: Sent after everything else about the image.
         grounded: Sent only while there is a calibration: its header has the vehicle's frame.
         latched: Kept for late subscribers and sent once for each model; made by ``announce``.
+        pictures: For people, and lazy: made in a thread of its own, not for every image.
     """
 
     name: str
@@ -97,6 +96,7 @@ class Topic(NamedTuple):
     last: bool = False
     grounded: bool = False
     latched: bool = False
+    pictures: bool = False
 
 
 @dataclass(frozen=True)
@@ -144,6 +144,12 @@ class Content(Protocol):
         A message is made when its turn comes, and only if it is wanted.
         """
 
+    def announce(self, block: Any, header: Any, new: New) -> Mapping[str, Any]:
+        """Return the messages of the latched topics, by name (only where there are such topics).
+
+        ``header`` is stamped with the time at which the model was loaded.
+        """
+
     def read(self, messages: Mapping[str, Any], image_size: Size) -> Any:
         """Return the answer of recorded messages, by the topic's name; the inverse of ``messages``.
 
@@ -162,119 +168,65 @@ class Content(Protocol):
         """Fill in what ``ModelInfo`` says of the task, where it has fields for it (in place)."""
 
 
+@dataclass(frozen=True)
+class Moment:
+    """How an image was taken.
+
+    Attributes:
+        image_size: ``(height, width)`` of the image.
+        stamp_s: When, seconds; 0 = unknown.
+        camera: How its camera looks at the road; ``None`` without calibration.
+    """
+
+    image_size: Size
+    stamp_s: float
+    camera: CalibratedCamera | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse the calibration of other images."""
+        if self.camera is not None and tuple(self.image_size) != tuple(self.camera.view.image_size):
+            raise ValueError(
+                f"the image is {self.image_size}, the calibration is for "
+                f"{self.camera.view.image_size} (height, width)"
+            )
+
+
+class Refiner(Protocol):
+    """What calibration and earlier images add to the answers of one camera; can be pickled.
+
+    It is called by one thread; everything else by any.
+    """
+
+    options: Any
+    """As it was made with; may be replaced at any time, for the next image."""
+
+    def __call__(self, answer: Any, moment: Moment) -> Any:
+        """Return the answer to the next image, refined."""
+
+    def end_drive(self) -> None:
+        """Forget what goes on from one image to the next, as the next does not go on from here."""
+
+    def reset(self) -> None:
+        """Forget everything that was learnt from images."""
+
+    def statuses(self) -> Mapping[str, Status]:
+        """Return what to tell in ``/diagnostics``, always of the same names.
+
+        But for ``"calibration"``, which is the node's: what is told of it, if anything, is added.
+        """
+
+
 class Refine(Protocol):
     """``refine.py`` (optional): what calibration and time add to an answer, in node and replay.
 
-    ``Refiner()`` is made once and called with ``(answer, Moment)``; it is pickled into a replay's
-    checkpoints. ``parameters`` are in ``content.PARAMETERS``.
+    ``Refiner(options)`` is made once for each camera; see there.
     """
 
-    Refiner: Any
+    Refiner: Callable[[Any], Refiner]
 
+    def options(self, value: Callable[[str], Any]) -> Any:
+        """Return what the parameters say; ``value`` by the names of ``content.PARAMETERS``.
 
-# ---- labels -------------------------------------------------------------------------------------
-
-
-class Labels(Protocol):
-    """``labels.py``: what a label is, in files and in pictures that are cropped or turned.
-
-    ``Label`` is a frozen dataclass with ``check(image_size)``, which raises a ``ValueError``.
-    """
-
-    Label: Any
-    KEYS: Sequence[str]
-    """Keys of a line of ``frames.jsonl`` that belong to this task."""
-
-    def faults(self, record: Mapping[str, Any], size: Size) -> Iterator[str]:
-        """Say what is wrong with the task's keys of a line, files not looked at."""
-
-    def read(
-        self, record: Mapping[str, Any], folder: Path, size: Size
-    ) -> Callable[[], Label] | None:
-        """Return what reads the label of a line that has no faults; ``None`` where there is none.
-
-        Args:
-            record: The line.
-            folder: Where the set is.
-            size: ``(height, width)`` of the picture.
-        """
-
-    def write(self, label: Label, folder: Path, picture: Path) -> dict[str, Any]:
-        """Return the keys of a line for a label; write its files below ``folder``.
-
-        ``picture`` is where the picture is below ``folder/images``; files take its name.
-        """
-
-    def of_world(self, rendered: Any) -> Label | None:
-        """Return the exact label of a rendered world (``world.rendered.Rendered``)."""
-
-    def view(self, label: Label, transform: ImageTransform) -> Label:
-        """Return the label of the network's input, in its pixels; nothing is cut off."""
-
-    def mirror(self, label: Label, width: int) -> Label:
-        """Return the label of the mirrored picture: left things become right ones."""
-
-    def warp(self, label: Label, matrix: NDArray[np.float64], size: Size) -> Label:
-        """Return the label of a picture moved by a (2, 3) affine matrix, pixels to pixels.
-
-        What comes in from outside is not labelled.
-        """
-
-    def inside(self, label: Label, crop: Crop) -> Label:
-        """Return what of the label a network that saw only ``crop`` can be held to.
-
-        In pixels of the whole picture.
-        """
-
-    def still_true(self, label: Label, size: Size) -> bool:
-        """Whether a label that was moved still means what it says, such as "own lane"."""
-
-
-# ---- training -----------------------------------------------------------------------------------
-
-
-class Target(Protocol):
-    """``target.py``: label -> what a network is to say."""
-
-    def encode(self, label: Label | None, size: Size, block: Any) -> dict[str, NDArray]:
-        """Return the targets of a view, arrays of fixed shapes and dtypes by name.
-
-        Args:
-            label: In pixels of the network's input; ``None`` where nothing is known: targets that
-                cost nothing.
-            size: ``(height, width)`` of the network's input.
-            block: Of the spec, for strides.
-        """
-
-    def ideal(self, targets: Mapping[str, NDArray], size: Size, block: Any) -> dict[str, NDArray]:
-        """Return the outputs of a network that says just what ``targets`` (of one view) ask for."""
-
-
-class Head(Protocol):
-    """``head.py``: features -> logits -> output tensors.
-
-    ``make_head(architecture, inputs, config)`` returns a torch module; see ``model.architectures``
-    for what each architecture calls it with. ``finish(logits)`` is pure, and part of the graph.
-    """
-
-    def make_head(self, architecture: str, inputs: Any, config: Any) -> Any:
-        """Return the module that makes a dict of logits, by names that no other task has."""
-
-    def finish(self, logits: Mapping[str, Any], size: Size, block: Any) -> dict[str, Any]:
-        """Turn logits into the tensors that the block promises."""
-
-
-class Loss(Protocol):
-    """``loss.py``: logits and targets -> parts of the loss.
-
-    ``Config`` (optional) is a frozen dataclass; its keys are keys of the config's ``loss``.
-    """
-
-    PARTS: Mapping[str, Mapping[str, float]]
-    """What is balanced by task weighting -> its parts and their weights."""
-
-    def make_loss(self, config: Any) -> Any:
-        """Return a module: ``(logits, targets) -> {part: scalar}``, with exactly those parts.
-
-        Sums are divided by counts over all processes. Where nothing is labelled a part is 0.
+        Raises:
+            ValueError: Two of them contradict each other.
         """

@@ -1,0 +1,89 @@
+"""How much of the drivable surface is found: intersection over union, pooled over images."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shared_encoder_perception.tasks.drivable.labels import MASK_DRIVABLE, MASK_IGNORE
+
+
+@dataclass(frozen=True)
+class MaskScore:
+    """How well the drivable surface was found.
+
+    Attributes:
+        iou: Pooled intersection over union of the drivable class.
+        mean_iou: Mean over images.
+        median_iou: Median over images.
+        below: Images with an IoU under 0.4.
+        images: Images scored.
+    """
+
+    iou: float
+    mean_iou: float
+    median_iou: float
+    below: int
+    images: int
+
+
+class MaskMetric:
+    """Intersection over union of the drivable surface.
+
+    Attributes:
+        intersection: Pixels that are drivable by prediction and by label.
+        union: Pixels that are so by one of them.
+    """
+
+    LOW_IOU: Final = 0.4
+
+    def __init__(self) -> None:
+        """Start empty."""
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget everything."""
+        self.intersection, self.union = 0, 0
+        self._per_image: list[float] = []
+
+    def update(self, predicted: NDArray[np.uint8], truth: NDArray[np.uint8]) -> None:
+        """Add one image, or the part of it that counts.
+
+        Args:
+            predicted: (H, W) uint8, 0 = not drivable.
+            truth: (H, W) uint8: 255 drivable, 0 not, 127 ignore.
+        """
+        if predicted.shape != truth.shape:
+            raise ValueError(f"prediction is {predicted.shape}, label is {truth.shape}")
+        labelled = truth != MASK_IGNORE
+        drivable, said = (truth == MASK_DRIVABLE) & labelled, (predicted > 0) & labelled
+        intersection, union = int((drivable & said).sum()), int((drivable | said).sum())
+        self.intersection += intersection
+        self.union += union
+        if union:
+            self._per_image.append(intersection / union)
+
+    def merge(self, other: MaskMetric) -> None:
+        """Add the images of another metric."""
+        self.intersection += other.intersection
+        self.union += other.union
+        self._per_image += other._per_image
+
+    def compute(self) -> MaskScore:
+        """Return the pooled and per-image scores; NaN without labelled images."""
+        each = np.array(self._per_image) if self._per_image else np.array([np.nan])
+        return MaskScore(
+            iou=_ratio(self.intersection, self.union),
+            mean_iou=float(each.mean()),
+            median_iou=float(np.median(each)),
+            below=int((each < self.LOW_IOU).sum()),
+            images=len(self._per_image),
+        )
+
+
+def _ratio(part: float, whole: float) -> float:
+    """Divide; NaN for nothing of nothing."""
+    return float(part) / float(whole) if whole else float("nan")

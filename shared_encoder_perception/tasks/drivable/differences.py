@@ -1,0 +1,22 @@
+"""How far an engine's mask is from another's, and what is tolerated."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shared_encoder_perception.tasks.contract.comparisons import Quantity, ShownScore
+from shared_encoder_perception.tasks.drivable.spec import OUTPUT_MASK
+
+QUANTITIES: Final = {"mask": Quantity("mask, 1/255", {"fp32": 1}, rounding=1)}
+SCORES: Final = {"mask_iou": ShownScore("mask IoU", loss=0.005)}
+
+
+def errors(
+    outputs: Mapping[str, NDArray], reference: Mapping[str, NDArray]
+) -> dict[str, NDArray[np.int16]]:
+    """Return the absolute error of the (H, W) uint8 mask, steps of 1/255."""
+    return {"mask": np.abs(outputs[OUTPUT_MASK].astype(np.int16) - reference[OUTPUT_MASK])}

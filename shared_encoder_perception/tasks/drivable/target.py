@@ -1,0 +1,29 @@
+"""Labelled mask -> what the network is to say of each pixel, and how much it counts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shared_encoder_perception.structures import Size
+from shared_encoder_perception.tasks.drivable.labels import MASK_DRIVABLE, MASK_IGNORE, Label
+from shared_encoder_perception.tasks.drivable.spec import OUTPUT_MASK, Block
+
+
+def encode(label: Label | None, size: Size, block: Block) -> dict[str, NDArray]:
+    """Return the targets of one view.
+
+    Returns:
+        ``mask`` (H, W) uint8: 255 drivable, 0 not, 127 ignore; ``weight`` (H, W) uint8, how much a
+        pixel counts: 0 to 255.
+    """
+    if label is None:
+        label = Label(np.full(size, MASK_IGNORE, np.uint8))
+    return {"mask": label.mask, "weight": label.weight()}
+
+
+def ideal(targets: Mapping[str, NDArray], size: Size, block: Block) -> dict[str, NDArray]:
+    """Return the mask of a network that says just what the targets of one view ask for."""
+    return {OUTPUT_MASK: np.where(targets["mask"] == MASK_DRIVABLE, 255, 0).astype(np.uint8)}

@@ -1,0 +1,64 @@
+"""Labels in files, as several rooms need it: the error of label files, and planes of one byte."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from shared_encoder_perception.structures import Size
+
+FILE_NAME: Final = "frames.jsonl"
+"""The lines of a native set."""
+
+
+class LabelError(ValueError):
+    """A label file that cannot be used; the message begins with ``file, line N:``."""
+
+    def __init__(self, path: Path, line: int | None, reason: str) -> None:
+        """``line`` counts from 1; ``None`` where the file has no lines (a picture)."""
+        where = f"{path}, line {line}" if line is not None else str(path)
+        super().__init__(f"{where}: {reason}")
+
+
+def path_faults(record: Mapping[str, Any], key: str) -> Iterator[str]:
+    """Say what is wrong with a key of a line that names a file of the set."""
+    value = record.get(key)
+    if not isinstance(value, str) or not value:
+        yield f"{key} is {value!r}, expected a path relative to the folder of {FILE_NAME}"
+    elif Path(value).is_absolute() or ".." in Path(value).parts:
+        yield f"{key} is {value!r}, which leaves the folder of {FILE_NAME}"
+
+
+def read_plane(path: Path, size: Size, what: str = "mask") -> NDArray[np.uint8]:
+    """Read a picture of one byte per pixel.
+
+    Args:
+        path: The picture.
+        size: ``(height, width)`` that it must have.
+        what: What to call it in messages.
+
+    Returns:
+        (H, W) uint8.
+
+    Raises:
+        LabelError: Unreadable, of another type or size.
+    """
+    plane = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+    if plane is None:
+        raise LabelError(path, None, f"cannot read the {what}")
+    if plane.dtype != np.uint8 or plane.ndim != 2 or plane.shape != tuple(size):
+        raise LabelError(
+            path, None, f"the {what} is {plane.dtype} {plane.shape}, expected uint8 {tuple(size)}"
+        )
+    return np.asarray(plane)
+
+
+def write_plane(path: Path, plane: NDArray[np.uint8]) -> None:
+    """Write an (H, W) uint8 plane as PNG, and the folders above it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(cv2.imencode(".png", plane)[1].tobytes())
