@@ -12,9 +12,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared_encoder_perception import tasks
+from shared_encoder_perception.artifact.tensors import (
+    Arrays,
+    OutputError,
+    blank,
+    check_outputs,
+    stack_inputs,
+)
 from shared_encoder_perception.backends import Backend
 from shared_encoder_perception.images.preprocess import STRETCH, Crop, ImageError, ImageTransform
-from shared_encoder_perception.spec import ModelSpec
+from shared_encoder_perception.spec import INPUT_IMAGE, ModelSpec
 from shared_encoder_perception.structures import Perception
 
 STAGES = ("preprocess", "inference", "decode")
@@ -71,13 +78,23 @@ class Predictor:
         self.spec = backend.spec
         self.options = own_options(backend.spec) if options is None else options
         self._decoder = Decoder(backend.spec)
+        self._inputs, self._outputs = self.spec.input_tensors(), self.spec.output_tensors()
 
     def warm_up(self) -> None:
-        """Run once on a black image, so that the first real one is not the slow one."""
-        self(np.zeros((*self.spec.input_size, 3), np.uint8))
+        """Run once on a black image, so that the first real one is not the slow one.
+
+        Raises:
+            OutputError: The engine does not give what the spec promises.
+        """
+        inputs = {name: array[0] for name, array in blank(self._inputs).items()}
+        self(inputs.pop(INPUT_IMAGE), extras=inputs)
 
     def __call__(
-        self, image: NDArray[np.uint8], crop: Crop | None = None, resize: str = STRETCH
+        self,
+        image: NDArray[np.uint8],
+        crop: Crop | None = None,
+        resize: str = STRETCH,
+        extras: Arrays | None = None,
     ) -> Perception:
         """Perceive ``image``.
 
@@ -87,6 +104,8 @@ class Predictor:
                 x and flush with the bottom.
             resize: How it is brought to the network's size; see ``ImageTransform``. ``STRETCH`` is
                 what models are trained for.
+            extras: What else the model takes of this image, by name: ``spec.input_tensors()``
+                without ``image`` and without the batch axis, as the network is to see it.
 
         Returns:
             The answer of each task in pixels of ``image``, with ``stage_ms`` for each of
@@ -94,14 +113,17 @@ class Predictor:
 
         Raises:
             ImageError: The image is not uint8 BGR, or the crop does not fit it.
+            InputError: An extra input is missing, unknown, or of another type or shape.
+            OutputError: The engine does not give what the spec promises.
         """
-        return self.perceive_batch([image], [crop], resize)[0]
+        return self.perceive_batch([image], [crop], resize, None if extras is None else [extras])[0]
 
     def perceive_batch(
         self,
         images: Sequence[NDArray[np.uint8]],
         crops: Sequence[Crop | None] | None = None,
         resize: str = STRETCH,
+        extras: Sequence[Arrays] | None = None,
     ) -> list[Perception]:
         """Perceive several images in one inference, such as those of several cameras.
 
@@ -109,6 +131,7 @@ class Predictor:
             images: Each as for a single image; they may differ in size.
             crops: One for each; ``None`` for the default ones.
             resize: As for a single image.
+            extras: One for each, as for a single image.
 
         Returns:
             What each image alone would give. ``stage_ms`` holds the time of the whole batch: that
@@ -116,25 +139,28 @@ class Predictor:
 
         Raises:
             ImageError: An image is not uint8 BGR, or a crop does not fit.
+            InputError, OutputError: As for a single image.
         """
         for image in images:
-            if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
-                raise ImageError(
-                    f"image is {image.dtype} of shape {image.shape}, expected uint8 (H, W, 3) BGR"
-                )
+            _check_image(image)
         start = perf_counter()
         transforms = [
             ImageTransform.fit((image.shape[0], image.shape[1]), self.spec.input_size, crop, resize)
             for image, crop in zip(images, crops or [None] * len(images), strict=True)
         ]
-        inputs = [
+        views = [
             transform.image_to_input(image)
             for transform, image in zip(transforms, images, strict=True)
         ]
-        batch = inputs[0][np.newaxis] if len(inputs) == 1 else np.stack(inputs)
+        inputs = stack_inputs(views, extras or [{}] * len(views), self._inputs)
         preprocessed = perf_counter()
-        outputs = self.backend.infer(batch)
+        outputs = self.backend.infer(inputs)
         inferred = perf_counter()
+        try:
+            check_outputs(outputs, self._outputs, len(images))
+        except OutputError as error:
+            info = self.backend.info
+            raise OutputError(f"{info.source} on {info.name} {info.version}: {error}") from None
         perceptions = [
             self._decoder(
                 {name: array[index] for name, array in outputs.items()}, transform, self.options
@@ -147,3 +173,11 @@ class Predictor:
             for stage, (begin, end) in zip(STAGES, pairwise(times), strict=True)
         }
         return [replace(perception, stage_ms=stage_ms) for perception in perceptions]
+
+
+def _check_image(image: NDArray[np.uint8]) -> None:
+    """Refuse what is no picture."""
+    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
+        raise ImageError(
+            f"image is {image.dtype} of shape {image.shape}, expected uint8 (H, W, 3) BGR"
+        )

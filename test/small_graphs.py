@@ -28,3 +28,22 @@ def convolution(batch="N", height=8, width=10):
     node = helper.make_node("Conv", ["x", "w", "b"], ["y"], pads=[1, 1, 1, 1], strides=[2, 2])
     image = ("x", FLOAT, [batch, 3, height, width])
     return model_of([node], [image], [weights("w", 6, 3, 3, 3), weights("b", 6)])
+
+
+def two_inputs():
+    """Return a graph whose second input meets the bytes of the first one in the middle."""
+    nodes = [
+        helper.make_node("Cast", ["image"], ["float"], to=TensorProto.FLOAT),
+        helper.make_node("ReduceMean", ["float"], ["mean"], axes=[3], keepdims=0),
+        helper.make_node("Mul", ["mean", "gain"], ["strength"]),
+        helper.make_node("Cast", ["strength"], ["changed"], to=TensorProto.UINT8),
+    ]
+    info = helper.make_tensor_value_info
+    graph = helper.make_graph(
+        nodes,
+        "two inputs",
+        [info("image", TensorProto.UINT8, ["N", 8, 8, 3]), info("gain", FLOAT, ["N", 8, 8])],
+        [info("strength", FLOAT, ["N", 8, 8]), info("changed", TensorProto.UINT8, ["N", 8, 8])],
+    )
+    opset = [helper.make_opsetid("", 17)]
+    return helper.make_model(graph, opset_imports=opset, ir_version=9)

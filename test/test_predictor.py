@@ -1,12 +1,26 @@
-"""The predictor: the order of the flow, times, no state, batches."""
+"""The predictor: the order of the flow, times, no state, batches, extra inputs, broken promises."""
 
+from types import SimpleNamespace
+
+import changes_task
 import numpy as np
 import pytest
+from changes_task import CELLS, SIZE, changes_spec, some_inputs
 from tiny_model import random_image, write_tiny_model
 
+from shared_encoder_perception import tasks
+from shared_encoder_perception.artifact.tensors import InputError, OutputError
 from shared_encoder_perception.backends import load_backend
 from shared_encoder_perception.images.preprocess import LETTERBOX, Crop, ImageError, ImageTransform
 from shared_encoder_perception.predictor import STAGES, Predictor
+
+
+def probability(perception):
+    return perception.answers["drivable_surface"].probability
+
+
+def lines(perception):
+    return perception.answers["lanes"].lines
 
 
 @pytest.fixture(scope="module")
@@ -32,14 +46,14 @@ def test_predictor_is_deterministic_and_keeps_no_state(predictor):
     a = predictor(first)
     predictor(other)
     b = predictor(first)
-    assert np.array_equal(a.mask.probability, b.mask.probability)
-    assert [line.confidence for line in a.lanes] == [line.confidence for line in b.lanes]
+    assert np.array_equal(probability(a), probability(b))
+    assert [line.confidence for line in lines(a)] == [line.confidence for line in lines(b)]
 
 
 def test_mask_is_silent_outside_the_crop(predictor):
     image = np.full((720, 1280, 3), 90, np.uint8)
     perception = predictor(image, Crop(100, 300, 1000, 400))
-    mask = perception.mask.probability.copy()
+    mask = probability(perception).copy()
     mask[300:700, 100:1100] = 0
     assert mask.max() == 0
 
@@ -51,10 +65,10 @@ def test_images_of_several_cameras_in_one_inference_are_answered_as_if_each_were
     together = predictor.perceive_batch(images, crops)
     for image, crop, found in zip(images, crops, together, strict=True):
         alone = predictor(image, crop)
-        difference = found.mask.probability.astype(int) - alone.mask.probability
+        difference = probability(found).astype(int) - probability(alone)
         assert np.abs(difference).max() <= 2
-        assert [line.status for line in found.lanes] == [line.status for line in alone.lanes]
-        for line, expected in zip(found.lanes, alone.lanes, strict=True):
+        assert [line.status for line in lines(found)] == [line.status for line in lines(alone)]
+        for line, expected in zip(lines(found), lines(alone), strict=True):
             assert line.confidence == pytest.approx(expected.confidence, abs=1e-3)
 
 
@@ -85,7 +99,7 @@ def test_letterboxed_image_comes_to_the_engine_as_the_transform_says(tiny):
     """The mask is the green channel of the network's input, so it must lead back to the image."""
     image = np.full((720, 1280, 3), 200, np.uint8)
     crop = Crop(100, 200, 500, 333)
-    found = tiny(image, crop, LETTERBOX).mask.probability
+    found = probability(tiny(image, crop, LETTERBOX))
     expected = np.zeros((720, 1280), np.uint8)
     expected[200:533, 100:600] = 200
     np.testing.assert_array_equal(found, expected)
@@ -103,22 +117,22 @@ def test_letterboxed_lanes_end_where_the_image_ends(tiny, size):
     image = random_image(0, size)
     crop = Crop(0, 0, size[1], size[0])
     found = tiny(image, crop, LETTERBOX)
-    assert any(line.detected for line in found.lanes)
-    for line in found.lanes:
+    assert any(line.detected for line in lines(found))
+    for line in lines(found):
         assert (line.points_px >= -0.5).all()
         assert (line.points_px <= (size[1] - 0.5, size[0] - 0.5)).all()
     # Something was cut: the same answer of the network reaches further where all is image.
     transform = ImageTransform.fit(size, tiny.spec.input_size, crop, LETTERBOX)
     padded = np.full((*tiny.spec.input_size, 3), 114, np.uint8)
-    whole = [transform.points_to_image(line.points_px) for line in tiny(padded).lanes]
+    whole = [transform.points_to_image(line.points_px) for line in lines(tiny(padded))]
     assert min(points.min() for points in whole) < -1
 
 
 def test_letterbox_of_the_models_aspect_ratio_changes_nothing(tiny):
     image = random_image(3, (400, 1000))
     plain, boxed = tiny(image), tiny(image, None, LETTERBOX)
-    np.testing.assert_array_equal(plain.mask.probability, boxed.mask.probability)
-    for line, other in zip(plain.lanes, boxed.lanes, strict=True):
+    np.testing.assert_array_equal(probability(plain), probability(boxed))
+    for line, other in zip(lines(plain), lines(boxed), strict=True):
         np.testing.assert_array_equal(line.points_px, other.points_px)
 
 
@@ -128,4 +142,117 @@ def test_letterbox_works_for_several_cameras_at_once(tiny):
     together = tiny.perceive_batch(images, crops, LETTERBOX)
     for image, crop, found in zip(images, crops, together, strict=True):
         alone = tiny(image, crop, LETTERBOX)
-        np.testing.assert_array_equal(found.mask.probability, alone.mask.probability)
+        np.testing.assert_array_equal(
+            probability(found),
+            probability(alone),
+        )
+
+
+# ---- what belongs to an image, and what an engine owes -------------------------------------------
+
+
+class Subtracts:
+    """A backend whose answer depends on all inputs of each image; broken on demand."""
+
+    info = SimpleNamespace(name="abacus", version="1.0", source="changes.onnx")
+
+    def __init__(self):
+        self.spec = changes_spec()
+        self.change = lambda outputs: outputs
+        self.seen = None
+
+    def infer(self, inputs):
+        self.seen = inputs
+        means = inputs["image"].mean((1, 2, 3)) - inputs["background"].mean((1, 2, 3))
+        strength = (means[:, None, None] * inputs["gain"]).astype(np.float32)
+        return self.change({"strength": strength, "changed": np.zeros(strength.shape, np.uint8)})
+
+
+@pytest.fixture
+def subtracts(monkeypatch):
+    monkeypatch.setitem(tasks.ROOMS, changes_task.NAME, changes_task.__name__)
+    return Subtracts()
+
+
+def extras_of(inputs, index):
+    return {name: inputs[name][index] for name in ("background", "gain")}
+
+
+def test_each_image_comes_to_the_engine_with_its_own_extras(subtracts):
+    predictor, inputs = Predictor(subtracts), some_inputs(3)
+    images, extras = list(inputs["image"]), [extras_of(inputs, index) for index in range(3)]
+    together = predictor.perceive_batch(images, extras=extras)
+    assert all(np.array_equal(subtracts.seen[name], inputs[name]) for name in inputs)
+    for image, given, found in zip(images, extras, together, strict=True):
+        alone = predictor(image, extras=given)
+        assert np.array_equal(alone.answers["changes"].strength, found.answers["changes"].strength)
+    assert not np.array_equal(*(found.answers["changes"].strength for found in together[:2]))
+
+
+def test_a_model_with_extra_inputs_warms_up_on_zeros(subtracts):
+    Predictor(subtracts).warm_up()
+    assert {name: array.shape for name, array in subtracts.seen.items()} == {
+        "image": (1, *SIZE, 3),
+        "background": (1, *SIZE, 3),
+        "gain": (1, *CELLS),
+    }
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"gain": None}, r"input 'gain' is missing, expected float32 \(8, 20\) for each image"),
+        ({"gian": np.zeros(CELLS)}, "takes no input 'gian'; did you mean 'gain'"),
+        ({"image": np.zeros((*SIZE, 3), np.uint8)}, "takes no input 'image'"),
+        ({"gain": np.zeros(CELLS)}, r"'gain' is float64 \(8, 20\), expected float32 \(8, 20\)"),
+        (
+            {"background": np.zeros((720, 1280, 3), np.uint8)},
+            r"'background' is uint8 \(720, 1280, 3\), expected uint8 \(64, 160, 3\)",
+        ),
+        ({"gain": 3.0}, "'gain' is a float, expected an array: float32"),
+    ],
+)
+def test_an_extra_that_is_missing_or_wrong_is_named(subtracts, change, message):
+    predictor, inputs = Predictor(subtracts), some_inputs(2)
+    good = extras_of(inputs, 0)
+    wrong = {name: array for name, array in {**good, **change}.items() if array is not None}
+    with pytest.raises(InputError, match=message):
+        predictor(inputs["image"][0], extras=wrong)
+    with pytest.raises(InputError, match=message):
+        predictor.perceive_batch(list(inputs["image"]), extras=[good, wrong])
+    assert subtracts.seen is None
+
+
+def test_extras_that_nobody_gave_are_missed(subtracts, tiny):
+    predictor, inputs = Predictor(subtracts), some_inputs(2)
+    with pytest.raises(InputError, match=r"input 'background' is missing, expected uint8"):
+        predictor(inputs["image"][0])
+    with pytest.raises(InputError, match="given for 1 of 2 images"):
+        predictor.perceive_batch(list(inputs["image"]), extras=[extras_of(inputs, 0)])
+    with pytest.raises(InputError, match="the model takes no input 'gain'"):
+        tiny(random_image(0), extras={"gain": inputs["gain"][0]})
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            lambda outputs: {"strength": outputs["strength"]},
+            r"changes.onnx on abacus 1.0: the engine does not give the output 'changed' but "
+            r"strength, and the spec promises uint8 \(1, 8, 20\): export the model again",
+        ),
+        (
+            lambda outputs: {**outputs, "strength": outputs["strength"].astype(np.float64)},
+            r"gives the output 'strength' as float64 \(1, 8, 20\), .* promises float32",
+        ),
+        (
+            lambda outputs: {**outputs, "strength": outputs["strength"][0]},
+            r"'strength' as float32 \(8, 20\), .* promises float32 \(1, 8, 20\)",
+        ),
+        (lambda _: {}, "does not give the output 'strength' but nothing"),
+    ],
+)
+def test_an_engine_that_breaks_the_specs_promise_is_found_at_warm_up(subtracts, change, message):
+    predictor, subtracts.change = Predictor(subtracts), change
+    with pytest.raises(OutputError, match=message):
+        predictor.warm_up()

@@ -9,17 +9,16 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
 import onnx
 from onnx import TensorProto
 
-from shared_encoder_perception.spec import INPUT_IMAGE, METADATA_KEY, ModelSpec, SpecError
-from shared_encoder_perception.tasks.drivable.spec import OUTPUT_MASK
-from shared_encoder_perception.tasks.lanes.spec import OUTPUT_LANES
+from shared_encoder_perception.spec import METADATA_KEY, ModelSpec, SpecError, Tensor
 
 CHECKSUM_KEY: Final = "shared_encoder_perception.sha256"
 """Key of the checksum over graph and spec in an ONNX file's ``metadata_props``. It finds damage,
@@ -28,11 +27,13 @@ not malice: who wants to be sure of the origin pins the file's own sha256."""
 FP32, FP16, BF16, INT8 = "fp32", "fp16", "bf16", "int8"
 """Arithmetic that a graph is written for, and that an engine runs in."""
 
+CHECKPOINT: Final = ".pt"
+"""Suffix of what only torch can run."""
+
 NETWORK_KEY: Final = "shared_encoder_perception.network"
 """Key of the network's configuration in an ONNX file's ``metadata_props``. The scale at which the
 encoder sees leaves no trace in the weights: whoever guesses it gets other answers unnoticed."""
 
-_TYPES: Final = {OUTPUT_LANES: TensorProto.FLOAT, OUTPUT_MASK: TensorProto.UINT8}
 _HALVES: Final = {TensorProto.FLOAT16: FP16, TensorProto.BFLOAT16: BF16}
 
 
@@ -204,16 +205,17 @@ def _check_checksum(model: onnx.ModelProto, source: str) -> None:
 
 
 def _check_graph(graph: onnx.GraphProto, spec: ModelSpec, source: str) -> None:
-    """Compare the graph's input and outputs with the spec."""
-    inputs = [_signature(item) for item in graph.input]
-    image = (INPUT_IMAGE, TensorProto.UINT8, (*spec.input_size, 3))
-    if inputs != [image]:
+    """Compare the graph's inputs and outputs with the spec."""
+    inputs = {item.name: _signature(item) for item in graph.input}
+    taken = {name: _promise(name, tensor) for name, tensor in spec.input_tensors().items()}
+    if inputs != taken:
         raise SpecError(
-            f"{source}: inputs are {_words(inputs)}, the spec promises {_words([image])}"
+            f"{source}: inputs are {_words(inputs.values())}, the spec promises "
+            f"{_words(taken.values())}"
         )
     outputs = {item.name: _signature(item) for item in graph.output}
-    for name, shape in spec.output_shapes().items():
-        promised = (name, _TYPES[name], tuple(shape[1:]))
+    for name, tensor in spec.output_tensors().items():
+        promised = _promise(name, tensor)
         if outputs.get(name) != promised:
             found = _words([outputs[name]] if name in outputs else [])
             raise SpecError(
@@ -232,7 +234,12 @@ def _signature(item: onnx.ValueInfoProto) -> Signature:
     return item.name, tensor.elem_type, shape[1:]
 
 
-def _words(items: list[Signature]) -> str:
+def _promise(name: str, tensor: Tensor) -> Signature:
+    """Say what a graph's input or output should be."""
+    return name, onnx.helper.np_dtype_to_tensor_dtype(np.dtype(tensor.dtype)), tensor.shape
+
+
+def _words(items: Iterable[Signature]) -> str:
     """Name tensors for people."""
     words = [
         f"{name} {TensorProto.DataType.Name(kind).lower()} ({', '.join(map(str, ('N', *shape)))})"

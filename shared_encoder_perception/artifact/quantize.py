@@ -9,6 +9,9 @@ the vehicle will see. A range is the mean of the images' lowest and highest valu
 is cut off, so that one strange image does not make the steps coarse for all. Convolutions are
 quantised; the encoder's first few and those of the decoder stay in float32 (``--keep-first``,
 ``--keep``), which costs no time that we could measure. Compare before you ship.
+
+What a model takes beside the image (a background picture, tables of a rig) is given as arrays of
+the shape that its spec says, or several of them, which then take turns: ``--input NAME=FILE.npy``.
 """
 
 from __future__ import annotations
@@ -16,16 +19,22 @@ from __future__ import annotations
 import argparse
 import logging
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-import numpy as np
 import onnx
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from shared_encoder_perception.artifact.calibration_inputs import (
+    FEWEST,
+    calibration_inputs,
+    open_images,
+    read_extras,
+    with_extras,
+)
 from shared_encoder_perception.artifact.file import (
     FP32,
     ArtifactError,
@@ -33,18 +42,12 @@ from shared_encoder_perception.artifact.file import (
     write_artifact,
 )
 from shared_encoder_perception.artifact.store import fetch
+from shared_encoder_perception.artifact.tensors import check_inputs
 from shared_encoder_perception.backends import DEFAULT_MODEL
-from shared_encoder_perception.images.preprocess import ImageTransform
-from shared_encoder_perception.images.sources import Source, open_source
-from shared_encoder_perception.images.spread import evenly
-from shared_encoder_perception.labels.record_faults import FILE_NAME
-from shared_encoder_perception.spec import INPUT_IMAGE, ModelSpec
-from shared_encoder_perception.structures import Size
+from shared_encoder_perception.spec import ModelSpec
 
 IMAGES: Final = 120
 """Images that are used by default."""
-FEWEST: Final = 8
-"""Images below which ranges are guesses."""
 KEEP_FIRST: Final = 3
 """Convolutions from the input on that stay in float32."""
 KEEP: Final = ("decoder.",)
@@ -68,6 +71,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--count", type=int, default=IMAGES, help="images, the same share of each of --images"
+    )
+    parser.add_argument(
+        "--input",
+        action="append",
+        default=[],
+        metavar="NAME=FILE.npy",
+        help="what the model takes beside the image",
     )
     parser.add_argument("--out", type=Path, required=True, help="the int8 artifact")
     parser.add_argument(
@@ -93,48 +103,23 @@ def run(args: argparse.Namespace) -> int:
     artifact = read_artifact(model)
     if artifact.precision != FP32:
         raise ArtifactError(f"{model} is {artifact.precision} already: give the fp32 model")
+    spec = artifact.spec
+    extras = read_extras(args.input, spec)
     sources = [open_images(path) for path in args.images]
-    inputs = calibration_inputs(sources, args.count, artifact.spec.input_size)
+    images = calibration_inputs(sources, args.count, spec.input_size)
+    inputs = with_extras(images, extras)
     quantised, left = quantise(
-        model, artifact.spec, inputs, args.out, args.keep_first, args.keep, args.symmetric
+        model, spec, inputs, args.out, args.keep_first, args.keep, args.symmetric
     )
     print(f"{quantised} convolutions in int8, {left} left in fp32")
     print(f"model: {args.out} ({args.out.stat().st_size / 1e6:.1f} MB)")
     return 0
 
 
-def open_images(path: Path) -> Source:
-    """Open a source; a data set's folder by its list, since its masks are no camera images.
-
-    Raises:
-        SourceError: It cannot be read.
-    """
-    labels = path / FILE_NAME
-    return open_source(labels if labels.is_file() else path)
-
-
-def calibration_inputs(
-    sources: Sequence[Source], count: int, size: Size
-) -> Iterator[NDArray[np.uint8]]:
-    """Yield network inputs (H, W, 3) of about ``count`` images, spread evenly over each source.
-
-    Raises:
-        ValueError: There are too few images.
-    """
-    each, seen = -(-count // len(sources)), 0
-    for source in sources:
-        for frame in evenly(source, len(source), each):
-            height, width = frame.image.shape[:2]
-            yield ImageTransform.fit((height, width), size, frame.crop).image_to_input(frame.image)
-            seen += 1
-    if seen < FEWEST:
-        raise ValueError(f"{seen} images are too few to measure ranges: expected {FEWEST} or more")
-
-
 def quantise(
     model: Path,
     spec: ModelSpec,
-    inputs: Iterable[NDArray[np.uint8]],
+    inputs: Iterable[Mapping[str, NDArray]],
     out: Path,
     keep_first: int = KEEP_FIRST,
     keep: Sequence[str] = KEEP,
@@ -145,7 +130,7 @@ def quantise(
     Args:
         model: fp32 artifact.
         spec: Its spec.
-        inputs: (H, W, 3) uint8 network inputs.
+        inputs: ``spec.input_tensors()`` by name, for one image each, with the batch axis.
         out: File to write; appears only when complete.
         keep_first: How many convolutions from the input on stay in float32.
         keep: And those whose weights' names contain one of these.
@@ -155,6 +140,7 @@ def quantise(
         How many convolutions were quantised, and how many were not.
 
     Raises:
+        InputError: Inputs that the model does not take.
         ValueError: None is left to quantise, or ``keep`` has a name that no weights have.
     """
     from onnxruntime import quantization
@@ -164,12 +150,14 @@ def quantise(
         """Hands the inputs to ONNX Runtime one by one."""
 
         def __init__(self) -> None:
-            self._images = iter(tqdm(inputs, desc="measuring ranges", unit="image"))
+            self._inputs = iter(tqdm(inputs, desc="measuring ranges", unit="image"))
 
         def get_next(self) -> dict[str, NDArray] | None:
             """Return the next one."""
-            image = next(self._images, None)
-            return None if image is None else {INPUT_IMAGE: image[np.newaxis]}
+            given = next(self._inputs, None)
+            if given is not None:
+                check_inputs(given, spec.input_tensors())
+            return None if given is None else dict(given)
 
     kind = quantization.QuantType
     with tempfile.TemporaryDirectory() as folder, _without_advice():

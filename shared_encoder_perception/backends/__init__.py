@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Final, NamedTuple, Protocol
 
-import numpy as np
 from numpy.typing import NDArray
 
-from shared_encoder_perception.artifact.file import BF16, FP16, FP32, INT8, Artifact, read_artifact
+from shared_encoder_perception.artifact.file import (
+    BF16,
+    CHECKPOINT,
+    FP16,
+    FP32,
+    INT8,
+    Artifact,
+    read_artifact,
+)
 from shared_encoder_perception.artifact.remote import redact
 from shared_encoder_perception.artifact.store import fetch
 from shared_encoder_perception.spec import ModelSpec
@@ -22,8 +29,6 @@ DEFAULT_MODEL: Final = Path(__file__).resolve().parent.parent / "models" / "defa
 AUTO: Final = "auto"
 """Value of a backend, device or precision that leaves the choice to us."""
 PRECISIONS: Final = (AUTO, FP32, FP16, BF16, INT8)
-CHECKPOINT: Final = ".pt"
-"""Suffix of what only torch can run."""
 
 
 class Engine(NamedTuple):
@@ -91,18 +96,25 @@ class BackendInfo:
 
 
 class Backend(Protocol):
-    """A loaded model: uint8 images in, named output arrays out."""
+    """A loaded model: named arrays in, named arrays out."""
 
     spec: ModelSpec
     info: BackendInfo
 
-    def infer(self, images: NDArray[np.uint8]) -> dict[str, NDArray]:
-        """Run (N, H, W, 3) uint8 BGR images of ``spec.input_size``.
+    def infer(self, inputs: Mapping[str, NDArray]) -> dict[str, NDArray]:
+        """Run N images, and what else belongs to them.
 
         Each image's answer is the same as if it were alone.
 
+        Args:
+            inputs: ``spec.input_tensors()`` by name, each with a batch axis of N: the images
+                (N, H, W, 3) uint8 BGR, of ``spec.input_size``, are called ``image``.
+
         Returns:
-            The outputs of ``spec.output_shapes(N)`` by name.
+            ``spec.output_tensors()`` by name, each with a batch axis of N.
+
+        Raises:
+            InputError: The inputs are others than the model takes; see ``tensors``.
         """
 
     def close(self) -> None:

@@ -1,6 +1,6 @@
 """Which engine runs when the user leaves it to us, and what may run instead of one that cannot.
 
-The order is by what was fastest where it was measured (README, "Backends"):
+The order is by what was fastest where it was measured (docs/engines.md):
 
 1. an NVIDIA GPU: ``tensorrt``, then ``onnxruntime`` with a CUDA provider, then ``torch``;
 2. a CPU with AMX: ``openvino`` (it then runs in bf16, unless precision says otherwise);

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-import numpy as np
 import onnx
 import onnxruntime as ort
 from numpy.typing import NDArray
 
 from shared_encoder_perception.artifact.file import FP16, FP32, INT8, Artifact
+from shared_encoder_perception.artifact.tensors import check_inputs
 from shared_encoder_perception.backends import AUTO, BackendError, BackendInfo, BackendOptions
 from shared_encoder_perception.backends.engine_cache import default_folder
 from shared_encoder_perception.backends.hardware import cores, gpus
-from shared_encoder_perception.spec import INPUT_IMAGE
 
 PROVIDERS: Final = {
     "cpu": "CPUExecutionProvider",
@@ -66,11 +66,13 @@ class OnnxRuntimeBackend:
             source=artifact.source,
             sha256=artifact.sha256,
         )
-        self._outputs = list(self.spec.output_shapes())
+        self._inputs = self.spec.input_tensors()
+        self._outputs = list(self.spec.output_tensors())
 
-    def infer(self, images: NDArray[np.uint8]) -> dict[str, NDArray]:
-        """Run (N, H, W, 3) uint8 BGR images; see ``Backend.infer``."""
-        arrays = self._session.run(self._outputs, {INPUT_IMAGE: images})
+    def infer(self, inputs: Mapping[str, NDArray]) -> dict[str, NDArray]:
+        """Run images and what belongs to them; see ``Backend.infer``."""
+        check_inputs(inputs, self._inputs)
+        arrays = self._session.run(self._outputs, dict(inputs))
         return dict(zip(self._outputs, arrays, strict=True))
 
     def close(self) -> None:

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import io
 from collections import Counter
+from collections.abc import Mapping
 from typing import Any, Final
 
-import numpy as np
 import openvino as ov
 from numpy.typing import NDArray
 
 from shared_encoder_perception.artifact.file import BF16, FP16, FP32, INT8, Artifact
+from shared_encoder_perception.artifact.tensors import check_inputs, key_words
 from shared_encoder_perception.backends import AUTO, BackendError, BackendInfo, BackendOptions
 from shared_encoder_perception.backends.engine_cache import EngineCache
 from shared_encoder_perception.backends.hardware import cores, cpu_name, has_amx
-from shared_encoder_perception.spec import INPUT_IMAGE
 
 DEVICE: Final = "CPU"
 HINTS: Final = {FP32: "f32", BF16: "bf16", FP16: "f16"}
@@ -39,6 +39,7 @@ class OpenVinoBackend:
                 f"the backend openvino runs on the device cpu here, not {options.device!r}"
             )
         self._artifact, self.spec = artifact, artifact.spec
+        self._inputs, self._outputs = self.spec.input_tensors(), self.spec.output_tensors()
         self._core = ov.Core()
         self._precision = _precision(artifact, options, self._core)
         self._threads = options.threads or cores()
@@ -56,17 +57,17 @@ class OpenVinoBackend:
             sha256=artifact.sha256,
         )
 
-    def infer(self, images: NDArray[np.uint8]) -> dict[str, NDArray]:
-        """Run (N, H, W, 3) uint8 BGR images; see ``Backend.infer``.
+    def infer(self, inputs: Mapping[str, NDArray]) -> dict[str, NDArray]:
+        """Run images and what belongs to them; see ``Backend.infer``.
 
         The first call with another N compiles the model for it.
         """
-        count = len(images)
+        count = check_inputs(inputs, self._inputs)
         request = self._requests.get(count)
         if request is None:
             request = self._requests[count] = self._request(count)
-        results = request.infer({INPUT_IMAGE: images}, share_inputs=True)
-        return {name: results[name].copy() for name in self.spec.output_shapes()}
+        results = request.infer(dict(inputs), share_inputs=True)
+        return {name: results[name].copy() for name in self._outputs}
 
     def close(self) -> None:
         """Release what was compiled."""
@@ -95,7 +96,7 @@ class OpenVinoBackend:
         """
         try:
             model = self._core.read_model(io.BytesIO(self._artifact.content))
-            model.reshape({INPUT_IMAGE: [count, *self.spec.input_size, 3]})
+            model.reshape({name: [count, *tensor.shape] for name, tensor in self._inputs.items()})
             compiled = self._core.compile_model(model, DEVICE, self._config())
         except RuntimeError as error:
             reason = str(error).strip().splitlines()[-1]
@@ -126,7 +127,8 @@ class OpenVinoBackend:
             "device": f"{DEVICE} {cpu_name()}",
             "precision": self._precision,
             "threads": str(self._threads),
-            "shape": str([count, *self.spec.input_size, 3]),
+            "inputs": key_words(self._inputs, count),
+            "outputs": key_words(self._outputs, count),
         }
 
 

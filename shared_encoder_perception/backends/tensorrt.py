@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from math import prod
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from shared_encoder_perception.artifact.file import Artifact
+from shared_encoder_perception.artifact.tensors import check_inputs
 from shared_encoder_perception.backends import (
     BackendError,
     BackendInfo,
@@ -17,15 +20,17 @@ from shared_encoder_perception.backends import (
     tensorrt_plan,
 )
 from shared_encoder_perception.backends.engine_cache import EngineCache
-from shared_encoder_perception.spec import INPUT_IMAGE
-from shared_encoder_perception.tasks.drivable.spec import OUTPUT_MASK
-from shared_encoder_perception.tasks.lanes.spec import OUTPUT_LANES
 
-TYPES: Final[dict[str, tuple[np.dtype[Any], str]]] = {
-    OUTPUT_LANES: (np.dtype(np.float32), "FLOAT"),
-    OUTPUT_MASK: (np.dtype(np.uint8), "UINT8"),
+TYPES: Final = {
+    "float32": "FLOAT",
+    "float16": "HALF",
+    "uint8": "UINT8",
+    "int8": "INT8",
+    "int32": "INT32",
+    "int64": "INT64",
+    "bool": "BOOL",
 }
-"""Output -> its type in NumPy and in TensorRT."""
+"""Element type of an input or output in NumPy -> in TensorRT."""
 
 
 class TensorRtBackend:
@@ -44,6 +49,7 @@ class TensorRtBackend:
         precision = tensorrt_plan.choose_precision(artifact, options, gpu)
         cuda_memory.use_device(index)
         self.spec = artifact.spec
+        self._inputs, self._outputs = self.spec.input_tensors(), self.spec.output_tensors()
         self._max_batch = options.max_batch
         self._engine, self._runtime = self._load(artifact, options, gpu, precision)
         self._check_border(artifact.source)
@@ -73,34 +79,30 @@ class TensorRtBackend:
             self.close()
             raise
 
-    def infer(self, images: NDArray[np.uint8]) -> dict[str, NDArray]:
-        """Run (N, H, W, 3) uint8 BGR images; see ``Backend.infer``.
+    def infer(self, inputs: Mapping[str, NDArray]) -> dict[str, NDArray]:
+        """Run images and what belongs to them; see ``Backend.infer``.
 
         Raises:
-            BackendError: More images than the engine was built for, images of another shape or
-                type, or the GPU failed.
+            InputError: Inputs of other names, shapes or types than the model takes.
+            BackendError: More images than the engine was built for, or the GPU failed.
         """
-        expected = (*self.spec.input_size, 3)
-        if images.dtype != np.uint8 or images.shape[1:] != expected:
-            raise BackendError(
-                f"the images are {images.dtype} {images.shape}, expected uint8 (N, "
-                f"{', '.join(map(str, expected))})"
-            )
-        count = len(images)
-        if not 1 <= count <= self._max_batch:
+        count = check_inputs(inputs, self._inputs)
+        if count > self._max_batch:
             raise BackendError(
                 f"{count} images were given, and the engine takes 1 to {self._max_batch}: give "
                 "fewer, or set max_batch"
             )
-        images = np.ascontiguousarray(images)
+        # Held until the uploads are done.
+        arrays = {name: np.ascontiguousarray(inputs[name]) for name in self._inputs}
         self._buffers.use()  # the thread may be another one than the last time
         self._set_count(count)
-        self._buffers.upload(INPUT_IMAGE, images)
+        for name, array in arrays.items():
+            self._buffers.upload(name, array)
         if not self._context.execute_async_v3(self._buffers.stream):
             raise tensorrt_build.failure("TensorRT could not run")
         outputs = {
-            name: self._buffers.download(name, shape, TYPES[name][0])
-            for name, shape in self.spec.output_shapes(count).items()
+            name: self._buffers.download(name, (count, *tensor.shape), np.dtype(tensor.dtype))
+            for name, tensor in self._outputs.items()
         }
         self._buffers.wait()
         return outputs
@@ -121,9 +123,8 @@ class TensorRtBackend:
         cache = EngineCache(options.cache)
 
         def build() -> bytes:
-            return tensorrt_build.build(
-                prepared, self.spec.input_size, self._max_batch, artifact.source
-            )
+            shapes = {name: tensor.shape for name, tensor in self._inputs.items()}
+            return tensorrt_build.build(prepared, shapes, self._max_batch, artifact.source)
 
         loaded = tensorrt_build.deserialize(cache.load_or_build(key, build))
         if loaded is None:  # intact, but TensorRT does not understand it
@@ -137,8 +138,11 @@ class TensorRtBackend:
 
     def _check_border(self, source: str) -> None:
         """Make sure that the engine takes and gives what memory is set up for."""
-        expected = {INPUT_IMAGE: ("INPUT", "UINT8")}
-        expected |= {name: ("OUTPUT", TYPES[name][1]) for name in self.spec.output_shapes()}
+        expected = {
+            name: (mode, TYPES.get(tensor.dtype, tensor.dtype))
+            for mode, tensors in (("INPUT", self._inputs), ("OUTPUT", self._outputs))
+            for name, tensor in tensors.items()
+        }
         found = tensorrt_build.border(self._engine)
         if found != expected:
             raise BackendError(
@@ -147,13 +151,13 @@ class TensorRtBackend:
 
     def _sizes(self) -> dict[str, int]:
         """Return how many bytes each input and output has at most."""
-        height, width = self.spec.input_size
-        sizes = {INPUT_IMAGE: self._max_batch * height * width * 3}
-        for name, shape in self.spec.output_shapes(self._max_batch).items():
-            sizes[name] = int(np.prod(shape)) * TYPES[name][0].itemsize
-        return sizes
+        return {
+            name: self._max_batch * prod(tensor.shape) * np.dtype(tensor.dtype).itemsize
+            for name, tensor in {**self._inputs, **self._outputs}.items()
+        }
 
     def _set_count(self, count: int) -> None:
         """Tell TensorRT how many images come."""
-        if not self._context.set_input_shape(INPUT_IMAGE, (count, *self.spec.input_size, 3)):
-            raise tensorrt_build.failure(f"TensorRT refuses {count} images")
+        for name, tensor in self._inputs.items():
+            if not self._context.set_input_shape(name, (count, *tensor.shape)):
+                raise tensorrt_build.failure(f"TensorRT refuses {name!r} of {count} images")

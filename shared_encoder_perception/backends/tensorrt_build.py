@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Mapping
 from typing import Any, Final
 
 import tensorrt as trt
 
 from shared_encoder_perception.backends import BackendError
 from shared_encoder_perception.backends.engine_cache import PROGRESS_S
-from shared_encoder_perception.spec import INPUT_IMAGE
-from shared_encoder_perception.structures import Size
 
 SETTINGS: Final = "strongly typed, no TF32, batch 1 first, inspectable"
 """How ``configure`` sets TensorRT up: part of the name of every engine, to be changed together."""
 VERSION: Final[str] = trt.__version__
+Shapes = Mapping[str, tuple[int, ...]]
+"""Of each input, without the batch axis."""
 
 _log = logging.getLogger(__name__)
 
@@ -73,12 +74,12 @@ class _Progress(trt.IProgressMonitor):
         self._steps.pop(phase_name, None)
 
 
-def build(content: bytes, input_size: Size, max_batch: int, source: str) -> bytes:
+def build(content: bytes, inputs: Shapes, max_batch: int, source: str) -> bytes:
     """Build an engine for the calling thread's GPU; takes minutes.
 
     Args:
         content: The ONNX file, as ``tensorrt_plan.prepare`` makes it.
-        input_size: ``(height, width)`` of the images in pixels.
+        inputs: What goes into it.
         max_batch: Most images of one inference; it is tuned for one.
         source: What to call the model in messages.
 
@@ -91,7 +92,7 @@ def build(content: bytes, input_size: Size, max_batch: int, source: str) -> byte
     except (RuntimeError, TypeError):  # pybind11's own, without TensorRT's reason
         raise _logger.failure(f"TensorRT {VERSION} cannot build engines here") from None
     network, parser = parse(builder, content, source)
-    config = configure(builder, input_size, max_batch)
+    config = configure(builder, inputs, max_batch)
     progress = _Progress()
     config.progress_monitor = progress
     serialized = builder.build_serialized_network(network, config)
@@ -101,14 +102,15 @@ def build(content: bytes, input_size: Size, max_batch: int, source: str) -> byte
     return bytes(serialized)
 
 
-def configure(builder: trt.Builder, input_size: Size, max_batch: int) -> Any:
+def configure(builder: trt.Builder, inputs: Shapes, max_batch: int) -> Any:
     """Return how to build: in the graph's own precision, tuned for one image; see ``build``."""
     config = builder.create_builder_config()
     config.clear_flag(trt.BuilderFlag.TF32)
     config.profiling_verbosity = trt.ProfilingVerbosity.DETAILED  # for ``information``
     profile = builder.create_optimization_profile()
-    one, most = (1, *input_size, 3), (max_batch, *input_size, 3)
-    profile.set_shape(INPUT_IMAGE, one, one, most)
+    for name, shape in inputs.items():
+        one, most = (1, *shape), (max_batch, *shape)
+        profile.set_shape(name, one, one, most)
     config.add_optimization_profile(profile)
     return config
 
@@ -161,7 +163,7 @@ def information(engine: trt.ICudaEngine, context: trt.IExecutionContext) -> str:
 
     Args:
         engine: Built by ``build``.
-        context: With the input's shape set: some types are only said for a given shape.
+        context: With the inputs' shapes set: some types are only said for a given shape.
     """
     inspector = engine.create_engine_inspector()
     inspector.execution_context = context

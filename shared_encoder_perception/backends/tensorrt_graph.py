@@ -31,7 +31,7 @@ FLOAT_SUFFIX: Final = "_as_float"
 
 
 def cast_bytes_first(model: onnx.ModelProto, source: str) -> None:
-    """Move the cast of the input images to the front, where it is not there already.
+    """Move the cast of each input of bytes to the front, where it is not there already.
 
     Float holds every byte exactly: what was rearranged as bytes before (artifacts before 0.4.0
     reorder axes and channels first) is rearranged as floats then, with the same result.
@@ -44,10 +44,12 @@ def cast_bytes_first(model: onnx.ModelProto, source: str) -> None:
         BackendError: The graph computes with bytes, or a uint8 output is not cast to that.
     """
     graph = model.graph
-    image = graph.input[0].name
-    readers = [node for node in graph.node if image in node.input]
-    if any(node.op_type != "Cast" for node in readers):
-        _make_float(graph, image, _byte_tensors(graph, image, source))
+    for item in graph.input:
+        if item.type.tensor_type.elem_type != TensorProto.UINT8:
+            continue
+        readers = [node for node in graph.node if item.name in node.input]
+        if any(node.op_type != "Cast" for node in readers):
+            _make_float(graph, item.name, _byte_tensors(graph, item.name, source))
     made_by = {name: node for node in graph.node for name in node.output}
     for item in graph.output:
         if item.type.tensor_type.elem_type != TensorProto.UINT8:
@@ -119,13 +121,13 @@ def fold_integer_weights(model: onnx.ModelProto) -> None:
     graph.node.extend(kept)
 
 
-def _byte_tensors(graph: onnx.GraphProto, image: str, source: str) -> set[str]:
-    """Name the tensors that hold nothing but bytes of the image.
+def _byte_tensors(graph: onnx.GraphProto, entry: str, source: str) -> set[str]:
+    """Name the tensors that hold nothing but bytes of an input.
 
     Raises:
         BackendError: Something is computed from them.
     """
-    found = {image}
+    found = {entry}
     for node in graph.node:
         if found.isdisjoint(node.input) or node.op_type in ("Cast", "Shape", "Size"):
             continue
@@ -138,10 +140,10 @@ def _byte_tensors(graph: onnx.GraphProto, image: str, source: str) -> set[str]:
     return found
 
 
-def _make_float(graph: onnx.GraphProto, image: str, bytes_: set[str]) -> None:
-    """Cast the image first; what held bytes after it holds floats under another name."""
+def _make_float(graph: onnx.GraphProto, entry: str, bytes_: set[str]) -> None:
+    """Cast an input first; what held bytes of it holds floats under another name."""
     cast = helper.make_node(
-        "Cast", [image], [image + FLOAT_SUFFIX], name="cast_image", to=TensorProto.FLOAT
+        "Cast", [entry], [entry + FLOAT_SUFFIX], name=f"cast_{entry}", to=TensorProto.FLOAT
     )
     nodes = [cast]
     outputs = {item.name for item in graph.output}

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from shared_encoder_perception.artifact.file import BF16, FP16, FP32, INT8, Artifact, parse
+from shared_encoder_perception.artifact.tensors import key_words
 from shared_encoder_perception.backends import AUTO, BackendError, BackendOptions
 from shared_encoder_perception.backends.half_precision import HALVES, to_half
 from shared_encoder_perception.backends.hardware import Gpu, gpus
@@ -100,7 +101,7 @@ def prepare(artifact: Artifact, precision: str) -> bytes:
         BackendError: It cannot be.
     """
     model = parse(artifact.content, artifact.source)
-    keep_outputs(model, tuple(artifact.spec.output_shapes()))
+    keep_outputs(model, tuple(artifact.spec.output_tensors()))
     cast_bytes_first(model, artifact.source)
     if precision == INT8:
         fold_integer_weights(model)
@@ -131,7 +132,8 @@ def engine_key(
         "graph": hashlib.sha256(prepared).hexdigest(),
         "device": f"{gpu.name}, compute capability {gpu.compute}, CUDA driver {gpu.driver}",
         "precision": precision,
-        "shape": str([max_batch, *artifact.spec.input_size, 3]),
+        "inputs": key_words(artifact.spec.input_tensors(), max_batch),
+        "outputs": key_words(artifact.spec.output_tensors(), max_batch),
     }
 
 

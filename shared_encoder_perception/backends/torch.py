@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ from numpy.typing import NDArray
 
 from shared_encoder_perception.artifact.file import (
     BF16,
+    CHECKPOINT,
     FP16,
     FP32,
     INT8,
@@ -21,19 +24,16 @@ from shared_encoder_perception.artifact.file import (
     parse,
     read_file,
 )
-from shared_encoder_perception.backends import (
-    AUTO,
-    CHECKPOINT,
-    BackendError,
-    BackendInfo,
-    BackendOptions,
-)
+from shared_encoder_perception.artifact.tensors import blank, check_inputs
+from shared_encoder_perception.backends import AUTO, BackendError, BackendInfo, BackendOptions
 from shared_encoder_perception.backends.hardware import cores
-from shared_encoder_perception.layers.unfold import unfold
 from shared_encoder_perception.model.checkpoint import CheckpointError, read_network
 from shared_encoder_perception.model.network import DeployWrapper, PerceptionNetwork
+from shared_encoder_perception.model.unfold import unfold
 from shared_encoder_perception.spec import ModelSpec, SpecError
 
+PROBE = (64, 64)
+"""Size of the picture that shows in what precision the network runs."""
 TYPES = {FP32: torch.float32, BF16: torch.bfloat16, FP16: torch.float16}
 
 
@@ -54,13 +54,14 @@ class TorchBackend:
             torch.set_num_threads(options.threads)
         elif self._device.type == "cpu":
             torch.set_num_threads(cores())
-        network = DeployWrapper(_network(artifact)).to(self._device)
+        network = _wrapped(artifact).to(self._device)
         network = network.to(memory_format=torch.channels_last).requires_grad_(False)
         self._run: Any = network
         if options.compile:
             mode = "reduce-overhead" if self._device.type == "cuda" else "default"
             self._run = torch.compile(network, mode=mode)
         self.spec = artifact.spec
+        self._inputs = self.spec.input_tensors()
         self.info = BackendInfo(
             name="torch",
             version=torch.__version__,
@@ -70,7 +71,7 @@ class TorchBackend:
             source=artifact.source,
             sha256=artifact.sha256,
         )
-        self._outputs = list(self.spec.output_shapes())
+        self._outputs = network.outputs
 
     @staticmethod
     def read(path: Path, sha256: str, source: str) -> Artifact:
@@ -78,7 +79,7 @@ class TorchBackend:
 
         Raises:
             ArtifactError: Missing, unreadable, foreign or another file than was asked for.
-            SpecError: Nobody gave it a spec.
+            SpecError: Nobody gave it a spec, or one that this version cannot read.
         """
         content = read_file(path)
         found = check_sha256(content, sha256, source)
@@ -91,16 +92,17 @@ class TorchBackend:
                 f"{source} carries no model spec: give the {CHECKPOINT} file that `export` writes "
                 "beside the .onnx file, not that of the training run"
             )
-        try:
-            spec = ModelSpec.from_json(text)
-        except SpecError as error:
-            raise SpecError(f"{source}: {error}") from None
-        return Artifact(source, content, found, spec, FP32)
+        return Artifact(source, content, found, ModelSpec.from_json(text), FP32)
 
-    def infer(self, images: NDArray[np.uint8]) -> dict[str, NDArray]:
-        """Run (N, H, W, 3) uint8 BGR images; see ``Backend.infer``."""
+    def infer(self, inputs: Mapping[str, NDArray]) -> dict[str, NDArray]:
+        """Run images and what belongs to them; see ``Backend.infer``."""
+        check_inputs(inputs, self._inputs)
+        tensors = [
+            torch.from_numpy(np.ascontiguousarray(inputs[name])).to(self._device)
+            for name in self._inputs
+        ]
         with torch.inference_mode(), self._autocast():
-            outputs = self._run(torch.from_numpy(np.ascontiguousarray(images)).to(self._device))
+            outputs = self._run(*tensors)
         # A CUDA graph's outputs are overwritten by the next run.
         arrays = [output.cpu().numpy().copy() for output in outputs]
         return dict(zip(self._outputs, arrays, strict=True))
@@ -119,24 +121,34 @@ class TorchBackend:
         seen: list[torch.dtype] = []
         first = next(m for m in network.modules() if isinstance(m, torch.nn.Conv2d))
         hook = first.register_forward_hook(lambda _m, _i, output: seen.append(output.dtype))
+        small = blank(replace(self.spec, input_size=PROBE).input_tensors())
         with torch.inference_mode(), self._autocast():
-            network(torch.zeros((1, 64, 64, 3), dtype=torch.uint8, device=self._device))
+            network(*(torch.from_numpy(array).to(self._device) for array in small.values()))
         hook.remove()
         return {dtype: name for name, dtype in TYPES.items()}[seen[0]]
+
+
+def _wrapped(artifact: Artifact) -> DeployWrapper:
+    """Build what runs.
+
+    Raises:
+        BackendError: The network cannot be taken back from the file, or lacks a task of its spec.
+    """
+    try:
+        return DeployWrapper(_network(artifact), artifact.spec.tasks)
+    except ValueError as error:
+        raise BackendError(f"torch cannot run this model: {error}") from None
 
 
 def _network(artifact: Artifact) -> PerceptionNetwork:
     """Build the network of a checkpoint or an ONNX file.
 
     Raises:
-        BackendError: It cannot be taken back from the file.
+        CheckpointError: It cannot be taken back from the file.
     """
-    try:
-        if artifact.source.endswith(CHECKPOINT):
-            return read_network(io.BytesIO(artifact.content), artifact.source)[0]
-        return unfold(parse(artifact.content, artifact.source), artifact.source)[0]
-    except CheckpointError as error:
-        raise BackendError(f"torch cannot run this model: {error}") from None
+    if artifact.source.endswith(CHECKPOINT):
+        return read_network(io.BytesIO(artifact.content), artifact.source)[0]
+    return unfold(parse(artifact.content, artifact.source), artifact.source)[0]
 
 
 def _device(options: BackendOptions) -> torch.device:

@@ -9,8 +9,15 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
-from shared_encoder_perception.artifact.file import BF16, FP32, INT8, ArtifactError, read_artifact
-from shared_encoder_perception.backends import AUTO, BACKENDS, CHECKPOINT
+from shared_encoder_perception.artifact.file import (
+    BF16,
+    CHECKPOINT,
+    FP32,
+    INT8,
+    ArtifactError,
+    read_artifact,
+)
+from shared_encoder_perception.backends import AUTO, BACKENDS
 from shared_encoder_perception.backends.hardware import cores, gpus
 from shared_encoder_perception.backends.options import Choice, parse_engine
 from shared_encoder_perception.benchmark.peers import read_peer

@@ -7,8 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from shared_encoder_perception.artifact.file import ArtifactError, parse, read_file
-from shared_encoder_perception.backends import CHECKPOINT
+from shared_encoder_perception.artifact.file import CHECKPOINT, ArtifactError, parse, read_file
 from shared_encoder_perception.benchmark.combinations import Combination
 from shared_encoder_perception.benchmark.graph_cost import GraphCostError, count
 

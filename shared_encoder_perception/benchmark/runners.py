@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib import import_module
 from pathlib import Path
 from time import perf_counter
@@ -25,6 +25,7 @@ from shared_encoder_perception.benchmark.combinations import Combination
 from shared_encoder_perception.benchmark.peers import read_peer
 from shared_encoder_perception.benchmark.plain_graph import ENGINES, random_arrays, start
 from shared_encoder_perception.predictor import Predictor
+from shared_encoder_perception.spec import INPUT_IMAGE
 
 TOTAL: Final = "total"
 """Key beside the stages: their sum."""
@@ -91,11 +92,11 @@ class MarkedBackend:
         self.spec, self.info = backend.spec, backend.info
         self._backend, self._nvtx = backend, nvtx
 
-    def infer(self, images: NDArray[np.uint8]) -> dict[str, NDArray]:
+    def infer(self, inputs: Mapping[str, NDArray]) -> dict[str, NDArray]:
         """Run; see ``Backend.infer``."""
         self._nvtx.pop_range()
         self._nvtx.push_range("inference")
-        outputs = self._backend.infer(images)
+        outputs = self._backend.infer(inputs)
         self._nvtx.pop_range()
         self._nvtx.push_range("decode")
         return outputs
@@ -106,7 +107,7 @@ class MarkedBackend:
 
 
 class ModelRunner:
-    """One of our models, from image to perception."""
+    """One of our models, from image to perception; what else it takes is noise."""
 
     def __init__(self, backend: Backend, nvtx: Any = None) -> None:
         """Wrap a loaded backend."""
@@ -115,6 +116,14 @@ class ModelRunner:
         self._torch = sys.modules["torch"] if info.name == "torch" else None
         self._nvtx = nvtx
         self._predictor = Predictor(MarkedBackend(backend, nvtx) if nvtx else backend)
+        tensors = backend.spec.input_tensors()
+        self._extras = random_arrays(
+            {
+                name: (tensor.shape, np.dtype(tensor.dtype))
+                for name, tensor in tensors.items()
+                if name != INPUT_IMAGE
+            }
+        )
 
     def __call__(self, image: NDArray[np.uint8]) -> dict[str, float]:
         """Perceive an image; see ``Runner``."""
@@ -122,7 +131,7 @@ class ModelRunner:
             self._torch.set_num_threads(self.threads)  # one number for the whole process
         if self._nvtx:
             self._nvtx.push_range("preprocess")
-        stages = dict(self._predictor(image).stage_ms)
+        stages = dict(self._predictor(image, extras=self._extras).stage_ms)
         if self._nvtx:
             self._nvtx.pop_range()
         return {**stages, TOTAL: sum(stages.values())}

@@ -4,12 +4,14 @@ import errno
 import hashlib
 from pathlib import Path
 
+import changes_task
 import numpy as np
 import onnx
 import pytest
 import tiny_model
 from onnx import TensorProto, helper, numpy_helper
 
+from shared_encoder_perception import tasks
 from shared_encoder_perception.artifact.file import (
     CHECKSUM_KEY,
     ArtifactError,
@@ -17,7 +19,7 @@ from shared_encoder_perception.artifact.file import (
     write_artifact,
 )
 from shared_encoder_perception.backends import DEFAULT_MODEL
-from shared_encoder_perception.spec import SpecError
+from shared_encoder_perception.spec import METADATA_KEY, SpecError
 
 
 @pytest.fixture
@@ -141,6 +143,43 @@ def test_a_graph_that_breaks_its_promise_is_refused(tmp_path, model, change, mes
     path = tmp_path / "model.onnx"
     change(model.graph)
     onnx.save(model, path)
+    with pytest.raises(SpecError, match=message):
+        read_artifact(path)
+
+
+@pytest.mark.parametrize(
+    ("lacking", "message"),
+    [
+        (None, None),
+        (
+            "gain",
+            r"inputs are background uint8 .*, image uint8 .*, the spec promises .*gain float",
+        ),
+        ("changed", "output 'changed' is missing, the spec promises changed uint8"),
+    ],
+)
+def test_every_input_and_output_that_the_spec_names_is_in_the_graph(
+    tmp_path, monkeypatch, lacking, message
+):
+    monkeypatch.setitem(tasks.ROOMS, changes_task.NAME, changes_task.__name__)
+    spec, path = changes_task.changes_spec(), tmp_path / "model.onnx"
+    borders = [
+        [
+            helper.make_tensor_value_info(
+                name, helper.np_dtype_to_tensor_dtype(np.dtype(tensor.dtype)), ["N", *tensor.shape]
+            )
+            for name, tensor in tensors.items()
+            if name != lacking
+        ]
+        for tensors in (spec.input_tensors(), spec.output_tensors())
+    ]
+    graph = helper.make_graph([], "empty", borders[0][::-1], borders[1])  # in any order
+    model = helper.make_model(graph)
+    helper.set_model_props(model, {METADATA_KEY: spec.to_json()})
+    onnx.save(model, path)
+    if message is None:
+        assert read_artifact(path).spec == spec
+        return
     with pytest.raises(SpecError, match=message):
         read_artifact(path)
 

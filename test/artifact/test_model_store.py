@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from patience import PATIENCE_S
 from tiny_model import SPEC, random_image, write_tiny_model
 
 from shared_encoder_perception.__main__ import main
@@ -20,7 +21,6 @@ from shared_encoder_perception.artifact.store import ModelCache, fetch, publishe
 from shared_encoder_perception.backends import BackendError, load_backend
 
 pytest.importorskip("fsspec", reason="stores are optional: make test")
-START_S = 20.0
 WRONG = "ab" * 32
 
 
@@ -37,7 +37,7 @@ def server(*command):
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     with subprocess.Popen([sys.executable, "-m", *command, str(port)], **quiet) as process:
         try:
-            deadline = time.monotonic() + START_S
+            deadline = time.monotonic() + PATIENCE_S
             while socket.socket().connect_ex(("127.0.0.1", port)):
                 assert process.poll() is None and time.monotonic() < deadline, "it did not start"
                 time.sleep(0.05)
@@ -136,7 +136,7 @@ def test_an_engine_runs_a_model_from_a_store(kind, request, model):
     backend = load_backend(url, "onnxruntime", sha256=sha256(model))
     assert (backend.info.source, backend.info.sha256) == (url, sha256(model))
     image = random_image(1)
-    assert (backend.infer(image[None])["mask"][0] == image[:, :, 1]).all()
+    assert (backend.infer({"image": image[None]})["mask"][0] == image[:, :, 1]).all()
 
 
 def test_a_command_takes_a_url_where_it_takes_a_path(bucket, model, capsys):

@@ -108,10 +108,10 @@ def test_it_is_an_artifact_with_the_same_spec_that_is_not_to_be_trained_on(quant
 def test_it_runs_in_int8_and_answers_nearly_as_before(name, model, quantised, tmp_path):
     pytest.importorskip(BACKENDS[name].requires)
     batch = np.stack([random_image(seed, SIZE) for seed in range(2)])
-    expected = load_backend(model).infer(batch)
+    expected = load_backend(model).infer({"image": batch})
     backend = load_backend(quantised, name, BackendOptions(cache=tmp_path))
     assert backend.info.precision == INT8
-    found = backend.infer(batch)
+    found = backend.infer({"image": batch})
     error = np.abs(found["lanes"] - expected["lanes"])
     assert 0.0 < error.mean() < 0.02 * expected["lanes"].std()
     assert np.array_equal(found["mask"], expected["mask"])

@@ -24,12 +24,12 @@ def images():
 @pytest.fixture(scope="module")
 def expected(images):
     backend = load_backend(options=BackendOptions(device="cpu"))
-    return backend.infer(images)
+    return backend.infer({"image": images})
 
 
 def on_gpu(name, images, **options):
     backend = load_backend(name=name, options=BackendOptions(device="cuda", **options))
-    return backend, backend.infer(images)
+    return backend, backend.infer({"image": images})
 
 
 def differences(outputs, expected):
@@ -64,10 +64,10 @@ def test_a_graph_s_outputs_survive_the_next_run(images, expected):
     backend, first = on_gpu("torch", images[:1], compile=True)
     kept = {name: array.copy() for name, array in first.items()}
     for image in images[1:]:
-        backend.infer(image[np.newaxis])
+        backend.infer({"image": image[np.newaxis]})
     for name, array in first.items():
         assert np.array_equal(array, kept[name])
-    again = backend.infer(images[:1])
+    again = backend.infer({"image": images[:1]})
     heat, mask, _ = differences(again, {name: array[:1] for name, array in expected.items()})
     assert heat < HEAT_STEP and mask <= MASK_STEPS
 

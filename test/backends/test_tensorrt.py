@@ -12,10 +12,12 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from onnx import TensorProto, helper
+from small_graphs import two_inputs
 from test_tensorrt_graph import byte_model, symmetric_model
 from tiny_model import write_tiny_model
 
 from shared_encoder_perception.artifact.file import read_artifact
+from shared_encoder_perception.artifact.tensors import InputError
 from shared_encoder_perception.backends import (
     DEFAULT_MODEL,
     BackendError,
@@ -28,6 +30,8 @@ from shared_encoder_perception.backends.tensorrt_plan import prepare
 
 SHIPPED = read_artifact(DEFAULT_MODEL)
 SIZE = SHIPPED.spec.input_size
+IMAGE = {"image": (*SIZE, 3)}
+"""What goes into the shipped model."""
 GPU = Gpu("Test", "9.0", "12.6")
 OURS = "shared_encoder_perception.backends"
 
@@ -113,7 +117,7 @@ def test_bytes_that_are_rearranged_before_their_cast_are_refused_by_the_parser(t
 def test_fp32_is_not_tf32_and_one_image_is_what_it_is_tuned_for(trt, builder):
     tf32 = trt.library.BuilderFlag.TF32
     assert builder.create_builder_config().get_flag(tf32)  # on, unless it is switched off
-    config = trt.build.configure(builder, SIZE, 4)
+    config = trt.build.configure(builder, IMAGE, 4)
     assert not config.get_flag(tf32)
     assert config.num_optimization_profiles == 1
     assert config.profiling_verbosity == trt.library.ProfilingVerbosity.DETAILED
@@ -122,15 +126,26 @@ def test_fp32_is_not_tf32_and_one_image_is_what_it_is_tuned_for(trt, builder):
 def test_an_engine_is_built(trt, builder):
     """Also of several images, with the weights of the precision that was asked for."""
     sizes = {
-        precision: len(trt.build.build(prepare(SHIPPED, precision), SIZE, 2, "default.onnx"))
+        precision: len(trt.build.build(prepare(SHIPPED, precision), IMAGE, 2, "default.onnx"))
         for precision in ("fp32", "fp16")
     }
     assert sizes["fp16"] < sizes["fp32"]
 
 
+def test_a_model_with_several_inputs_is_built_with_a_profile_of_each(trt, builder):
+    content = two_inputs().SerializeToString()
+    network, _parser = trt.build.parse(builder, content, "two.onnx")
+    found = {network.get_input(index).name for index in range(network.num_inputs)}
+    assert found == {"image", "gain"}
+    inputs = {"image": (8, 8, 3), "gain": (8, 8)}
+    assert len(trt.build.build(content, inputs, 2, "two.onnx"))
+    with pytest.raises(BackendError, match=r"cannot build two.onnx"):
+        trt.build.build(content, {"image": (8, 8, 3)}, 2, "two.onnx")
+
+
 def test_what_cannot_be_parsed_is_refused_with_tensorrts_reason(trt, builder):
     with pytest.raises(BackendError, match=r"TensorRT [\d.]+ cannot take m.onnx: .+"):
-        trt.build.build(b"no model", SIZE, 1, "m.onnx")
+        trt.build.build(b"no model", IMAGE, 1, "m.onnx")
 
 
 def test_an_engine_that_is_none_is_refused_without_an_error(trt, builder):
@@ -140,7 +155,7 @@ def test_an_engine_that_is_none_is_refused_without_an_error(trt, builder):
 @needs_no_gpu
 def test_without_a_gpu_a_built_engine_cannot_be_read(trt, builder):
     content = prepare(SHIPPED, "fp16")
-    assert trt.build.deserialize(trt.build.build(content, SIZE, 1, "default.onnx")) is None
+    assert trt.build.deserialize(trt.build.build(content, IMAGE, 1, "default.onnx")) is None
     assert "CUDA" in str(trt.build.failure("refused"))
 
 
@@ -149,7 +164,7 @@ def test_tensorrt_itself_says_that_it_does_not_start_without_a_gpu(trt):
     if trt.rtx:
         pytest.skip("TensorRT for RTX builds without a GPU")
     with pytest.raises(BackendError, match="cannot build engines here"):
-        trt.build.build(prepare(SHIPPED, "fp32"), SIZE, 1, "default.onnx")
+        trt.build.build(prepare(SHIPPED, "fp32"), IMAGE, 1, "default.onnx")
 
 
 def test_a_long_build_says_how_far_it_is(trt, monkeypatch, caplog):
@@ -211,6 +226,7 @@ def test_a_refused_engine_is_built_again_once_and_no_more(
     monkeypatch.setattr(EngineCache, "write", lambda *a: (written.append(a[1]), write(*a)))
     backend = object.__new__(import_module(f"{OURS}.tensorrt").TensorRtBackend)
     backend.spec, backend._max_batch = SHIPPED.spec, 1
+    backend._inputs = SHIPPED.spec.input_tensors()
     with pytest.raises(BackendError, match=r"refuses the engine that it built: .*CUDA"):
         backend._load(SHIPPED, BackendOptions(cache=tmp_path), GPU, "fp16")
     assert len(written) == 2
@@ -229,16 +245,16 @@ def images():
     [("fp32", 1e-4, 0.01, 1), ("fp16", 0.01, 0.3, 3), ("bf16", 0.1, 4.0, 20)],
 )
 def test_a_gpu_answers_as_the_cpu_does(trt, cuda, tmp_path, images, precision, heat, cells, steps):
-    expected = load_backend().infer(images)
+    expected = load_backend().infer({"image": images})
     backend = load(tmp_path, precision=precision, max_batch=3)
     assert backend.info.precision == precision
     assert backend.info.device.startswith("cuda:0 (")
-    found = backend.infer(images)
+    found = backend.infer({"image": images})
     difference = np.abs(found["lanes"] - expected["lanes"])
     assert difference[:, :, 0].max() < heat
     assert difference.max() < cells
     assert np.abs(found["mask"].astype(int) - expected["mask"]).max() <= steps
-    alone = backend.infer(images[1:2])
+    alone = backend.infer({"image": images[1:2]})
     assert np.abs(alone["lanes"] - found["lanes"][1]).max() < cells
     backend.close()
     backend.close()
@@ -248,18 +264,18 @@ def test_a_gpu_answers_as_the_cpu_does(trt, cuda, tmp_path, images, precision, h
 def test_too_many_or_wrong_images_are_refused_and_the_next_ones_work(trt, cuda, tmp_path, images):
     backend = load(tmp_path)
     with pytest.raises(BackendError, match="3 images were given, and the engine takes 1 to 1"):
-        backend.infer(images)
-    with pytest.raises(BackendError, match="the images are float32"):
-        backend.infer(images[:1].astype(np.float32))
-    assert backend.infer(images[:1])["mask"].any()
+        backend.infer({"image": images})
+    with pytest.raises(InputError, match="the input 'image' is float32"):
+        backend.infer({"image": images[:1].astype(np.float32)})
+    assert backend.infer({"image": images[:1]})["mask"].any()
 
 
 @needs_gpu
 def test_another_thread_may_run_it_and_answers_are_kept(trt, cuda, tmp_path, images):
     backend, answers = load(tmp_path), []
-    first = backend.infer(images[:1])
+    first = backend.infer({"image": images[:1]})
     kept = first["lanes"].copy()
-    thread = threading.Thread(target=lambda: answers.append(backend.infer(images[1:2])))
+    thread = threading.Thread(target=lambda: answers.append(backend.infer({"image": images[1:2]})))
     thread.start()
     thread.join()
     assert answers[0]["mask"].shape == (1, *SIZE)
@@ -281,7 +297,7 @@ def test_an_engine_that_tensorrt_refuses_is_built_again_once(
     )
     backend = load(tmp_path)
     assert path.stat().st_mtime_ns != before
-    assert backend.infer(images[:1])["mask"].any()
+    assert backend.infer({"image": images[:1]})["mask"].any()
 
 
 @needs_gpu

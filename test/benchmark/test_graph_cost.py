@@ -6,6 +6,7 @@ import pytest
 from onnx import helper
 from small_graphs import FLOAT, convolution, model_of, weights
 
+from shared_encoder_perception.artifact.tensors import blank
 from shared_encoder_perception.backends import DEFAULT_MODEL, load_backend
 from shared_encoder_perception.benchmark.graph_cost import GraphCostError, count
 
@@ -99,6 +100,6 @@ def test_the_shipped_model_counts_as_torch_counts_it():
 
     backend = load_backend(DEFAULT_MODEL, "torch")
     with FlopCounterMode(display=False) as counter, torch.inference_mode():
-        backend.infer(np.zeros((1, *backend.spec.input_size, 3), np.uint8))
+        backend.infer(blank(backend.spec.input_tensors()))
     cost = count(onnx.load(DEFAULT_MODEL))
     assert cost.macs == pytest.approx(counter.get_total_flops() / 2, rel=0.01)
