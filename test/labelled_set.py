@@ -1,4 +1,7 @@
-"""A small native data set on disk, for tests: pictures of a straight road with exact labels."""
+"""A small native data set on disk, for tests: pictures of a straight road with exact labels.
+
+And what a sample, a view or a frame says of its lanes and its mask.
+"""
 
 from __future__ import annotations
 
@@ -61,3 +64,21 @@ def _write_pictures(folder: Path, item: dict, index: int) -> None:
             path = folder / item[key]
             path.parent.mkdir(parents=True, exist_ok=True)
             cv2.imwrite(str(path), pixels)
+
+
+def label_of(labelled, task: str):
+    """The label of a task in a sample, a view or a frame; ``None`` where there is none."""
+    label = labelled.labels.get(task)
+    return label() if callable(label) else label
+
+
+def lanes_of(labelled) -> dict:
+    """Centre lines by lane; empty where nothing is known."""
+    label = label_of(labelled, "lanes")
+    return {} if label is None else label.lines
+
+
+def mask_of(labelled):
+    """The mask of the drivable surface, or ``None``."""
+    label = label_of(labelled, "drivable_surface")
+    return None if label is None else label.mask

@@ -37,6 +37,11 @@ class Crop(NamedTuple):
     width: int
     height: int
 
+    @property
+    def window(self) -> tuple[slice, slice]:
+        """Rows and columns, to cut images and masks with: ``image[crop.window]``."""
+        return np.s_[self.y : self.y + self.height, self.x : self.x + self.width]
+
 
 CropRule = Callable[[Size], Crop]
 """Chooses the crop by the image's ``(height, width)``; raises ``ImageError`` where it cannot."""

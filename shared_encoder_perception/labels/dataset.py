@@ -18,43 +18,25 @@ from __future__ import annotations
 import argparse
 from collections import Counter
 from collections.abc import Iterator
-from functools import partial
 from itertools import islice
 from pathlib import Path
 
 import numpy as np
 from tqdm import tqdm
 
-from shared_encoder_perception.backends import DEFAULT_MODEL, BackendOptions, load_backend
-from shared_encoder_perception.drawing.visualize import tile, write_picture
-from shared_encoder_perception.labels import native
+from shared_encoder_perception.drawing.overlay import draw_labels
+from shared_encoder_perception.drawing.pictures import tile, write_picture
+from shared_encoder_perception.labels import label_command, native
 from shared_encoder_perception.labels.formats import FORMATS, read
-from shared_encoder_perception.labels.frame import LabelError, LabelledFrame
+from shared_encoder_perception.labels.frame import LabelledFrame, constant
+from shared_encoder_perception.labels.label_command import FAULTY, report_faults
 from shared_encoder_perception.labels.merge import REPORT, merge
-from shared_encoder_perception.labels.picture import draw_labels
-from shared_encoder_perception.labels.pseudo import Doubt, label
-from shared_encoder_perception.labels.record_faults import FILE_NAME
 from shared_encoder_perception.labels.statistics import count, plot, table
-from shared_encoder_perception.labels.teacher_masks import TeacherMasks, label_by_masks
 from shared_encoder_perception.labels.validate import find_faults
-from shared_encoder_perception.predictor import Predictor
-from shared_encoder_perception.tasks.lanes.answer import LaneId
+from shared_encoder_perception.tasks.label_files import FILE_NAME, LabelError
 from shared_encoder_perception.world.synthetic import CALIBRATION_SEED, render_sample
 
-FAULTY = 1
-"""Exit status when the set has faults."""
 FAULTS_FILE = "convert_faults.txt"
-LABEL_FAULTS_FILE = "label_faults.txt"
-LABEL_HELP = "let a model, or masks of another network, label pictures: only what is sure"
-DOUBTS = (
-    ("--lane", "lane", "lowest confidence of a lane that becomes a label"),
-    ("--drivable-above", "drivable", "lowest probability that becomes drivable"),
-    (
-        "--not-drivable-below",
-        "not_drivable",
-        "highest probability that becomes not drivable; in between is ignored",
-    ),
-)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -85,7 +67,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add.add_argument("--seed", type=int, default=0, help="seed of the first one")
     add.set_defaults(action_run=_render)
 
-    _add_label_arguments(commands.add_parser("label", help=LABEL_HELP, description=LABEL_HELP))
+    add = commands.add_parser("label", help=label_command.HELP, description=label_command.HELP)
+    label_command.add_arguments(add)
+    add.set_defaults(action_run=label_command.run)
 
     add = commands.add_parser("validate", help="report every fault with file and line")
     add.add_argument("path", type=Path, help="a set's folder or frames.jsonl")
@@ -109,29 +93,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add.add_argument("--count", type=int, default=24, help="samples, evenly spread over the set")
     add.add_argument("--name", help="only frames whose name contains this")
     add.set_defaults(action_run=_view)
-
-
-def _add_label_arguments(add: argparse.ArgumentParser) -> None:
-    """Declare the arguments of ``label``."""
-    add.add_argument(
-        "path", type=Path, help="native set or folder of images; for a model also video or rosbag2"
-    )
-    add.add_argument("--out", type=Path, required=True, help="folder of the new set")
-    add.add_argument("--model", type=Path, help="ONNX artifact: the teacher (the one we ship)")
-    masks = "folder of masks, one for each image, by its name; instead of a model"
-    for option, what in (("--drivable", "drivable surface"), ("--markings", "paint, for lanes")):
-        add.add_argument(option, type=Path, metavar="FOLDER", help=f"{what}: {masks}")
-    add.add_argument(
-        "--border",
-        type=float,
-        metavar="PIXELS",
-        help="pixels around the drivable masks in which not drivable is ignored (1.5 %% of width)",
-    )
-    add.add_argument("--limit", type=int, help="only so many frames")
-    for option, name, what in DOUBTS:
-        value = getattr(Doubt, name)
-        add.add_argument(option, type=float, default=value, metavar="P", help=f"{what} ({value})")
-    add.set_defaults(action_run=_label)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -162,15 +123,8 @@ def _convert(args: argparse.Namespace) -> int:
     for note, number in notes.most_common():
         print(f"  left out or uncertain, {note}: {number}")
     if faults:
-        return _report_faults(faults, args.out / FAULTS_FILE, "could not be converted")
+        return report_faults(faults, args.out / FAULTS_FILE, "could not be converted")
     return 0
-
-
-def _report_faults(faults: list[str], path: Path, what: str) -> int:
-    """Write why frames were left out and print the first reason; return the exit status."""
-    path.write_text("\n".join(faults) + "\n")
-    print(f"{len(faults)} frames {what}: {path}\n  first: {faults[0]}")
-    return FAULTY
 
 
 def _render(args: argparse.Namespace) -> int:
@@ -180,63 +134,16 @@ def _render(args: argparse.Namespace) -> int:
     with native.Writer(args.out) as writer:
         for seed in tqdm(range(args.seed, args.seed + args.count), unit="world"):
             sample = render_sample(seed)
-            mask, image = sample.mask, native.encode_picture(sample.image)
             frame = LabelledFrame(
                 name=f"{seed:09d}.jpg",
                 image_path=Path(),
                 size=(sample.image.shape[0], sample.image.shape[1]),
-                lanes=sample.lanes,
-                read_mask=partial(np.asarray, mask),
+                labels={task: constant(label) for task, label in sample.labels.items()},
                 source="synthetic",
             )
-            writer.write(frame, encoded=image)
+            writer.write(frame, encoded=native.encode_picture(sample.image))
     print(f"{writer.count} frames: {args.out / FILE_NAME}")
     return 0
-
-
-def _label(args: argparse.Namespace) -> int:
-    """Write what a teacher is sure of as a set; a frame without a usable mask is reported."""
-    labelled: Counter[str] = Counter()
-    faults: list[str] = []
-    with native.Writer(args.out) as writer:
-        for found, encoded in tqdm(islice(_by_teacher(args), args.limit), unit="frame"):
-            if isinstance(found, LabelError):
-                faults.append(str(found))
-                continue
-            writer.write(found, encoded=encoded)
-            labelled.update(found.pseudo)
-            labelled.update(LaneId(lane).label for lane in found.lanes if "lanes" in found.pseudo)
-        if faults and not writer.count:
-            raise ValueError(f"no image has a usable mask; first: {faults[0]}")
-    print(f"{writer.count} frames: {args.out / FILE_NAME}")
-    for what, number in labelled.items():
-        print(f"  {what} by the teacher: {number}")
-    if faults:
-        return _report_faults(
-            faults, args.out / LABEL_FAULTS_FILE, "left out, without usable masks"
-        )
-    return 0
-
-
-def _by_teacher(
-    args: argparse.Namespace,
-) -> Iterator[tuple[LabelledFrame | LabelError, bytes | None]]:
-    """Frames labelled by masks or by a model, and their pictures where those are no files."""
-    doubt = Doubt(args.lane, args.drivable_above, args.not_drivable_below)
-    if args.drivable is None and args.markings is None:
-        if args.border is not None:
-            raise ValueError("--border is for --drivable: a model of ours is sure of borders")
-        predictor = Predictor(
-            load_backend(args.model or DEFAULT_MODEL, "onnxruntime", BackendOptions())
-        )
-        return label(predictor, args.path, doubt)
-    if args.model is not None:
-        raise ValueError(
-            "--model excludes --drivable and --markings: there is one teacher at a time. Label by "
-            "the one, then what it made by the other, or merge both sets"
-        )
-    masks = TeacherMasks(args.drivable, args.markings, args.border)
-    return ((found, None) for found in label_by_masks(masks, args.path, doubt))
 
 
 def _validate(args: argparse.Namespace) -> int:
@@ -284,7 +191,7 @@ def _view(args: argparse.Namespace) -> int:
         raise ValueError(f"{args.path} has no frame whose name contains {args.name!r}")
     chosen = set(np.linspace(0, total - 1, min(args.count, total)).round().astype(int).tolist())
     samples = (frame.load() for index, frame in enumerate(_named(args)) if index in chosen)
-    pictures = [draw_labels(sample.image, sample.lanes, sample.mask) for sample in samples]
+    pictures = [draw_labels(sample.image, sample.labels) for sample in samples]
     write_picture(args.out, tile(pictures, 4, 480))
     print(f"sheet: {args.out}")
     return 0

@@ -1,31 +1,21 @@
-"""One labelled frame of a data set before its picture is read, and the errors of label files."""
+"""One labelled picture of a data set, before the picture and the files of its labels are read."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from shared_encoder_perception.compat import sample_of
+from shared_encoder_perception import tasks as table
 from shared_encoder_perception.images.preprocess import Crop
 from shared_encoder_perception.labels.sample import Sample
 from shared_encoder_perception.structures import Size
-from shared_encoder_perception.tasks.lanes.answer import LaneId
-
-Mask = NDArray[np.uint8]
-
-
-class LabelError(ValueError):
-    """A label file that cannot be used; the message begins with ``file, line N:``."""
-
-    def __init__(self, path: Path, line: int | None, reason: str) -> None:
-        """``line`` counts from 1; ``None`` where the file has no lines (a picture)."""
-        where = f"{path}, line {line}" if line is not None else str(path)
-        super().__init__(f"{where}: {reason}")
+from shared_encoder_perception.tasks.contract.labels import Read
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,27 +26,20 @@ class LabelledFrame:
         name: Name of the picture inside its set, relative, with suffix: ``clips/a/20.jpg``.
         image_path: The picture; it may be missing (labels alone have their uses).
         size: ``(height, width)`` of the picture.
-        lanes: As ``Sample.lanes``: (N, 2) float32 near to far, ``None`` known absent, missing
-            unknown. Points lie inside the picture.
-        boundaries: Lane boundaries, (N, 2) float32 each, near to far; for people and statistics.
-        read_mask: Returns the (H, W) uint8 mask of 255 / 0 / 127 ignore; ``None`` when unknown.
+        labels: By the name of the task, what reads its label; a task that is missing is unknown.
         crop: Suggested crop around the road.
         source: Which data set, a short name.
         licence: In a few words; empty when unknown.
-        pseudo: Which of ``"lanes"``, ``"mask"`` come from a teacher network.
+        pseudo: Tasks whose labels come from a teacher network.
         attributes: What else is known, e.g. ``{"timeofday": "night"}``.
         notes: Why labels were left out, for statistics: ``("ego: too wide",)``.
         where: File and line, for messages.
-        lane_confidence: As in ``Sample``.
-        read_mask_confidence: Returns ``Sample.mask_confidence``; ``None`` where there is none.
     """
 
     name: str
     image_path: Path
     size: Size
-    lanes: Mapping[LaneId, NDArray[np.float32] | None]
-    boundaries: tuple[NDArray[np.float32], ...] = ()
-    read_mask: Callable[[], Mask] | None = None
+    labels: Mapping[str, Read] = field(default_factory=dict)
     crop: Crop | None = None
     source: str = ""
     licence: str = ""
@@ -64,14 +47,21 @@ class LabelledFrame:
     attributes: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     where: str = ""
-    lane_confidence: Mapping[LaneId, float] = field(default_factory=dict)
-    read_mask_confidence: Callable[[], Mask] | None = None
 
-    def load(self) -> Sample:
-        """Read the picture and the mask.
+    def known(self) -> tuple[str, ...]:
+        """Return the tasks of which something is known to train on or to score by.
+
+        Labels in files are not read: they are there to be used.
+        """
+        return tuple(
+            task for task, read in self.labels.items() if _in_files(task) or _is_known(task, read())
+        )
+
+    def read_image(self) -> NDArray[np.uint8]:
+        """Read the picture: (H, W, 3) uint8 BGR.
 
         Raises:
-            ValueError: A file that is missing, unreadable or of another size than the labels say.
+            ValueError: It is missing, unreadable or of another size than the labels say.
         """
         image = cv2.imread(str(self.image_path), cv2.IMREAD_COLOR)
         if image is None:
@@ -81,15 +71,57 @@ class LabelledFrame:
                 f"{self.where}: {self.image_path} is {image.shape[1]}x{image.shape[0]}, "
                 f"the labels are for {self.size[1]}x{self.size[0]}"
             )
-        mask = self.read_mask() if self.read_mask else None
-        confidence = self.read_mask_confidence() if self.read_mask_confidence else None
-        name = self.where or self.name
-        return sample_of(image, self.lanes, mask, name, self.lane_confidence, confidence)
+        return np.asarray(image, np.uint8)
 
-    def without_mask(self) -> LabelledFrame:
-        """Return the same frame, its mask unknown."""
-        return replace(self, read_mask=None, read_mask_confidence=None)
+    def load(self) -> Sample:
+        """Read the picture and the labels.
 
-    def without_lanes(self) -> LabelledFrame:
-        """Return the same frame, its lanes unknown."""
-        return replace(self, lanes={}, lane_confidence={})
+        Raises:
+            ValueError: A file that is missing, unreadable or of another size than the labels say.
+        """
+        image = self.read_image()
+        labels = {task: read() for task, read in self.labels.items()}
+        known = {task: label for task, label in labels.items() if _is_known(task, label)}
+        return Sample(image, known, self.where or self.name)
+
+    def without(self, *tasks: str) -> LabelledFrame:
+        """Return the same frame, some tasks unknown; what is for people alone stays."""
+        labels = dict(self.labels)
+        for task in set(tasks) & set(labels):
+            read, room = labels.pop(task), table.part(task, "labels")
+            rest = room.for_people(read()) if hasattr(room, "for_people") else None
+            if rest is not None:
+                labels[task] = constant(rest)
+        pseudo = tuple(task for task in self.pseudo if task not in tasks)
+        return replace(self, labels=labels, pseudo=pseudo)
+
+    def to_score(self) -> LabelledFrame:
+        """Return the same frame without labels that a teacher made and that are no truth."""
+        rooms = table.parts("labels", self.pseudo)
+        doubtful = (t for t, r in rooms.items() if not getattr(r, "SCORED_FROM_TEACHER", False))
+        return self.without(*doubtful)
+
+    def with_label(self, task: str, read: Read) -> LabelledFrame:
+        """Return the same frame with the label of a task."""
+        return replace(self, labels=in_order({**self.labels, task: read}))
+
+
+def constant(label: Any) -> Read:
+    """Return what returns a label that is there already."""
+    return lambda: label
+
+
+def in_order(labels: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what is kept by task in the order of the table."""
+    return {task: labels[task] for task in table.ROOMS if task in labels}
+
+
+def _in_files(task: str) -> bool:
+    """Whether labels of a task are files of their own."""
+    return getattr(table.part(task, "labels"), "IN_FILES", False)
+
+
+def _is_known(task: str, label: Any) -> bool:
+    """Whether a label says anything to train on or to score by."""
+    room = table.part(task, "labels")
+    return room.known(label) if hasattr(room, "known") else True

@@ -1,4 +1,4 @@
-"""What several formats need: sizes without decoding, numbers with their line, polygons as masks."""
+"""What several formats need: sizes without decoding, numbers with their line, filled polygons."""
 
 from __future__ import annotations
 
@@ -13,10 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from shared_encoder_perception.labels.frame import LabelError, Mask
+from shared_encoder_perception.labels.said import NO, YES, Plane
 from shared_encoder_perception.structures import Size
-from shared_encoder_perception.tasks.drivable.labels import MASK_DRIVABLE, MASK_NOT_DRIVABLE
-from shared_encoder_perception.tasks.lanes.labelling.boundaries import Boundary
+from shared_encoder_perception.tasks.label_files import LabelError
 
 PICTURES: Final = (".jpg", ".jpeg", ".png")
 EXIF_ORIENTATION: Final = 0x0112
@@ -44,23 +43,13 @@ def image_size(path: Path) -> Size:
         raise LabelError(path, None, reason) from None
 
 
-def fill_polygons(polygons: Iterable[NDArray], size: Size) -> Mask:
-    """Return a mask that is drivable inside of the polygons (N, 2), ``(x, y)`` pixels."""
-    mask = np.full(size, MASK_NOT_DRIVABLE, np.uint8)
+def fill_polygons(polygons: Iterable[NDArray], size: Size) -> Plane:
+    """Return a plane that is ``YES`` inside of the polygons (N, 2), ``(x, y)`` pixels."""
+    plane = np.full(size, NO, np.uint8)
     # One by one: together, overlapping polygons would cancel each other.
     for polygon in polygons:
-        cv2.fillPoly(mask, [np.round(polygon).astype(np.int32)], MASK_DRIVABLE)
-    return mask
-
-
-def boundaries_inside(boundaries: Iterable[Boundary], size: Size) -> tuple[NDArray, ...]:
-    """Return the visible part of each boundary (N >= 2, 2) float32, as a native set keeps it."""
-    corner = (size[1] - 1, size[0] - 1)
-    cut = (
-        b.points[((b.points >= 0) & (b.points <= corner)).all(axis=1)].astype(np.float32)
-        for b in boundaries
-    )
-    return tuple(points for points in cut if len(points) >= 2)
+        cv2.fillPoly(plane, [np.round(polygon).astype(np.int32)], YES)
+    return plane
 
 
 def read_label(path: Path) -> str:

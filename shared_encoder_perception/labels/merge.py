@@ -15,16 +15,12 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final, TextIO
 
-import numpy as np
-
+from shared_encoder_perception import tasks as table
 from shared_encoder_perception.labels import native
 from shared_encoder_perception.labels.disk_index import DiskIndex
-from shared_encoder_perception.labels.frame import LabelledFrame
-from shared_encoder_perception.tasks.lanes.answer import LaneId
+from shared_encoder_perception.labels.frame import LabelledFrame, constant, in_order
 
 REPORT: Final = "merge_report.jsonl"
-AGREE_PX: Final = 0.5
-"""Lines that differ by less are the same label, written with other digits."""
 Progress = Callable[[Iterator[LabelledFrame], str], Iterator[LabelledFrame]]
 
 
@@ -115,39 +111,21 @@ def _complete(
     frame: LabelledFrame, other: LabelledFrame, report: TextIO, counts: Counter[str]
 ) -> LabelledFrame:
     """Take over what only ``other`` knows; report where both know and disagree."""
-    lanes, confidence = dict(frame.lanes), dict(frame.lane_confidence)
-    for lane, points in other.lanes.items():
-        if lane not in lanes:
-            lanes[lane] = points
-            if lane in other.lane_confidence:
-                confidence[lane] = other.lane_confidence[lane]
-        elif not _agree(lanes[lane], points):
-            value = None if points is None else points.tolist()
-            _report(report, counts, "conflict", frame, other, f"lane {LaneId(lane).label}", value)
-    masked = frame if frame.read_mask else other
-    pseudo = set(frame.pseudo)
-    if frame.read_mask and other.read_mask:
-        if not np.array_equal(frame.read_mask(), other.read_mask()):
-            _report(report, counts, "conflict", frame, other, "mask", None)
-    elif other.read_mask and "mask" in other.pseudo:
-        pseudo.add("mask")
-    if len(lanes) > len(frame.lanes) and "lanes" in other.pseudo:
-        pseudo.add("lanes")
-    return replace(
-        frame,
-        lanes=lanes,
-        lane_confidence=confidence,
-        read_mask=masked.read_mask,
-        read_mask_confidence=masked.read_mask_confidence,
-        pseudo=tuple(sorted(pseudo)),
-    )
-
-
-def _agree(first: np.ndarray | None, second: np.ndarray | None) -> bool:
-    """Whether two labels of a lane say the same."""
-    if first is None or second is None:
-        return first is second
-    return first.shape == second.shape and bool(np.abs(first - second).max() < AGREE_PX)
+    first, pseudo = frame, set(frame.pseudo)
+    for task, read in other.labels.items():
+        taken = task not in first.labels
+        if taken:
+            frame = frame.with_label(task, read)
+        else:
+            own = first.labels[task]()
+            merged, conflicts = table.part(task, "labels").merge(own, read())
+            for what, value in conflicts:
+                _report(report, counts, "conflict", first, other, what, value)
+            taken = merged is not own
+            frame = frame.with_label(task, constant(merged))
+        if taken and task in other.pseudo:
+            pseudo.add(task)
+    return replace(frame, pseudo=tuple(in_order(dict.fromkeys(pseudo))))
 
 
 def _with_own_name(

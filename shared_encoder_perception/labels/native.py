@@ -16,22 +16,15 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from shared_encoder_perception import tasks as table
 from shared_encoder_perception.images.preprocess import Crop
-from shared_encoder_perception.labels.frame import LabelError, LabelledFrame, Mask
-from shared_encoder_perception.labels.record_faults import FILE_NAME, load_record
-from shared_encoder_perception.tasks.drivable.labels import (
-    MASK_DRIVABLE,
-    MASK_IGNORE,
-    MASK_NOT_DRIVABLE,
-)
-from shared_encoder_perception.tasks.lanes.answer import LaneId
+from shared_encoder_perception.labels.frame import LabelledFrame, in_order
+from shared_encoder_perception.labels.record_faults import load_record, pseudo_words
+from shared_encoder_perception.tasks.label_files import FILE_NAME, LabelError
 
-MASK: Final = "mask"
-MASK_CONFIDENCE: Final = "mask_confidence"
-MASK_VALUES: Final = (MASK_NOT_DRIVABLE, MASK_IGNORE, MASK_DRIVABLE)
 JPEG: Final = (cv2.IMWRITE_JPEG_QUALITY, 95)
-DECIMALS: Final = 2
-"""Of written coordinates, pixels."""
+IMAGES: Final = "images"
+"""Folder of the pictures, and the source of those that name none."""
 
 
 def labels_file(path: Path) -> Path:
@@ -56,70 +49,28 @@ def read(path: Path) -> Iterator[LabelledFrame]:
 
 
 def parse(text: str | bytes, path: Path, line: int) -> LabelledFrame:
-    """Read one line of ``path``; see ``read``."""
+    """Read one line of ``path``; see ``read``. Keys of no task that we know are ignored."""
     record, faults = load_record(text)
     if faults:
         raise LabelError(path, line, faults[0])
-    lanes = {
-        lane: _points(record["lanes"][lane.label])
-        for lane in LaneId
-        if lane.label in record.get("lanes", {})
-    }
-    mask, confidence = (
-        path.parent / record[key] if record.get(key) else None for key in (MASK, MASK_CONFIDENCE)
-    )
     size = (record["size"][0], record["size"][1])
+    labels = {
+        task: room.read(record, path.parent, size) for task, room in table.parts("labels").items()
+    }
+    words = pseudo_words()
     return LabelledFrame(
         name=record["image"],
         image_path=path.parent / record["image"],
         size=size,
-        lanes=lanes,
-        boundaries=tuple(np.array(line, np.float32) for line in record.get("boundaries", ())),
-        read_mask=None if mask is None else lambda: read_mask(mask, size),
+        labels={task: label for task, label in labels.items() if label is not None},
         crop=Crop(*record["crop"]) if record.get("crop") else None,
-        source=record.get("source", "images"),
+        source=record.get("source", IMAGES),
         licence=record.get("licence", ""),
-        pseudo=tuple(record.get("pseudo", ())),
+        pseudo=tuple(words[word] for word in record.get("pseudo", ()) if word in words),
         attributes=record.get("attributes", {}),
         notes=tuple(record.get("notes", ())),
         where=f"{path}, line {line}",
-        lane_confidence={
-            LaneId[name.upper()]: float(value)
-            for name, value in record.get("lane_confidence", {}).items()
-        },
-        read_mask_confidence=None if confidence is None else lambda: _plane(confidence, size),
     )
-
-
-def read_mask(path: Path, size: tuple[int, int]) -> Mask:
-    """Read a mask and check it.
-
-    Raises:
-        LabelError: Unreadable, of another size, or with other values than 255, 0 and 127.
-    """
-    mask = _plane(path, size)
-    histogram = cv2.calcHist([mask], [0], None, [256], [0, 256]).ravel()  # 10 x bincount's speed
-    strange = [v for v in np.flatnonzero(histogram).tolist() if v not in MASK_VALUES]
-    if strange:
-        raise LabelError(path, None, f"the mask has values {strange}, expected only {MASK_VALUES}")
-    return mask
-
-
-def _plane(path: Path, size: tuple[int, int]) -> Mask:
-    """Read a picture of one byte per pixel and check its size."""
-    plane = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
-    if plane is None:
-        raise LabelError(path, None, "cannot read the mask")
-    if plane.dtype != np.uint8 or plane.ndim != 2 or plane.shape != tuple(size):
-        raise LabelError(
-            path, None, f"the mask is {plane.dtype} {plane.shape}, expected uint8 {tuple(size)}"
-        )
-    return np.asarray(plane)
-
-
-def _points(value: list[list[float]] | None) -> NDArray[np.float32] | None:
-    """A lane as ``Sample.lanes`` has it."""
-    return None if value is None else np.array(value, np.float32)
 
 
 class Writer:
@@ -162,27 +113,25 @@ class Writer:
     def write(
         self, frame: LabelledFrame, *, pictures: bool = True, encoded: bytes | None = None
     ) -> None:
-        """Add one frame: its picture byte by byte, its mask as PNG, its line.
+        """Add one frame: its picture byte by byte, the files of its labels, its line.
 
         Args:
             frame: What to write; its name must be new in this set.
-            pictures: Without, only the line is written: labels alone have their uses.
+            pictures: Without, only the line is written, and labels that are no files.
             encoded: The picture's file, where it is not at ``frame.image_path``.
         """
         image = picture_path(frame)
-        planes: dict[str, Path] = {}
+        data = (encoded or frame.image_path.read_bytes()) if pictures else b""
+        keys: dict[str, Any] = {}
+        for task, read_label in in_order(frame.labels).items():
+            room = table.part(task, "labels")
+            if pictures or not getattr(room, "IN_FILES", False):
+                keys |= room.write(read_label(), self.folder, image.relative_to(IMAGES))
         if pictures:
-            data = encoded or frame.image_path.read_bytes()
-            for key, folder, read_plane in (
-                (MASK, "masks", frame.read_mask),
-                (MASK_CONFIDENCE, "confidence", frame.read_mask_confidence),
-            ):
-                if read_plane is not None:
-                    path = Path(folder) / image.relative_to("images").with_suffix(".png")
-                    _write_file(self.folder / path, cv2.imencode(".png", read_plane())[1].tobytes())
-                    planes[key] = path
-            _write_file(self.folder / image, data)
-        self._lines.write(json.dumps(record_of(frame, image, planes)) + "\n")
+            path = self.folder / image
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(data)
+        self._lines.write(json.dumps(record_of(frame, image, keys)) + "\n")
         self.count += 1
 
 
@@ -193,44 +142,26 @@ def encode_picture(image: NDArray[np.uint8]) -> bytes:
 
 def picture_path(frame: LabelledFrame) -> Path:
     """Return where a set keeps a frame's picture, relative to its folder."""
-    folder = f"images/{frame.source or 'images'}"
+    folder = f"{IMAGES}/{frame.source or IMAGES}"
     return Path(folder) / frame.name.removeprefix(f"{folder}/")
 
 
-def record_of(frame: LabelledFrame, image: Path, planes: Mapping[str, Path]) -> dict[str, Any]:
-    """Return the JSON object of a frame; ``planes`` are the files of its mask, by key."""
+def record_of(frame: LabelledFrame, image: Path, keys: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the JSON object of a frame; ``keys`` are those of its labels."""
     record: dict[str, Any] = {"image": image.as_posix(), "size": list(frame.size)}
     if frame.crop is not None:
         record["crop"] = list(frame.crop)
-    if frame.lanes:
-        record["lanes"] = {
-            LaneId(lane).label: None if points is None else _rounded(points)
-            for lane, points in frame.lanes.items()
-        }
-    if frame.boundaries:
-        record["boundaries"] = [_rounded(points) for points in frame.boundaries]
-    record |= {key: path.as_posix() for key, path in planes.items()}
-    if frame.lane_confidence:
-        record["lane_confidence"] = {
-            LaneId(lane).label: round(value, 3) for lane, value in frame.lane_confidence.items()
-        }
-    for key in ("pseudo", "notes"):
-        if getattr(frame, key):
-            record[key] = list(getattr(frame, key))
+    rooms = table.parts("labels", frame.labels).values()
+    last = {key for room in rooms for key in getattr(room, "LAST", ())}
+    record |= dict(sorted(keys.items(), key=lambda item: item[0] in last))
+    words = {task: word for word, task in pseudo_words().items()}
+    if frame.pseudo:
+        record["pseudo"] = [words[task] for task in frame.pseudo]
+    if frame.notes:
+        record["notes"] = list(frame.notes)
     if frame.attributes:
         record["attributes"] = dict(frame.attributes)
     for key in ("source", "licence"):
         if getattr(frame, key):
             record[key] = getattr(frame, key)
     return record
-
-
-def _rounded(points: NDArray) -> list[list[float]]:
-    """Coordinates for JSON."""
-    return np.round(points.astype(np.float64), DECIMALS).tolist()
-
-
-def _write_file(path: Path, data: bytes) -> None:
-    """Write a file and the folders above it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(data)

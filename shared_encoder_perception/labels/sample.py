@@ -43,28 +43,3 @@ class Sample:
     def __reduce__(self) -> tuple[Any, ...]:
         """Travel between processes."""
         return Sample, (self.image, dict(self.labels), self.name)
-
-    # COMPAT: to be removed when nobody asks for them any more.
-    @property
-    def lanes(self) -> Any:
-        """COMPAT."""
-        label = self.labels.get("lanes")
-        return {} if label is None else label.lines
-
-    @property
-    def lane_confidence(self) -> Any:
-        """COMPAT."""
-        label = self.labels.get("lanes")
-        return {} if label is None else label.confidence
-
-    @property
-    def mask(self) -> Any:
-        """COMPAT."""
-        label = self.labels.get("drivable_surface")
-        return None if label is None else label.mask
-
-    @property
-    def mask_confidence(self) -> Any:
-        """COMPAT."""
-        label = self.labels.get("drivable_surface")
-        return None if label is None else label.confidence

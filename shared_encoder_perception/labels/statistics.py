@@ -1,21 +1,64 @@
-"""What a data set holds: counts by source and kind of label, and where its lanes and roads lie."""
+"""What a data set holds: counts by source, and for each task what its labels hold."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from shared_encoder_perception import tasks as table_of_tasks
 from shared_encoder_perception.labels.frame import LabelledFrame
-from shared_encoder_perception.tasks.drivable.labels import MASK_DRIVABLE, MASK_IGNORE
-from shared_encoder_perception.tasks.lanes.answer import LANE_NAMES, LaneId
+from shared_encoder_perception.structures import Size
+from shared_encoder_perception.tasks.contract.labels import Panel, Read
 
-GRID: Final = (60, 100)
-"""Rows and columns of the maps, over the whole picture."""
+PANELS_IN_ROW: Final = 4
+NARROW: Final = 8
+WIDE: Final = 18
+"""Characters of a column with plain numbers, and of one with a note or a long name."""
+MOST_COMMON: Final = 12
+
+
+@dataclass
+class Labelled:
+    """How many labels there are: what is told of a task that tells nothing itself.
+
+    Attributes:
+        name: Of the task.
+        there: Frames with a label.
+        unknown: Frames without one.
+    """
+
+    name: str
+    there: int = 0
+    unknown: int = 0
+
+    def add(self, read: Read | None, size: Size, *, files: bool) -> None:
+        """Count one frame."""
+        self.there += read is not None
+        self.unknown += read is None
+
+    def columns(self) -> list[tuple[str, str]]:
+        """Return the number of labels."""
+        return [(self.name, str(self.there))]
+
+    def bars(self) -> dict[str, tuple[int, int, int]]:
+        """Return how often there is a label."""
+        return {self.name: (self.there, 0, self.unknown)}
+
+
+def _room(task: str) -> Any | None:
+    """``statistics.py`` of a task, if it has any."""
+    return table_of_tasks.find_part(task, "statistics")
+
+
+def _counts() -> dict[str, Any]:
+    """Empty counts of every task."""
+    rooms = {task: _room(task) for task in table_of_tasks.parts("labels")}
+    return {task: Labelled(task) if room is None else room.Counts() for task, room in rooms.items()}
 
 
 @dataclass
@@ -24,23 +67,19 @@ class SourceStatistics:
 
     Attributes:
         frames: Number of frames.
-        lanes: Lane name -> [present, known absent, unknown].
-        masks: Frames with a mask.
-        pseudo: Frames with a mask, and with lanes, from a teacher.
+        labels: By task, ``Counts`` of what its labels hold.
+        pseudo: Task -> frames whose label comes from a teacher.
         sizes: ``WxH`` -> frames.
         attributes: ``key=value`` -> frames.
         notes: Why labels were left out -> frames.
-        drivable: Drivable share of the labelled pixels of each mask, in 20 bins from 0 to 1.
     """
 
     frames: int = 0
-    lanes: dict[str, list[int]] = field(default_factory=lambda: {n: [0, 0, 0] for n in LANE_NAMES})
-    masks: int = 0
+    labels: dict[str, Any] = field(default_factory=_counts)
     pseudo: Counter[str] = field(default_factory=Counter)
     sizes: Counter[str] = field(default_factory=Counter)
     attributes: Counter[str] = field(default_factory=Counter)
     notes: Counter[str] = field(default_factory=Counter)
-    drivable: NDArray[np.int64] = field(default_factory=lambda: np.zeros(20, np.int64))
 
 
 @dataclass
@@ -49,44 +88,25 @@ class Statistics:
 
     Attributes:
         sources: By source.
-        lane_maps: (5, 60, 100) how many lines pass each part of the picture.
     """
 
     sources: dict[str, SourceStatistics] = field(default_factory=dict)
-    lane_maps: NDArray[np.int64] = field(
-        default_factory=lambda: np.zeros((len(LaneId), *GRID), np.int64)
-    )
 
     def add(self, frame: LabelledFrame, *, pictures: bool) -> None:
-        """Count one frame; ``pictures``: read its mask too."""
+        """Count one frame; ``pictures``: read files of labels too."""
         counts = self.sources.setdefault(frame.source or "images", SourceStatistics())
         counts.frames += 1
         counts.sizes[f"{frame.size[1]}x{frame.size[0]}"] += 1
-        counts.pseudo.update(frame.pseudo)
+        counts.pseudo.update(pseudo_words(frame))
         counts.notes.update(frame.notes)
         counts.attributes.update(f"{key}={value}" for key, value in frame.attributes.items())
-        for lane in LaneId:
-            known = lane in frame.lanes
-            points = frame.lanes.get(lane)
-            counts.lanes[lane.label][0 if points is not None else 1 if known else 2] += 1
-            if points is not None:
-                self._draw(lane, points, frame.size)
-        counts.masks += frame.read_mask is not None
-        if frame.read_mask is not None and pictures:
-            mask = frame.read_mask()
-            labelled = int((mask != MASK_IGNORE).sum())
-            share = int((mask == MASK_DRIVABLE).sum()) / max(labelled, 1)
-            counts.drivable[min(int(share * 20), 19)] += 1
+        for task, labels in counts.labels.items():
+            labels.add(frame.labels.get(task), frame.size, files=pictures)
 
-    def _draw(self, lane: LaneId, points: NDArray[np.float32], size: tuple[int, int]) -> None:
-        """Mark the cells that a line passes."""
-        near_to_far = np.linspace(0, len(points) - 1, 4 * GRID[0])
-        at = np.stack(
-            [np.interp(near_to_far, np.arange(len(points)), points[:, i]) for i in (1, 0)], axis=1
-        )
-        cells = np.unique((at / size * GRID).astype(np.int64), axis=0)
-        cells = np.clip(cells, 0, (GRID[0] - 1, GRID[1] - 1))
-        self.lane_maps[lane][cells[:, 0], cells[:, 1]] += 1
+
+def pseudo_words(frame: LabelledFrame) -> list[str]:
+    """Return what the file calls those labels of a frame that a teacher made."""
+    return [room.KEYS[0] for room in table_of_tasks.parts("labels", frame.pseudo).values()]
 
 
 def count(frames: Iterable[LabelledFrame], *, pictures: bool = True) -> Statistics:
@@ -98,25 +118,37 @@ def count(frames: Iterable[LabelledFrame], *, pictures: bool = True) -> Statisti
 
 
 def table(statistics: Statistics) -> str:
-    """Render the counts for a terminal."""
-    lines = [
-        f"{'source':<20}{'frames':>8}{'masks':>8}"
-        + "".join(f"{name.removesuffix('_ego'):>18}" for name in LANE_NAMES),
-        f"{'':<36}" + f"{'yes / no / ?':>18}" * len(LANE_NAMES),
-    ]
-    for source, counts in sorted(statistics.sources.items()):
-        lanes = "".join(f"{' / '.join(map(str, counts.lanes[name])):>18}" for name in LANE_NAMES)
-        lines.append(f"{source:<20}{counts.frames:>8}{counts.masks:>8}{lanes}")
-    for source, counts in sorted(statistics.sources.items()):
+    """Render the counts for a terminal; columns of plain numbers come first."""
+    empty, sources = _counts(), sorted(statistics.sources.items())
+    notes = {task: getattr(_room(task), "NOTE", "") for task in empty}
+    widths = {task: _width(counts, notes[task]) for task, counts in empty.items()}
+    tasks = sorted(empty, key=lambda task: widths[task])
+
+    def line(first: str, frames: str, cells: Iterable[tuple[str, str]]) -> str:
+        columns = "".join(f"{text:>{widths[task]}}" for task, text in cells)
+        return f"{first:<20}{frames:>8}{columns}"
+
+    names = [(task, name) for task in tasks for name, _ in empty[task].columns()]
+    lines = [line("source", "frames", names), line("", "", [(t, notes[t]) for t, _ in names])]
+    for source, counts in sources:
+        cells = ((task, text) for task in tasks for _, text in counts.labels[task].columns())
+        lines.append(line(source, str(counts.frames), cells))
+    for source, counts in sources:
         for what in ("sizes", "pseudo", "attributes", "notes"):
-            found = getattr(counts, what).most_common(12)
+            found = getattr(counts, what).most_common(MOST_COMMON)
             if found:
                 lines.append(f"{source}, {what}: " + ", ".join(f"{k} {n}" for k, n in found))
     return "\n".join(lines)
 
 
+def _width(counts: Any, note: str) -> int:
+    """Characters of each of a task's columns."""
+    fits = all(len(name) < NARROW for name, _ in counts.columns())
+    return NARROW if fits and not note else WIDE
+
+
 def plot(statistics: Statistics) -> NDArray[np.uint8]:
-    """Draw label counts, where each lane lies, and how much of the pictures is drivable.
+    """Draw how many labels there are, and what the tasks show of theirs.
 
     Returns:
         (H, W, 3) uint8 BGR.
@@ -124,43 +156,47 @@ def plot(statistics: Statistics) -> NDArray[np.uint8]:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(14, 8), dpi=100, layout="constrained")
+    panels = [Panel("labels", lambda axis: _plot_bars(axis, statistics)), *_panels(statistics)]
+    rows = -(-len(panels) // PANELS_IN_ROW)
+    figure = Figure(figsize=(14, 4 * rows), dpi=100, layout="constrained")
     canvas = FigureCanvasAgg(figure)
-    axes = figure.subplots(2, 4)
-    _plot_counts(axes[0, 0], statistics)
-    for lane, axis in zip(LaneId, (*axes[0, 1:], *axes[1, :2]), strict=True):
-        axis.imshow(np.log1p(statistics.lane_maps[lane]), extent=(0, 1, 1, 0), aspect=0.6)
-        axis.set(title=lane.label, xlabel="x / width", ylabel="y / height")
-    middles = np.arange(20) / 20 + 0.025
-    for source, counts in sorted(statistics.sources.items()):
-        if counts.drivable.sum():
-            axes[1, 2].plot(middles, counts.drivable / counts.drivable.sum(), label=source)
-    axes[1, 2].set(title="drivable share of a picture", xlabel="share", ylabel="of the masks")
-    if any(counts.drivable.sum() for counts in statistics.sources.values()):
-        axes[1, 2].legend(fontsize=8)
-    axes[1, 3].axis("off")
+    axes = figure.subplots(rows, PANELS_IN_ROW, squeeze=False).ravel()
+    for axis, panel in zip(axes, panels, strict=False):
+        panel.draw(axis)
+        axis.set(title=panel.title)
+    for axis in axes[len(panels) :]:
+        axis.axis("off")
     canvas.draw()
     return np.ascontiguousarray(np.asarray(canvas.buffer_rgba())[:, :, 2::-1])
 
 
-def _plot_counts(axis: object, statistics: Statistics) -> None:
-    """Stacked bars: present, absent, unknown of each lane, and masks."""
-    totals = np.array(
-        [
-            [sum(counts.lanes[name][i] for counts in statistics.sources.values()) for i in range(3)]
-            for name in LANE_NAMES
-        ]
-    )
-    masks = sum(counts.masks for counts in statistics.sources.values())
-    frames = sum(counts.frames for counts in statistics.sources.values())
-    totals = np.vstack((totals, (masks, 0, frames - masks)))
-    names = [*(name.replace("_ego", "") for name in LANE_NAMES), "mask"]
-    left = np.zeros(len(names))
+def _panels(statistics: Statistics) -> list[Panel]:
+    """What the tasks show."""
+    found: list[Panel] = []
+    for task, room in table_of_tasks.parts("statistics").items():
+        sources = sorted(statistics.sources.items())
+        found += room.panels({source: counts.labels[task] for source, counts in sources})
+    return found
+
+
+def _plot_bars(axis: Any, statistics: Statistics) -> None:
+    """Stacked bars: how often each thing is present, absent, unknown."""
+    totals: dict[str, NDArray[np.int64]] = {
+        name: np.zeros(3, np.int64) for counts in _counts().values() for name in counts.bars()
+    }
+    for source in statistics.sources.values():
+        for counts in source.labels.values():
+            for name, numbers in counts.bars().items():
+                totals[name] += numbers
+    left = np.zeros(len(totals))
     for label, values, colour in zip(
-        ("present", "absent", "unknown"), totals.T, ("#0072b2", "#e69f00", "#bbbbbb"), strict=True
+        ("present", "absent", "unknown"),
+        np.array(list(totals.values())).T,
+        ("#0072b2", "#e69f00", "#bbbbbb"),
+        strict=True,
     ):
-        axis.barh(names, values, left=left, label=label, color=colour)  # type: ignore[attr-defined]
+        axis.barh(list(totals), values, left=left, label=label, color=colour)
         left += values
-    axis.invert_yaxis()  # type: ignore[attr-defined]
-    axis.set(title="labels", xlabel="frames")  # type: ignore[attr-defined]
-    axis.legend(fontsize=8)  # type: ignore[attr-defined]
+    axis.invert_yaxis()
+    axis.set(xlabel="frames")
+    axis.legend(fontsize=8)

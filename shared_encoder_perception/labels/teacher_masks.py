@@ -1,51 +1,41 @@
-"""Labels by masks of any other network: drivable surface, and lanes between its markings.
+"""Labels by masks of any other network, such as drivable surface, or paint with lanes between it.
 
-One picture of probabilities for each image, found by name. A teacher's positives are usually right,
-its negatives near the border are not: they are ignored there.
+One picture of probabilities for each image, found by name. What a task makes of them, and how far
+it believes them, is said in its room (``mask_teacher.py``).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from functools import partial
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from shared_encoder_perception import tasks as table
 from shared_encoder_perception.images.sources import IMAGE_SUFFIXES
 from shared_encoder_perception.labels import native
 from shared_encoder_perception.labels.disk_index import DiskIndex
-from shared_encoder_perception.labels.frame import LabelError, LabelledFrame, Mask
+from shared_encoder_perception.labels.frame import LabelledFrame, constant
 from shared_encoder_perception.labels.label_io import image_size
-from shared_encoder_perception.labels.pseudo import (
-    LANES,
-    LEAST_CONFIDENCE,
-    MASK,
-    Doubt,
-    mask_confidence,
-    sure_mask,
-    without_teachers,
-)
-from shared_encoder_perception.labels.record_faults import FILE_NAME
+from shared_encoder_perception.labels.pseudo import Doubts
 from shared_encoder_perception.structures import Size
-from shared_encoder_perception.tasks.drivable.labels import (
-    MASK_DRIVABLE,
-    MASK_IGNORE,
-    MASK_NOT_DRIVABLE,
-)
-from shared_encoder_perception.tasks.lanes.labelling.marking_lanes import lanes_between
+from shared_encoder_perception.tasks.label_files import FILE_NAME, LabelError
 
-BORDER: Final = 0.015
-"""Of the image's width: how far from the drivable area a teacher's negatives are ignored."""
 SAME_SHAPE: Final = 0.01
 """By how much the aspect ratio of a mask may differ from its image's, relatively."""
 ONES: Final = 0.01
 """A mask that goes no further than 1, and has it in more than this share of its pixels, counts to
 1 and not to 255."""
+
+
+def mask_rooms() -> dict[str, Any]:
+    """Return ``mask_teacher.py`` of the tasks that have it, in the order of their masks' names."""
+    rooms = table.parts("mask_teacher")
+    return dict(sorted(rooms.items(), key=lambda item: item[1].MASK))
 
 
 @dataclass(frozen=True)
@@ -56,30 +46,34 @@ class TeacherMasks:
     is found by the image's path, ``FOLDER/<path>.png``, or else by its name, ``FOLDER/<stem>.png``.
 
     Attributes:
-        drivable: Folder of the drivable surface.
-        markings: Folder of the lane markings.
-        border_px: How far from the drivable area, in pixels of the image, what is not drivable is
-            ignored; 0 for not at all, ``None`` for a share of the width (``BORDER``).
+        folders: By the name of the masks in them, ``MASK`` of a room's ``mask_teacher.py``.
+        configs: By the name of the task, ``Config`` of its ``mask_teacher.py``; its own where one
+            is missing.
     """
 
-    drivable: Path | None = None
-    markings: Path | None = None
-    border_px: float | None = None
+    folders: Mapping[str, Path]
+    configs: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Refuse what labels nothing."""
-        folders = [folder for folder in (self.drivable, self.markings) if folder is not None]
-        if not folders:
-            raise ValueError("no masks: give a folder of the drivable surface, or of markings")
-        for folder in folders:
+        if not self.folders:
+            kinds = (f"{room.MASK} ({room.HELP})" for room in mask_rooms().values())
+            raise ValueError(f"no masks: give a folder of {', or of '.join(kinds)}")
+        for folder in self.folders.values():
             if not folder.is_dir():
                 raise ValueError(f"{folder} is no folder: expected one mask for each image in it")
-        if self.border_px is not None and not self.border_px >= 0:
-            raise ValueError(f"the border is {self.border_px} pixels, expected 0 or more")
+
+    def rooms(self) -> dict[str, Any]:
+        """Return the rooms of the tasks that are labelled."""
+        return {task: room for task, room in mask_rooms().items() if room.MASK in self.folders}
+
+    def config(self, task: str, room: Any) -> Any:
+        """Return how a task reads its masks."""
+        return self.configs[task] if task in self.configs else room.Config and room.Config()
 
 
 def label_by_masks(
-    masks: TeacherMasks, path: Path, doubt: Doubt
+    masks: TeacherMasks, path: Path, doubts: Doubts
 ) -> Iterator[LabelledFrame | LabelError]:
     """Label pictures by masks.
 
@@ -87,7 +81,7 @@ def label_by_masks(
         masks: The teacher's.
         path: A native set, where labels by people are kept, and those of other teachers are
             replaced where this one has a folder for them; or a folder of images.
-        doubt: When the teacher is believed.
+        doubts: When the teacher is believed.
 
     Yields:
         Each frame, or why it has to be left out: a mask that is missing or does not fit.
@@ -102,7 +96,7 @@ def label_by_masks(
                 yield frame
                 continue
             try:
-                yield _labelled(frame, masks, doubt, _Finder(used, number))
+                yield _labelled(frame, masks, doubts, _Finder(used, number))
             except LabelError as error:
                 yield error
 
@@ -116,7 +110,7 @@ def _frames(path: Path, masks: TeacherMasks) -> Iterator[LabelledFrame | LabelEr
         file
         for file in path.rglob("*")
         if file.suffix.lower() in IMAGE_SUFFIXES
-        and not {masks.drivable, masks.markings} & set(file.parents[:-1])
+        and not set(masks.folders.values()) & set(file.parents[:-1])
     )
     if not files:
         raise ValueError(
@@ -130,7 +124,7 @@ def _frames(path: Path, masks: TeacherMasks) -> Iterator[LabelledFrame | LabelEr
             yield error
             continue
         name = file.relative_to(path).as_posix()
-        yield LabelledFrame(name, file, size, {}, source=path.resolve().name, where=str(file))
+        yield LabelledFrame(name, file, size, source=path.resolve().name, where=str(file))
 
 
 @dataclass(frozen=True)
@@ -198,61 +192,38 @@ def _read_probability(path: Path, size: Size) -> NDArray[np.uint8]:
 
 
 def _labelled(
-    frame: LabelledFrame, masks: TeacherMasks, doubt: Doubt, finder: _Finder
+    frame: LabelledFrame, masks: TeacherMasks, doubts: Doubts, finder: _Finder
 ) -> LabelledFrame:
     """Add what people have not labelled; only the masks that this takes are read."""
-    kinds = [LANES] * (masks.markings is not None) + [MASK] * (masks.drivable is not None)
-    had = frame
-    frame = without_teachers(frame, kinds)
-    lacks_lanes, lacks_mask = not frame.lanes, frame.read_mask is None
-    markings = None
-    if masks.markings is not None and (lacks_lanes or (lacks_mask and masks.drivable is not None)):
-        markings = finder.read(masks.markings, frame)
-    if lacks_mask and masks.drivable is not None:
-        probability = finder.read(masks.drivable, frame)
-        if markings is not None:  # many teachers cut paint out of the surface
-            probability = np.maximum(probability, markings)
-        border = BORDER * frame.size[1] if masks.border_px is None else masks.border_px
-        mask = without_border(sure_mask(probability, doubt), border)
-        frame = replace(
-            frame,
-            read_mask=partial(np.asarray, mask),
-            read_mask_confidence=partial(np.asarray, mask_confidence(probability)),
-            pseudo=(*frame.pseudo, MASK),
-        )
-    if lacks_lanes and markings is not None:
-        frame = _with_lanes(frame, markings, doubt, LANES in had.pseudo)
+    planes: dict[str, NDArray[np.uint8]] = {}
+    known = set(frame.known()) - set(frame.pseudo)
+    for task, room in masks.rooms().items():
+        if task in known:
+            continue
+        for name in (*room.ALSO, room.MASK):
+            if name in masks.folders and name not in planes:
+                planes[name] = finder.read(masks.folders[name], frame)
+        frame = _with_label(frame, task, masks, planes, doubts)
     return frame
 
 
-def _with_lanes(
-    frame: LabelledFrame, markings: NDArray[np.uint8], doubt: Doubt, again: bool
+def _with_label(
+    frame: LabelledFrame,
+    task: str,
+    masks: TeacherMasks,
+    planes: Mapping[str, NDArray[np.uint8]],
+    doubts: Doubts,
 ) -> LabelledFrame:
-    """Add lanes; ``again``: boundaries and notes of the frame are an earlier teacher's."""
-    found = lanes_between(markings, max(doubt.lane, LEAST_CONFIDENCE))
-    boundaries, notes = ((), ()) if again else (frame.boundaries, frame.notes)
-    if found.lanes:
-        boundaries = boundaries or found.boundaries
-    return replace(
-        frame,
-        lanes=found.lanes,
-        lane_confidence=found.confidence,
-        boundaries=boundaries,
-        notes=(*notes, *found.notes),
-        pseudo=(*frame.pseudo, LANES) if found.lanes else frame.pseudo,
-    )
-
-
-def without_border(mask: Mask, border_px: float) -> Mask:
-    """Ignore what is not drivable near the drivable area.
-
-    Args:
-        mask: (H, W) uint8 of 255 / 0 / 127.
-        border_px: How near, in pixels; 0 changes nothing.
-    """
-    drivable = mask == MASK_DRIVABLE
-    if border_px <= 0 or not drivable.any():
-        return mask
-    away = cv2.distanceTransform((~drivable).view(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
-    near = (mask == MASK_NOT_DRIVABLE) & (away <= border_px)
-    return np.where(near, np.uint8(MASK_IGNORE), mask)
+    """Add the label of a task; what an earlier teacher left goes, its notes too."""
+    labels, again = dict(frame.labels), task in frame.pseudo
+    read = labels.pop(task, None)
+    had = read() if read is not None and not again else None
+    room = masks.rooms()[task]
+    found, notes = room.of_masks(planes, doubts.get(task), masks.config(task, room), had)
+    pseudo = tuple(other for other in frame.pseudo if other != task)
+    if notes is not None:
+        frame = replace(frame, notes=(*(() if again else frame.notes), *notes))
+    if found is None:
+        labels = labels if had is None else {**labels, task: constant(had)}
+        return replace(frame, labels=labels, pseudo=pseudo)
+    return replace(frame, labels=labels, pseudo=(*pseudo, task)).with_label(task, constant(found))

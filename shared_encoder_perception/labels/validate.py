@@ -5,19 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from shared_encoder_perception import tasks as table
 from shared_encoder_perception.labels import native
 from shared_encoder_perception.labels.disk_index import DiskIndex
-from shared_encoder_perception.labels.frame import LabelError
 from shared_encoder_perception.labels.label_io import image_size
-from shared_encoder_perception.labels.record_faults import load_record
+from shared_encoder_perception.labels.record_faults import load_record, unknown
+from shared_encoder_perception.tasks.label_files import LabelError
 
 
 def find_faults(path: Path, *, pictures: bool = True) -> Iterator[tuple[int, list[str]]]:
     """Check a set line by line; memory does not grow with it.
 
+    Keys that are nobody's are reported here; whoever else reads the set ignores them.
+
     Args:
         path: The folder, or its ``frames.jsonl``.
-        pictures: Look at pictures and masks too.
+        pictures: Look at pictures and files of labels too.
 
     Yields:
         The number of each line, from 1, and what is wrong with it.
@@ -33,7 +36,7 @@ def find_faults(path: Path, *, pictures: bool = True) -> Iterator[tuple[int, lis
                     faults.append(f"image {name!r} is also in line {before}")
             if pictures and not faults:
                 faults += _picture_faults(line, path, number)
-            yield number, faults
+            yield number, [*unknown(record), *faults]
 
 
 def _picture_faults(line: bytes, path: Path, number: int) -> Iterator[str]:
@@ -45,9 +48,9 @@ def _picture_faults(line: bytes, path: Path, number: int) -> Iterator[str]:
             yield f"{frame.image_path} is {width}x{height}, size says {frame.size[::-1]}"
     except LabelError as error:
         yield str(error)
-    for read_plane in (frame.read_mask, frame.read_mask_confidence):
-        try:
-            if read_plane is not None:
-                read_plane()
-        except LabelError as error:
-            yield str(error)
+    for task, read in frame.labels.items():
+        if getattr(table.part(task, "labels"), "IN_FILES", False):
+            try:
+                read()
+            except LabelError as error:
+                yield str(error)

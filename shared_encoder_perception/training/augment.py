@@ -1,8 +1,8 @@
-"""Augmentation that keeps image, mask and lane identity consistent.
+"""Augmentation that keeps an image and its labels consistent.
 
-Geometry: another crop, a small rotation, a mirror image (which swaps left and right lanes). A crop
-or rotation after which another lane than ``ego`` would run up the middle of the picture would make
-the labels lie: it is drawn again, and left out after a few attempts.
+Geometry: another crop, a small rotation, a mirror image (where left things become right ones). A
+crop or rotation that would make a label lie (a neighbour in the middle of the picture is not the
+own lane) is drawn again, and left out after a few attempts; each task says what is still true.
 
 Look: light, colour, blur, JPEG, noise, shadows, night, fog, rain, snow. Labels stay as they are.
 
@@ -12,34 +12,22 @@ Everything is decided by one seed.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import Final
 
+import cv2
 import numpy as np
 import torch
-from torchvision import tv_tensors
 from torchvision.transforms import v2
 from torchvision.transforms.v2 import functional as F
 
+from shared_encoder_perception import tasks as table
 from shared_encoder_perception.images.preprocess import Crop, ImageTransform
 from shared_encoder_perception.labels.sample import Sample
-from shared_encoder_perception.labels.view import Lanes, View, view_sample
+from shared_encoder_perception.labels.view import View, moved, view_sample
 from shared_encoder_perception.structures import Size
-from shared_encoder_perception.tasks.drivable.labels import MASK_IGNORE
-from shared_encoder_perception.tasks.lanes.answer import LaneId
 from shared_encoder_perception.training.look import EFFECTS, to_array, to_tensor
 
 ATTEMPTS: Final = 4
-MIRRORED: Final = MappingProxyType(
-    {
-        LaneId.EGO: LaneId.EGO,
-        LaneId.LEFT_EGO: LaneId.RIGHT_EGO,
-        LaneId.RIGHT_EGO: LaneId.LEFT_EGO,
-        LaneId.LEFT_SPLIT_EGO: LaneId.RIGHT_SPLIT_EGO,
-        LaneId.RIGHT_SPLIT_EGO: LaneId.LEFT_SPLIT_EGO,
-    }
-)
-"""Which lane a lane is in the mirror."""
 
 
 @dataclass(frozen=True)
@@ -115,64 +103,32 @@ def augment(sample: Sample, transform: ImageTransform, config: AugmentConfig, se
 
 
 def mirror(view: View) -> View:
-    """Return the mirror image: left lanes become right ones."""
+    """Return the mirror image: left things become right ones."""
     width = view.image.shape[1]
-    lanes = {
-        MIRRORED[lane]: None if points is None else points * (-1, 1) + (width - 1, 0)
-        for lane, points in view.lanes.items()
-    }
-    image, mask, mask_weight = (
-        np.ascontiguousarray(plane[:, ::-1]) for plane in (view.image, view.mask, view.mask_weight)
-    )
-    lane_weight = {MIRRORED[lane]: weight for lane, weight in view.lane_weight.items()}
-    return View(image, lanes, mask, mask_weight, lane_weight)
+    labels = moved(view.labels, lambda room, label: room.mirror(label, width))
+    return View(np.ascontiguousarray(view.image[:, ::-1]), labels)
 
 
-def ego_runs_up_the_middle(lanes: Lanes, width: int, height: int) -> bool:
-    """Tell whether ego is still the lane the picture is taken from.
-
-    That is: of ego and its neighbours, each continued straight to the lower border, ego ends
-    nearest to the middle of the picture. True where ego is not known.
-    """
-    ego = lanes.get(LaneId.EGO)
-    if ego is None:
-        return True
-    middle = (width - 1) / 2
-    others = (lanes.get(lane) for lane in (LaneId.LEFT_EGO, LaneId.RIGHT_EGO))
-    distance = abs(_x_at_border(ego, height) - middle)
+def still_true(view: View) -> bool:
+    """Whether the labels of all tasks mean what they say, after all that happened to them."""
+    size = (view.image.shape[0], view.image.shape[1])
     return all(
-        distance < abs(_x_at_border(other, height) - middle)
-        for other in others
-        if other is not None
+        table.part(task, "labels").still_true(label, size) for task, label in view.labels.items()
     )
-
-
-def _x_at_border(points: np.ndarray, height: int) -> float:
-    """Continue the near end of a line (N, 2) straight to the lower border."""
-    near, y = points[: max(len(points) // 4, 2)], height - 1.0
-    if np.ptp(near[:, 1]) < 1e-6:
-        return float(near[0, 0])
-    slope = (near[0, 0] - near[-1, 0]) / (near[0, 1] - near[-1, 1])
-    return float(near[0, 0] + slope * (y - near[0, 1]))
 
 
 def _change_geometry(
     sample: Sample, transform: ImageTransform, config: AugmentConfig, rng: np.random.Generator
 ) -> View:
     """Crop and rotate, unless that made the labels lie."""
-    height, width = transform.input_size
     for _ in range(ATTEMPTS):
         crop = transform.crop
         if rng.random() < config.geometry:
             crop = _other_crop(transform.crop, transform.image_size, config, rng)
-        view = view_sample(sample, ImageTransform(transform.image_size, crop, (height, width)))
+        view = view_sample(sample, ImageTransform(transform.image_size, crop, transform.input_size))
         if rng.random() < config.rotate:
             view = rotate(view, float(rng.uniform(-1, 1)) * config.rotate_deg)
-        runs_on = all(
-            points is None or bool((np.diff(points[:, 1]) < 0).all())
-            for points in view.lanes.values()
-        )
-        if runs_on and ego_runs_up_the_middle(view.lanes, width, height):
+        if still_true(view):
             return view
     return view_sample(sample, transform)
 
@@ -193,19 +149,13 @@ def _other_crop(
 
 
 def rotate(view: View, angle_deg: float) -> View:
-    """Rotate about the middle of the picture; what comes in from outside is ignored."""
-    lanes = {lane: points for lane, points in view.lanes.items() if points is not None}
-    size = view.image.shape[:2]
-    stacked = np.concatenate([np.zeros((0, 2)), *lanes.values()])
-    points = F.rotate(tv_tensors.KeyPoints(torch.from_numpy(stacked), canvas_size=size), angle_deg)
+    """Rotate against the clock about the middle; what comes in from outside is not labelled."""
+    size = (view.image.shape[0], view.image.shape[1])
     image = F.rotate(to_tensor(view.image), angle_deg, interpolation=v2.InterpolationMode.BILINEAR)
-    mask = F.rotate(tv_tensors.Mask(view.mask), angle_deg, fill=MASK_IGNORE)
-    weight = F.rotate(tv_tensors.Mask(view.mask_weight), angle_deg, fill=0)
-    ends = np.cumsum([len(line) for line in lanes.values()])[:-1]
-    moved = dict(zip(lanes, np.split(points.numpy(), ends), strict=True)) if lanes else {}
-    return View(
-        to_array(image), {**view.lanes, **moved}, mask.numpy(), weight.numpy(), view.lane_weight
-    )
+    middle = ((size[1] - 1) / 2, (size[0] - 1) / 2)  # pixel centres are at integers
+    matrix = cv2.getRotationMatrix2D(middle, angle_deg, 1.0)
+    labels = moved(view.labels, lambda room, label: room.warp(label, matrix, size))
+    return View(to_array(image), labels)
 
 
 def _change_look(view: View, config: AugmentConfig, rng: np.random.Generator) -> View:

@@ -45,9 +45,10 @@ class DataConfig:
 
     Attributes:
         train: The mixture.
-        val: Scored at every validation; teacher masks are not scored unless ``overfit``.
-        split_share: Share of the images drawn from frames that show a split lane, where a set
-            has any: class-balanced sampling.
+        val: Scored at every validation; labels by a teacher that are no truth are not scored
+            unless ``overfit``.
+        split_share: Share of the images drawn from frames that show what is rare (a split lane),
+            where a set has any: class-balanced sampling.
         overfit: Train and validate on this many frames of the training sets, without augmentation:
             proves that the pipeline can learn. 0 for a real run.
     """

@@ -9,9 +9,9 @@ from typing import Any, Final
 
 from tqdm import tqdm
 
-from shared_encoder_perception.compat import sample_of
 from shared_encoder_perception.evaluation.evaluate import Frame
 from shared_encoder_perception.images.preprocess import ImageTransform
+from shared_encoder_perception.labels.sample import Sample
 from shared_encoder_perception.structures import Size
 from shared_encoder_perception.training.augment import AugmentConfig, augment
 from shared_encoder_perception.training.data_config import SetConfig
@@ -43,7 +43,7 @@ def held_out_frames(
             raise ValueError("--sources chooses from --held-out, which is not given")
         return iter(())
     config = SetConfig(path=str(path), sources=sources, fold=fold, pseudo=False)
-    entries = NativeSet(config, pseudo_masks=False)
+    entries = NativeSet(config)
     indices = tqdm(range(len(entries)), desc="held out", unit="image")
     return chain.from_iterable(_views(entries[index], size) for index in indices)
 
@@ -56,5 +56,4 @@ def _views(entry: Entry, size: Size) -> Iterator[Frame]:
     transform = ImageTransform.fit((height, width), size, crop)
     for seed in range(1, VIEWS):
         view = augment(sample, transform, OTHER_CAMERA, seed)
-        mask = None if sample.mask is None else view.mask
-        yield source, sample_of(view.image, view.lanes, mask, sample.name), None
+        yield source, Sample(view.image, view.labels, sample.name), None

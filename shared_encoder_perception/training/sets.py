@@ -11,12 +11,12 @@ from typing import Any, Final, NamedTuple, Protocol
 
 import numpy as np
 
+from shared_encoder_perception import tasks as table
 from shared_encoder_perception.images.preprocess import Crop
 from shared_encoder_perception.labels import native
-from shared_encoder_perception.labels.frame import LabelError
 from shared_encoder_perception.labels.sample import Sample
 from shared_encoder_perception.structures import Size
-from shared_encoder_perception.tasks.lanes.answer import LaneId
+from shared_encoder_perception.tasks.label_files import LabelError
 from shared_encoder_perception.training.data_config import SYNTHETIC, DataConfig, SetConfig
 from shared_encoder_perception.world.synthetic import VALIDATION_SEED, render_sample
 
@@ -24,8 +24,6 @@ WORLDS_PER_STAGE: Final = 100_000_000
 """Seeds of a stage: each stage sees other worlds, all below ``VALIDATION_SEED``."""
 HELD_OUT_EVERY: Final = 10
 """One frame in so many is held out."""
-SPLITS: Final = tuple(lane.label for lane in LaneId if lane.is_split)
-MAIN: Final = tuple(lane.label for lane in LaneId if not lane.is_split)
 
 
 class Entry(NamedTuple):
@@ -40,12 +38,12 @@ class SampleSet(Protocol):
     """Samples by index.
 
     Attributes:
-        splits: Indices of the samples that show a split lane, where that is known.
-        complete: Indices of those with a mask and all three main lanes.
+        rare: Indices of the samples that show what training sees too seldom, where that is known.
+        complete: Indices of those with all that the tasks can answer.
         description: For the record of a run.
     """
 
-    splits: Sequence[int]
+    rare: Sequence[int]
     complete: Sequence[int]
     description: dict[str, str | int]
 
@@ -59,31 +57,38 @@ class SampleSet(Protocol):
 class NativeSet:
     """A native data set. It keeps a few bytes for each frame: where its line begins."""
 
-    def __init__(self, config: SetConfig, *, pseudo_masks: bool = True) -> None:
+    def __init__(
+        self,
+        config: SetConfig,
+        *,
+        to_score: bool = False,
+        tasks: Sequence[str] = table.DEFAULT,
+    ) -> None:
         """Index the set by reading its label file once.
 
         Args:
             config: Which frames.
-            pseudo_masks: Keep masks that come from a teacher (a teacher is no truth to score by).
+            to_score: Leave out labels by a teacher that is no truth to score by.
+            tasks: What is trained: decides which samples are rare, and which complete.
 
         Raises:
             LabelError: A line that is not JSON.
             ValueError: No frame is left.
         """
         self._path = native.labels_file(Path(config.path))
-        self._pseudo, self._pseudo_masks = config.pseudo, config.pseudo and pseudo_masks
+        self._pseudo, self._to_score = config.pseudo, to_score
         starts, numbers, digest = array("q"), array("q"), sha256()
-        splits, complete = array("q"), array("q")
+        rare, complete = array("q"), array("q")
+        rooms = tuple(table.parts("labels", tasks).values())
         with self._path.open("rb") as lines:
             start = 0
             for number, line in enumerate(lines, start=1):
                 digest.update(line)
                 record = _record(line, self._path, number)
                 if _wanted(record, config):
-                    lanes = record.get("lanes") or {}
-                    if any(lanes.get(name) for name in SPLITS):
-                        splits.append(len(starts))
-                    if record.get("mask") and all(lanes.get(name) for name in MAIN):
+                    if any(_is_rare(room, record) for room in rooms):
+                        rare.append(len(starts))
+                    if all(_is_complete(room, record) for room in rooms):
                         complete.append(len(starts))
                     starts.append(start)
                     numbers.append(number)
@@ -97,7 +102,7 @@ class NativeSet:
         if 0 < config.count < len(starts):
             used = np.linspace(0, len(starts) - 1, config.count).round().astype(np.int64)
         self._starts, self._numbers = np.array(starts)[used], np.array(numbers)[used]
-        self.splits: Sequence[int] = np.flatnonzero(np.isin(used, splits)).tolist()
+        self.rare: Sequence[int] = np.flatnonzero(np.isin(used, rare)).tolist()
         self.complete: Sequence[int] = np.flatnonzero(np.isin(used, complete)).tolist()
         self.description: dict[str, str | int] = {
             "path": str(self._path),
@@ -115,10 +120,10 @@ class NativeSet:
             lines.seek(int(self._starts[index]))
             line = lines.readline().decode()
         frame = native.parse(line, self._path, int(self._numbers[index]))
-        if "mask" in frame.pseudo and not self._pseudo_masks:
-            frame = frame.without_mask()
-        if "lanes" in frame.pseudo and not self._pseudo:
-            frame = frame.without_lanes()
+        if not self._pseudo:
+            frame = frame.without(*frame.pseudo)
+        elif self._to_score:
+            frame = frame.to_score()
         return Entry(frame.load(), frame.crop, frame.source)
 
 
@@ -129,7 +134,7 @@ class WorldSet:
         """``config.count`` worlds of ``size``, 0 for as many as a stage has."""
         self._count, self._first, self._size = config.count or WORLDS_PER_STAGE, first_seed, size
         self._split_probability = config.split_probability
-        self.splits: Sequence[int] = ()
+        self.rare: Sequence[int] = ()
         self.complete: Sequence[int] = range(self._count)
         self.description: dict[str, str | int] = {
             "path": SYNTHETIC,
@@ -153,7 +158,7 @@ class Subset:
     def __init__(self, whole: SampleSet, indices: Sequence[int]) -> None:
         """``indices`` into ``whole``."""
         self._whole, self._indices = whole, tuple(indices)
-        self.splits: Sequence[int] = ()
+        self.rare: Sequence[int] = ()
         self.complete: Sequence[int] = range(len(self._indices))
         self.description = {**whole.description, "used": len(self._indices)}
 
@@ -166,14 +171,20 @@ class Subset:
         return self._whole[self._indices[index]]
 
 
-def training_sets(config: DataConfig, stage: int, size: Size, seed: int) -> list[SampleSet]:
-    """Open the sets that stage number ``stage`` trains on."""
+def training_sets(
+    config: DataConfig,
+    stage: int,
+    size: Size,
+    seed: int,
+    tasks: Sequence[str] = table.DEFAULT,
+) -> list[SampleSet]:
+    """Open the sets that stage number ``stage`` trains ``tasks`` on."""
     first = seed * 1000 + stage * WORLDS_PER_STAGE
     sets: list[SampleSet] = [
-        WorldSet(item, first, size) if item.path == SYNTHETIC else NativeSet(item)
+        WorldSet(item, first, size) if item.path == SYNTHETIC else NativeSet(item, tasks=tasks)
         for item in config.train
     ]
-    return [_to_overfit(sets, config.overfit)] if config.overfit else sets
+    return [_to_overfit(sets, config.overfit, tasks)] if config.overfit else sets
 
 
 def validation_sets(
@@ -185,19 +196,19 @@ def validation_sets(
     return [
         WorldSet(item, VALIDATION_SEED, size)
         if item.path == SYNTHETIC
-        else NativeSet(item, pseudo_masks=False)
+        else NativeSet(item, to_score=True)
         for item in config.val
     ]
 
 
-def _to_overfit(sets: Sequence[SampleSet], count: int) -> Subset:
+def _to_overfit(sets: Sequence[SampleSet], count: int, tasks: Sequence[str]) -> Subset:
     """Choose ``count`` samples, evenly spread, of the first set that labels everything."""
     for whole in sets:
         if len(whole.complete) >= count:
             at = np.linspace(0, min(len(whole.complete), 10_000) - 1, count).round().astype(int)
             return Subset(whole, [whole.complete[index] for index in at])
     raise ValueError(
-        f"no set of data.train has {count} frames with a mask and all of {', '.join(MAIN)}: "
+        f"no set of data.train has {count} frames that label all of {', '.join(tasks)}: "
         "choose fewer with data.overfit, or another set"
     )
 
@@ -210,12 +221,24 @@ def _wanted(record: Mapping[str, Any], config: SetConfig) -> bool:
     return not config.fold or held_out == (config.fold == "held_out")
 
 
+def _is_rare(room: Any, record: Mapping[str, Any]) -> bool:
+    """Whether a line shows what a task's training sees too seldom."""
+    return hasattr(room, "rare") and room.rare(record)
+
+
+def _is_complete(room: Any, record: Mapping[str, Any]) -> bool:
+    """Whether a line labels all that a task can answer."""
+    if hasattr(room, "complete"):
+        return bool(room.complete(record))
+    return any(key in record for key in room.KEYS)
+
+
 def _record(line: bytes, path: Path, number: int) -> dict[str, Any]:
     """Parse a line far enough to index it."""
     try:
         record = json.loads(line)
     except ValueError as error:
         raise LabelError(path, number, f"not JSON: {error}") from None
-    if not isinstance(record, dict) or not isinstance(record.get("lanes") or {}, dict):
-        raise LabelError(path, number, "expected a JSON object with an object `lanes`")
+    if not isinstance(record, dict):
+        raise LabelError(path, number, "expected a JSON object")
     return record

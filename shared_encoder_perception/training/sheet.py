@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
-from shared_encoder_perception.drawing.visualize import tile, write_picture
+from shared_encoder_perception.drawing.overlay import draw_labels
+from shared_encoder_perception.drawing.pictures import tile, write_picture
 from shared_encoder_perception.images.preprocess import ImageTransform
-from shared_encoder_perception.labels.picture import draw_labels
 from shared_encoder_perception.labels.view import View, view_sample
 from shared_encoder_perception.world.synthetic import render_sample
 
@@ -41,7 +41,7 @@ def run(args: argparse.Namespace) -> int:
         args.out,
         tile(
             [
-                view.image if args.plain else draw_labels(view.image, view.lanes, view.mask)
+                view.image if args.plain else draw_labels(view.image, view.labels)
                 for view in islice(views, args.count)
             ],
             3,
@@ -68,5 +68,6 @@ def _training(args: argparse.Namespace) -> Iterator[View]:
 
     config = load_config(args.config, args.overrides)
     last = len(config.stages) - 1
-    sets = training_sets(config.data, last, config.stages[last].picture, config.seed)
+    picture, tasks = config.stages[last].picture, config.network.tasks
+    sets = training_sets(config.data, last, picture, config.seed, tasks)
     return training_stream(config, last, sets).views()

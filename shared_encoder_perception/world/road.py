@@ -1,4 +1,4 @@
-"""Cross-section of the synthetic road, its branch, and the centre lines that are its labels."""
+"""Cross-section of the synthetic road, its branch, and the centre lines of its lanes."""
 
 from __future__ import annotations
 
@@ -8,10 +8,16 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from shared_encoder_perception.tasks.lanes.answer import LaneId
 from shared_encoder_perception.world.alignment import DEPTHS_M, Alignment, Profile
 from shared_encoder_perception.world.camera import Camera, crest_mask
 
+EGO: Final = "ego"
+LEFT: Final = "left_ego"
+RIGHT: Final = "right_ego"
+SPLITS: Final = {"left_split_ego": -1, "right_split_ego": 1}
+"""Paths that leave the ego lane -> the side to which they do."""
+LANES: Final = (EGO, LEFT, RIGHT, *SPLITS)
+"""Lanes whose centre lines are labelled."""
 MIN_LANE_PX: Final = 6.0
 """Where a lane is narrower than this its centre line ends: nobody could label it."""
 MIN_EXTENT_PX: Final = 24.0
@@ -115,21 +121,20 @@ class Road:
         kerb = min(0.5, self.median_m / 4)
         return [(outer[0], inner - self.median_m + kerb), (inner - kerb, outer[1])]
 
-    def lane_offset_m(self, lane: LaneId, distance_m: NDArray) -> NDArray[np.float64] | None:
+    def lane_offset_m(self, lane: str, distance_m: NDArray) -> NDArray[np.float64] | None:
         """Offset of a lane's centre, or ``None`` where there is no such lane."""
         nothing = np.zeros_like(distance_m)
-        if lane is LaneId.EGO:
+        if lane == EGO:
             return nothing
-        if lane is LaneId.LEFT_EGO:
+        if lane == LEFT:
             if self.left or (self.opposite and not self.divided):
                 beside = 0.0 if self.left else self.median_m
                 return nothing - self.width_m - beside
             return None
-        if lane is LaneId.RIGHT_EGO:
+        if lane == RIGHT:
             return nothing + self.width_m if self.right else None
         branch = self._split()
-        side = -1 if lane is LaneId.LEFT_SPLIT_EGO else 1
-        return branch.offset_m(distance_m) if branch and branch.side == side else None
+        return branch.offset_m(distance_m) if branch and branch.side == SPLITS[lane] else None
 
     def _split(self) -> Branch | None:
         """The branch, if it leaves the ego lane."""
@@ -137,11 +142,10 @@ class Road:
         leaves = branch is not None and not branch.joins and branch.base_m == 0
         return branch if leaves else None
 
-    def split_state(self, lane: LaneId, distance_m: float) -> bool | None:
+    def split_state(self, lane: str, distance_m: float) -> bool | None:
         """Whether a split to that side is seen ahead; ``None`` when people would disagree."""
         branch = self._split()
-        side = -1 if lane is LaneId.LEFT_SPLIT_EGO else 1
-        if branch is None or branch.side != side:
+        if branch is None or branch.side != SPLITS[lane]:
             return False
         here = abs(float(branch.offset_m(distance_m + SPLIT_BEHIND_M)))
         seen = abs(float(branch.offset_m(distance_m + SPLIT_SEEN_M)))
@@ -151,20 +155,20 @@ class Road:
         return False if gone or seen < SPLIT_HINT * self.width_m else None
 
 
-def lane_labels(
+def centre_lines(
     camera: Camera, road: Road, profile: Profile, distance_m: float
-) -> dict[LaneId, NDArray[np.float32] | None]:
+) -> dict[str, NDArray[np.float32] | None]:
     """Project the centre lines: (N, 2) pixels near to far, ``None`` absent, missing unknown."""
-    lanes: dict[LaneId, NDArray[np.float32] | None] = {}
-    for lane in LaneId:
+    lanes: dict[str, NDArray[np.float32] | None] = {}
+    for lane in LANES:
         offset = road.lane_offset_m(lane, distance_m + DEPTHS_M)
-        seen = road.split_state(lane, distance_m) if lane.is_split else offset is not None
+        seen = road.split_state(lane, distance_m) if lane in SPLITS else offset is not None
         if seen is None:
             continue
         line, far = (
             (None, 0) if not seen or offset is None else _line(camera, road, profile, offset)
         )
-        if lane.is_split and line is not None and offset is not None:
+        if lane in SPLITS and line is not None and offset is not None:
             # What counts is what the picture shows of it.
             left = np.abs(offset[: far + 1]).max() / road.width_m
             if left < SPLIT_LEFT:

@@ -1,9 +1,9 @@
-"""A synthetic road: random worlds whose labels are exact.
+"""A synthetic road: random worlds that know exactly what they show.
 
 Numpy and OpenCV only, so that the demo can drive through a world without torch.
 
     Drive(seed).render(distance_m)   one world, seen after some distance: increasing it is a video
-    render_sample(seed)              one image of one world
+    render_sample(seed)              one image of one world, with the exact labels of every task
 """
 
 from __future__ import annotations
@@ -16,10 +16,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from shared_encoder_perception.compat import sample_of
+from shared_encoder_perception import tasks as table
 from shared_encoder_perception.labels.sample import Sample
 from shared_encoder_perception.structures import Size
-from shared_encoder_perception.tasks.drivable.labels import MASK_DRIVABLE, MASK_NOT_DRIVABLE
 from shared_encoder_perception.world.alignment import FAR_M, Profile
 from shared_encoder_perception.world.atlas import Atlas
 from shared_encoder_perception.world.camera import see_ground
@@ -27,7 +26,8 @@ from shared_encoder_perception.world.dice import World, roll_world
 from shared_encoder_perception.world.ground import DRIVABLE_SHARE, reflect, shade_ground
 from shared_encoder_perception.world.markings import paint_lines
 from shared_encoder_perception.world.pave import LOOP_M, pave, shadow
-from shared_encoder_perception.world.road import SPLIT_BEHIND_M, lane_labels
+from shared_encoder_perception.world.rendered import DRIVABLE, NOT_DRIVABLE, Rendered
+from shared_encoder_perception.world.road import SPLIT_BEHIND_M, centre_lines
 from shared_encoder_perception.world.roadside import RAIL_PIECES_M, draw_prop, draw_rail
 from shared_encoder_perception.world.sensor import develop
 from shared_encoder_perception.world.sky import paint_sky
@@ -72,8 +72,8 @@ class Drive:
         branch = self.world.road.branch
         return 100.0 if branch is None else max(branch.start_m - SPLIT_BEHIND_M, 0.0)
 
-    def render(self, distance_m: float = 0.0) -> Sample:
-        """Render the view after ``distance_m`` along the ego lane, with its labels."""
+    def render(self, distance_m: float = 0.0) -> Rendered:
+        """Render the view after ``distance_m`` along the ego lane."""
         world = self.world
         profile = world.road.alignment.ahead(distance_m)
         image, mask = self._ground(profile, distance_m)
@@ -83,9 +83,9 @@ class Drive:
             _draw_bonnet(image, mask, world.bonnet_px, world.bonnet)
         rng = np.random.default_rng((self._seed, int(distance_m * 100)))
         developed = develop(image, world.sensor, rng)
-        lanes = lane_labels(world.camera, world.road, profile, distance_m)
+        lines = centre_lines(world.camera, world.road, profile, distance_m)
         name = f"synthetic world {self._seed} at {distance_m:.1f} m"
-        return sample_of(developed, lanes, mask, name)
+        return Rendered(developed, lines, mask, world.camera, name)
 
     def _ground(
         self, profile: Profile, distance_m: float
@@ -114,8 +114,8 @@ class Drive:
             reflect(image, pixels, drivable, camera, ground.first, world.ground_light.wet)
         hit = ground.hit.view(np.uint8)
         cv2.copyTo(pixels, hit, image[ground.first :])
-        mask = np.full(camera.size, MASK_NOT_DRIVABLE, np.uint8)
-        mask[ground.first :] = (hit & (drivable > DRIVABLE_SHARE)) * MASK_DRIVABLE
+        mask = np.full(camera.size, NOT_DRIVABLE, np.uint8)
+        mask[ground.first :] = (hit & (drivable > DRIVABLE_SHARE)) * DRIVABLE
         return image, mask
 
     def _draw_upright(self, view: View, distance_m: float) -> None:
@@ -158,7 +158,7 @@ def _draw_bonnet(
     shade = np.linspace(1.25, 0.75, rows - first)[:, None, None] * np.ones((1, width, 1))
     painted = np.clip(np.array(colour) * shade, 0, 255).astype(np.uint8)
     image[first:][below] = painted[below]
-    mask[first:][below] = MASK_NOT_DRIVABLE
+    mask[first:][below] = NOT_DRIVABLE
 
 
 def render_sample(
@@ -166,4 +166,12 @@ def render_sample(
 ) -> Sample:
     """Render one image of one world, at a random distance into its drive; splits lie ahead."""
     drive = Drive(seed, size, split_probability=split_probability)
-    return drive.render(float(np.random.default_rng((seed, 1)).uniform(0, drive.split_start_m)))
+    distance_m = float(np.random.default_rng((seed, 1)).uniform(0, drive.split_start_m))
+    return label_world(drive.render(distance_m))
+
+
+def label_world(rendered: Rendered) -> Sample:
+    """Return an image of a world with the label of every task that knows one."""
+    labels = {task: room.of_world(rendered) for task, room in table.parts("labels").items()}
+    known = {task: label for task, label in labels.items() if label is not None}
+    return Sample(rendered.image, known, rendered.name)

@@ -10,10 +10,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from shared_encoder_perception.tasks.drivable.labels import MASK_NOT_DRIVABLE
 from shared_encoder_perception.world.alignment import DEPTHS_M, Profile
 from shared_encoder_perception.world.atlas import Colour
 from shared_encoder_perception.world.camera import Camera, crest_mask
+from shared_encoder_perception.world.rendered import NOT_DRIVABLE
 
 SHIFT: Final = 3
 LIMIT_PX: Final = 6000.0
@@ -89,7 +89,7 @@ class View:
         ]
         cv2.fillPoly(self.image, fixed, colour, cv2.LINE_AA, SHIFT)
         if cut:
-            cv2.fillPoly(self.mask, fixed, MASK_NOT_DRIVABLE, cv2.LINE_8, SHIFT)
+            cv2.fillPoly(self.mask, fixed, NOT_DRIVABLE, cv2.LINE_8, SHIFT)
 
     def face(self, corners: NDArray, colour: Colour, shade: float = 1.0) -> None:
         """Fill a polygon of (N, 3) points in road coordinates, in the light of its distance."""
@@ -134,7 +134,7 @@ class View:
         alpha = part[:, :, 3:] * np.float32(1 / 255)
         target = self.image[y0:y1, x0:x1]
         target[:] = (target + alpha * (colour - target)).clip(0, 255).astype(np.uint8)
-        self.mask[y0:y1, x0:x1][part[:, :, 3] > 127] = MASK_NOT_DRIVABLE
+        self.mask[y0:y1, x0:x1][part[:, :, 3] > 127] = NOT_DRIVABLE
 
     def glow(self, centre: NDArray, radius_px: float, colour: Colour, strength: float) -> None:
         """Add the light of a lamp (``strength`` 0 to 1) and its halo."""

@@ -7,14 +7,19 @@ import pytest
 
 pytest.importorskip("torch", reason="the offline side needs torch: make test")
 
+from labelled_set import label_of, lanes_of, mask_of
 from straight_road import SIZE, THREE, error_px, straight
 
 from shared_encoder_perception.labels import formats
-from shared_encoder_perception.labels.frame import LabelError
+from shared_encoder_perception.labels.adapters.poly2d import flatten
 from shared_encoder_perception.labels.label_io import stream_objects
+from shared_encoder_perception.tasks.label_files import LabelError
 from shared_encoder_perception.tasks.lanes.answer import LaneId
-from shared_encoder_perception.tasks.lanes.labelling.bezier import flatten, split_at_turns
-from shared_encoder_perception.tasks.lanes.labelling.paint_edges import Marking, pair_edges
+from shared_encoder_perception.tasks.lanes.labelling.paint_edges import (
+    Marking,
+    pair_edges,
+    split_at_turns,
+)
 
 
 def bdd_label(points, new=True, **attributes):
@@ -66,9 +71,9 @@ def test_bdd_round_trip(tmp_path, new, form):
     frames = list(formats.read("bdd100k", path))
     assert len(frames) == 2
     for frame in frames:
-        assert error_px(frame.lanes[LaneId.EGO], 0) < 1
-        assert error_px(frame.lanes[LaneId.LEFT_EGO], -1) < 1
-        mask = frame.read_mask()
+        assert error_px(lanes_of(frame)[LaneId.EGO], 0) < 1
+        assert error_px(lanes_of(frame)[LaneId.LEFT_EGO], -1) < 1
+        mask = mask_of(frame)
         assert mask[700, 640] == 255
         assert mask[100, 640] == 0
         assert frame.attributes == {"timeofday": "night", "weather": "clear"}
@@ -83,17 +88,17 @@ def test_bdd_stop_lines_and_crosswalks_are_no_boundaries(tmp_path):
     ]
     (tmp_path / "a.json").write_text(json.dumps([bdd_frame(labels), bdd_frame(None)]))
     frame, empty = formats.read("bdd100k", tmp_path / "a.json")
-    assert len(frame.boundaries) == 2
-    assert empty.lanes == {}
-    assert empty.read_mask is None
+    assert len(label_of(frame, "lanes").boundaries) == 2
+    assert lanes_of(empty) == {}
+    assert mask_of(empty) is None
 
 
 def test_bdd_curb_is_an_edge(tmp_path):
     curb = bdd_label(ends(THREE[1]), laneTypes="road curb")
     (tmp_path / "a.json").write_text(json.dumps([bdd_frame([curb, bdd_label(ends(THREE[2]))])]))
     (frame,) = formats.read("bdd100k", tmp_path / "a.json")
-    assert frame.lanes[LaneId.LEFT_EGO] is None
-    assert LaneId.RIGHT_EGO not in frame.lanes
+    assert lanes_of(frame)[LaneId.LEFT_EGO] is None
+    assert LaneId.RIGHT_EGO not in lanes_of(frame)
 
 
 @pytest.mark.parametrize(

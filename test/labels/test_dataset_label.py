@@ -1,23 +1,22 @@
 """A teacher's labels: only what it is sure of, and never in place of what people said."""
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
-from labelled_set import write_set
+from labelled_set import label_of, lanes_of, mask_of, write_set
 
 pytest.importorskip("torch", reason="the offline side needs torch: make test")
 
 from shared_encoder_perception.__main__ import main
 from shared_encoder_perception.backends import DEFAULT_MODEL, BackendOptions, load_backend
 from shared_encoder_perception.labels import native
-from shared_encoder_perception.labels.frame import LabelError
-from shared_encoder_perception.labels.pseudo import Doubt, label
-from shared_encoder_perception.labels.teacher_masks import (
-    TeacherMasks,
-    label_by_masks,
-    without_border,
-)
+from shared_encoder_perception.labels.pseudo import default_doubts, label
+from shared_encoder_perception.labels.teacher_masks import TeacherMasks, label_by_masks
 from shared_encoder_perception.predictor import Predictor
+from shared_encoder_perception.tasks.drivable.mask_teacher import Config, without_border
+from shared_encoder_perception.tasks.label_files import LabelError
 from shared_encoder_perception.tasks.lanes.answer import LaneId
 from shared_encoder_perception.world.synthetic import Drive
 
@@ -38,48 +37,71 @@ def drive(tmp_path_factory):
     return folder
 
 
-def label_all(predictor, path, **doubt):
-    return [frame for frame, _ in label(predictor, path, Doubt(**doubt))]
+def doubts(**changes):
+    """Doubts of all tasks; each key goes to the task that has it."""
+    return {
+        task: replace(
+            doubt, **{key: value for key, value in changes.items() if hasattr(doubt, key)}
+        )
+        for task, doubt in default_doubts().items()
+    }
+
+
+def label_all(predictor, path, **changes):
+    return [frame for frame, _ in label(predictor, path, doubts(**changes))]
+
+
+def lane_confidence(frame):
+    found = label_of(frame, "lanes")
+    return {} if found is None else found.confidence
+
+
+def mask_confidence(frame):
+    return label_of(frame, "drivable_surface").confidence
 
 
 def test_masks_are_ignored_where_the_teacher_doubts(predictor, drive):
     for frame in label_all(predictor, drive, drivable=0.95, not_drivable=0.05):
-        mask = frame.read_mask()
-        probability = predictor(cv2.imread(str(drive / frame.name[:-4]))).mask.probability
+        mask = mask_of(frame)
+        probability = (
+            predictor(cv2.imread(str(drive / frame.name[:-4])))
+            .answers["drivable_surface"]
+            .probability
+        )
         assert (mask[:80] == 127).all()  # outside of the crop
         inside = mask[80:], probability[80:] / 255
         assert (inside[1][inside[0] == 255] >= 0.95).all()
         assert (inside[1][inside[0] == 0] <= 0.05).all()
         doubtful = inside[1][inside[0] == 127]
         assert ((doubtful > 0.05) & (doubtful < 0.95)).all()
-        assert "mask" in frame.pseudo
+        assert "drivable_surface" in frame.pseudo
 
 
 def test_more_doubt_labels_less(predictor, drive):
     lax = label_all(predictor, drive, lane=0.0, drivable=0.6, not_drivable=0.4)
     strict = label_all(predictor, drive, lane=0.5, drivable=0.99, not_drivable=0.01)
-    assert any(frame.lanes for frame in lax)
+    assert any(lanes_of(frame) for frame in lax)
     for more, less in zip(lax, strict, strict=True):
-        assert set(less.lanes) <= set(more.lanes)
-        assert not any(points is None for points in more.lanes.values())  # unknown, not absent
-        known = less.read_mask() != 127
-        assert np.array_equal(less.read_mask()[known], more.read_mask()[known])
+        assert set(lanes_of(less)) <= set(lanes_of(more))
+        assert not any(points is None for points in lanes_of(more).values())  # unknown, not absent
+        known = mask_of(less) != 127
+        assert np.array_equal(mask_of(less)[known], mask_of(more)[known])
     nothing = label_all(predictor, drive, lane=1.0)
-    assert not any(frame.lanes or "lanes" in frame.pseudo for frame in nothing)
+    assert not any(lanes_of(frame) or "lanes" in frame.pseudo for frame in nothing)
 
 
 def test_labels_by_people_stay_and_those_of_other_teachers_go(predictor, tmp_path):
     people = write_set(tmp_path / "people", 2)
     for frame, before in zip(label_all(predictor, people), native.read(people), strict=True):
         assert frame.pseudo == ()
-        assert np.array_equal(frame.read_mask(), before.read_mask())
-        assert frame.lanes.keys() == before.lanes.keys()
-        assert frame.lane_confidence == {} and frame.read_mask_confidence is None
+        assert np.array_equal(mask_of(frame), mask_of(before))
+        assert lanes_of(frame).keys() == lanes_of(before).keys()
+        assert lane_confidence(frame) == {} and mask_confidence(frame) is None
     other = write_set(tmp_path / "other", 2, pseudo=["mask"])
     for frame, before in zip(label_all(predictor, other), native.read(other), strict=True):
-        assert frame.pseudo == ("mask",)
-        assert not np.array_equal(frame.read_mask(), before.read_mask())
-        assert frame.lanes.keys() == before.lanes.keys()
+        assert frame.pseudo == ("drivable_surface",)
+        assert not np.array_equal(mask_of(frame), mask_of(before))
+        assert lanes_of(frame).keys() == lanes_of(before).keys()
 
 
 def test_the_command_writes_a_valid_set(drive, tmp_path, capsys):
@@ -90,26 +112,33 @@ def test_the_command_writes_a_valid_set(drive, tmp_path, capsys):
     assert main(["dataset", "validate", str(out)]) == 0
     frames = list(native.read(out))
     assert [frame.image_path.exists() for frame in frames] == [True] * 3
-    assert all("mask" in frame.pseudo for frame in frames)
+    assert all("drivable_surface" in frame.pseudo for frame in frames)
 
 
 @pytest.mark.parametrize(
-    "options", [("--lane", "2"), ("--drivable-above", "0.1", "--not-drivable-below", "0.4")]
+    ("options", "reason"),
+    [
+        (("--lane", "2"), "expected lane from 0 to 1"),
+        (
+            ("--drivable-above", "0.1", "--not-drivable-below", "0.4"),
+            "not_drivable < drivable <= 1",
+        ),
+    ],
 )
-def test_doubt_out_of_range_is_refused(drive, tmp_path, options, capsys):
+def test_doubt_out_of_range_is_refused(drive, tmp_path, options, reason, capsys):
     assert main(["dataset", "label", str(drive), "--out", str(tmp_path / "x"), *options]) != 0
-    assert "expected lane from 0 to 1" in capsys.readouterr().err
+    assert reason in capsys.readouterr().err
 
 
 def test_the_confidence_of_a_model_is_kept(predictor, drive):
     for frame in label_all(predictor, drive, lane=0.0):
         perception = predictor(cv2.imread(str(drive / frame.name[:-4])))
-        assert frame.lane_confidence.keys() == frame.lanes.keys()
-        for lane, confidence in frame.lane_confidence.items():
-            assert confidence == perception.lane(lane).confidence > 0
-        confidence = frame.read_mask_confidence()
+        assert lane_confidence(frame).keys() == lanes_of(frame).keys()
+        for lane, confidence in lane_confidence(frame).items():
+            assert confidence == perception.answers["lanes"][lane].confidence > 0
+        confidence = mask_confidence(frame)
         assert (confidence[:80] == 0).all()  # outside of the crop nothing was said
-        probability = perception.mask.probability[80:] / 255
+        probability = perception.answers["drivable_surface"].probability[80:] / 255
         assert np.array_equal(confidence[80:], np.round(255 * np.abs(2 * probability - 1)))
 
 
@@ -139,8 +168,9 @@ SURFACE = [[0, 179], [150, 60], [170, 60], [319, 179]]
 UNLABELLED = {"lanes": None, "mask": None}
 
 
-def by_masks(path, doubt=None, **masks):
-    return list(label_by_masks(TeacherMasks(**masks), path, doubt or Doubt(lane=0.3)))
+def by_masks(path, border_px=None, **folders):
+    masks = TeacherMasks(folders, {"drivable_surface": Config(border_px)})
+    return list(label_by_masks(masks, path, doubts(lane=0.3)))
 
 
 def test_masks_of_another_network_label_a_native_set(tmp_path):
@@ -152,8 +182,8 @@ def test_masks_of_another_network_label_a_native_set(tmp_path):
         "markings": write_masks(tmp_path / "paint", names, paint),
     }
     for frame in by_masks(plain, **folders, border_px=4):
-        assert set(frame.pseudo) == {"lanes", "mask"}
-        mask, confidence = frame.read_mask(), frame.read_mask_confidence()
+        assert set(frame.pseudo) == {"lanes", "drivable_surface"}
+        mask, confidence = mask_of(frame), mask_confidence(frame)
         both = np.maximum(surface, paint)
         assert (mask[both >= 230] == 255).all()  # paint is drivable
         near = cv2.dilate((both > 0).view(np.uint8), np.ones((5, 5))) > 0
@@ -161,12 +191,12 @@ def test_masks_of_another_network_label_a_native_set(tmp_path):
         far = cv2.dilate((both > 0).view(np.uint8), np.ones((11, 11))) == 0
         assert (mask[far] == 0).all()
         assert np.array_equal(confidence, np.abs(2 * both.astype(int) - 255))
-        assert all(points is not None for points in frame.lanes.values())  # unknown, not absent
-        ego = frame.lanes[LaneId.EGO]
+        assert all(points is not None for points in lanes_of(frame).values())  # unknown, not absent
+        ego = lanes_of(frame)[LaneId.EGO]
         middle = 160 + (155 - 160) * (ego[:, 1] - 50) / 129
         assert np.abs(ego[:, 0] - middle).max() < 2
-        assert frame.lane_confidence[LaneId.EGO] == pytest.approx(230 / 255, abs=0.01)
-        assert len(frame.boundaries) == 4
+        assert lane_confidence(frame)[LaneId.EGO] == pytest.approx(230 / 255, abs=0.01)
+        assert len(label_of(frame, "lanes").boundaries) == 4
 
 
 def test_only_the_border_of_the_drivable_area_is_ignored():
@@ -187,9 +217,9 @@ def test_masks_may_be_smaller_than_their_images(tmp_path):
     plain = write_set(tmp_path / "plain", 1, **UNLABELLED)
     folder = write_masks(tmp_path / "surface", ["000.png"], teacher(90, 160)[0])  # by its stem
     [frame] = by_masks(plain, drivable=folder)
-    assert frame.read_mask().shape == frame.size
-    assert frame.pseudo == ("mask",) and frame.lanes == {}
-    inside = frame.read_mask()[150:, 145:165]
+    assert mask_of(frame).shape == frame.size
+    assert frame.pseudo == ("drivable_surface",) and lanes_of(frame) == {}
+    inside = mask_of(frame)[150:, 145:165]
     assert (inside == 255).all()
 
 
@@ -201,26 +231,28 @@ def test_labels_by_people_are_left_alone_by_masks(tmp_path):
     }
     people = write_set(tmp_path / "people", 1)
     [frame], [before] = by_masks(people, **folders), list(native.read(people))
-    assert frame.pseudo == () and frame.lane_confidence == {}
-    assert frame.read_mask_confidence is None
-    assert np.array_equal(frame.read_mask(), before.read_mask())
-    for lane, points in before.lanes.items():
-        assert np.array_equal(frame.lanes[lane], points) or frame.lanes[lane] is points is None
-    assert frame.lanes.keys() == before.lanes.keys()
+    assert frame.pseudo == () and lane_confidence(frame) == {}
+    assert mask_confidence(frame) is None
+    assert np.array_equal(mask_of(frame), mask_of(before))
+    for lane, points in lanes_of(before).items():
+        assert (
+            np.array_equal(lanes_of(frame)[lane], points) or lanes_of(frame)[lane] is points is None
+        )
+    assert lanes_of(frame).keys() == lanes_of(before).keys()
     lanes_only = write_set(tmp_path / "lanes", 1, mask=None)
     [frame] = by_masks(lanes_only, **folders)
-    assert frame.pseudo == ("mask",) and frame.lane_confidence == {}
+    assert frame.pseudo == ("drivable_surface",) and lane_confidence(frame) == {}
     other = write_set(
         tmp_path / "other", 1, pseudo=["lanes", "mask"], lane_confidence={"left_ego": 0.7}
     )
     [frame] = by_masks(other, **folders)
-    assert set(frame.pseudo) == {"lanes", "mask"}
-    assert frame.lane_confidence.keys() == frame.lanes.keys() != set(LaneId)
-    assert not np.array_equal(frame.read_mask(), before.read_mask())
+    assert set(frame.pseudo) == {"lanes", "drivable_surface"}
+    assert lane_confidence(frame).keys() == lanes_of(frame).keys() != set(LaneId)
+    assert not np.array_equal(mask_of(frame), mask_of(before))
     # A teacher that says nothing about lanes does not replace those of another one.
     [frame] = by_masks(other, drivable=folders["drivable"])
-    assert set(frame.pseudo) == {"lanes", "mask"}
-    assert frame.lane_confidence == {LaneId.LEFT_EGO: 0.7}
+    assert set(frame.pseudo) == {"lanes", "drivable_surface"}
+    assert lane_confidence(frame) == {LaneId.LEFT_EGO: 0.7}
 
 
 def test_the_command_with_masks_writes_a_valid_set(tmp_path, capsys):
@@ -244,9 +276,9 @@ def test_the_command_with_masks_writes_a_valid_set(tmp_path, capsys):
     assert "the mask of a/2.png is missing" in (out / "label_faults.txt").read_text()
     assert main(["dataset", "validate", str(out)]) == 0
     for frame in native.read(out):
-        assert set(frame.pseudo) == {"lanes", "mask"}
-        assert frame.lane_confidence[LaneId.EGO] == pytest.approx(230 / 255, abs=0.01)
-        confidence = frame.load().mask_confidence
+        assert set(frame.pseudo) == {"lanes", "drivable_surface"}
+        assert lane_confidence(frame)[LaneId.EGO] == pytest.approx(230 / 255, abs=0.01)
+        confidence = mask_confidence(frame.load())
         assert set(np.unique(confidence)) == {205, 229, 255}
 
 

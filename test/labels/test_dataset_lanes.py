@@ -11,10 +11,12 @@ import pytest
 
 pytest.importorskip("torch", reason="the offline side needs torch: make test")
 
+from labelled_set import label_of, lanes_of
 from straight_road import ROWS, SIZE, THREE, column, error_px
 
-from shared_encoder_perception.labels.adapters import formats, tusimple
-from shared_encoder_perception.labels.frame import LabelError
+from shared_encoder_perception.labels import formats
+from shared_encoder_perception.labels.adapters import tusimple
+from shared_encoder_perception.tasks.label_files import LabelError
 from shared_encoder_perception.tasks.lanes.answer import LaneId
 
 REAL = Path(__file__).parents[3] / "shared" / "data" / "tusimple_labels"
@@ -38,10 +40,10 @@ def test_tusimple_round_trip(tmp_path, suffix):
     text = tusimple_line(-0.5, 0.5, 1.5) + "\n" + tusimple_line(-0.5, 0.5, classes=[4, 1]) + "\n"
     path.write_bytes(gzip.compress(text.encode()) if suffix.endswith("gz") else text.encode())
     first, second = formats.read("tusimple", tmp_path)
-    assert error_px(first.lanes[LaneId.EGO], 0) < 1.5
-    assert error_px(first.lanes[LaneId.RIGHT_EGO], 1) < 1.5
-    assert LaneId.LEFT_EGO not in first.lanes
-    assert second.lanes[LaneId.LEFT_EGO] is None
+    assert error_px(lanes_of(first)[LaneId.EGO], 0) < 1.5
+    assert error_px(lanes_of(first)[LaneId.RIGHT_EGO], 1) < 1.5
+    assert LaneId.LEFT_EGO not in lanes_of(first)
+    assert lanes_of(second)[LaneId.LEFT_EGO] is None
     assert first.image_path == tmp_path / "clips/a/20.jpg"
 
 
@@ -70,9 +72,9 @@ def test_tusimple_counts_of_the_real_labels():
     for part in ("0313", "0531", "0601"):
         for frame in tusimple.read(REAL / f"label_data_{part}.json.gz", lane_changes=True):
             total += 1
-            for lane, points in frame.lanes.items():
+            for lane, points in lanes_of(frame).items():
                 counts[lane] += points is not None
-            splits += any(frame.lanes.get(lane) is not None for lane in list(LaneId)[3:])
+            splits += any(lanes_of(frame).get(lane) is not None for lane in list(LaneId)[3:])
             changes += "lane change" in frame.notes
     assert total == 3626
     for lane, share in ((LaneId.EGO, 98.6), (LaneId.LEFT_EGO, 83.9), (LaneId.RIGHT_EGO, 85.4)):
@@ -106,11 +108,11 @@ def test_culane_round_trip(tmp_path):
     (tmp_path / "list/train_gt.txt").write_text(entries)
     for path in (tmp_path, tmp_path / "list/train_gt.txt"):
         first, second = formats.read("culane", path)
-        assert error_px(first.lanes[LaneId.EGO], 0) < 1.5
-        assert error_px(first.lanes[LaneId.RIGHT_EGO], 1) < 1.5
+        assert error_px(lanes_of(first)[LaneId.EGO], 0) < 1.5
+        assert error_px(lanes_of(first)[LaneId.RIGHT_EGO], 1) < 1.5
         assert (first.name, first.size) == ("driver/a.jpg", SIZE)
-        assert min(points.min() for points in first.boundaries) >= 0
-        assert second.lanes == {}
+        assert min(points.min() for points in label_of(first, "lanes").boundaries) >= 0
+        assert lanes_of(second) == {}
     (tmp_path / "list/train_gt.txt").unlink()
     assert len(list(formats.read("culane", tmp_path))) == 2
 
@@ -138,10 +140,10 @@ def test_curvelanes_round_trip_with_strings_disorder_and_rows_below_the_picture(
     content["Lines"][1] = [{"x": "-3", "y": "733.0"}, *content["Lines"][1][::-1]]
     (tmp_path / "labels/a.lines.json").write_text(json.dumps(content))
     (frame,) = formats.read("curvelanes", tmp_path)
-    assert error_px(frame.lanes[LaneId.EGO], 0) < 1
+    assert error_px(lanes_of(frame)[LaneId.EGO], 0) < 1
     (tmp_path / "train.txt").write_text("images/a.jpg\n")
     (again,) = formats.read("curvelanes", tmp_path / "train.txt")
-    assert np.array_equal(again.lanes[LaneId.EGO], frame.lanes[LaneId.EGO])
+    assert np.array_equal(lanes_of(again)[LaneId.EGO], lanes_of(frame)[LaneId.EGO])
 
 
 @pytest.mark.parametrize(

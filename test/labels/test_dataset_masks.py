@@ -7,10 +7,12 @@ from PIL import Image
 
 pytest.importorskip("torch", reason="the offline side needs torch: make test")
 
+from labelled_set import lanes_of, mask_of
+
 from shared_encoder_perception.__main__ import main
 from shared_encoder_perception.labels import formats, native
 from shared_encoder_perception.labels.adapters.label_ids import LAYOUTS, read
-from shared_encoder_perception.labels.frame import LabelError
+from shared_encoder_perception.tasks.label_files import LabelError
 
 SIZE = (40, 60)
 EXPECTED = np.zeros(SIZE, np.uint8)
@@ -69,12 +71,12 @@ def test_maps_become_masks(tmp_path, name):
     save(tmp_path / image, np.zeros((*SIZE, 3), np.uint8))
     save(tmp_path / label, pixels)
     (frame,) = formats.read(layout, tmp_path)
-    assert np.array_equal(frame.read_mask(), EXPECTED)
-    assert (frame.name, frame.size, frame.lanes) == (image, SIZE, {})
+    assert np.array_equal(mask_of(frame), EXPECTED)
+    assert (frame.name, frame.size, lanes_of(frame)) == (image, SIZE, {})
     out = tmp_path / "native"
     assert main(["dataset", "convert", layout, str(tmp_path), "--out", str(out)]) == 0
     (again,) = native.read(out)
-    assert np.array_equal(again.read_mask(), EXPECTED)
+    assert np.array_equal(mask_of(again), EXPECTED)
     assert main(["dataset", "validate", str(out)]) == 0
 
 
@@ -97,7 +99,7 @@ def test_wrong_maps_are_named(tmp_path, pixels, message):
     save(tmp_path / label, pixels)
     (frame,) = formats.read("cityscapes", tmp_path)
     with pytest.raises(LabelError, match=rf"ulm_1_gtFine_labelIds\.png: .*{message}"):
-        frame.read_mask()
+        mask_of(frame)
 
 
 def test_missing_maps_and_layouts_are_named(tmp_path):
@@ -127,7 +129,7 @@ def test_palettes_are_ids_or_colours(tmp_path, road):
     ids.putpalette(palette.tobytes())
     ids.save(tmp_path / "trainannot/a.png")
     (frame,) = formats.read("camvid", tmp_path)
-    assert np.array_equal(frame.read_mask(), EXPECTED)
+    assert np.array_equal(mask_of(frame), EXPECTED)
 
 
 def test_pictures_without_any_map_are_named(tmp_path):
@@ -156,7 +158,7 @@ def yolo(folder, label, names="['car', 'Road-Segmentation']"):
 def test_yolo_polygons_become_masks(tmp_path, names):
     yolo(tmp_path, "1 0 0.5 1 0.5 1 1 0 1\n0 0 0 1 0 1 0.2 0 0.2\n\n", names)
     (frame,) = formats.read("yolo", tmp_path)
-    mask = frame.read_mask()
+    mask = mask_of(frame)
     assert (mask[21:] == 255).all()
     assert (mask[:19] == 0).all()
 
@@ -176,14 +178,14 @@ def test_overlapping_polygons_do_not_cancel(tmp_path):
     whole = "0 0 1 0 1 1 0 1"
     yolo(tmp_path, f"1 {whole}\n1 {whole}\n")
     (frame,) = formats.read("yolo", tmp_path)
-    assert (frame.read_mask() == 255).mean() > 0.9
+    assert (mask_of(frame) == 255).mean() > 0.9
 
 
 @pytest.mark.parametrize("label", [None, ""])
 def test_yolo_without_polygons_has_nothing_drivable(tmp_path, label):
     yolo(tmp_path, label)
     (frame,) = formats.read("yolo", tmp_path)
-    assert (frame.read_mask() == 0).all()
+    assert (mask_of(frame) == 0).all()
 
 
 @pytest.mark.parametrize(

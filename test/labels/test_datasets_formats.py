@@ -10,8 +10,8 @@ import pytest
 pytest.importorskip("torch", reason="the offline side needs torch: make test")
 
 from shared_encoder_perception.labels import formats, label_io, native
-from shared_encoder_perception.labels.frame import LabelError
-from shared_encoder_perception.tasks.lanes.labelling.bezier import flatten
+from shared_encoder_perception.labels.adapters.poly2d import flatten
+from shared_encoder_perception.tasks.label_files import LabelError
 
 
 def frames_of(text, path):

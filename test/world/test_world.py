@@ -5,8 +5,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from shared_encoder_perception.tasks.drivable.labels import MASK_DRIVABLE
-from shared_encoder_perception.tasks.lanes.answer import LaneId
 from shared_encoder_perception.world.alignment import (
     DEPTHS_M,
     Alignment,
@@ -18,7 +16,8 @@ from shared_encoder_perception.world.atlas import COLOUR, WHITE, Atlas, box, rib
 from shared_encoder_perception.world.camera import Camera, see_ground
 from shared_encoder_perception.world.dice import PLACES, WEATHERS, roll_world
 from shared_encoder_perception.world.dice_scene import Sun
-from shared_encoder_perception.world.road import Branch, Road, lane_labels
+from shared_encoder_perception.world.rendered import DRIVABLE
+from shared_encoder_perception.world.road import Branch, Road, centre_lines
 from shared_encoder_perception.world.synthetic import Drive
 
 SIZE = (160, 400)
@@ -107,12 +106,12 @@ def test_bands_of_the_atlas_join_without_a_seam():
 
 
 def test_labels_of_a_straight_road_are_straight_lines():
-    lanes = lane_labels(camera(distortion=0.0), road(), LEVEL, 0.0)
-    for lane in (LaneId.EGO, LaneId.LEFT_EGO, LaneId.RIGHT_EGO):
+    lanes = centre_lines(camera(distortion=0.0), road(), LEVEL, 0.0)
+    for lane in ("ego", "left_ego", "right_ego"):
         points = lanes[lane]
         fit = np.polyfit(points[:, 1], points[:, 0], 1)
         assert np.abs(np.polyval(fit, points[:, 1]) - points[:, 0]).max() < 0.1
-    assert lanes[LaneId.LEFT_SPLIT_EGO] is None
+    assert lanes["left_split_ego"] is None
 
 
 @pytest.mark.parametrize(
@@ -127,18 +126,18 @@ def test_labels_of_a_straight_road_are_straight_lines():
 )
 def test_splits_are_unknown_where_people_would_disagree(start, slope, expected):
     branch = Branch(1, 0.0, start, 0.004, slope, joins=False)
-    lanes = lane_labels(camera(), road(right=0, branch=branch), LEVEL, 0.0)
+    lanes = centre_lines(camera(), road(right=0, branch=branch), LEVEL, 0.0)
     state = "unknown"
-    if LaneId.RIGHT_SPLIT_EGO in lanes:
-        state = "absent" if lanes[LaneId.RIGHT_SPLIT_EGO] is None else "split"
+    if "right_split_ego" in lanes:
+        state = "absent" if lanes["right_split_ego"] is None else "split"
     assert state == expected
-    assert lanes[LaneId.LEFT_SPLIT_EGO] is None
+    assert lanes["left_split_ego"] is None
 
 
 def test_a_joining_lane_is_no_split():
     branch = Branch(1, 0.0, 60.0, 0.004, 0.2, joins=True)
-    lanes = lane_labels(camera(), road(right=0, branch=branch), LEVEL, 0.0)
-    assert lanes[LaneId.RIGHT_SPLIT_EGO] is None
+    lanes = centre_lines(camera(), road(right=0, branch=branch), LEVEL, 0.0)
+    assert lanes["right_split_ego"] is None
     assert branch.offset_m(60.0) == 0
     assert branch.offset_m(0.0) > 3
 
@@ -159,10 +158,10 @@ def test_what_hides_the_road_changes_the_mask_and_no_lane():
         full = drive.render(3.0)
         drive.world = replace(drive.world, vehicles=(), props=(), rails=())
         bare = drive.render(3.0)
-        assert not ((full.mask == MASK_DRIVABLE) & (bare.mask != MASK_DRIVABLE)).any()
-        covered += int((full.mask != bare.mask).sum())
-        for lane, points in bare.lanes.items():
-            assert np.array_equal(points, full.lanes[lane])
+        assert not ((full.drivable == DRIVABLE) & (bare.drivable != DRIVABLE)).any()
+        covered += int((full.drivable != bare.drivable).sum())
+        for lane, points in bare.centre_lines.items():
+            assert np.array_equal(points, full.centre_lines[lane])
     assert covered > 1000
 
 

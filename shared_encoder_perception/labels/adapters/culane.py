@@ -7,18 +7,17 @@ from pathlib import Path
 from typing import Final
 
 from shared_encoder_perception.images.preprocess import Crop
-from shared_encoder_perception.labels.frame import LabelError, LabelledFrame
+from shared_encoder_perception.labels.frame import LabelledFrame
 from shared_encoder_perception.labels.label_io import (
     PICTURES,
-    boundaries_inside,
     image_size,
     pairs,
     read_label,
     text_lines,
 )
+from shared_encoder_perception.labels.said import Line, Said
 from shared_encoder_perception.structures import Size
-from shared_encoder_perception.tasks.lanes.labelling.boundaries import Boundary
-from shared_encoder_perception.tasks.lanes.labelling.centres import derive_centres
+from shared_encoder_perception.tasks.label_files import LabelError
 
 NOMINAL_SIZE: Final[Size] = (590, 1640)
 CROP: Final = Crop(0, 270, 1640, 320)
@@ -72,22 +71,15 @@ def _frame(root: Path, picture: Path, where: str, lane_changes: bool) -> Labelle
     lines = picture.with_name(picture.stem + ".lines.txt")
     if not lines.exists():
         raise LabelError(lines, None, f"the lines of {picture.name} are missing ({where})")
-    boundaries = []
+    found = []
     for number, text in enumerate(read_label(lines).splitlines(), start=1):
         points = pairs(text.split(), lines, number)
-        boundary = Boundary.from_points(points[points[:, 1] < size[0]])
-        if boundary is not None:
-            boundaries.append(boundary)
-    centres = derive_centres(boundaries, size) if boundaries else None
-    return LabelledFrame(
+        found.append(Line(points[points[:, 1] < size[0]]))
+    return Said(size, tuple(found), lane_changes=lane_changes).frame(
         name=picture.relative_to(root).as_posix(),
         image_path=picture,
-        size=size,
-        lanes=centres.usable(lane_changes) if centres else {},
-        boundaries=boundaries_inside(boundaries, size),
         crop=CROP if size == NOMINAL_SIZE else None,
         source="culane",
         licence="non-commercial research",
-        notes=tuple(centres.notes) if centres else ("no lines",),
         where=where,
     )

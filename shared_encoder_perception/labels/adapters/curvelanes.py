@@ -8,16 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from shared_encoder_perception.labels.frame import LabelError, LabelledFrame
-from shared_encoder_perception.labels.label_io import (
-    boundaries_inside,
-    image_size,
-    load_json,
-    read_label,
-    text_lines,
-)
-from shared_encoder_perception.tasks.lanes.labelling.boundaries import Boundary
-from shared_encoder_perception.tasks.lanes.labelling.centres import derive_centres
+from shared_encoder_perception.labels.frame import LabelledFrame
+from shared_encoder_perception.labels.label_io import image_size, load_json, read_label, text_lines
+from shared_encoder_perception.labels.said import Line, Said
+from shared_encoder_perception.tasks.label_files import LabelError
 
 
 def read(path: Path, *, lane_changes: bool = False) -> Iterator[LabelledFrame]:
@@ -55,23 +49,16 @@ def _frame(root: Path, picture: Path, label: Path, lane_changes: bool) -> Labell
     lines = record.get("Lines") if isinstance(record, dict) else None
     if not isinstance(lines, list):
         raise LabelError(label, 1, 'expected an object with a list "Lines"')
-    boundaries = []
+    found = []
     for index, line in enumerate(lines):
         points = _points(line, label, index)
         # Some points lie below the picture: cut, they would only repeat its border.
-        boundary = Boundary.from_points(points[(points[:, 1] >= 0) & (points[:, 1] < size[0])])
-        if boundary is not None:
-            boundaries.append(boundary)
-    centres = derive_centres(boundaries, size) if boundaries else None
-    return LabelledFrame(
+        found.append(Line(points[(points[:, 1] >= 0) & (points[:, 1] < size[0])]))
+    return Said(size, tuple(found), lane_changes=lane_changes).frame(
         name=picture.relative_to(root).as_posix(),
         image_path=picture,
-        size=size,
-        lanes=centres.usable(lane_changes) if centres else {},
-        boundaries=boundaries_inside(boundaries, size),
         source="curvelanes",
         licence="non-commercial",
-        notes=tuple(centres.notes) if centres else ("no lines",),
         where=str(label),
     )
 

@@ -14,14 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from shared_encoder_perception.labels.frame import LabelError, LabelledFrame, Mask
+from shared_encoder_perception.labels.frame import LabelledFrame
 from shared_encoder_perception.labels.label_io import PICTURES, image_size
+from shared_encoder_perception.labels.said import NO, NOT_LABELLED, YES, Plane, Said
 from shared_encoder_perception.structures import Size
-from shared_encoder_perception.tasks.drivable.labels import (
-    MASK_DRIVABLE,
-    MASK_IGNORE,
-    MASK_NOT_DRIVABLE,
-)
+from shared_encoder_perception.tasks.label_files import LabelError
 
 Colour = tuple[int, int, int]
 
@@ -164,20 +161,17 @@ def _map_of(picture: Path, folder: Path, layout: Layout) -> Path:
 def _frame(root: Path, picture: Path, label: Path, layout: Layout) -> LabelledFrame:
     """Describe one picture; its map is read on demand."""
     size = image_size(picture)
-    return LabelledFrame(
+    return Said(size, drivable=partial(read_map, label, size, layout)).frame(
         name=picture.relative_to(root).as_posix(),
         image_path=picture,
-        size=size,
-        lanes={},
-        read_mask=partial(read_map, label, size, layout),
         source=layout.source,
         licence=layout.licence,
         where=str(label),
     )
 
 
-def read_map(path: Path, size: Size, layout: Layout) -> Mask:
-    """Turn a map into a mask of 255, 0 and 127.
+def read_map(path: Path, size: Size, layout: Layout) -> Plane:
+    """Turn a map into a plane: drivable, not drivable, not labelled.
 
     Raises:
         LabelError: Unreadable, of another size or type, or of a form that the layout does not have.
@@ -187,7 +181,7 @@ def read_map(path: Path, size: Size, layout: Layout) -> Mask:
         raise LabelError(path, None, f"the map is {pixels.shape[:2]}, the picture {tuple(size)}")
     if pixels.dtype != np.uint8:
         raise LabelError(path, None, f"the map is {pixels.dtype}, expected uint8")
-    mask = np.full(size, MASK_NOT_DRIVABLE, np.uint8)
+    plane = np.full(size, NO, np.uint8)
     if pixels.ndim == 2:
         if not layout.ids[0]:
             raise LabelError(path, None, f"the map has one channel, {layout.source} has colours")
@@ -195,15 +189,15 @@ def read_map(path: Path, size: Size, layout: Layout) -> Mask:
         if unknown:
             reason = f"class ids {list(map(int, unknown))}: {layout.source} has {layout.classes}"
             raise LabelError(path, None, reason)
-        mask[np.isin(pixels, layout.ids[0])] = MASK_DRIVABLE
-        mask[np.isin(pixels, layout.ids[1])] = MASK_IGNORE
-        return mask
+        plane[np.isin(pixels, layout.ids[0])] = YES
+        plane[np.isin(pixels, layout.ids[1])] = NOT_LABELLED
+        return plane
     if not layout.colours[0]:
         raise LabelError(path, None, f"the map has colours, {layout.source} has one channel of ids")
-    for colours, value in zip(layout.colours, (MASK_DRIVABLE, MASK_IGNORE), strict=True):
+    for colours, value in zip(layout.colours, (YES, NOT_LABELLED), strict=True):
         for red, green, blue in colours:
-            mask[(pixels[:, :, :3] == (blue, green, red)).all(axis=2)] = value
-    return mask
+            plane[(pixels[:, :, :3] == (blue, green, red)).all(axis=2)] = value
+    return plane
 
 
 def _map_pixels(path: Path, layout: Layout) -> NDArray:

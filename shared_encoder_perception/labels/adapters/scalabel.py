@@ -10,17 +10,12 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from shared_encoder_perception.labels.frame import LabelError, LabelledFrame
-from shared_encoder_perception.labels.label_io import (
-    boundaries_inside,
-    fill_polygons,
-    image_size,
-    stream_objects,
-)
+from shared_encoder_perception.labels.adapters.poly2d import PolygonError, flatten
+from shared_encoder_perception.labels.frame import LabelledFrame
+from shared_encoder_perception.labels.label_io import fill_polygons, image_size, stream_objects
+from shared_encoder_perception.labels.said import Line, Said
 from shared_encoder_perception.structures import Size
-from shared_encoder_perception.tasks.lanes.labelling.bezier import PolygonError, flatten
-from shared_encoder_perception.tasks.lanes.labelling.centres import derive_centres
-from shared_encoder_perception.tasks.lanes.labelling.paint_edges import Marking, pair_edges
+from shared_encoder_perception.tasks.label_files import LabelError
 
 NOMINAL_SIZE: Final[Size] = (720, 1280)
 NOT_ALONG: Final = ("crosswalk", "background")
@@ -69,23 +64,24 @@ def _frame(record: Mapping[str, Any], file: Path, line: int, lane_changes: bool)
         frames = record.get("frames") or [{}]
         labels = frames[0].get("objects")
     markings, areas, notes = _sort(labels or [], size)
-    boundaries = pair_edges(markings, size)
-    centres = derive_centres(boundaries, size) if boundaries else None
     attributes = record.get("attributes") or {}
     if not isinstance(attributes, dict):
         raise TypeError("attributes are no object")
-    return LabelledFrame(
+    said = Said(
+        size,
+        tuple(markings),
+        paint_edges=True,
+        lane_changes=lane_changes,
+        # A picture without any area may have none, or may not have been labelled with them.
+        drivable=partial(fill_polygons, areas, size) if areas else None,
+    )
+    return said.frame(
         name=name,
         image_path=picture,
-        size=size,
-        lanes=centres.usable(lane_changes) if centres else {},
-        boundaries=boundaries_inside(boundaries, size),
-        # A picture without any area may have none, or may not have been labelled with them.
-        read_mask=partial(fill_polygons, areas, size) if areas else None,
         source="bdd100k",
         licence=LICENCE,
         attributes={key: str(attributes[key]) for key in ATTRIBUTES if key in attributes},
-        notes=(*notes, *(centres.notes if centres else ("no lines",))),
+        notes=tuple(notes),
         where=f"{file}, line {line}",
     )
 
@@ -103,9 +99,9 @@ def _size(record: Mapping[str, Any], picture: Path) -> Size:
 
 def _sort(
     labels: list[Mapping[str, Any]], size: Size
-) -> tuple[list[Marking], list[NDArray[np.float64]], list[str]]:
+) -> tuple[list[Line], list[NDArray[np.float64]], list[str]]:
     """Separate lane markings and drivable areas; stop lines and crosswalks are dropped."""
-    markings: list[Marking] = []
+    markings: list[Line] = []
     areas: list[NDArray[np.float64]] = []
     notes: list[str] = []
     for label in labels:
@@ -125,7 +121,7 @@ def _sort(
         if not known or across or any(word in kind for word in NOT_ALONG):
             continue
         style = (kind, str(attributes.get("laneStyle", "")))
-        markings += [Marking(points, style, CURB in kind) for points in polygons]
+        markings += [Line(points, style, CURB in kind) for points in polygons]
     return markings, areas, notes
 
 

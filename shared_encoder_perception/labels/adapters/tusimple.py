@@ -11,15 +11,14 @@ from typing import IO, Any, Final, cast
 import numpy as np
 
 from shared_encoder_perception.images.preprocess import Crop
-from shared_encoder_perception.labels.frame import LabelError, LabelledFrame
+from shared_encoder_perception.labels.frame import LabelledFrame
+from shared_encoder_perception.labels.said import Line, Said, UsualLane
 from shared_encoder_perception.structures import Size
-from shared_encoder_perception.tasks.lanes.labelling.boundaries import Boundary
-from shared_encoder_perception.tasks.lanes.labelling.centres import derive_centres
-from shared_encoder_perception.tasks.lanes.labelling.lane_scene import RoadGeometry
+from shared_encoder_perception.tasks.label_files import LabelError
 
 SIZE: Final[Size] = (720, 1280)
 CROP: Final = Crop(0, 194, 1280, 512)
-GEOMETRY: Final = RoadGeometry(width_slope=2.215, horizon_row_px=237.0, centre_column_px=640.0)
+GEOMETRY: Final = UsualLane(width_slope=2.215, horizon_row_px=237.0, centre_column_px=640.0)
 """Medians over the ego lanes of the training files: 5th to 95th percentile 2.01 to 2.38, and rows
 222 to 250."""
 LICENCE: Final = "terms of the pictures unknown"
@@ -73,24 +72,20 @@ def _frame(text: bytes, file: Path, number: int, lane_changes: bool) -> Labelled
         raise LabelError(file, number, f"not JSON: {error}") from None
     if not isinstance(record, dict) or not isinstance(record.get("raw_file"), str):
         raise LabelError(file, number, "expected an object with a text `raw_file`")
-    boundaries = _boundaries(record, file, number) if "lanes" in record else []
-    centres = derive_centres(boundaries, SIZE, GEOMETRY) if boundaries else None
-    return LabelledFrame(
+    lines = _lines(record, file, number) if "lanes" in record else ()
+    said = Said(SIZE, lines or None, usual_lane=GEOMETRY, lane_changes=lane_changes)
+    return said.frame(
         name=record["raw_file"],
         image_path=file.parent / record["raw_file"],
-        size=SIZE,
-        lanes=centres.usable(lane_changes) if centres else {},
-        boundaries=tuple(boundary.points.astype(np.float32) for boundary in boundaries),
         crop=CROP,
         source="tusimple",
         licence=LICENCE,
-        notes=tuple(centres.notes) if centres else (),
         where=f"{file}, line {number}",
     )
 
 
-def _boundaries(record: dict[str, Any], file: Path, number: int) -> list[Boundary]:
-    """Check and read the lines of a record; empty ones are left out."""
+def _lines(record: dict[str, Any], file: Path, number: int) -> tuple[Line, ...]:
+    """Check and read the lines of a record; those of less than two points are left out."""
     try:
         rows = np.array(record["h_samples"], np.float64)
         columns = np.array(record["lanes"], np.float64).reshape(-1, len(rows))
@@ -107,13 +102,12 @@ def _boundaries(record: dict[str, Any], file: Path, number: int) -> list[Boundar
         classes = [0] * len(
             columns
         )  # unofficial, and wrong in some copies: then nothing is an edge
-    boundaries = []
+    lines = []
     for x, kind in zip(columns, classes, strict=True):
         seen = (x >= 0) & (rows < SIZE[0])
         points = np.stack((x[seen], rows[seen]), axis=1)
         # Which side the line is on tells what an edge of its kind means.
         edges = LEFT_EDGES if seen.any() and x[seen][-1] < SIZE[1] / 2 else RIGHT_EDGES
-        boundary = Boundary.from_points(points, kind in edges)
-        if boundary is not None:
-            boundaries.append(boundary)
-    return boundaries
+        if len(points) >= 2:
+            lines.append(Line(points, is_edge=kind in edges))
+    return tuple(lines)

@@ -11,7 +11,7 @@ import numpy as np
 import yaml
 from numpy.typing import NDArray
 
-from shared_encoder_perception.labels.frame import LabelError, LabelledFrame
+from shared_encoder_perception.labels.frame import LabelledFrame
 from shared_encoder_perception.labels.label_io import (
     PICTURES,
     fill_polygons,
@@ -19,6 +19,8 @@ from shared_encoder_perception.labels.label_io import (
     pairs,
     read_label,
 )
+from shared_encoder_perception.labels.said import Said
+from shared_encoder_perception.tasks.label_files import LabelError
 
 DRIVABLE_NAMES: Final = (
     "road",
@@ -107,12 +109,9 @@ def _frame(root: Path, picture: Path, label: Path, drivable: dict[int, bool]) ->
             raise LabelError(label, number, "expected at least three x y from 0 to 1")
         if drivable[int(words[0])]:
             polygons.append(points * (width, height) - 0.5)
-    return LabelledFrame(
+    return Said(size, drivable=partial(fill_polygons, polygons, size)).frame(
         name=picture.relative_to(root).as_posix(),
         image_path=picture,
-        size=size,
-        lanes={},
-        read_mask=partial(fill_polygons, polygons, size),
         source="yolo",
         where=str(label),
     )

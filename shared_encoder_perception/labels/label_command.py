@@ -1,0 +1,136 @@
+"""``dataset label``: let a model, or masks of any other network, label pictures."""
+
+from __future__ import annotations
+
+import argparse
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any, Final
+
+from tqdm import tqdm
+
+from shared_encoder_perception import tasks as table
+from shared_encoder_perception.backends import DEFAULT_MODEL, BackendOptions, load_backend
+from shared_encoder_perception.labels import native
+from shared_encoder_perception.labels.frame import LabelledFrame
+from shared_encoder_perception.labels.pseudo import label
+from shared_encoder_perception.labels.statistics import pseudo_words
+from shared_encoder_perception.labels.teacher_masks import TeacherMasks, label_by_masks, mask_rooms
+from shared_encoder_perception.predictor import Predictor
+from shared_encoder_perception.tasks.contract.labels import Option
+from shared_encoder_perception.tasks.label_files import FILE_NAME, LabelError
+
+HELP: Final = "let a model, or masks of another network, label pictures: only what is sure"
+FAULTS_FILE: Final = "label_faults.txt"
+FAULTY: Final = 1
+"""Exit status when a set has faults."""
+
+
+def add_arguments(add: argparse.ArgumentParser) -> None:
+    """Declare the arguments of ``label``; what to believe of a task is asked by the task."""
+    add.add_argument(
+        "path", type=Path, help="native set or folder of images; for a model also video or rosbag2"
+    )
+    add.add_argument("--out", type=Path, required=True, help="folder of the new set")
+    add.add_argument("--model", type=Path, help="ONNX artifact: the teacher (the one we ship)")
+    masks = "folder of masks, one for each image, by its name; instead of a model"
+    for room in mask_rooms().values():
+        option, what = f"--{room.MASK}", f"{room.HELP}: {masks}"
+        add.add_argument(option, type=Path, metavar="FOLDER", help=what)
+    for room in mask_rooms().values():
+        for option in room.OPTIONS:
+            add.add_argument(option.name, type=float, metavar=option.metavar, help=option.help)
+    add.add_argument("--limit", type=int, help="only so many frames")
+    for room in table.parts("teacher").values():
+        for option in room.OPTIONS:
+            value = getattr(room.Doubt(), option.field)
+            add.add_argument(
+                option.name,
+                type=float,
+                default=value,
+                metavar=option.metavar,
+                help=f"{option.help} ({value})",
+            )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Write what a teacher is sure of as a set; a frame without a usable mask is reported."""
+    labelled: Counter[str] = Counter()
+    faults: list[str] = []
+    with native.Writer(args.out) as writer:
+        for found, encoded in tqdm(islice(_by_teacher(args), args.limit), unit="frame"):
+            if isinstance(found, LabelError):
+                faults.append(str(found))
+                continue
+            writer.write(found, encoded=encoded)
+            labelled.update(pseudo_words(found))
+            labelled.update(_names(found))
+        if faults and not writer.count:
+            raise ValueError(f"no image has a usable mask; first: {faults[0]}")
+    print(f"{writer.count} frames: {args.out / FILE_NAME}")
+    for what, number in labelled.items():
+        print(f"  {what} by the teacher: {number}")
+    if faults:
+        return report_faults(faults, args.out / FAULTS_FILE, "left out, without usable masks")
+    return 0
+
+
+def _names(frame: LabelledFrame) -> Iterator[str]:
+    """Names of the things that a teacher labelled, of tasks that have names for them."""
+    for task, room in table.parts("teacher", frame.pseudo).items():
+        if hasattr(room, "names"):
+            yield from room.names(frame.labels[task]())
+
+
+def _by_teacher(
+    args: argparse.Namespace,
+) -> Iterator[tuple[LabelledFrame | LabelError, bytes | None]]:
+    """Frames labelled by masks or by a model, and their pictures where those are no files."""
+    doubts = {
+        task: room.Doubt(**_values(args, room.OPTIONS))
+        for task, room in table.parts("teacher").items()
+    }
+    rooms = mask_rooms()
+    folders = {room.MASK: getattr(args, room.MASK) for room in rooms.values()}
+    given = {name: folder for name, folder in folders.items() if folder is not None}
+    for room in rooms.values():
+        for option in room.OPTIONS:
+            if room.MASK not in given and getattr(args, _attribute(option)) is not None:
+                raise ValueError(f"{option.name} is for --{room.MASK}, which is not given")
+    if not given:
+        predictor = Predictor(
+            load_backend(args.model or DEFAULT_MODEL, "onnxruntime", BackendOptions())
+        )
+        return label(predictor, args.path, doubts)
+    if args.model is not None:
+        options = " and ".join(f"--{name}" for name in folders)
+        raise ValueError(
+            f"--model excludes {options}: there is one teacher at a time. Label by "
+            "the one, then what it made by the other, or merge both sets"
+        )
+    configs = {
+        task: room.Config(**_values(args, room.OPTIONS))
+        for task, room in rooms.items()
+        if room.Config
+    }
+    masks = TeacherMasks(given, configs)
+    return ((found, None) for found in label_by_masks(masks, args.path, doubts))
+
+
+def _values(args: argparse.Namespace, options: Sequence[Option]) -> dict[str, Any]:
+    """Values of a task's options, by the field that takes each."""
+    return {option.field: getattr(args, _attribute(option)) for option in options}
+
+
+def _attribute(option: Option) -> str:
+    """Name of an option in the parsed arguments."""
+    return option.name.lstrip("-").replace("-", "_")
+
+
+def report_faults(faults: list[str], path: Path, what: str) -> int:
+    """Write why frames were left out and print the first reason; return the exit status."""
+    path.write_text("\n".join(faults) + "\n")
+    print(f"{len(faults)} frames {what}: {path}\n  first: {faults[0]}")
+    return FAULTY

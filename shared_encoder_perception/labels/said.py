@@ -1,0 +1,94 @@
+"""What other people's data sets say about a picture, in no task's terms; each task takes its part.
+
+An adapter reads files and says what stands there. What it means (a lane runs in the middle between
+two lines) is known in the tasks' rooms, by ``labels.of_set``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shared_encoder_perception import tasks as table
+from shared_encoder_perception.labels.frame import LabelledFrame
+from shared_encoder_perception.structures import Size
+
+Plane = NDArray[np.uint8]
+
+YES: Final = 255
+NO: Final = 0
+NOT_LABELLED: Final = 127
+"""Values of a plane of one byte per pixel."""
+
+
+@dataclass(frozen=True, eq=False)
+class Line:
+    """One line along the road.
+
+    Attributes:
+        points: (N, 2) float64 ``(x, y)`` pixels in any direction; they may leave the picture.
+        kind: Words of the data set; lines of one kind may belong together.
+        is_edge: Whether the road ends here: nobody may drive beyond.
+    """
+
+    points: NDArray[np.float64]
+    kind: tuple[str, ...] = ()
+    is_edge: bool = False
+
+
+class UsualLane(NamedTuple):
+    """How wide a lane usually looks to a set's camera.
+
+    At row ``y`` it is ``width_slope * (y - horizon_row_px)`` pixels.
+
+    Attributes:
+        width_slope: Pixels of width for each row below the horizon.
+        horizon_row_px: Row of the horizon.
+        centre_column_px: Column of the vehicle's own middle.
+    """
+
+    width_slope: float
+    horizon_row_px: float
+    centre_column_px: float
+
+
+@dataclass(frozen=True, eq=False)
+class Said:
+    """What a data set says about one picture.
+
+    Attributes:
+        size: ``(height, width)`` of the picture.
+        lines: Boundaries of lanes; ``None`` where the set does not label them.
+        paint_edges: Whether ``lines`` are the edges of paint: two of them are one marking.
+        usual_lane: Of the set's camera; ``None`` where it is not known.
+        lane_changes: Keep what is arbitrary because a boundary runs under the vehicle.
+        drivable: Returns an (H, W) plane, ``YES`` where one may drive; ``None`` where it is not
+            labelled.
+    """
+
+    size: Size
+    lines: tuple[Line, ...] | None = None
+    paint_edges: bool = False
+    usual_lane: UsualLane | None = None
+    lane_changes: bool = False
+    drivable: Callable[[], Plane] | None = None
+
+    def frame(self, *, notes: tuple[str, ...] = (), **keys: Any) -> LabelledFrame:
+        """Return the frame with what each task makes of this.
+
+        Args:
+            notes: Why something was left out already.
+            keys: Of ``LabelledFrame``, such as ``name`` and ``image_path``.
+        """
+        labels = {}
+        for task, room in table.parts("labels").items():
+            if hasattr(room, "of_set"):
+                read, left_out = room.of_set(self)
+                notes = (*notes, *left_out)
+                if read is not None:
+                    labels[task] = read
+        return LabelledFrame(size=self.size, labels=labels, notes=notes, **keys)
