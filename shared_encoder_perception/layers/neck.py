@@ -8,6 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from shared_encoder_perception.structures import Size
+
 
 def conv_bn_relu(inputs: int, outputs: int, kernel: int = 3) -> nn.Sequential:
     """Convolution that keeps the size, batch norm, ReLU."""
@@ -51,3 +53,17 @@ def coordinates(feature: Tensor) -> Tensor:
     y = torch.linspace(-1, 1, height, dtype=feature.dtype, device=feature.device)
     grid = torch.stack((x.expand(height, width), y[:, None].expand(height, width)))
     return grid.expand(batch, 2, height, width)
+
+
+def upsample(feature: Tensor, size: Size) -> Tensor:
+    """Bilinear resize to ``(height, width)``, pixel centres kept."""
+    return functional.interpolate(feature, size=size, mode="bilinear", align_corners=False)
+
+
+def at_stride(feature: Tensor, size: Size, stride: int) -> Tensor:
+    """Resize a map (N, C, h, w) to ``stride`` of an input of ``size``, unless it has that already.
+
+    Features are coarser where the encoder saw a smaller picture.
+    """
+    grid = (size[0] // stride, size[1] // stride)
+    return feature if tuple(feature.shape[-2:]) == grid else upsample(feature, grid)

@@ -1,69 +1,50 @@
 """From the encoder's features to the logits of every task: two ways, in one literal table.
 
 ``shared_fpn`` merges the features once and hangs light heads on the result; ``baseline`` gives each
-task a neck and a decoder of its own, so that only the encoder is shared.
+task a neck of its own, so that only the encoder is shared. What a head is, its task's room knows.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Final
 
 from torch import Tensor, nn
 
-from shared_encoder_perception.layers.context import FeatureAggregation
+from shared_encoder_perception import tasks
+from shared_encoder_perception.layers.encoder import STRIDES
 from shared_encoder_perception.layers.neck import FeaturePyramid
-from shared_encoder_perception.model.heads import (
-    BranchedLaneHeads,
-    LaneHeads,
-    MaskDecoder,
-    MaskHead,
-    upsample,
-)
+from shared_encoder_perception.model.config import NetworkConfig
 from shared_encoder_perception.structures import Size
+from shared_encoder_perception.tasks.contract.training import Features, Widths
 
-GRID_STRIDE: Final = 8
-"""Input pixels per cell of the lane maps."""
-LANE_LOGITS: Final = "lane_logits"
-MASK_LOGITS: Final = "mask_logits"
-
-
-class TaskDecoder(nn.Module):
-    """What both architectures are to the network; see ``SharedFpn`` and ``SeparateDecoders``."""
-
-    def shared(self) -> list[nn.Parameter]:
-        """Return the parameters of this decoder that several tasks use."""
-        return []
-
-    def last_shared(self) -> nn.Parameter | None:
-        """Return the weights of its last layer that all tasks use, if there is one."""
-        return None
+NECK_STRIDE: Final = 8
+"""Finest stride of a pyramid, unless the head of a task asks for another one."""
 
 
-class SharedFpn(TaskDecoder):
+class SharedFpn(nn.Module):
     """One feature pyramid for all tasks, light heads."""
 
-    def __init__(
-        self, inputs: Sequence[int], channels: int, head_channels: int, aggregation: bool
-    ) -> None:
-        """``inputs`` are the encoder's channels at strides 4, 8, 16, 32."""
+    def __init__(self, levels: Sequence[int], config: NetworkConfig) -> None:
+        """``levels`` are the channels of the encoder's features at strides 4, 8, 16, 32."""
         super().__init__()
-        self.neck = FeaturePyramid(inputs[1:], channels)
-        self.aggregation = FeatureAggregation(channels) if aggregation else nn.Identity()
-        self.lanes = LaneHeads(channels, head_channels)
-        self.mask = MaskHead(channels, inputs[0])
+        self.neck = FeaturePyramid(levels[STRIDES.index(NECK_STRIDE) :], config.channels)
+        widths = Widths(tuple(levels), config.channels, shared=True)
+        self.heads = nn.ModuleDict(
+            {task: tasks.part(task, "head").make_head(widths, config) for task in config.tasks}
+        )
 
-    def forward(self, levels: Sequence[Tensor], size: Size) -> dict[str, Tensor]:
-        """Return the logits, as ``PerceptionNetwork.forward``."""
-        shared = self.neck(levels[1:])
-        return {
-            LANE_LOGITS: self.lanes(self.aggregation(on_grid(shared, size))),
-            MASK_LOGITS: self.mask(shared, levels[0], size),
-        }
+    def forward(
+        self, levels: Sequence[Tensor], size: Size, inputs: Mapping[str, Tensor]
+    ) -> dict[str, Tensor]:
+        """Return the logits of all tasks; see ``Features`` for the arguments."""
+        neck = self.neck(levels[STRIDES.index(NECK_STRIDE) :])
+        features = Features(levels, neck, size, inputs)
+        return _joined([head(features) for head in self.heads.values()])
 
     def shared(self) -> list[nn.Parameter]:
-        """Return the neck's parameters."""
+        """Return the neck's parameters, which all tasks use."""
         return list(self.neck.parameters())
 
     def last_shared(self) -> nn.Parameter | None:
@@ -71,35 +52,47 @@ class SharedFpn(TaskDecoder):
         return self.neck.smooth[0].weight
 
 
-class SeparateDecoders(TaskDecoder):
-    """A neck and a decoder for each task."""
+class SeparateDecoders(nn.Module):
+    """A neck and a head for each task."""
 
-    def __init__(
-        self, inputs: Sequence[int], channels: int, head_channels: int, aggregation: bool
-    ) -> None:
-        """``inputs`` are the encoder's channels at strides 4, 8, 16, 32."""
+    def __init__(self, levels: Sequence[int], config: NetworkConfig) -> None:
+        """``levels`` are the channels of the encoder's features at strides 4, 8, 16, 32."""
         super().__init__()
-        self.lane_neck = FeaturePyramid(inputs[1:], channels)
-        self.aggregation = FeatureAggregation(channels) if aggregation else nn.Identity()
-        self.lanes = BranchedLaneHeads(channels, head_channels)
-        self.mask_neck = FeaturePyramid(inputs, channels)
-        self.mask = MaskDecoder(channels)
+        self.necks, self.heads = nn.ModuleDict(), nn.ModuleDict()
+        self._finest = {}
+        widths = Widths(tuple(levels), config.channels, shared=False)
+        for task in config.tasks:
+            room = tasks.part(task, "head")
+            finest = STRIDES.index(getattr(room, "OWN_NECK", NECK_STRIDE))
+            self._finest[task] = finest
+            self.necks[task] = FeaturePyramid(levels[finest:], config.channels)
+            self.heads[task] = room.make_head(widths, config)
 
-    def forward(self, levels: Sequence[Tensor], size: Size) -> dict[str, Tensor]:
-        """Return the logits, as ``PerceptionNetwork.forward``."""
-        return {
-            LANE_LOGITS: self.lanes(self.aggregation(on_grid(self.lane_neck(levels[1:]), size))),
-            MASK_LOGITS: self.mask(self.mask_neck(levels), size),
-        }
+    def forward(
+        self, levels: Sequence[Tensor], size: Size, inputs: Mapping[str, Tensor]
+    ) -> dict[str, Tensor]:
+        """Return the logits of all tasks; see ``Features`` for the arguments."""
+        logits = []
+        for task, head in self.heads.items():
+            neck = self.necks[task](levels[self._finest[task] :])
+            logits.append(head(Features(levels, neck, size, inputs)))
+        return _joined(logits)
+
+    def shared(self) -> list[nn.Parameter]:
+        """Return nothing: only the encoder is shared."""
+        return []
+
+    def last_shared(self) -> nn.Parameter | None:
+        """Return nothing."""
+        return None
 
 
-def on_grid(feature: Tensor, size: Size) -> Tensor:
-    """Resize a map at stride 8 of what the encoder saw to stride 8 of the input of ``size``."""
-    grid = (size[0] // GRID_STRIDE, size[1] // GRID_STRIDE)
-    return feature if tuple(feature.shape[-2:]) == grid else upsample(feature, grid)
+def _joined(logits: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
+    """Put what several heads say into one dict."""
+    return {name: value for one in logits for name, value in one.items()}
 
 
 ARCHITECTURES: Final = MappingProxyType[str, type[SharedFpn | SeparateDecoders]](
     {"shared_fpn": SharedFpn, "baseline": SeparateDecoders}
 )
-"""Name -> class; all take (encoder channels, neck channels, head channels, aggregation)."""
+"""Name -> class; all take (channels of the encoder's levels, NetworkConfig)."""

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import BinaryIO, Final, TypeVar
 
 import torch
 
-from shared_encoder_perception.model.network import NetworkConfig, PerceptionNetwork
-from shared_encoder_perception.spec import ModelSpec
+from shared_encoder_perception import tasks
+from shared_encoder_perception.model.config import NetworkConfig
+from shared_encoder_perception.model.network import PerceptionNetwork
+from shared_encoder_perception.spec import ModelSpec, SpecError
 
-FORMAT: Final = "shared_encoder_perception.network.v2"
+FORMAT: Final = "shared_encoder_perception.network.v3"
+FORMERLY: Final = "shared_encoder_perception.network.v2"
+"""Also read: weights had other names, and all networks the same two tasks."""
+
+T = TypeVar("T")
 
 
 class CheckpointError(ValueError):
@@ -37,6 +44,20 @@ def save_network(network: PerceptionNetwork, path: Path, spec: ModelSpec | None 
     }
     torch.save(content, part)
     os.replace(part, path)
+
+
+def with_names_of_today(weights: Mapping[str, T]) -> dict[str, T]:
+    """Return weights by the names they have in this version, of those of any earlier one."""
+    renamed = {
+        before: now
+        for room in tasks.parts("head").values()
+        for before, now in getattr(room, "FORMERLY", {}).items()
+    }
+    found = {}
+    for name, value in weights.items():
+        before = next((start for start in renamed if name.startswith(start)), "")
+        found[renamed.get(before, "") + name.removeprefix(before)] = value
+    return found
 
 
 def take_over(network: PerceptionNetwork, start: PerceptionNetwork) -> int:
@@ -83,18 +104,27 @@ def read_network(file: Path | BinaryIO, source: str) -> tuple[PerceptionNetwork,
         The network, and its spec as JSON; empty when nobody gave it one.
 
     Raises:
-        CheckpointError: Missing, unreadable or foreign file.
+        CheckpointError: Missing, unreadable or foreign file, or a task that is not known.
+        SpecError: A spec that this version cannot read.
     """
     try:
         content = torch.load(file, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises many unrelated types for a bad file
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise CheckpointError(f"cannot read the checkpoint {source}: {reason}") from None
-    if not isinstance(content, dict) or content.get("format") != FORMAT:
+    if not isinstance(content, dict) or content.get("format") not in (FORMAT, FORMERLY):
         raise CheckpointError(
             f"{source} is not a network checkpoint of this package (format {FORMAT!r}): "
             "give the network.pt that `train` writes"
         )
-    network = PerceptionNetwork(NetworkConfig(**{**content["config"], "pretrained": False}))
-    network.load_state_dict(content["weights"])
-    return network.eval(), str(content.get("spec", ""))
+    text = str(content.get("spec", ""))
+    try:
+        if text:  # it says more of a task that is not known than the network could
+            ModelSpec.from_json(text)
+        network = PerceptionNetwork(NetworkConfig(**{**content["config"], "pretrained": False}))
+    except SpecError as error:
+        raise SpecError(f"{source}: {error}") from None
+    except tasks.UnknownTaskError as error:
+        raise CheckpointError(f"{source}: {error}; use the version that made it") from None
+    network.load_state_dict(with_names_of_today(content["weights"]))
+    return network.eval(), text

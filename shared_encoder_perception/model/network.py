@@ -2,43 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from typing import Any, Final
 
-import torch
 from timm.utils.model import reparameterize_model
 from torch import Tensor, nn
 
+from shared_encoder_perception import tasks
 from shared_encoder_perception.layers.context import AttentionBottleneck
 from shared_encoder_perception.layers.encoder import STRIDES, Encoder
-from shared_encoder_perception.model.architectures import ARCHITECTURES, LANE_LOGITS, MASK_LOGITS
+from shared_encoder_perception.model.architectures import ARCHITECTURES
+from shared_encoder_perception.model.config import NetworkConfig
+from shared_encoder_perception.spec import INPUT_IMAGE
 from shared_encoder_perception.structures import Size
 
+Blocks = Mapping[str, Any]
+"""``ModelSpec.tasks``: the block of each task, by its name."""
 
-@dataclass(frozen=True)
-class NetworkConfig:
-    """What the network is built from; stored in checkpoints.
 
-    Attributes:
-        encoder: Name of a timm model that offers ``features_only``.
-        pretrained: Start from timm's weights (downloads them).
-        architecture: A key of ``ARCHITECTURES``.
-        channels: Width of the necks, a multiple of 4.
-        head_channels: Hidden width of one lane head (of one branch of it in ``baseline``).
-        attention: Self-attention on the coarsest features.
-        aggregation: GANet's feature aggregation in front of the lane heads.
-        encoder_scale: Size of the picture that the encoder sees, relative to the input. Below 1 a
-            small encoder sees more of the road at once, for less work; answers keep the input's
-            grid.
-    """
-
-    encoder: str = "mobilenetv4_conv_small"
-    pretrained: bool = False
-    architecture: str = "shared_fpn"
-    channels: int = 64
-    head_channels: int = 32
-    attention: bool = False
-    aggregation: bool = False
-    encoder_scale: float = 1.0
+_ANY_SIZE: Final = (STRIDES[-1], STRIDES[-1])
+"""Names of tensors are the same for every size."""
 
 
 class PerceptionNetwork(nn.Module):
@@ -48,10 +31,11 @@ class PerceptionNetwork(nn.Module):
         """Build it.
 
         Raises:
-            ValueError: An unknown encoder or architecture, channels that do not divide by 4, or a
-                scale out of range.
+            ValueError: An unknown encoder, architecture or task, channels that do not divide by 4,
+                or a scale out of range.
         """
         super().__init__()
+        tasks.check(config.tasks, "network.tasks")
         if config.architecture not in ARCHITECTURES:
             raise ValueError(
                 f"unknown architecture {config.architecture!r}: use one of {list(ARCHITECTURES)}"
@@ -70,22 +54,24 @@ class PerceptionNetwork(nn.Module):
         if config.attention:
             self.attention = AttentionBottleneck(coarsest, config.channels)
             coarsest = config.channels
-        self.decoder = ARCHITECTURES[config.architecture](
-            (*finer, coarsest), config.channels, config.head_channels, config.aggregation
-        )
+        self.decoder = ARCHITECTURES[config.architecture]((*finer, coarsest), config)
 
-    def forward(self, images: Tensor, size: Size | None = None) -> dict[str, Tensor]:
+    def forward(
+        self,
+        images: Tensor,
+        size: Size | None = None,
+        inputs: Mapping[str, Tensor] | None = None,
+    ) -> dict[str, Tensor]:
         """Run the network.
 
         Args:
             images: uint8 (N, H, W, 3) BGR, [0, 255]; H and W multiples of 32.
             size: ``(H, W)`` of the answers where the images are given in another one: coarse
                 pictures in training, when the encoder sees no more of them anyway.
+            inputs: By name, what some task takes beside the images.
 
         Returns:
-            ``lane_logits`` float (N, 5, 5, H / 8, W / 8) in the order of ``spec.LANE_MAPS``: the
-            heat map before its sigmoid, the vector to the start in units of the grid's width and
-            height, the position in cells; ``mask_logits`` float (N, H, W).
+            The logits of every task, by names that their heads give them.
 
         Raises:
             ValueError: H or W is no multiple of 32.
@@ -93,7 +79,7 @@ class PerceptionNetwork(nn.Module):
         size = size or (images.shape[1], images.shape[2])
         check_input_size(size)
         *finer, coarsest = self.encoder(images, scaled_size(size, self.config.encoder_scale))
-        return self.decoder((*finer, self.attention(coarsest)), size)
+        return self.decoder((*finer, self.attention(coarsest)), size, inputs or {})
 
     def last_shared(self) -> nn.Parameter:
         """Return the weights of the last layer that every task uses (for gradient norms)."""
@@ -135,36 +121,76 @@ def check_input_size(size: Size) -> None:
 
 
 class DeployWrapper(nn.Module):
-    """The network as an artifact: probabilities and cells out, one tensor per task."""
+    """The network as an artifact: the tensors that a spec promises, in its order.
 
-    def __init__(self, network: PerceptionNetwork) -> None:
-        """Wrap a copy of a trained network, in inference mode, its parallel branches merged."""
+    Attributes:
+        inputs: Names of what ``forward`` takes, in order; the image first.
+        outputs: Names of what it returns, in order.
+    """
+
+    def __init__(self, network: PerceptionNetwork, blocks: Blocks) -> None:
+        """Wrap a trained network, in inference mode, its parallel branches merged.
+
+        Args:
+            network: Put into inference mode.
+            blocks: Of the spec; what the network answers beside them is left out.
+
+        Raises:
+            ValueError: A task that the network does not answer.
+        """
         super().__init__()
-        self.network = reparameterize_model(network.eval())
+        if strange := [task for task in blocks if task not in network.config.tasks]:
+            raise ValueError(
+                f"the spec promises {', '.join(strange)}, the network answers only "
+                f"{', '.join(network.config.tasks)}"
+            )
+        self.network, self._finish = reparameterize_model(network.eval()), Finish(blocks)
+        others, self.outputs = (
+            [name for block in blocks.values() for name in getattr(block, tensors)(_ANY_SIZE)]
+            for tensors in ("inputs", "outputs")
+        )
+        self.inputs = [INPUT_IMAGE, *others]
         self.eval()
 
-    def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
         """Run the network and finish its outputs.
 
         Args:
-            image: uint8 (N, H, W, 3) BGR.
+            inputs: As ``ModelSpec.input_tensors``, each with the batch axis: uint8 (N, H, W, 3) BGR
+                images, and what the tasks take beside them.
 
         Returns:
-            ``lanes`` float32 (N, 5, 5, H / 8, W / 8) as ``spec.OUTPUT_LANES`` and ``mask`` uint8
-            (N, H, W) as ``spec.OUTPUT_MASK``.
+            As ``ModelSpec.output_tensors``, each with the batch axis.
         """
-        return finish(self.network(image))
+        named = dict(zip(self.inputs, inputs, strict=True))
+        image = named.pop(INPUT_IMAGE)
+        size = (image.shape[1], image.shape[2])
+        return tuple(self._finish(self.network(image, size, named), size).values())
 
 
-def finish(logits: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
-    """Turn logits into what the artifact gives: see ``DeployWrapper.forward``."""
-    lanes = lanes_from_logits(logits[LANE_LOGITS].float())
-    mask = torch.sigmoid(logits[MASK_LOGITS].float())
-    return lanes, (mask * 255.0 + 0.5).to(torch.uint8)
+class Finish:
+    """Turns logits into what an artifact gives."""
 
+    def __init__(self, blocks: Blocks) -> None:
+        """Ask the rooms once: a network is run often, and may be compiled.
 
-def lanes_from_logits(logits: Tensor) -> Tensor:
-    """Heat map by sigmoid, start vectors from grid units to cells. (N, 5, 5, h, w) both."""
-    heat, start, position = logits.split((1, 2, 2), dim=2)
-    grid = start.new_tensor((logits.shape[-1], logits.shape[-2])).view(1, 1, 2, 1, 1)
-    return torch.cat((torch.sigmoid(heat), start * grid, position), dim=2)
+        Args:
+            blocks: Of the spec.
+        """
+        self._parts = [(tasks.part(task, "head").finish, block) for task, block in blocks.items()]
+
+    def __call__(self, logits: Mapping[str, Tensor], size: Size) -> dict[str, Tensor]:
+        """Finish the logits of all tasks.
+
+        Args:
+            logits: As ``PerceptionNetwork.forward`` returns them.
+            size: ``(height, width)`` of the network's input.
+
+        Returns:
+            As ``ModelSpec.output_tensors``, each with the batch axis.
+        """
+        found: dict[str, Tensor] = {}
+        for finish, block in self._parts:
+            tensors = finish(logits, size, block)
+            found |= {name: tensors[name] for name in block.outputs(size)}
+        return found

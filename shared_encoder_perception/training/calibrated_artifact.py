@@ -20,30 +20,21 @@ from typing import Any, Final
 import onnx
 from tqdm import tqdm
 
+from shared_encoder_perception import tasks
 from shared_encoder_perception.artifact.file import kept_metadata, read_artifact, write_artifact
 from shared_encoder_perception.artifact.store import fetch
 from shared_encoder_perception.backends import load_backend
-from shared_encoder_perception.evaluation.evaluate import (
-    SYNTHETIC,
-    Frame,
-    score,
-    synthetic_frames,
-    table,
-)
+from shared_encoder_perception.evaluation.evaluate import SYNTHETIC, Frame, score, synthetic_frames
+from shared_encoder_perception.evaluation.report_tables import terminal_table
 from shared_encoder_perception.labels.sample import Sample
 from shared_encoder_perception.predictor import Predictor
 from shared_encoder_perception.spec import ModelSpec
-from shared_encoder_perception.training.calibrate import (
-    Events,
-    calibrated,
-    collect_events,
-    uncalibrated,
-)
+from shared_encoder_perception.tasks.contract.scores import CALIBRATION
+from shared_encoder_perception.tasks.contract.training import Events
+from shared_encoder_perception.training.calibrate import calibrated, collect_events, uncalibrated
 from shared_encoder_perception.training.held_out import held_out_frames
 from shared_encoder_perception.world.synthetic import CALIBRATION_SEED, render_sample
 
-KEYPOINT_THRESHOLDS: Final = (0.1, 0.15, 0.2, 0.3, 0.4)
-"""Tried when the decoder is calibrated."""
 WORLDS: Final = 400
 """With 6000, F1 of the shipped model's splits is 0.01 higher on others, that of lanes as it was."""
 
@@ -114,16 +105,17 @@ def calibrate_artifact(
         The spec that the artifact has now.
     """
     rendered = ((SYNTHETIC, sample, None) for sample in calibration_worlds(spec, worlds))
-    events = collect_events(load_backend(path), chain(held_out, rendered), KEYPOINT_THRESHOLDS)
-    spec = calibrated(spec, events)
-    print(calibration_table(spec, events[spec.keypoint_threshold]))
-    replace_spec(path, spec)
+    events = collect_events(load_backend(path), chain(held_out, rendered))
+    if events:
+        spec = calibrated(spec, events)
+        print(calibration_table(spec, events))
+        replace_spec(path, spec)
     frames = synthetic_frames(worlds, spec.input_size)
     scores = score(
         Predictor(load_backend(path)), tqdm(frames, total=worlds, desc="scoring", unit="image")
     )
-    print(table(scores))
-    spec = replace(spec, scores=flatten(scores))
+    print(terminal_table(scores))
+    spec = replace(spec, scores=flatten(scores, spec.tasks))
     replace_spec(path, spec)
     return spec
 
@@ -140,39 +132,24 @@ def replace_spec(path: Path, spec: ModelSpec) -> None:
     write_artifact(model, spec, path, kept_metadata(model))
 
 
-def calibration_table(spec: ModelSpec, events: Events) -> str:
-    """Say what confidence was learned from, for a terminal."""
-    real = events.source != SYNTHETIC
-    line = events.labelled & (events.score >= 0.0)
-    lines = []
-    for name, on_real, on_worlds, right, threshold in zip(
-        spec.lane_names,
-        (line & real[:, None]).sum(axis=0),
-        (line & ~real[:, None]).sum(axis=0),
-        events.right.sum(axis=0),
-        spec.lane_thresholds,
-        strict=True,
-    ):
-        lines.append(
-            f"{name:<18}{on_real:>5} lines on real frames,{on_worlds:>5} on worlds, "
-            f"{right:>5} right; accepted from {threshold:.2f}"
-        )
-    masks = ", ".join(sorted(events.masks)) or "nothing"
-    lines.append(
-        f"keypoints from {spec.keypoint_threshold}; "
-        f"mask: temperature {spec.mask_temperature:.2f}, bias {spec.mask_bias:+.2f}, from {masks}"
-    )
-    return "\n".join(lines)
+def calibration_table(spec: ModelSpec, events: Mapping[str, Events]) -> str:
+    """Say what was learned from what, for a terminal."""
+    return "\n".join(line for name, one in events.items() for line in one.lines(spec.tasks[name]))
 
 
-def flatten(scores: Mapping[str, Any]) -> dict[str, float]:
-    """Headline scores for the spec: ``set/ego_f1``, ``set/mask_iou``, ``set/lanes_ece``."""
-    flat = {}
+def flatten(scores: Mapping[str, Any], names: Iterable[str]) -> dict[str, float]:
+    """Headline scores of tasks for the spec: ``set/ego_f1``, ``set/mask_iou``, ``set/lanes_ece``.
+
+    Args:
+        scores: By source, as ``evaluation.evaluate.score`` returns them.
+        names: Of the tasks.
+    """
+    rooms = [tasks.part(name, "metric") for name in names]
+    flat: dict[str, float] = {}
     for source, values in scores.items():
-        for lane, value in values["lanes"].items():
-            for key in ("valid_row_accuracy", "f1"):
-                flat[f"{source}/{lane}_{key}"] = round(value[key], 4)
-        flat[f"{source}/mask_iou"] = round(values["mask"]["iou"], 4)
-        for task, reliability in values["calibration"].items():
-            flat[f"{source}/{task}_ece"] = round(reliability["ece"], 4)
+        for room in rooms:
+            shipped = room.shipped_scores(values)
+            flat |= {f"{source}/{key}": round(value, 4) for key, value in shipped.items()}
+        for section, reliability in values.get(CALIBRATION, {}).items():
+            flat[f"{source}/{section}_ece"] = round(reliability["ece"], 4)
     return {key: value for key, value in flat.items() if math.isfinite(value)}

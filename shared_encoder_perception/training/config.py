@@ -11,12 +11,14 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
-from shared_encoder_perception.model.network import NetworkConfig, check_input_size, scaled_size
+from shared_encoder_perception import tasks
+from shared_encoder_perception.model.config import NetworkConfig
+from shared_encoder_perception.model.network import check_input_size, scaled_size
 from shared_encoder_perception.structures import Size
 from shared_encoder_perception.training.augment import AugmentConfig
 from shared_encoder_perception.training.data_config import FOLDS, SYNTHETIC, DataConfig
-from shared_encoder_perception.training.distill import DistillConfig
-from shared_encoder_perception.training.losses import REGION_LOSSES
+from shared_encoder_perception.training.distill import distill_config
+from shared_encoder_perception.training.room_config import joined, own
 from shared_encoder_perception.training.weighting import WEIGHTINGS
 
 
@@ -57,20 +59,20 @@ class StageConfig:
 
 @dataclass(frozen=True)
 class LossConfig:
-    """What is minimised.
+    """What is minimised; tasks add keys of their own, ``Config`` of their ``loss.py``.
 
     Attributes:
         weighting: How tasks are balanced, a key of ``weighting.WEIGHTINGS``.
         weighting_learning_rate: For weights that are learned.
-        mask_region: The mask's region loss, a key of ``losses.REGION_LOSSES``.
-        split_heat: Weight of the split lanes' heat maps relative to the others': few images show
-            one, so that their heads hear of a lane seldom.
     """
 
     weighting: str = "fixed"
     weighting_learning_rate: float = 5e-3
-    mask_region: str = "dice"
-    split_heat: float = 1.0
+
+
+def loss_config(**values: Any) -> Any:
+    """Return a ``LossConfig`` with the keys of all tasks."""
+    return joined(LossConfig, "loss")(**values)
 
 
 @dataclass(frozen=True)
@@ -103,8 +105,8 @@ class TrainConfig:
         network: What is trained.
         data: On what.
         augment: How its images are changed.
-        loss: What is minimised.
-        distill: What a teacher adds to it.
+        loss: What is minimised: ``loss_config``.
+        distill: What a teacher adds to it: ``distill_config``.
         stages: Picture sizes in order, small ones first.
         init: Checkpoint (``network.pt``) or exported artifact (``.onnx``) to start from; empty for
             random (or timm's) weights. Of another network the weights that fit are taken over.
@@ -126,8 +128,8 @@ class TrainConfig:
     network: NetworkConfig = field(default_factory=NetworkConfig)
     data: DataConfig = field(default_factory=DataConfig)
     augment: AugmentConfig = field(default_factory=AugmentConfig)
-    loss: LossConfig = field(default_factory=LossConfig)
-    distill: DistillConfig = field(default_factory=DistillConfig)
+    loss: Any = field(default_factory=loss_config)
+    distill: Any = field(default_factory=distill_config)
     stages: list[StageConfig] = field(
         default_factory=lambda: [
             StageConfig((192, 480), 1300, 3e-3),
@@ -148,11 +150,11 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         """Refuse what cannot work before anything is started."""
-        for what, name, table in (
-            ("loss.weighting", self.loss.weighting, WEIGHTINGS),
-            ("loss.mask_region", self.loss.mask_region, REGION_LOSSES),
-        ):
-            _expect(name in table, f"{what} is {name!r}, expected one of {list(table)}")
+        _expect(
+            self.loss.weighting in WEIGHTINGS,
+            f"loss.weighting is {self.loss.weighting!r}, expected one of {list(WEIGHTINGS)}",
+        )
+        self._check_tasks()
         _expect(bool(self.stages), "stages is empty, expected at least one")
         _expect(bool(self.data.train), "data.train is empty, expected at least one set")
         for stage in self.stages:
@@ -178,7 +180,6 @@ class TrainConfig:
         _expect(0 <= self.data.split_share <= 1, "data.split_share must be 0 to 1")
         _expect(self.checkpoint_every > 0, "checkpoint_every must be at least 1")
         _expect(0 <= self.ema < 1, f"ema is {self.ema}, expected 0 <= ema < 1")
-        _expect(self.loss.split_heat > 0, f"loss.split_heat is {self.loss.split_heat}, not > 0")
         own = WEIGHTINGS[self.loss.weighting].own_backward
         _expect(
             not (own and self.distill.teacher),
@@ -189,6 +190,17 @@ class TrainConfig:
             not (own and self.machine.precision == "16-mixed"),
             f"{self.loss.weighting} compares gradients, which 16-mixed scales: use bf16-mixed",
         )
+
+    def _check_tasks(self) -> None:
+        """Refuse tasks that nobody knows, and what their rooms do not take."""
+        try:
+            tasks.check(self.network.tasks, "network.tasks")
+            tasks.check(self.init_network.tasks, "init_network.tasks")
+            for file, config in (("loss", self.loss), ("distill", self.distill)):
+                for room in tasks.parts(file).values():
+                    own(config, room)
+        except ValueError as error:
+            raise ConfigError(str(error)) from None
 
 
 def load_config(path: Path | None, overrides: Sequence[str] = ()) -> TrainConfig:

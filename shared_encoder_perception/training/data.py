@@ -8,7 +8,7 @@ on as if it had not been, and several processes see what one would.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
@@ -19,26 +19,25 @@ import torch
 from numpy.typing import NDArray
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
+from shared_encoder_perception import tasks
 from shared_encoder_perception.images.preprocess import Crop, ImageTransform
 from shared_encoder_perception.labels.sample import Sample
 from shared_encoder_perception.labels.view import View, answer_at, view_sample
+from shared_encoder_perception.spec import blocks
 from shared_encoder_perception.structures import Size
-from shared_encoder_perception.tasks.lanes.answer import LaneId
-from shared_encoder_perception.tasks.lanes.target import encode_lanes
 from shared_encoder_perception.training.augment import AugmentConfig, augment
 from shared_encoder_perception.training.config import TrainConfig
 from shared_encoder_perception.training.losses import Batch
 from shared_encoder_perception.training.sets import SampleSet
 
-STRIDE: Final = 8
 MOST_SHUFFLED: Final = 10_000_000
 """Samples of a set whose order is shuffled, which takes 8 bytes for each."""
 WORKER_NICENESS: Final = 10
 PREFETCH: Final = 3
 """Batches that each worker prepares ahead."""
 
-Item = tuple[NDArray, ...]
-"""The arrays of one entry of a ``Batch``."""
+Item = tuple[NDArray[np.uint8], dict[str, dict[str, NDArray]]]
+"""One entry of a ``Batch``: the image, and the targets of each task."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +47,7 @@ class Mixture:
     Attributes:
         sets: Where samples come from.
         weights: Share of each set.
-        split_share: Share of the samples drawn from those that show a split.
+        split_share: Share of the samples drawn from those that show what is rare.
         seed: Together with the stage; decides the order.
     """
 
@@ -60,8 +59,8 @@ class Mixture:
     def draw(self, position: int) -> tuple[int, int, int]:
         """Say what is seen at a position, counted in samples from the stage's beginning.
 
-        Within as many positions as a set has samples, none of them is drawn twice, those with a
-        split aside.
+        Within as many positions as a set has samples, none of them is drawn twice, rare ones
+        aside.
 
         Returns:
             Index of the set, of the sample in it, and a seed for its augmentation.
@@ -70,8 +69,8 @@ class Mixture:
         share = np.cumsum(self.weights) / sum(self.weights)
         chosen = min(int(np.searchsorted(share, rng.random(), side="right")), len(self.sets) - 1)
         samples = self.sets[chosen]
-        if samples.splits and rng.random() < self.split_share:
-            index = samples.splits[int(rng.integers(len(samples.splits)))]
+        if samples.rare and rng.random() < self.split_share:
+            index = samples.rare[int(rng.integers(len(samples.rare)))]
         elif len(samples) > MOST_SHUFFLED:  # worlds: every one is new, in no order anyway
             index = position % len(samples)
         else:
@@ -92,6 +91,7 @@ class TrainStream(IterableDataset[Batch]):
     def __init__(
         self,
         mixture: Mixture,
+        targets: Mapping[str, Any],
         size: Size,
         picture: Size,
         batch_size: int,
@@ -104,6 +104,7 @@ class TrainStream(IterableDataset[Batch]):
 
         Args:
             mixture: Order of the samples.
+            targets: The block of each task that targets are made for, by its name.
             size: Of the network input, for which targets are made.
             picture: Size of the pictures.
             batch_size: Samples per step, of all processes together.
@@ -112,7 +113,7 @@ class TrainStream(IterableDataset[Batch]):
             rank: Number of this training process.
             processes: How many there are; each makes its share of every batch.
         """
-        self._mixture, self._steps = mixture, steps
+        self._mixture, self._targets, self._steps = mixture, targets, steps
         self._size, self._picture = size, picture
         self._augmentation = augmentation
         if batch_size % processes:
@@ -128,7 +129,10 @@ class TrainStream(IterableDataset[Batch]):
         for step in own:
             first = step * self._batch_size
             views = (self._view(first + at) for at in self._positions)
-            yield collate([to_item(answer_at(view, self._size)) for view in views])
+            items = [
+                to_item(answer_at(view, self._size), self._size, self._targets) for view in views
+            ]
+            yield collate(items, self._size)
 
     def views(self) -> Iterator[View]:
         """Yield what is shown, sample by sample, before it becomes targets."""
@@ -160,11 +164,17 @@ def training_stream(
     mixture = Mixture(
         sets, tuple(weights[: len(sets)]), config.data.split_share, (config.seed, stage)
     )
-    augmentation = None if config.data.overfit else config.augment
-    steps = range(first_step, plan.steps)
-    size, picture = plan.size, plan.picture
-    batch_size = plan.batch_size
-    return TrainStream(mixture, size, picture, batch_size, steps, augmentation, rank, processes)
+    return TrainStream(
+        mixture,
+        blocks(*config.network.tasks),
+        plan.size,
+        plan.picture,
+        plan.batch_size,
+        range(first_step, plan.steps),
+        None if config.data.overfit else config.augment,
+        rank,
+        processes,
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -216,18 +226,36 @@ def fit(sample: Sample, size: Size, crop: Crop | None) -> ImageTransform:
     return ImageTransform.fit((height, width), size, crop)
 
 
-def to_item(view: View) -> Item:
-    """Turn a view into the arrays of one entry of a ``Batch``."""
-    size = (view.mask.shape[0], view.mask.shape[1])
-    targets = encode_lanes(view.lanes, size, STRIDE)
-    confidence = [view.lane_weight.get(lane, 1.0) for lane in LaneId]
-    known = targets.known * np.array(confidence, np.float32)
-    return view.image, targets.maps, targets.supervised, known, view.mask, view.mask_weight
+def to_item(view: View, size: Size, targets: Mapping[str, Any]) -> Item:
+    """Turn a view into one entry of a ``Batch``.
+
+    Args:
+        view: Its labels are in pixels of an input of ``size``; its image may be coarser.
+        size: ``(height, width)`` of the network input.
+        targets: The block of each task, by its name.
+    """
+    return view.image, {
+        name: tasks.part(name, "target").encode(view.labels.get(name), size, block)
+        for name, block in targets.items()
+    }
 
 
-def collate(items: Sequence[Item]) -> Batch:
-    """Stack items into one ``Batch``."""
-    return Batch(*(torch.from_numpy(np.stack(arrays)) for arrays in zip(*items, strict=True)))
+def collate(items: Sequence[Item], size: Size) -> Batch:
+    """Stack items, whose targets are for an input of ``size``, into one ``Batch``."""
+    _, first = items[0]
+    return Batch(
+        _stacked([image for image, _ in items]),
+        {
+            task: {name: _stacked([item[task][name] for _, item in items]) for name in arrays}
+            for task, arrays in first.items()
+        },
+        size,
+    )
+
+
+def _stacked(arrays: Sequence[NDArray]) -> torch.Tensor:
+    """Put arrays of one shape together."""
+    return torch.from_numpy(np.stack(arrays))
 
 
 def loader(stream: IterableDataset, workers: int, pinned: bool = False) -> DataLoader[Any]:
@@ -238,6 +266,9 @@ def loader(stream: IterableDataset, workers: int, pinned: bool = False) -> DataL
         workers: Processes; 0 for none.
         pinned: Hand batches over in pinned memory, from which a GPU reads faster.
     """
+    if workers:
+        # OpenCV's threads do not survive a fork: a process would wait for them for ever.
+        cv2.setNumThreads(1)
     return DataLoader(
         stream,
         batch_size=None,

@@ -7,9 +7,8 @@ python -m shared_encoder_perception export runs/default --held-out DATA/train --
 from __future__ import annotations
 
 import argparse
-import json
-from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import Final
@@ -18,17 +17,18 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from shared_encoder_perception.artifact.file import NETWORK_KEY, write_artifact
-from shared_encoder_perception.backends import CHECKPOINT, Backend, load_backend
-from shared_encoder_perception.compat import flat
+from shared_encoder_perception.artifact.file import CHECKPOINT
+from shared_encoder_perception.artifact.tensors import blank
+from shared_encoder_perception.backends import Backend, load_backend
+from shared_encoder_perception.evaluation.deviations import Deviations
 from shared_encoder_perception.images.preprocess import ImageTransform
 from shared_encoder_perception.images.sources import open_source
-from shared_encoder_perception.model.checkpoint import load_network, read_network, save_network
+from shared_encoder_perception.model.checkpoint import load_network, save_network
 from shared_encoder_perception.model.network import DeployWrapper, PerceptionNetwork
+from shared_encoder_perception.model.onnx_export import export_onnx, plain_spec
 from shared_encoder_perception.spec import INPUT_IMAGE, ModelSpec
-from shared_encoder_perception.tasks.drivable.spec import OUTPUT_MASK
-from shared_encoder_perception.tasks.lanes.spec import OUTPUT_LANES
-from shared_encoder_perception.training.calibrate import learn_start_priors
+from shared_encoder_perception.tasks.contract.comparisons import Quantity
+from shared_encoder_perception.training.calibrate import learn_priors
 from shared_encoder_perception.training.calibrated_artifact import (
     add_calibration_options,
     calibrate_artifact,
@@ -38,42 +38,10 @@ from shared_encoder_perception.training.held_out import held_out_frames
 from shared_encoder_perception.training.origin import read_origin
 from shared_encoder_perception.world.synthetic import CALIBRATION_SEED, render_sample
 
-OPSET: Final = 18
 COMPARED: Final = 50
 WORLDS_COMPARED: Final = 8
-WORLDS_FOR_STARTS: Final = 400
-"""Where lanes start is a median, which needs no more."""
-MOST_DEVIATION: Final = 1e-3
-"""Of float32 rounding in another order of operations; usual are 1e-5."""
-
-
-def export_onnx(network: PerceptionNetwork, spec: ModelSpec, path: Path) -> None:
-    """Write ``network`` as an ONNX file that keeps ``spec``'s promise.
-
-    The batch axis is dynamic and weights are inside the file, which also says what the network was
-    built from, so that it can be trained on (``from_artifact``).
-
-    Args:
-        network: Trained network; put into inference mode.
-        spec: Goes into the file's metadata.
-        path: File to write; replaced if it exists.
-    """
-    wrapper = DeployWrapper(network.cpu())
-    images = torch.zeros((2, *spec.input_size, 3), dtype=torch.uint8)
-    program = torch.onnx.export(
-        wrapper,
-        (images,),
-        input_names=[INPUT_IMAGE],
-        output_names=[OUTPUT_LANES, OUTPUT_MASK],
-        dynamic_shapes=({0: torch.export.Dim("N", min=1)},),
-        opset_version=OPSET,
-        dynamo=True,
-        verbose=False,
-    )
-    if program is None:
-        raise RuntimeError("torch.onnx.export returned no program")
-    model = program.model_proto
-    write_artifact(model, spec, path, {NETWORK_KEY: json.dumps(asdict(network.config))})
+WORLDS_FOR_PRIORS: Final = 400
+"""What is usual needs no more."""
 
 
 @dataclass(frozen=True)
@@ -82,59 +50,54 @@ class Deviation:
 
     Attributes:
         images: How many were compared.
-        lanes: Of heat maps and positions, and of start vectors in units of the grid.
-        mask: Of mask probabilities, in steps of 1/255.
+        quantities: What was compared, by name.
+        largest: The largest error of each.
     """
 
     images: int
-    lanes: float
-    mask: int
+    quantities: Mapping[str, Quantity]
+    largest: Mapping[str, float]
 
     @property
     def small(self) -> bool:
         """Whether rounding explains it."""
-        return self.images > 0 and self.lanes <= MOST_DEVIATION and self.mask <= 1
+        return self.images > 0 and all(
+            self.largest[name] <= quantity.rounding for name, quantity in self.quantities.items()
+        )
 
     def __str__(self) -> str:
         """One line for people."""
-        return f"{self.images} images, lanes {self.lanes:.1e}, mask {self.mask}/255"
+        errors = (
+            f"{quantity.title} {self.largest[name]:.1e}"
+            for name, quantity in self.quantities.items()
+        )
+        return "; ".join((f"{self.images} images", *errors))
 
 
 def compare(
     network: PerceptionNetwork, backend: Backend, images: Iterable[NDArray[np.uint8]]
 ) -> Deviation:
     """Run network inputs (H, W, 3) through the artifact and through torch."""
-    wrapper = DeployWrapper(network)
-    rows, columns = backend.spec.map_size
-    unit = np.array((1, columns, rows, 1, 1)).reshape(1, 1, 5, 1, 1)
-    count, lanes, mask = 0, 0.0, 0
+    spec = backend.spec
+    wrapper, deviations = DeployWrapper(network, spec.tasks), Deviations(spec)
+    others = blank(spec.input_tensors())
+    del others[INPUT_IMAGE]
+    count, largest = 0, dict.fromkeys(deviations.quantities, 0.0)
     for image in images:
+        inputs = {INPUT_IMAGE: image[np.newaxis], **others}
         with torch.inference_mode():
-            expected = [output.numpy() for output in wrapper(torch.from_numpy(image)[None])]
-        found = backend.infer(image[np.newaxis])
-        lanes = max(lanes, float(np.abs((found[OUTPUT_LANES] - expected[0]) / unit).max()))
-        difference = found[OUTPUT_MASK].astype(np.int16) - expected[1]
-        mask, count = max(mask, int(np.abs(difference).max())), count + 1
-    return Deviation(count, lanes, mask)
-
-
-def export_checkpoint(path: Path, folder: Path) -> tuple[Path, Path]:
-    """Export a checkpoint, uncalibrated unless it has a spec already.
-
-    Args:
-        path: A run's folder, its network.pt, or what ``run`` wrote beside an export.
-        folder: Where the two files go.
-
-    Returns:
-        The ``.onnx`` file and the checkpoint with the same spec.
-    """
-    checkpoint = path / "network.pt" if path.is_dir() else path
-    network, text = read_network(checkpoint, str(checkpoint))
-    spec = ModelSpec.from_json(text) if text else ModelSpec(path.stem, "0")
-    exported, again = folder / "exported.onnx", folder / f"exported{CHECKPOINT}"
-    save_network(network, again, spec)
-    export_onnx(network, spec, exported)
-    return exported, again
+            expected = wrapper(*(torch.from_numpy(array) for array in inputs.values()))
+        found = backend.infer(inputs)
+        errors = deviations.errors(
+            {name: array[0] for name, array in found.items()},
+            {name: one[0].numpy() for name, one in zip(wrapper.outputs, expected, strict=True)},
+        )
+        for name, error in errors.items():
+            # A comparison with NaN is never true: as infinity it cannot slip through.
+            worst = float(np.nan_to_num(error.max(), nan=np.inf))
+            largest[name] = max(largest[name], worst)
+        count += 1
+    return Deviation(count, deviations.quantities, largest)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -167,15 +130,15 @@ def run(args: argparse.Namespace) -> int:
     network = load_network(checkpoint)
     origin = read_origin(checkpoint.parent)
     out = args.out or checkpoint.with_name("model.onnx")
-    spec = ModelSpec(
-        args.name,
-        args.version,
-        input_size=tuple(args.size),
+    spec = replace(
+        plain_spec(network, args.name),
+        version=args.version,
+        input_size=size,
         training_data=args.training_data or origin.data,
         git_commit=origin.commit,
     )
-    worlds = calibration_worlds(spec, min(args.worlds, WORLDS_FOR_STARTS))
-    spec = flat(spec, start_priors=learn_start_priors(spec, worlds))
+    worlds = calibration_worlds(spec, min(args.worlds, WORLDS_FOR_PRIORS))
+    spec = learn_priors(spec, worlds)
     export_onnx(network, spec, out)
     deviation = compare(network, load_backend(out), _images(args.images, spec))
     print(f"compared with torch: {deviation}")

@@ -14,9 +14,10 @@ import torch
 from torch import Tensor, nn
 
 from shared_encoder_perception.artifact.file import ArtifactError, parse, read_file
-from shared_encoder_perception.layers.unfold import removed_after, unfold
 from shared_encoder_perception.model.checkpoint import CheckpointError
-from shared_encoder_perception.model.network import NetworkConfig, PerceptionNetwork
+from shared_encoder_perception.model.config import NetworkConfig
+from shared_encoder_perception.model.network import PerceptionNetwork
+from shared_encoder_perception.model.unfold import removed_after, unfold
 
 
 def load_artifact(path: Path, config: NetworkConfig, images: Tensor) -> PerceptionNetwork:

@@ -22,16 +22,22 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 from tqdm import tqdm
 
+from shared_encoder_perception import tasks
+from shared_encoder_perception.artifact.tensors import blank
 from shared_encoder_perception.backends import Backend, BackendOptions, load_backend
+from shared_encoder_perception.evaluation.deviations import shown_scores
 from shared_encoder_perception.model.architectures import ARCHITECTURES
 from shared_encoder_perception.model.checkpoint import load_network
-from shared_encoder_perception.model.network import DeployWrapper, NetworkConfig, PerceptionNetwork
-from shared_encoder_perception.spec import ModelSpec
+from shared_encoder_perception.model.config import NetworkConfig
+from shared_encoder_perception.model.network import DeployWrapper, PerceptionNetwork
+from shared_encoder_perception.model.onnx_export import export_onnx
+from shared_encoder_perception.spec import INPUT_IMAGE, ModelSpec, blocks
 from shared_encoder_perception.structures import Size
-from shared_encoder_perception.training.export import export_onnx
 from shared_encoder_perception.training.record import read_metrics
 
 ROUNDS = 60
+COLUMNS = ("network", "encoder", "architecture", "params M", "GMAC", "latency ms")
+"""Of the table; then the scores of every task."""
 
 
 @dataclass(frozen=True)
@@ -93,9 +99,9 @@ def measure(
         backends = {}
         for index, (name, network) in enumerate(tqdm(networks.items(), "exporting")):
             path = Path(folder) / f"{index}.onnx"
-            export_onnx(network, ModelSpec(f"model {index}", "0", input_size=size), path)
+            export_onnx(network, _spec(network, size), path)
             backends[name] = load_backend(path, options=BackendOptions(threads=threads))
-        latencies = _latencies(backends, size, rounds)
+        latencies = _latencies(backends, rounds)
     return [
         Row(
             name,
@@ -111,20 +117,30 @@ def measure(
 
 def gmac(network: PerceptionNetwork, size: Size) -> float:
     """Multiply-accumulates of one image through the deployed network, 10^9."""
-    counter = FlopCounterMode(display=False)
+    counter, spec = FlopCounterMode(display=False), _spec(network, size)
+    inputs = [torch.from_numpy(array) for array in blank(spec.input_tensors()).values()]
     with counter, torch.inference_mode():
-        DeployWrapper(network)(torch.zeros(1, *size, 3, dtype=torch.uint8))
+        DeployWrapper(network, spec.tasks)(*inputs)
     return counter.get_total_flops() / 2e9
 
 
-def _latencies(backends: Mapping[str, Backend], size: Size, rounds: int) -> dict[str, float]:
+def _spec(network: PerceptionNetwork, size: Size) -> ModelSpec:
+    """Return the spec of a network that is measured."""
+    return ModelSpec("measured", "0", size, blocks(*network.config.tasks))
+
+
+def _latencies(backends: Mapping[str, Backend], rounds: int) -> dict[str, float]:
     """Median milliseconds of each, taken in turns after one round to warm up."""
-    image = np.random.default_rng(0).integers(0, 256, (1, *size, 3), np.uint8)
+    inputs = {}
+    for name, backend in backends.items():
+        inputs[name] = blank(backend.spec.input_tensors())
+        image = inputs[name][INPUT_IMAGE]
+        image[:] = np.random.default_rng(0).integers(0, 256, image.shape, np.uint8)
     times: dict[str, list[float]] = {name: [] for name in backends}
     for _ in tqdm(range(rounds + 1), "timing"):
         for name, backend in backends.items():
             begin = perf_counter()
-            backend.infer(image)
+            backend.infer(inputs[name])
             times[name].append((perf_counter() - begin) * 1e3)
     return {name: median(values[1:]) for name, values in times.items()}
 
@@ -138,16 +154,15 @@ def _best_scores(path: Path) -> dict[str, float | None]:
 
 
 def table(rows: Sequence[Row]) -> str:
-    """Render as Markdown."""
-    lines = [
-        "| network | encoder | architecture | params M | GMAC | latency ms | lane accuracy "
-        "| lane F1 | mask IoU |",
-        "|---|---|---|---|---|---|---|---|---|",
-    ]
+    """Render as Markdown, with the scores of every task that a network answers."""
+    answered = {task for row in rows for task in row.config.tasks}
+    shown = shown_scores([task for task in tasks.ROOMS if task in answered])
+    titles = (*COLUMNS, *(score.title for score in shown.values()))
+    lines = [f"| {' | '.join(titles)} |", "|---" * len(titles) + "|"]
     for row in rows:
         parts = [row.config.architecture]
         parts += [name for name in ("attention", "aggregation") if getattr(row.config, name)]
-        scores = (row.scores.get(key) for key in ("lane_accuracy", "lane_f1", "mask_iou"))
+        scores = (row.scores.get(key) for key in shown)
         cells = ["-" if value is None else f"{value:.3f}" for value in scores]
         lines.append(
             f"| {row.name} | {row.config.encoder} | {' + '.join(parts)} | {row.parameters:.2f} "

@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import lightning
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, distributed, nn
 
 from shared_encoder_perception.evaluation.scorer import Scorer
-from shared_encoder_perception.model.network import PerceptionNetwork, finish
+from shared_encoder_perception.model.network import Finish, PerceptionNetwork
 from shared_encoder_perception.predictor import Decoder, own_options
-from shared_encoder_perception.spec import ModelSpec
+from shared_encoder_perception.spec import ModelSpec, blocks
 from shared_encoder_perception.structures import Perception
-from shared_encoder_perception.tasks.drivable.spec import OUTPUT_MASK
-from shared_encoder_perception.tasks.lanes.spec import OUTPUT_LANES
 from shared_encoder_perception.training.config import TrainConfig
 from shared_encoder_perception.training.data import (
     Validation,
@@ -26,7 +22,7 @@ from shared_encoder_perception.training.data import (
     training_stream,
 )
 from shared_encoder_perception.training.distill import Distiller
-from shared_encoder_perception.training.losses import Batch, Criterion, task_losses
+from shared_encoder_perception.training.losses import Batch, Criterion
 from shared_encoder_perception.training.precision import keep_depthwise_in_float32
 from shared_encoder_perception.training.replay import Replay
 from shared_encoder_perception.training.sets import training_sets, validation_sets
@@ -52,14 +48,16 @@ class StageTraining(lightning.LightningModule):
         self.network = network
         if config.machine.accelerator == "cpu" or not torch.cuda.is_available():
             keep_depthwise_in_float32(network)
-        self._criterion = Criterion(config.loss.mask_region, config.loss.split_heat)
-        self.weighting = make_weighting(config.loss.weighting)
-        self._distiller = Distiller(config.distill) if config.distill.teacher else None
+        names = network.config.tasks
+        self._criterion = Criterion(names, config.loss)
+        self.weighting = make_weighting(config.loss.weighting, list(self._criterion.groups))
+        self._distiller = Distiller(config.distill, names) if config.distill.teacher else None
         self.automatic_optimization = not self.weighting.own_backward
-        self._train_sets = training_sets(config.data, stage, self._plan.picture, config.seed)
+        self._train_sets = training_sets(config.data, stage, self._plan.picture, config.seed, names)
         self._val_sets = validation_sets(config.data, self._train_sets, self._plan.size)
-        spec = replace(ModelSpec("training", "0"), input_size=self._plan.size)
-        self._decoder, self._options = Decoder(spec), own_options(spec)
+        spec = ModelSpec("training", "0", self._plan.size, blocks(*names))
+        self._finish, self._decoder = Finish(spec.tasks), Decoder(spec)
+        self._options = own_options(spec)
         self._scorer = Scorer(self._plan.size)
         self.panel: list[tuple[Validation, Perception]] = []
         self.summary: dict[str, float] = {}
@@ -95,7 +93,7 @@ class StageTraining(lightning.LightningModule):
         values |= {f"weight/{name}": value for name, value in weights.items()}
         self.log_dict(values, sync_dist=self.trainer.world_size > 1)
         self.log("loss", values["train/total"], prog_bar=True, logger=False)
-        losses = task_losses(parts)
+        losses = self._criterion.grouped(parts)
         if self.automatic_optimization:
             return torch.stack([self.weighting.objective(losses), *taught.values()]).sum()
         optimizer, schedule = self.optimizers(), self.lr_schedulers()
@@ -175,10 +173,15 @@ class StageTraining(lightning.LightningModule):
     def perceive(self, batch: Sequence[Validation]) -> list[Perception]:
         """Network, then the runtime's own decoder."""
         images = torch.stack([torch.from_numpy(item.image) for item in batch]).to(self.device)
-        lanes, masks = (output.cpu().numpy() for output in finish(self.network(images)))
+        finished = self._finish(self.network(images), self._plan.size)
+        outputs = {name: output.cpu().numpy() for name, output in finished.items()}
         return [
-            self._decoder(_outputs(lanes[i], masks[i]), item.transform, self._options)
-            for i, item in enumerate(batch)
+            self._decoder(
+                {name: array[index] for name, array in outputs.items()},
+                item.transform,
+                self._options,
+            )
+            for index, item in enumerate(batch)
         ]
 
     def finish_validation(self) -> dict[str, Any]:
@@ -198,10 +201,5 @@ class StageTraining(lightning.LightningModule):
     def transfer_batch_to_device(self, batch: Any, device: Any, dataloader_idx: int) -> Any:
         """Move training batches; validation items stay numpy."""
         if isinstance(batch, Batch):
-            return super().transfer_batch_to_device(batch, device, dataloader_idx)
+            return batch.map(lambda tensor: tensor.to(device, non_blocking=True))
         return batch
-
-
-def _outputs(lanes: NDArray, mask: NDArray) -> dict[str, NDArray]:
-    """Name the outputs of one image as the artifact does."""
-    return {OUTPUT_LANES: lanes, OUTPUT_MASK: mask}

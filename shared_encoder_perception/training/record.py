@@ -26,7 +26,8 @@ import numpy as np
 from lightning.pytorch.callbacks import Callback
 from numpy.typing import NDArray
 
-from shared_encoder_perception.drawing.visualize import draw_beside_labels, tile, write_picture
+from shared_encoder_perception.drawing.overlay import draw_beside_labels
+from shared_encoder_perception.drawing.pictures import tile, write_picture
 from shared_encoder_perception.model.checkpoint import save_network
 from shared_encoder_perception.structures import Perception
 from shared_encoder_perception.training.config import ConfigError, TrainConfig, save_config
@@ -179,11 +180,9 @@ def _without_nan(value: Any) -> Any:
 
 
 def draw_panel(panel: Sequence[tuple[Validation, Perception]]) -> NDArray[np.uint8]:
-    """Draw what was perceived, and the labelled lanes as thin white lines, on what was seen."""
+    """Draw what was perceived, and the labels as thin white outlines, on what was seen."""
     pictures = [
-        draw_beside_labels(
-            item.sample.image, perception, item.sample.lanes.values(), item.transform.crop
-        )
+        draw_beside_labels(item.sample.image, perception, item.sample.labels, item.transform.crop)
         for item, perception in panel
     ]
     return tile(pictures, 3)

@@ -8,6 +8,7 @@ it before the next one is waited for.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from operator import itemgetter
 
 import torch
 from torch import Tensor
@@ -54,15 +55,15 @@ class Replay:
         the first samples only would teach them by heart.
         """
         generator = torch.Generator(self._device).manual_seed(self._seed)
-        ring: list[Tensor] = []
+        ring: Batch | None = None
         written = 0
         for fresh in self._stream:
-            batch = Batch(*(part.to(self._device, non_blocking=True) for part in fresh))
+            batch = fresh.map(self._moved)
             count = len(batch.images)
-            if not ring:
-                ring = [part.new_empty((self._capacity, *part.shape[1:])) for part in batch]
+            if ring is None:
+                ring = batch.map(self._room)
             at = (written + torch.arange(count, device=self._device)) % self._capacity
-            for kept, part in zip(ring, batch, strict=True):
+            for kept, part in zip(ring.tensors(), batch.tensors(), strict=True):
                 kept[at[-self._capacity :]] = part[-self._capacity :]
             written += count
             filled = min(written, self._capacity)
@@ -71,4 +72,12 @@ class Replay:
                 continue
             for _ in range(self._draws):
                 drawn = torch.randint(filled, (count,), generator=generator, device=self._device)
-                yield Batch(*(kept[drawn] for kept in ring))
+                yield ring.map(itemgetter(drawn))
+
+    def _moved(self, tensor: Tensor) -> Tensor:
+        """Move a tensor to the device."""
+        return tensor.to(self._device, non_blocking=True)
+
+    def _room(self, tensor: Tensor) -> Tensor:
+        """Return room for all samples of the ring."""
+        return tensor.new_empty((self._capacity, *tensor.shape[1:]))

@@ -57,7 +57,8 @@ def measure(config: TrainConfig, steps: int) -> tuple[float, float, float]:
     cv2.setNumThreads(1)
     avoid_crashes(config.network.encoder)
     stage = len(config.stages) - 1
-    sets = training_sets(config.data, stage, config.stages[stage].picture, config.seed)
+    picture, tasks = config.stages[stage].picture, config.network.tasks
+    sets = training_sets(config.data, stage, picture, config.seed, tasks)
     batches: Iterator[Batch] = iter(
         loader(training_stream(config, stage, sets), config.machine.workers)
     )
@@ -90,7 +91,7 @@ class _Step:
         self._mixed = mixed
         if mixed:
             keep_depthwise_in_float32(self._network)
-        self._criterion = Criterion(config.loss.mask_region, config.loss.split_heat)
+        self._criterion = Criterion(config.network.tasks, config.loss)
         self._optimizer = torch.optim.AdamW(self._network.parameters(), lr=1e-4)
 
     def __call__(self, batch: Batch) -> float:

@@ -1,5 +1,7 @@
 """How the tasks' losses become one step: four ways, by name from one literal table.
 
+What is balanced are groups of losses, ``Criterion.groups``; a large task may have several.
+
 Each has ``backward(losses, network, step)``, which leaves the gradients in ``.grad``, and may have
 parameters of its own. Those that need a gradient per task average it over all processes before they
 compare tasks, so that many processes do what one would do.
@@ -15,7 +17,6 @@ import torch
 from torch import Tensor, distributed, nn
 
 from shared_encoder_perception.model.network import PerceptionNetwork
-from shared_encoder_perception.training.losses import TASK_PARTS
 
 LOG_VARIANCE_RANGE: Final = (-2.0, 4.0)
 ASYMMETRY: Final = 1.5
@@ -32,8 +33,13 @@ class TaskWeighting(nn.Module):
 
     own_backward = False
 
+    def __init__(self, groups: Sequence[str]) -> None:
+        """Balance the losses of these names."""
+        super().__init__()
+        self._groups = tuple(groups)
+
     def objective(self, losses: Mapping[str, Tensor]) -> Tensor:
-        """Return the scalar to minimise, from one loss per task of ``TASK_PARTS``."""
+        """Return the scalar to minimise, from one loss per group."""
         return torch.stack(list(losses.values())).sum()
 
     def backward(self, losses: Mapping[str, Tensor], network: PerceptionNetwork, step: int) -> None:
@@ -41,12 +47,12 @@ class TaskWeighting(nn.Module):
         raise NotImplementedError(f"{type(self).__name__} uses objective(...).backward()")
 
     def weights(self) -> dict[str, float]:
-        """Return each task's weight as it stands, for the log."""
+        """Return each group's weight as it stands, for the log."""
         return {}
 
 
 class FixedWeights(TaskWeighting):
-    """The sum of the tasks, as ``TASK_PARTS`` weights them."""
+    """The sum of the groups, with the weights that the rooms give their parts."""
 
 
 class UncertaintyWeights(TaskWeighting):
@@ -55,21 +61,21 @@ class UncertaintyWeights(TaskWeighting):
     The factor 1/2 of the paper belongs to the squared error, which none of our losses is.
     """
 
-    def __init__(self) -> None:
-        """Start with weight 1 for every task."""
-        super().__init__()
-        self.log_variance = nn.Parameter(torch.zeros(len(TASK_PARTS)))
+    def __init__(self, groups: Sequence[str]) -> None:
+        """Start with weight 1 for every group."""
+        super().__init__(groups)
+        self.log_variance = nn.Parameter(torch.zeros(len(self._groups)))
 
     def objective(self, losses: Mapping[str, Tensor]) -> Tensor:
         """Weight each task by its learned uncertainty."""
         with torch.no_grad():  # not in the graph: beyond a clamp the gradient would never return
             self.log_variance.clamp_(*LOG_VARIANCE_RANGE)
-        stacked = torch.stack([losses[task] for task in TASK_PARTS])
+        stacked = torch.stack([losses[task] for task in self._groups])
         return (torch.exp(-self.log_variance) * stacked + self.log_variance).sum()
 
     def weights(self) -> dict[str, float]:
         """Return ``exp(-s)``."""
-        return dict(zip(TASK_PARTS, torch.exp(-self.log_variance).tolist(), strict=True))
+        return dict(zip(self._groups, torch.exp(-self.log_variance).tolist(), strict=True))
 
 
 class GradNorm(TaskWeighting):
@@ -81,18 +87,18 @@ class GradNorm(TaskWeighting):
 
     own_backward = True
 
-    def __init__(self) -> None:
-        """Start with weight 1 for every task."""
-        super().__init__()
-        self.task_weights = nn.Parameter(torch.ones(len(TASK_PARTS)))
-        self.register_buffer("first_losses", torch.zeros(len(TASK_PARTS)))
+    def __init__(self, groups: Sequence[str]) -> None:
+        """Start with weight 1 for every group."""
+        super().__init__(groups)
+        self.task_weights = nn.Parameter(torch.ones(len(self._groups)))
+        self.register_buffer("first_losses", torch.zeros(len(self._groups)))
 
     def backward(self, losses: Mapping[str, Tensor], network: PerceptionNetwork, step: int) -> None:
         """Set the network's gradient for the weighted sum, and the weights' own."""
         with torch.no_grad():
             self.task_weights.clamp_(min=LOWEST_WEIGHT)
-            self.task_weights.mul_(len(TASK_PARTS) / self.task_weights.sum())
-        stacked = torch.stack([losses[task] for task in TASK_PARTS])
+            self.task_weights.mul_(len(self._groups) / self.task_weights.sum())
+        stacked = torch.stack([losses[task] for task in self._groups])
         layer = network.last_shared()
         norms = torch.stack(
             [
@@ -116,7 +122,7 @@ class GradNorm(TaskWeighting):
 
     def weights(self) -> dict[str, float]:
         """Return the weights."""
-        return dict(zip(TASK_PARTS, self.task_weights.tolist(), strict=True))
+        return dict(zip(self._groups, self.task_weights.tolist(), strict=True))
 
 
 class PCGrad(TaskWeighting):
@@ -188,7 +194,7 @@ def _averaged(tensors: Sequence[Tensor]) -> list[Tensor]:
     return [part.view_as(tensor) for part, tensor in zip(parts, tensors, strict=True)]
 
 
-WEIGHTINGS: Final = MappingProxyType(
+WEIGHTINGS: Final = MappingProxyType[str, type[TaskWeighting]](
     {
         "fixed": FixedWeights,
         "uncertainty": UncertaintyWeights,
@@ -199,12 +205,12 @@ WEIGHTINGS: Final = MappingProxyType(
 """Name -> class."""
 
 
-def make_weighting(name: str) -> TaskWeighting:
-    """Return the task weighting of that name.
+def make_weighting(name: str, groups: Sequence[str]) -> TaskWeighting:
+    """Return the task weighting of that name, for these groups of losses.
 
     Raises:
         ValueError: An unknown name.
     """
     if name not in WEIGHTINGS:
         raise ValueError(f"unknown task weighting {name!r}: use one of {list(WEIGHTINGS)}")
-    return WEIGHTINGS[name]()
+    return WEIGHTINGS[name](groups)

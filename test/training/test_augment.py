@@ -7,18 +7,18 @@ pytest.importorskip("torch", reason="the offline side needs torch: make test")
 
 from dataclasses import replace
 
+from labelled_set import lanes_of, mask_of
 from samples import sample_of
 
 from shared_encoder_perception.images.preprocess import Crop, ImageTransform
 from shared_encoder_perception.labels.view import View, view_sample
 from shared_encoder_perception.tasks.lanes.answer import LaneId
+from shared_encoder_perception.tasks.lanes.labels import MIRRORED, ego_runs_up_the_middle
 from shared_encoder_perception.tasks.lanes.target import encode_lanes
 from shared_encoder_perception.training.augment import (
     EFFECTS,
-    MIRRORED,
     AugmentConfig,
     augment,
-    ego_runs_up_the_middle,
     mirror,
     rotate,
 )
@@ -63,7 +63,7 @@ def brightness_under(view, points):
 def test_lanes_stay_on_what_they_label(sample, transform, seed):
     config = replace(NOTHING, geometry=1.0, rotate=1.0, flip=0.5)
     view = augment(sample, transform, config, seed)
-    for points in view.lanes.values():
+    for points in lanes_of(view).values():
         if points is not None:
             assert np.median(brightness_under(view, points)) > 150
 
@@ -73,15 +73,15 @@ def test_mask_moves_with_the_image(sample, transform, seed):
     view = augment(sample, transform, replace(NOTHING, geometry=1.0, rotate=1.0, flip=0.5), seed)
     blue, green = view.image[:, :, 0].astype(int), view.image[:, :, 1].astype(int)
     looks_drivable = blue < 0.7 * green
-    sure = (view.mask != 127) & (view.image.max(axis=2) > 30)
-    agree = (looks_drivable == (view.mask == 255))[sure]
+    sure = (mask_of(view) != 127) & (view.image.max(axis=2) > 30)
+    agree = (looks_drivable == (mask_of(view) == 255))[sure]
     assert agree.mean() > 0.98
 
 
 def test_nothing_changes_nothing(sample, transform):
     plain, view = view_sample(sample, transform), augment(sample, transform, NOTHING, 0)
     assert np.array_equal(view.image, plain.image)
-    assert np.array_equal(view.mask, plain.mask)
+    assert np.array_equal(mask_of(view), mask_of(plain))
 
 
 def test_equal_seeds_give_equal_views(sample, transform):
@@ -95,21 +95,21 @@ def test_mirror_twice_is_the_identity_and_swaps_names(sample, transform):
     view = view_sample(sample, transform)
     once, twice = mirror(view), mirror(mirror(view))
     assert np.array_equal(twice.image, view.image)
-    assert once.lanes[LaneId.RIGHT_SPLIT_EGO] is None
-    assert LaneId.LEFT_SPLIT_EGO not in once.lanes
-    for lane_id, points in view.lanes.items():
+    assert lanes_of(once)[LaneId.RIGHT_SPLIT_EGO] is None
+    assert LaneId.LEFT_SPLIT_EGO not in lanes_of(once)
+    for lane_id, points in lanes_of(view).items():
         if points is not None:
-            assert np.allclose(twice.lanes[lane_id], points)
-            assert np.allclose(once.lanes[MIRRORED[lane_id]][:, 0], SIZE[1] - 1 - points[:, 0])
+            assert np.allclose(lanes_of(twice)[lane_id], points)
+            assert np.allclose(lanes_of(once)[MIRRORED[lane_id]][:, 0], SIZE[1] - 1 - points[:, 0])
 
 
 def test_targets_of_the_mirror_image_are_the_mirrored_targets(sample, transform):
     """Up to the eighth of a cell by which pixels' centres and cells' borders differ."""
     view = view_sample(sample, transform)
     shifted = {
-        k: None if p is None else p - (0.5, 0) for k, p in mirror(view).lanes.items()
+        k: None if p is None else p - (0.5, 0) for k, p in lanes_of(mirror(view)).items()
     }  # pixel centres at integers -> cells whose borders are at multiples of 8
-    plain = {k: None if p is None else p + (0.5, 0) for k, p in view.lanes.items()}
+    plain = {k: None if p is None else p + (0.5, 0) for k, p in lanes_of(view).items()}
     shifted = {k: None if p is None else p + (1.0, 0) for k, p in shifted.items()}
     here, there = encode_lanes(plain, SIZE, 8), encode_lanes(shifted, SIZE, 8)
     for lane_id in LaneId:
@@ -125,8 +125,28 @@ def test_targets_of_the_mirror_image_are_the_mirrored_targets(sample, transform)
 
 def test_rotation_ignores_what_comes_from_outside(sample, transform):
     view = rotate(view_sample(sample, transform), 5.0)
-    assert (view.mask == 127).any()
-    assert set(np.unique(view.mask)) <= {0, 127, 255}
+    assert (mask_of(view) == 127).any()
+    assert set(np.unique(mask_of(view))) <= {0, 127, 255}
+
+
+@pytest.mark.parametrize("angle_deg", [-5.0, 0.4, 3.3])
+def test_labels_are_rotated_as_the_image_is(angle_deg):
+    """Torchvision turns the image; its own rotation of a mask is what a label must become."""
+    from torch import from_numpy
+    from torchvision import tv_tensors
+    from torchvision.transforms.v2 import functional
+
+    mask = np.random.default_rng(0).integers(0, 2, (40, 100), np.uint8).repeat(8, 0).repeat(8, 1)
+    mask *= 255
+    points = np.stack((np.linspace(300, 500, 50), np.linspace(310, 20, 50)), axis=1)
+    sample = sample_of(np.zeros((*SIZE, 3), np.uint8), {LaneId.EGO: points}, mask)
+    view = rotate(View(sample.image, sample.labels), angle_deg)
+    expected = functional.rotate(tv_tensors.Mask(from_numpy(mask)), angle_deg, fill=127)
+    assert (expected.numpy() == mask_of(view)).mean() > 0.9999
+    # Torchvision turns points about the corner of the middle pixel, half a pixel off.
+    moved = tv_tensors.KeyPoints(from_numpy(points + 0.5), canvas_size=SIZE)
+    expected_points = functional.rotate(moved, angle_deg).numpy() - 0.5
+    assert np.allclose(expected_points, lanes_of(view)[LaneId.EGO], atol=1e-3)
 
 
 def test_ego_must_stay_the_lane_in_the_middle():
@@ -134,17 +154,17 @@ def test_ego_must_stay_the_lane_in_the_middle():
         return np.array([[x, 310.0], [400.0, 50.0]])
 
     lanes = {LaneId.EGO: at(400), LaneId.RIGHT_EGO: at(700)}
-    assert ego_runs_up_the_middle(lanes, 800, 320)
+    assert ego_runs_up_the_middle(lanes, (320, 800))
     moved = {LaneId.EGO: at(150), LaneId.RIGHT_EGO: at(420)}
-    assert not ego_runs_up_the_middle(moved, 800, 320)
-    assert ego_runs_up_the_middle({LaneId.RIGHT_EGO: at(420)}, 800, 320)
+    assert not ego_runs_up_the_middle(moved, (320, 800))
+    assert ego_runs_up_the_middle({LaneId.RIGHT_EGO: at(420)}, (320, 800))
 
 
 @pytest.mark.parametrize("seed", range(10))
 def test_wild_shifts_never_make_a_neighbour_the_ego_lane(sample, transform, seed):
     config = replace(NOTHING, geometry=1.0, shift=1.0, scale=(0.3, 0.5))
     view = augment(sample, transform, config, seed)
-    assert ego_runs_up_the_middle(view.lanes, SIZE[1], SIZE[0])
+    assert ego_runs_up_the_middle(lanes_of(view), SIZE)
 
 
 @pytest.mark.parametrize("name", list(EFFECTS))
@@ -155,9 +175,9 @@ def test_every_effect_changes_the_look_and_nothing_else(sample, transform, name)
     assert view.image.shape == plain.image.shape
     assert view.image.dtype == np.uint8
     assert np.abs(view.image.astype(int) - plain.image).mean() > 0.3
-    assert np.array_equal(view.mask, plain.mask)
-    for lane_id, points in plain.lanes.items():
-        assert points is None or np.array_equal(view.lanes[lane_id], points)
+    assert np.array_equal(mask_of(view), mask_of(plain))
+    for lane_id, points in lanes_of(plain).items():
+        assert points is None or np.array_equal(lanes_of(view)[lane_id], points)
 
 
 def test_probabilities_are_checked():

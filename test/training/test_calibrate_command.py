@@ -30,14 +30,16 @@ def test_only_the_calibration_changes(once):
     before, after = onnx.load(DEFAULT_MODEL), onnx.load(once)
     assert before.graph == after.graph
     old, new = load_backend(DEFAULT_MODEL).spec, load_backend(once).spec
-    assert new.version == "9" and new.confidence_calibrated
-    assert new.lane_calibration != old.lane_calibration
-    assert new.scores and new.scores != old.scores
-    fitted = (
-        *("version", "scores", "lane_calibration", "lane_thresholds", "keypoint_threshold"),
-        *("mask_temperature", "mask_bias", "mask_threshold"),
-    )
-    assert replace(old, **{name: getattr(new, name) for name in fitted}) == new
+    assert new.version == "9" and new.scores and new.scores != old.scores
+    fitted = {
+        "lanes": ("lane_calibration", "lane_thresholds", "keypoint_threshold"),
+        "drivable_surface": ("mask_temperature", "mask_bias", "mask_threshold"),
+    }
+    for name, keys in fitted.items():
+        before, after = old.tasks[name], new.tasks[name]
+        assert after != before
+        assert replace(before, **{key: getattr(after, key) for key in keys}) == after
+    assert replace(old, version="9", scores=new.scores, tasks=new.tasks) == new
 
 
 def test_what_was_fitted_before_has_no_part_in_it(once, tmp_path):

@@ -11,10 +11,13 @@ from shared_encoder_perception.artifact.file import NETWORK_KEY
 from shared_encoder_perception.backends import DEFAULT_MODEL, load_backend
 from shared_encoder_perception.model.checkpoint import CheckpointError, save_network, take_over
 from shared_encoder_perception.model.network import NetworkConfig, PerceptionNetwork
+from shared_encoder_perception.model.onnx_export import export_onnx
+from shared_encoder_perception.model.unfold import unfold
 from shared_encoder_perception.spec import ModelSpec
+from shared_encoder_perception.tasks import DEFAULT
 from shared_encoder_perception.training.calibrated_artifact import replace_spec
 from shared_encoder_perception.training.config import load_config
-from shared_encoder_perception.training.export import compare, export_onnx
+from shared_encoder_perception.training.export import compare
 from shared_encoder_perception.training.from_artifact import load_artifact
 from shared_encoder_perception.training.train import first_network
 from shared_encoder_perception.world.synthetic import render_sample
@@ -79,6 +82,24 @@ def test_an_artifact_says_itself_what_it_was_built_from(tmp_path):
     assert compare(network, load_backend(path), pictures(2, seed=9)).small
 
 
+def test_the_shipped_model_is_taken_back_by_its_former_names():
+    """Its weights are called as they were while architectures knew the tasks."""
+    names = {tensor.name for tensor in onnx.load(DEFAULT_MODEL).graph.initializer}
+    assert "network.decoder.lanes.hidden.0.weight" in names
+    start, _ = unfold(onnx.load(DEFAULT_MODEL), "the shipped model")
+    assert set(start.config.tasks) == set(load_backend(DEFAULT_MODEL).spec.tasks)
+    images = np.stack([render_sample(seed).image for seed in range(2)])
+    assert compare(start, load_backend(DEFAULT_MODEL), images).small
+
+
+def test_what_cannot_be_taken_back_is_refused_and_not_guessed(tmp_path):
+    """Attention has gains that the exporter folds away: without them other answers come."""
+    network = PerceptionNetwork(NetworkConfig(channels=16, head_channels=4, attention=True))
+    export_onnx(network, ModelSpec("m", "0", input_size=(64, 160)), tmp_path / "m.onnx")
+    with pytest.raises(CheckpointError, match=r"attention.*cannot be taken back"):
+        unfold(onnx.load(tmp_path / "m.onnx"), "m.onnx")
+
+
 def test_the_shipped_model_can_be_trained_on():
     images = np.stack([render_sample(seed).image for seed in range(4)])
     network = load_artifact(DEFAULT_MODEL, NetworkConfig(), torch.from_numpy(images))
@@ -141,6 +162,12 @@ def test_networks_without_anything_in_common_are_refused():
     other = PerceptionNetwork(NetworkConfig(encoder="resnet18", architecture="baseline"))
     with pytest.raises(CheckpointError, match="start from the same encoder"):
         take_over(other, start)
+
+
+def test_a_network_of_fewer_tasks_starts_from_one_of_all():
+    start, (name, *_) = trained_a_little(), DEFAULT
+    network = PerceptionNetwork(NetworkConfig(tasks=[name]))
+    assert take_over(network, start) == len(network.state_dict())
 
 
 def test_what_differs_from_the_start_is_said(tmp_path, capsys):

@@ -55,7 +55,9 @@ def test_export_compares_with_torch_calibrates_and_names_its_origin(run, tmp_pat
     assert spec.input_size == (64, 160)
     assert spec.training_data == "data (4 frames)"
     assert spec.git_commit == json.loads((run / "run/run.json").read_text())[-1]["commit"]
-    assert spec.confidence_calibrated and len(spec.lane_calibration) == 5
+    assert (
+        spec.tasks["lanes"].confidence_calibrated and len(spec.tasks["lanes"].lane_calibration) == 5
+    )
     assert "from road, synthetic" in text and "calibration error, lanes / mask" in text
 
 
@@ -72,8 +74,8 @@ def test_an_export_that_answers_otherwise_is_not_kept(run, tmp_path, monkeypatch
         def __init__(self, backend):
             self._backend, self.spec = backend, backend.spec
 
-        def infer(self, images):
-            return self._backend.infer(255 - images)
+        def infer(self, inputs):
+            return self._backend.infer({name: 255 - array for name, array in inputs.items()})
 
     monkeypatch.setattr(export_module, "load_backend", lambda path: Wrong(load_backend(path)))
     out = tmp_path / "model.onnx"

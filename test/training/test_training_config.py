@@ -1,11 +1,14 @@
 """Configs: defaults, files, overrides, and messages for every mistake."""
 
+import pickle
 from pathlib import Path
 
 import pytest
 
 pytest.importorskip("torch", reason="the offline side needs torch: make test")
 
+from shared_encoder_perception import tasks
+from shared_encoder_perception.tasks import DEFAULT
 from shared_encoder_perception.training.config import (
     ConfigError,
     TrainConfig,
@@ -47,6 +50,11 @@ def test_saved_and_read_again_is_the_same(tmp_path):
         ("stages.0.steps=many", r"'many'.*Integer.*stages\[0\]\.steps"),
         ("loss.weighting=gradnrm", r"'gradnrm', expected one of .*gradnorm"),
         ("loss.mask_region=iou", r"loss\.mask_region is 'iou'.*lovasz"),
+        ("loss.mask_regoin=dice", r"mask_regoin.*Did you mean: 'mask_region'"),
+        ("loss.split_heat=0", r"loss\.split_heat is 0\.0, not > 0"),
+        ("distill.haet=1", r"haet.*Did you mean: 'heat'"),
+        ("network.tasks=[lane]", r"network\.tasks: there is no task 'lane'; did you mean 'lanes'"),
+        ("network.tasks=[]", r"network\.tasks is \[\], expected"),
         ("stages.0.size=[300,800]", r"300x800.*use 288x800"),
         ("data.train.0.weight=0", r"weight of synthetic is 0"),
         ("data.val.0.count=0", r"worlds have no end"),
@@ -60,6 +68,24 @@ def test_saved_and_read_again_is_the_same(tmp_path):
 def test_mistakes_are_named(override, message):
     with pytest.raises(ValueError, match=message):
         load_config(None, [override])
+
+
+def test_the_tasks_of_a_network_are_chosen():
+    assert load_config(None).network.tasks == list(DEFAULT)
+    assert load_config(None, [f"network.tasks=[{DEFAULT[1]}]"]).network.tasks == [DEFAULT[1]]
+
+
+def test_keys_of_rooms_travel_between_processes_and_stay_equal():
+    config = load_config(None, ["loss.split_heat=2", "distill.vectors=0.1"])
+    assert pickle.loads(pickle.dumps(config)) == config
+    assert config != load_config(None)
+    assert (config.loss.split_heat, config.distill.vectors) == (2.0, 0.1)
+
+
+def test_two_rooms_cannot_have_the_same_key(monkeypatch):
+    monkeypatch.setitem(tasks.ROOMS, "again", tasks.ROOMS[DEFAULT[0]])
+    with pytest.raises(ValueError, match=r"two rooms have a key .* in Config of their loss\.py"):
+        load_config(None)
 
 
 def test_scaled_gradients_and_gradient_comparison_do_not_mix():

@@ -17,7 +17,9 @@ def numbered(batches):
     """Batches of samples 0, 1, 2 …, each part of which holds the sample's number."""
     for first in range(0, batches * SIZE, SIZE):
         number = torch.arange(first, first + SIZE)
-        yield Batch(*(number.reshape(SIZE, *[1] * axes) for axes in (3, 4, 3, 1, 2, 2)))
+        image, maps, known = (number.reshape(SIZE, *[1] * axes) for axes in (3, 4, 1))
+        targets = {"one": {"maps": maps, "known": known}, "other": {"known": known.double()}}
+        yield Batch(image, targets, (1, 1))
 
 
 def drawn(batches, seed=0, draws=DRAWS, capacity=CAPACITY):
@@ -47,7 +49,8 @@ def test_a_sample_is_drawn_as_often_as_asked_in_the_mean():
 
 def test_the_parts_of_a_sample_stay_together():
     for batch in Replay(numbered(30), torch.device("cpu"), DRAWS, CAPACITY, 1):
-        for part in batch:
+        assert len(list(batch.tensors())) == 4
+        for part in batch.tensors():
             assert part.flatten().tolist() == batch.images.flatten().tolist()
 
 

@@ -17,8 +17,11 @@ from onnx import numpy_helper
 from torch import Tensor, nn
 
 from shared_encoder_perception.artifact.file import NETWORK_KEY, network_config
-from shared_encoder_perception.model.checkpoint import CheckpointError
-from shared_encoder_perception.model.network import NetworkConfig, PerceptionNetwork
+from shared_encoder_perception.artifact.tensors import blank
+from shared_encoder_perception.model.checkpoint import CheckpointError, with_names_of_today
+from shared_encoder_perception.model.config import NetworkConfig
+from shared_encoder_perception.model.network import PerceptionNetwork
+from shared_encoder_perception.spec import INPUT_IMAGE, ModelSpec, blocks
 
 PREFIX: Final = "network."
 """Of the network's weights in an artifact: ``DeployWrapper`` holds it under that name."""
@@ -49,7 +52,7 @@ def unfold(
             " export it again"
         )
     network = PerceptionNetwork(built_from).eval()
-    folded = _folded_weights(model.graph)
+    folded = with_names_of_today(_folded_weights(model.graph))
     modules = dict(network.named_modules())
     convolutions = {n: m for n, m in modules.items() if isinstance(m, nn.Conv2d)}
     if convolutions.keys() != folded.keys():
@@ -59,7 +62,7 @@ def unfold(
             "Set `init_network` in the config to what the artifact was built from; encoders with "
             "parallel branches (repvgg) cannot be taken back: use the checkpoint"
         )
-    norms = _following_norms(network, torch.zeros((1, *PROBE, 3), dtype=torch.uint8))
+    norms = _following_norms(network)
     with torch.no_grad():
         for name, convolution in convolutions.items():
             weight, bias = folded[name]
@@ -76,9 +79,34 @@ def unfold(
                 norm.running_var.fill_(1.0 - norm.eps)
                 norm.weight.fill_(1.0)
                 norm.bias.zero_() if bias is None else norm.bias.copy_(bias)
-            elif convolution.bias is not None and bias is not None:
-                convolution.bias.copy_(bias)
+            elif convolution.bias is not None:  # export leaves one of zeros out
+                convolution.bias.zero_() if bias is None else convolution.bias.copy_(bias)
+        _take_others(network, norms, model.graph, source)
     return network, list(norms.values())
+
+
+def _take_others(
+    network: PerceptionNetwork, norms: dict[str, Any], graph: onnx.GraphProto, source: str
+) -> None:
+    """Take the parameters that belong to no convolution and no norm behind one, by their names.
+
+    Raises:
+        CheckpointError: One that the exporter has renamed or folded into something else: a guess
+            would give other answers without a word.
+    """
+    known = [*norms.values(), *(m for m in network.modules() if isinstance(m, nn.Conv2d))]
+    taken = {id(parameter) for module in known for parameter in module.parameters()}
+    values = {item.name.removeprefix(PREFIX): item for item in graph.initializer}
+    values = with_names_of_today(values)
+    for name, parameter in network.named_parameters():
+        if id(parameter) in taken:
+            continue
+        array = numpy_helper.to_array(values[name]) if name in values else None
+        if array is None or array.shape != tuple(parameter.shape):
+            raise CheckpointError(
+                f"{source}: {name} cannot be taken back from an exported model: use the checkpoint"
+            )
+        parameter.copy_(torch.from_numpy(array.copy()))
 
 
 def _built_from(model: onnx.ModelProto, source: str) -> NetworkConfig | None:
@@ -107,7 +135,7 @@ def _folded_weights(graph: onnx.GraphProto) -> dict[str, tuple[Tensor, Tensor | 
     return found
 
 
-def _following_norms(network: nn.Module, image: Tensor) -> dict[str, Any]:
+def _following_norms(network: PerceptionNetwork) -> dict[str, Any]:
     """Which batch norm takes which convolution's output, by the convolution's name."""
     owner: dict[int, str] = {}
     alive: list[Tensor] = []  # an address is an identity only as long as nobody else gets it
@@ -131,8 +159,12 @@ def _following_norms(network: nn.Module, image: Tensor) -> dict[str, Any]:
             hooks.append(module.register_forward_hook(after_convolution(name)))
         elif isinstance(module, nn.modules.batchnorm._BatchNorm):
             hooks.append(module.register_forward_pre_hook(before_norm))
+    spec = ModelSpec("probe", "0", PROBE, blocks(*network.config.tasks))
+    probe = blank(spec.input_tensors())
+    others = {name: torch.from_numpy(array) for name, array in probe.items()}
+    image = others.pop(INPUT_IMAGE)
     with removed_after(hooks), torch.inference_mode():
-        network(image)
+        network(image, inputs=others)
     return norms
 
 

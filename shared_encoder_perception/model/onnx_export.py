@@ -1,0 +1,73 @@
+"""Network -> ONNX artifact with its ModelSpec inside."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Final
+
+import torch
+
+from shared_encoder_perception.artifact.file import CHECKPOINT, NETWORK_KEY, write_artifact
+from shared_encoder_perception.artifact.tensors import blank
+from shared_encoder_perception.model.checkpoint import read_network, save_network
+from shared_encoder_perception.model.network import DeployWrapper, PerceptionNetwork
+from shared_encoder_perception.spec import ModelSpec, blocks
+
+OPSET: Final = 18
+
+
+def export_onnx(network: PerceptionNetwork, spec: ModelSpec, path: Path) -> None:
+    """Write ``network`` as an ONNX file that keeps ``spec``'s promise.
+
+    The batch axis is dynamic and weights are inside the file, which also says what the network was
+    built from, so that it can be trained on (``from_artifact``).
+
+    Args:
+        network: Trained network; put into inference mode.
+        spec: Goes into the file's metadata.
+        path: File to write; replaced if it exists.
+    """
+    wrapper = DeployWrapper(network.cpu(), spec.tasks)
+    # Two images: torch.export takes an axis of one for a constant.
+    arrays = blank(spec.input_tensors(), count=2).values()
+    batch = {0: torch.export.Dim("N", min=1)}
+    program = torch.onnx.export(
+        wrapper,
+        tuple(torch.from_numpy(array) for array in arrays),
+        input_names=wrapper.inputs,
+        output_names=wrapper.outputs,
+        dynamic_shapes=((batch,) * len(arrays),),
+        opset_version=OPSET,
+        dynamo=True,
+        verbose=False,
+    )
+    if program is None:
+        raise RuntimeError("torch.onnx.export returned no program")
+    model = program.model_proto
+    write_artifact(model, spec, path, {NETWORK_KEY: json.dumps(asdict(network.config))})
+
+
+def export_checkpoint(path: Path, folder: Path) -> tuple[Path, Path]:
+    """Export a checkpoint, uncalibrated unless it has a spec already.
+
+    Args:
+        path: A run's folder, its network.pt, or what ``run`` wrote beside an export.
+        folder: Where the two files go.
+
+    Returns:
+        The ``.onnx`` file and the checkpoint with the same spec.
+    """
+    checkpoint = path / "network.pt" if path.is_dir() else path
+    network, text = read_network(checkpoint, str(checkpoint))
+    spec = ModelSpec.from_json(text) if text else plain_spec(network, path.stem)
+    exported, again = folder / "exported.onnx", folder / f"exported{CHECKPOINT}"
+    save_network(network, again, spec)
+    export_onnx(network, spec, exported)
+    return exported, again
+
+
+def plain_spec(network: PerceptionNetwork, name: str) -> ModelSpec:
+    """Return the spec of a network of which nothing else is known."""
+    return ModelSpec(name, "0", tasks=blocks(*network.config.tasks))
