@@ -1,45 +1,60 @@
-"""The answers of the baselines for the images that a model is scored on.
+"""What scores without looking at the image: a number means something only above these.
 
 A constant baseline must not learn from the image that it is scored on: see ``LabelledSet.learn``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from functools import lru_cache
-from typing import Final
+from typing import Any, Final
 
-from shared_encoder_perception.compat import perception_of
-from shared_encoder_perception.evaluation.baselines import ConstantBaseline, empty_perception
+from shared_encoder_perception import tasks
 from shared_encoder_perception.evaluation.labelled_images import Labels
+from shared_encoder_perception.evaluation.scorer import in_order
 from shared_encoder_perception.structures import Perception, Size
+from shared_encoder_perception.tasks.contract.reports import CONSTANT, EMPTY
 
-CONSTANT, EMPTY = "constant", "empty"
-BASELINES: Final = {
-    CONSTANT: "each head's mean line and the usual drivable surface, for every image the same",
-    EMPTY: "no lane and no drivable surface",
-}
-"""Name -> what it says."""
+BASELINES: Final = (CONSTANT, EMPTY)
 KEPT_SIZES: Final = 8
 """Answers that are kept: images of a source are mostly of one size."""
 
 
 class BaselineAnswers:
-    """What the baselines say of an image, by its source, half and size alone."""
+    """What the baselines say of an image, by its source, half and size alone.
 
-    def __init__(self) -> None:
-        """Start without knowing what is usual."""
-        self._usual: dict[tuple[str, int], ConstantBaseline] = {}
+    A task whose room has no baseline is left out.
+    """
+
+    def __init__(self, names: Collection[str]) -> None:
+        """Start without knowing what is usual; ``names`` of tasks are what the model answers."""
+        self._rooms = dict(in_order(tasks.parts("baseline", names)))
+        # By source, half and task.
+        self._usual: dict[tuple[str, int, str], Any] = {}
         self._constant = lru_cache(KEPT_SIZES)(self._perceive)
+
+    def texts(self) -> dict[str, str]:
+        """Return what each baseline says, for people; nothing where no room has one."""
+        rooms = self._rooms.values()
+        if not rooms:
+            return {}
+        usual = " and ".join(room.USUAL for room in rooms)
+        return {
+            CONSTANT: f"{usual}, for every image the same",
+            EMPTY: " and ".join(room.NOTHING for room in rooms),
+        }
 
     def learn(self, labels: Iterable[Labels]) -> None:
         """Learn what is usual, for each source and half."""
-        for label in labels:
-            usual = self._usual.setdefault((label.source, label.half), ConstantBaseline())
-            usual.update(label.lanes, label.mask, label.size)
+        for image in labels:
+            for name, room in self._rooms.items():
+                if name in image.labels:
+                    key = (image.source, image.half, name)
+                    usual = self._usual.setdefault(key, room.Constant())
+                    usual.update(image.labels[name](), image.size)
         self._constant.cache_clear()
 
-    def answer(self, name: str, source: str, half: int, size: Size, with_mask: bool) -> Perception:
+    def answer(self, name: str, source: str, half: int, size: Size) -> Perception:
         """Return what a baseline says.
 
         Args:
@@ -47,21 +62,18 @@ class BaselineAnswers:
             source: Of the image.
             half: Of its source.
             size: ``(height, width)`` of the image.
-            with_mask: Whether the model that it stands beside has that task.
 
         Returns:
             Without anything learned, the constant one says that there is nothing.
         """
-        answer = self._constant(source, half, size) if name == CONSTANT else empty_perception(size)
-        return answer if with_mask else perception_of(size, answer.lanes, None)
+        if name == CONSTANT:
+            return self._constant(source, half, size)
+        return Perception(size, {task: room.nothing(size) for task, room in self._rooms.items()})
 
     def _perceive(self, source: str, half: int, size: Size) -> Perception:
-        """Return what is usual; without a labelled mask, that nothing is drivable."""
-        usual = self._usual.get((source, half))
-        nothing = empty_perception(size)
-        if usual is None:
-            return nothing
-        answer = usual.perceive(size)
-        return (
-            answer if answer.mask is not None else perception_of(size, answer.lanes, nothing.mask)
-        )
+        """Return what is usual."""
+        answers = {}
+        for task, room in self._rooms.items():
+            usual = self._usual.get((source, half, task))
+            answers[task] = room.nothing(size) if usual is None else usual.answer(size)
+        return Perception(size, answers)

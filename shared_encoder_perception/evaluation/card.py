@@ -3,35 +3,30 @@
 python -m shared_encoder_perception card docs/model_card.md --labels DATA/val/frames.jsonl
 
 Only what stands between the markers is replaced: the words around it are people's. Beside the model
-it draws the reliability diagram, MODEL_reliability.png, and the rendered worlds that the model does
-worst on, MODEL_failures.jpg; real pictures are only measured.
+it draws the reliability diagram, MODEL_reliability.png, where the model states confidence, and the
+rendered worlds that it does worst on, MODEL_failures.jpg; real pictures are only measured.
 """
 
 from __future__ import annotations
 
 import argparse
-import math
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from tqdm import tqdm
 
 from shared_encoder_perception.artifact.remote import local_path, redact
 from shared_encoder_perception.backends.options import add_engine_options, load_engine
-from shared_encoder_perception.drawing.visualize import write_picture
+from shared_encoder_perception.drawing.pictures import write_picture
 from shared_encoder_perception.evaluation.evaluate import native_frames, score, synthetic_frames
 from shared_encoder_perception.evaluation.failures import WorstFrames
-from shared_encoder_perception.evaluation.metrics import LaneScore
 from shared_encoder_perception.evaluation.reliability import plot, require_matplotlib
+from shared_encoder_perception.evaluation.report_tables import card_tables, statements
 from shared_encoder_perception.predictor import Predictor
-from shared_encoder_perception.tasks.lanes.answer import LANE_NAMES
 
 BEGIN: Final = "<!-- scores:begin -->"
 END: Final = "<!-- scores:end -->"
 WORLDS: Final = 300
-
-Scores = Mapping[str, Mapping[str, Any]]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -64,9 +59,14 @@ def run(args: argparse.Namespace) -> int:
         frames = native_frames(args.labels)
         scores = {**score(predictor, tqdm(frames, total=total, unit="image")), **scores}
     for card in args.cards:
-        card.write_text(fill_in(card.read_text(encoding="utf-8"), tables(scores)), encoding="utf-8")
+        card.write_text(
+            fill_in(card.read_text(encoding="utf-8"), card_tables(scores)), encoding="utf-8"
+        )
         print(f"card: {card}")
-    for suffix, picture in (("reliability.png", plot(scores)), ("failures.jpg", worst.sheet())):
+    pictures = {"reliability.png": plot(scores)} if statements(scores) else {}
+    if worst.found:
+        pictures["failures.jpg"] = worst.sheet()
+    for suffix, picture in pictures.items():
         path = model.with_name(f"{model.stem}_{suffix}")
         write_picture(path, picture)
         print(f"picture: {path}")
@@ -84,39 +84,3 @@ def fill_in(text: str, block: str) -> str:
     if not (begin and end) or BEGIN in after or END in before:
         raise ValueError(f"the card needs exactly one {BEGIN} and, after it, one {END}")
     return f"{before}{BEGIN}\n{block}\n{END}{after}"
-
-
-def tables(scores: Scores) -> str:
-    """Render scores as two Markdown tables: lanes, and masks."""
-    lines = [
-        "| images | lane | rows right | precision | recall | F1 | seen | absent | false alarms |",
-        "|---|---|---|---|---|---|---|---|---|",
-    ]
-    for source, values in scores.items():
-        for name in LANE_NAMES:
-            lane = LaneScore(**values["lanes"][name])
-            if lane.labelled or lane.absent:
-                shares = (lane.valid_row_accuracy, lane.precision, lane.recall, lane.f1)
-                lines.append(
-                    f"| {source} | {name} | {' | '.join(map(_cell, shares))} | {lane.labelled} "
-                    f"| {lane.absent} | {lane.false_alarms} |"
-                )
-    lines += [
-        "",
-        "| images | mask IoU | mean | median | below 0.4 | frames | lanes' ECE | mask's ECE |",
-        "|---|---|---|---|---|---|---|---|",
-    ]
-    for source, values in scores.items():
-        mask, errors = values["mask"], values["calibration"]
-        ious = (mask["iou"], mask["mean_iou"], mask["median_iou"])
-        lines.append(
-            f"| {source} | {' | '.join(map(_cell, ious))} | {mask['below']} | {mask['images']} "
-            f"| {_cell(errors['lanes']['ece'])} ({errors['lanes']['count']} lines) "
-            f"| {_cell(errors['mask']['ece'])} |"
-        )
-    return "\n".join(lines)
-
-
-def _cell(value: float) -> str:
-    """Three decimals, or a dash for nothing to count."""
-    return "-" if math.isnan(value) else f"{value:.3f}"

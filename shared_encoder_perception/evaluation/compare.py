@@ -28,10 +28,10 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from shared_encoder_perception.artifact.file import FP32, INT8
+from shared_encoder_perception.artifact.file import CHECKPOINT, FP32, INT8
+from shared_encoder_perception.artifact.tensors import blank
 from shared_encoder_perception.backends import (
     AUTO,
-    CHECKPOINT,
     DEFAULT_MODEL,
     Backend,
     BackendError,
@@ -39,16 +39,15 @@ from shared_encoder_perception.backends import (
     load_backend,
 )
 from shared_encoder_perception.backends.options import Choice, parse_engine
-from shared_encoder_perception.compat import sample_of, without
 from shared_encoder_perception.evaluation.differences import Differences, read_tolerances, report
-from shared_encoder_perception.evaluation.scorer import Scorer
 from shared_encoder_perception.images.preprocess import Crop, ImageTransform
 from shared_encoder_perception.images.sources import open_source
 from shared_encoder_perception.images.spread import evenly
 from shared_encoder_perception.labels import native
-from shared_encoder_perception.labels.record_faults import FILE_NAME
 from shared_encoder_perception.labels.sample import Sample
 from shared_encoder_perception.predictor import Decoder, own_options
+from shared_encoder_perception.spec import INPUT_IMAGE
+from shared_encoder_perception.tasks.label_files import FILE_NAME
 from shared_encoder_perception.whole_file import write_text
 
 ENGINES: Final = ("onnxruntime:fp32", "openvino:fp32", "openvino:bf16", "torch:fp32")
@@ -124,13 +123,11 @@ def read_frames(path: Path, topic: str | None, limit: int) -> Iterator[Frame]:
         with labels.open("rb") as lines:
             total = sum(1 for _ in lines)
         for frame in evenly(native.read(labels), total, limit):
-            sample = frame.load()
-            if "mask" in frame.pseudo:
-                sample = without(sample, "drivable_surface")  # a teacher's opinion is no truth
-            yield frame.source, sample, frame.crop
+            # A teacher's opinion is no truth.
+            yield frame.source, frame.to_score().load(), frame.crop
         return
     for image in islice(open_source(path, topic), limit or None):
-        yield "images", sample_of(image.image, {}, None, image.name), image.crop
+        yield "images", Sample(image.image, name=image.name), image.crop
 
 
 def load(
@@ -162,6 +159,8 @@ def load(
 def compare(backends: dict[str, Backend], frames: Iterator[Frame]) -> list[Differences]:
     """Run every frame through every backend; the first one is the reference.
 
+    What a model takes beside the image is zeros.
+
     Raises:
         ValueError: There is no frame, or the models' outputs are not alike.
     """
@@ -173,9 +172,8 @@ def compare(backends: dict[str, Backend], frames: Iterator[Frame]) -> list[Diffe
                 f"{label} runs a model with the outputs {found_shapes}, the reference one with "
                 f"{shapes}: compare models of one input size and the same tasks"
             )
-    found = [
-        Differences(label, item.info, Scorer(spec.input_size)) for label, item in backends.items()
-    ]
+    found = [Differences(label, item.info, item.spec) for label, item in backends.items()]
+    extras = blank(spec.input_tensors())
     decoders = {label: Decoder(item.spec) for label, item in backends.items()}
     count = 0
     for source, sample, crop in frames:
@@ -184,7 +182,8 @@ def compare(backends: dict[str, Backend], frames: Iterator[Frame]) -> list[Diffe
         image = transform.image_to_input(sample.image)
         reference: dict[str, NDArray] | None = None
         for difference, (label, backend) in zip(found, backends.items(), strict=True):
-            outputs = {name: array[0] for name, array in backend.infer(image[np.newaxis]).items()}
+            arrays = backend.infer({**extras, INPUT_IMAGE: image[np.newaxis]})
+            outputs = {name: array[0] for name, array in arrays.items()}
             reference = reference or outputs
             difference.update(outputs, reference, sample.name)
             options = own_options(backend.spec)
@@ -208,7 +207,7 @@ def _models(model: str, int8: str, folder: Path) -> dict[str, str]:
     if not (path.is_dir() or path.suffix == CHECKPOINT):
         return models
     try:
-        from shared_encoder_perception.training.export import export_checkpoint
+        from shared_encoder_perception.model.onnx_export import export_checkpoint
     except ModuleNotFoundError as error:
         raise BackendError(
             f"{model} has to be exported, which needs {error.name!r}: "

@@ -4,53 +4,42 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from shared_encoder_perception import tasks
 from shared_encoder_perception.artifact.file import BF16, FP16, FP32, INT8
 from shared_encoder_perception.backends import BackendInfo
+from shared_encoder_perception.evaluation.deviations import Deviations, quantities, shown_scores
 from shared_encoder_perception.evaluation.scorer import Scorer
-from shared_encoder_perception.tasks.drivable.spec import OUTPUT_MASK
-from shared_encoder_perception.tasks.lanes.spec import OUTPUT_LANES
+from shared_encoder_perception.spec import ModelSpec
 
-OUTPUTS: Final = {"heat": slice(0, 1), "start": slice(1, 3), "position": slice(3, 5)}
-"""What is compared -> its maps in ``spec.LANE_MAPS``; the mask beside them."""
-MASK: Final = "mask"
-SCORES: Final = ("lane_accuracy", "lane_f1", "mask_iou")
+PRECISIONS: Final = (FP32, FP16, BF16, INT8)
+LOSS: Final = "_loss"
+"""Ends the key of a score in a file of tolerances."""
+
+Tolerances = Mapping[str, float]
+"""Of one precision: quantity -> largest error, score with ``LOSS`` -> how much lower it may be.
+What is missing is not checked."""
 
 
-@dataclass(frozen=True)
-class Tolerances:
-    """What is tolerated of one precision; ``None`` for anything.
+def default_tolerances() -> dict[str, Tolerances]:
+    """Return what holds unless somebody says otherwise, by precision.
 
-    Attributes:
-        heat: Largest error of a heat map, probability.
-        start: Largest error of a start vector, cells.
-        position: Largest error of a position, cells.
-        mask: Largest error of the mask, steps of 1/255.
-        lane_accuracy_loss: How much lower lane accuracy may be.
-        mask_iou_loss: How much lower mask IoU may be.
+    Of the tasks of this package ``config/compare.yaml`` says the same, which a test holds.
     """
-
-    heat: float | None = None
-    start: float | None = None
-    position: float | None = None
-    mask: float | None = None
-    lane_accuracy_loss: float | None = 0.005
-    mask_iou_loss: float | None = 0.005
-
-
-DEFAULTS: Final = {
-    FP32: Tolerances(1e-4, 1e-3, 1e-3, 1),
-    FP16: Tolerances(heat=0.02),
-    BF16: Tolerances(),
-    INT8: Tolerances(),
-}
-"""By precision; ``config/compare.yaml`` says the same, which a test holds."""
+    errors, scores = quantities(tasks.ROOMS), shown_scores(tasks.ROOMS)
+    losses = {f"{name}{LOSS}": one.loss for name, one in scores.items() if one.loss is not None}
+    return {
+        precision: {
+            **{name: one.most[precision] for name, one in errors.items() if precision in one.most},
+            **losses,
+        }
+        for precision in PRECISIONS
+    }
 
 
 def read_tolerances(path: Path | None) -> dict[str, Tolerances]:
@@ -60,16 +49,16 @@ def read_tolerances(path: Path | None) -> dict[str, Tolerances]:
         ValueError: Unreadable, an unknown precision or key, or no number.
     """
     if path is None:
-        return dict(DEFAULTS)
+        return default_tolerances()
     content = read_yaml(path)
-    known = [item.name for item in fields(Tolerances)]
+    known = [*quantities(tasks.ROOMS), *(f"{name}{LOSS}" for name in shown_scores(tasks.ROOMS))]
+    precisions = ", ".join(PRECISIONS)
     if not isinstance(content, dict):
-        raise ValueError(f"{path}: expected some of {', '.join(DEFAULTS)}, each with tolerances")
-    found = dict.fromkeys(DEFAULTS, Tolerances(None, None, None, None, None, None))
+        raise ValueError(f"{path}: expected some of {precisions}, each with tolerances")
     for precision, values in content.items():
-        if precision not in DEFAULTS:
+        if precision not in PRECISIONS:
             raise ValueError(
-                f"{path}: unknown precision {precision!r}, expected some of {', '.join(DEFAULTS)}"
+                f"{path}: unknown precision {precision!r}, expected some of {precisions}"
             )
         if not isinstance(values, dict):
             raise ValueError(
@@ -84,8 +73,7 @@ def read_tolerances(path: Path | None) -> dict[str, Tolerances]:
                 raise ValueError(
                     f"{path}: {precision}.{key} is {value!r}, expected a number of 0 or more"
                 )
-        found[precision] = replace(found[precision], **values)
-    return found
+    return {precision: content.get(precision, {}) for precision in PRECISIONS}
 
 
 def read_yaml(path: Path) -> Any:
@@ -104,23 +92,34 @@ def read_yaml(path: Path) -> Any:
         raise ValueError(f"{path} is no YAML: {' '.join(str(error).split())}") from None
 
 
-@dataclass
 class Differences:
     """One engine against the reference; ``update`` once an image.
 
     Attributes:
         label: ``engine:precision`` as asked for.
-        info: What really ran.
+        deviations: What is compared.
+        shown: The scores that are.
         scorer: Fed by the caller with every image that has labels.
     """
 
-    label: str
-    info: BackendInfo
-    scorer: Scorer
-    _largest: dict[str, float] = field(default_factory=dict)
-    _total: dict[str, float] = field(default_factory=dict)
-    _where: str = ""
-    _images: int = 0
+    def __init__(self, label: str, info: BackendInfo, spec: ModelSpec) -> None:
+        """Start empty.
+
+        Args:
+            label: ``engine:precision`` as asked for.
+            info: What really ran.
+            spec: Of the model that ran.
+        """
+        self.label = label
+        self.deviations = Deviations(spec)
+        self.shown = shown_scores(name for name in tasks.ROOMS if name in spec.tasks)
+        self.scorer = Scorer(spec.input_size)
+        self._info = info
+        self._first = next(iter(self.deviations.quantities))
+        self._largest: dict[str, float] = {}
+        self._total: dict[str, float] = {}
+        self._where = ""
+        self._images = 0
 
     def update(
         self, outputs: Mapping[str, NDArray], reference: Mapping[str, NDArray], name: str
@@ -128,21 +127,14 @@ class Differences:
         """Compare the outputs of one image.
 
         Args:
-            outputs: (5, 5, h, w) float32 lanes and (H, W) uint8 mask, as far as the model has them.
+            outputs: The model's output tensors, without the batch axis.
             reference: The reference's.
             name: Of the image.
         """
-        errors = {}
-        if OUTPUT_LANES in outputs:
-            lanes = np.abs(outputs[OUTPUT_LANES] - reference[OUTPUT_LANES])
-            errors = {key: lanes[:, maps] for key, maps in OUTPUTS.items()}
-        if OUTPUT_MASK in outputs:
-            mask = outputs[OUTPUT_MASK].astype(np.int16) - reference[OUTPUT_MASK]
-            errors[MASK] = np.abs(mask)
-        for key, error in errors.items():
+        for key, error in self.deviations.errors(outputs, reference).items():
             # A comparison with NaN is never true: as infinity it cannot slip through.
             largest = float(np.nan_to_num(error.max(), nan=np.inf, posinf=np.inf))
-            if key == "heat" and largest > self._largest.get(key, -1.0):
+            if key == self._first and largest > self._largest.get(key, -1.0):
                 self._where = name
             self._largest[key] = max(self._largest.get(key, 0.0), largest)
             self._total[key] = self._total.get(key, 0.0) + float(error.mean())
@@ -153,13 +145,13 @@ class Differences:
         scores = self.scorer.summary()
         return {
             "engine": self.label,
-            "runs": f"{self.info.name} {self.info.version} {self.info.device}",
-            "precision": self.info.precision,
+            "runs": f"{self._info.name} {self._info.version} {self._info.device}",
+            "precision": self._info.precision,
             "images": self._images,
             "largest": dict(self._largest),
             "mean": {key: total / self._images for key, total in self._total.items()},
-            "largest_heat_error_on": self._where,
-            "scores": {key: scores[key] for key in SCORES},
+            f"largest_{self._first}_error_on": self._where,
+            "scores": {key: scores.get(key, math.nan) for key in self.shown},
         }
 
 
@@ -174,27 +166,25 @@ def report(
         A Markdown table, and everything as plain values with ``passed``.
     """
     rows = [difference.compute() for difference in found]
-    reference = rows[0]
+    reference, errors, shown = rows[0], found[0].deviations.quantities, found[0].shown
     for row in rows:
         row["exceeded"] = exceeded(row, reference, tolerances[row["precision"]])
-        row["loss"] = {key: reference["scores"][key] - row["scores"][key] for key in SCORES}
+        row["loss"] = {key: reference["scores"][key] - row["scores"][key] for key in shown}
     for row in rows:  # only now: what is no number cannot be calculated with
         for key in ("largest", "mean", "scores", "loss"):
             row[key] = {name: _number(value) for name, value in row[key].items()}
     passed = not failed and not any(row["exceeded"] for row in rows)
+    titles = [one.title for one in errors.values()] + [one.title for one in shown.values()]
     lines = [
         f"{reference['images']} images, against {reference['engine']}; error: largest (mean)",
         "",
-        "| engine | runs in | heat map | start, cells | position, cells | mask, 1/255 "
-        "| lane accuracy | lane F1 | mask IoU | |",
-        "|---|---|---|---|---|---|---|---|---|---|",
+        f"| engine | runs in | {' | '.join(titles)} | |",
+        "|---" * (len(titles) + 3) + "|",
     ]
     for row in rows:
-        errors = [_error(row, key) for key in (*OUTPUTS, MASK)]
-        scores = [_score(row, key) for key in SCORES]
+        cells = [_error(row, key) for key in errors] + [_score(row, key) for key in shown]
         verdict = "; ".join(row["exceeded"]) or ("reference" if row is reference else "ok")
-        cells = [row["engine"], row["precision"], *errors, *scores, verdict]
-        lines.append(f"| {' | '.join(cells)} |")
+        lines.append(f"| {' | '.join([row['engine'], row['precision'], *cells, verdict])} |")
     lines += [f"\n{label} could not run: {reason}" for label, reason in failed.items()]
     return "\n".join(lines), {"passed": passed, "engines": rows, "failed": dict(failed)}
 
@@ -202,15 +192,14 @@ def report(
 def exceeded(row: Mapping[str, Any], reference: Mapping[str, Any], limits: Tolerances) -> list[str]:
     """Name what is beyond its tolerance; what is no number is beyond any."""
     found = []
-    for key in (*OUTPUTS, MASK):
-        limit, error = getattr(limits, key), row["largest"].get(key, 0.0)
+    for key, error in row["largest"].items():
+        limit = limits.get(key)
         if not math.isfinite(error):
             found.append(f"{key} is not finite")
         elif limit is not None and error > limit:
             found.append(f"{key} error {error:.2g} > {limit:g}")
-    for key in ("lane_accuracy", "mask_iou"):
-        limit = getattr(limits, f"{key}_loss")
-        loss = reference["scores"][key] - row["scores"][key]
+    for key, score in row["scores"].items():
+        limit, loss = limits.get(f"{key}{LOSS}"), reference["scores"][key] - score
         if limit is not None and loss > limit:
             found.append(f"{key} {loss:.4f} lower > {limit:g}")
     return found
@@ -223,7 +212,7 @@ def _number(value: float) -> float | None:
 
 def _error(row: Mapping[str, Any], key: str) -> str:
     """Write the largest and the mean error."""
-    if row["largest"].get(key) is None:
+    if row["largest"][key] is None:
         return "-"
     return f"{row['largest'][key]:.1e} ({row['mean'][key]:.1e})"
 

@@ -4,8 +4,8 @@ python -m shared_encoder_perception evaluate --labels DIR/frames.jsonl --out sco
 python -m shared_encoder_perception evaluate --synthetic 200 --reliability diagram.png
 python -m shared_encoder_perception evaluate --labels DIR/frames.jsonl --worst failures.jpg
 
-Beside the model two baselines are scored on the same images, which do not look at them: "constant",
-each head's mean line and the usual drivable surface, and "empty".
+Beside the model two baselines are scored on the same images, which do not look at them: "constant"
+says what is usual, such as each head's mean line, "empty" that there is nothing.
 
 --out DIR writes DIR/summary.json (every score of every source, baseline and slice; null where
 nothing was counted), DIR/frames.csv (a line per image) and DIR/report.html (for people; one file,
@@ -16,7 +16,6 @@ frames.csv, and in the report.
 from __future__ import annotations
 
 import argparse
-import math
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import nullcontext
 from pathlib import Path
@@ -29,8 +28,7 @@ from shared_encoder_perception.backends.options import (
     engine_conditions,
     load_engine,
 )
-from shared_encoder_perception.compat import TASK_DRIVABLE, TASK_LANES
-from shared_encoder_perception.drawing.visualize import write_picture
+from shared_encoder_perception.drawing.pictures import write_picture
 from shared_encoder_perception.evaluation import labelled_images
 from shared_encoder_perception.evaluation.evaluation import Evaluation
 from shared_encoder_perception.evaluation.evaluation_report import write_report
@@ -41,9 +39,13 @@ from shared_encoder_perception.evaluation.labelled_images import (
     open_set,
     render_worlds,
 )
-from shared_encoder_perception.evaluation.metrics import LaneScore
-from shared_encoder_perception.evaluation.reliability import plot, require_matplotlib
+from shared_encoder_perception.evaluation.reliability import (
+    plot,
+    require_matplotlib,
+    require_statements,
+)
 from shared_encoder_perception.evaluation.report.document import require_report_libraries
+from shared_encoder_perception.evaluation.report_tables import terminal_table
 from shared_encoder_perception.evaluation.scorer import Scorer
 from shared_encoder_perception.images.preprocess import Crop
 from shared_encoder_perception.labels import native
@@ -83,14 +85,16 @@ def run(args: argparse.Namespace) -> int:
     _check(args)
     backend = load_engine(args)
     predictor = Predictor(backend)
-    size = predictor.spec.input_size
-    labelled = open_set(args.labels) if args.labels else render_worlds(args.synthetic, size)
-    _check_tasks(predictor.spec.tasks, labelled)
+    size, names = predictor.spec.input_size, tuple(predictor.spec.tasks)
+    labelled = open_set(args.labels, names) if args.labels else render_worlds(args.synthetic, size)
+    _check_tasks(names, labelled)
+    if args.reliability:
+        require_statements(names)
     worst = WorstFrames(size) if args.worst else None
-    evaluation = Evaluation(labelled, size, TASK_DRIVABLE in predictor.spec.tasks)
+    evaluation = Evaluation(labelled, size, names)
     evaluation.learn(tqdm(labelled.learn(), unit="image", desc="baselines", leave=False))
     predictor.warm_up()
-    with FramesCsv(args.out / FRAMES) if args.out else nullcontext() as frames:
+    with FramesCsv(args.out / FRAMES, names) if args.out else nullcontext() as frames:
         for image in tqdm(labelled.read(), total=labelled.total, unit="image"):
             perception = predictor(image.sample.image, image.crop)
             record = evaluation.update(image, perception)
@@ -99,7 +103,7 @@ def run(args: argparse.Namespace) -> int:
             if worst:
                 worst.update(image.source, perception, image.sample, image.crop)
     summary = evaluation.summary()
-    print(table(summary["sources"], summary["baselines"]))
+    print(terminal_table(summary["sources"], summary["baselines"]))
     if args.out:
         _write(args, summary, {**engine_conditions(backend), **labelled.conditions}, evaluation)
     if worst:
@@ -145,9 +149,8 @@ def _check(args: argparse.Namespace) -> None:
 
 def _check_tasks(tasks: Collection[str], labelled: LabelledSet) -> None:
     """Refuse a set whose labels are all of what the model does not answer."""
-    labels = {TASK_LANES: labelled.lanes, TASK_DRIVABLE: labelled.masks}
-    if not any(labels[task] for task in tasks):
-        known = [task for task, count in labels.items() if count]
+    if not any(labelled.labelled.get(task) for task in tasks):
+        known = [task for task, count in labelled.labelled.items() if count]
         raise ValueError(
             f"the set labels {' and '.join(known)}, the model answers {' and '.join(tasks)}: "
             "there is nothing to score"
@@ -171,7 +174,7 @@ def native_frames(path: Path) -> Iterator[Frame]:
         ValueError: A line or a file that cannot be read, with file and line.
     """
     for frame in native.read(path):
-        yield frame.source, labelled_images.scored_mask(frame).load(), frame.crop
+        yield frame.source, frame.to_score().load(), frame.crop
 
 
 def score(
@@ -191,55 +194,3 @@ def score(
         if worst:
             worst.update(source, perception, sample, crop)
     return scorer.compute()
-
-
-def table(
-    scores: Mapping[str, Mapping[str, Any]],
-    baselines: Mapping[str, Mapping[str, Mapping[str, Any]]] | None = None,
-) -> str:
-    """Render scores for a terminal; rows without labels are left out.
-
-    Args:
-        scores: As ``Scorer.compute`` returns them.
-        baselines: Name -> likewise, to stand beside what they are to be compared with.
-    """
-    beside = baselines or {}
-    names = "".join(f"{name:>10}" for name in beside)
-    lines = [
-        f"{'source':<16}{'lane':<18}{'rows right':>11}{names}{'precision':>11}{'recall':>8}"
-        f"{'F1':>7}{names}{'over-reach':>12}{'present':>9}{'absent':>8}{'false alarms':>14}"
-    ]
-    for source, values in scores.items():
-        for name, value in values["lanes"].items():
-            lane = LaneScore(**value)
-            others = [LaneScore(**said[source]["lanes"][name]) for said in beside.values()]
-            if lane.labelled or lane.absent:
-                rows = "".join(_cell(other.valid_row_accuracy, 10) for other in others)
-                found = "".join(_cell(other.f1, 10) for other in others)
-                lines.append(
-                    f"{source:<16}{name:<18}{_cell(lane.valid_row_accuracy, 11)}{rows}"
-                    f"{_cell(lane.precision, 11)}{_cell(lane.recall, 8)}{_cell(lane.f1, 7)}{found}"
-                    f"{_cell(lane.over_reach, 12)}{lane.labelled:>9}{lane.absent:>8}"
-                    f"{lane.false_alarms:>14}"
-                )
-    lines.append(
-        f"\n{'source':<16}{'mask IoU':>9}{names}{'mean':>8}{'median':>8}{'< 0.4':>7}{'images':>8}"
-    )
-    for source, values in scores.items():
-        mask = values["mask"]
-        if mask["images"]:
-            ious = "".join(_cell(said[source]["mask"]["iou"], 10) for said in beside.values())
-            lines.append(
-                f"{source:<16}{_cell(mask['iou'], 9)}{ious}{_cell(mask['mean_iou'], 8)}"
-                f"{_cell(mask['median_iou'], 8)}{mask['below']:>7}{mask['images']:>8}"
-            )
-    lines.append(f"\n{'source':<16}calibration error, lanes / mask")
-    for source, values in scores.items():
-        errors = (_cell(values["calibration"][task]["ece"], 0) for task in ("lanes", "mask"))
-        lines.append(f"{source:<16}{' / '.join(errors)}")
-    return "\n".join(lines)
-
-
-def _cell(value: float, width: int) -> str:
-    """Three decimals, or a dash for nothing to count."""
-    return f"{'-' if math.isnan(value) else format(value, '.3f'):>{width}}"

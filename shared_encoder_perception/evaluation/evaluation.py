@@ -1,6 +1,6 @@
 """One evaluation: a model, its baselines and every way to slice them, image by image.
 
-    evaluation = Evaluation(images, spec.input_size, with_mask=True)
+    evaluation = Evaluation(images, spec.input_size, spec.tasks)
     evaluation.learn()
     for image in images.read():
         record = evaluation.update(image, predictor(image.sample.image, image.crop))
@@ -13,49 +13,52 @@ from __future__ import annotations
 
 import math
 from array import array
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, Final
 
-from shared_encoder_perception.evaluation.baseline_answers import (
-    BASELINES,
-    CONSTANT,
-    BaselineAnswers,
-)
-from shared_encoder_perception.evaluation.frame_counts import FullCounts
+from shared_encoder_perception import tasks
+from shared_encoder_perception.evaluation.baseline_answers import BASELINES, BaselineAnswers
+from shared_encoder_perception.evaluation.frame_counts import FullCounts, full_headline
 from shared_encoder_perception.evaluation.frame_record import FrameRecord, record_of
 from shared_encoder_perception.evaluation.labelled_images import LabelledImage, LabelledSet, Labels
 from shared_encoder_perception.evaluation.picked_frames import PickedFrames
 from shared_encoder_perception.evaluation.scorer import Counts, Scorer
-from shared_encoder_perception.evaluation.slices import RULES, slices_of
+from shared_encoder_perception.evaluation.slices import rules, slices_of
 from shared_encoder_perception.images.preprocess import default_crop
 from shared_encoder_perception.structures import Perception, Size
+from shared_encoder_perception.tasks.contract.reports import CONSTANT, MODEL
 
-MODEL: Final = "model"
-SPREADS: Final = ("mask_iou", "lane_accuracy", "latency_ms")
-"""Numbers of an image whose histograms are of interest."""
+LATENCY: Final = "latency_ms"
 
 Sliced = dict[str, dict[str, dict[str, Counts]]]
 """Way to slice -> slice -> ``MODEL`` or ``CONSTANT`` -> counts."""
 
 
 class Evaluation:
-    """Counts a model's answers beside those of the baselines."""
+    """Counts a model's answers beside those of the baselines.
 
-    def __init__(self, labelled: LabelledSet, input_size: Size, with_mask: bool) -> None:
+    Attributes:
+        baselines: What stands beside it.
+        picked: The best and the worst frames.
+        spreads: Number of an image whose histogram is of interest -> source -> its values.
+    """
+
+    def __init__(self, labelled: LabelledSet, input_size: Size, names: Collection[str]) -> None:
         """Start empty.
 
         Args:
             labelled: What is scored.
             input_size: The network's, for the crop where an image has none.
-            with_mask: Whether the model says what is drivable; else the baselines do not either.
+            names: Tasks that the model answers; the baselines answer no others.
         """
-        self._labelled, self._input_size, self._with_mask = labelled, input_size, with_mask
-        self._answers = BaselineAnswers()
+        self._labelled, self._input_size = labelled, input_size
+        self.baselines = BaselineAnswers(names)
         self._counts: dict[str, dict[str, FullCounts]] = {MODEL: {}, **{b: {} for b in BASELINES}}
-        self._slices: Sliced = {name: {} for name in RULES}
+        self._slices: Sliced = {way: {} for way in rules()}
         self.picked = PickedFrames()
-        self.spreads: dict[str, dict[str, array[float]]] = {
-            name: {source: array("d") for source in sorted(labelled.counts)} for name in SPREADS
+        self.spreads = {
+            name: {source: array("d") for source in sorted(labelled.counts)}
+            for name in (*_shares(names), LATENCY)
         }
 
     def learn(self, labels: Iterable[Labels] | None = None) -> None:
@@ -64,7 +67,7 @@ class Evaluation:
         Args:
             labels: By default ``labelled.learn()``; given to show progress.
         """
-        self._answers.learn(self._labelled.learn() if labels is None else labels)
+        self.baselines.learn(self._labelled.learn() if labels is None else labels)
 
     def update(self, image: LabelledImage, perception: Perception) -> FrameRecord:
         """Add one image.
@@ -75,10 +78,9 @@ class Evaluation:
         """
         sample, source, size = image.sample, image.source, perception.image_size
         crop = image.crop or default_crop(size, self._input_size)
-        slices = slices_of(source, sample.image, sample.lanes, image.attributes)
+        slices = slices_of(source, sample, image.attributes)
         answers = {
-            name: self._answers.answer(name, source, image.half, size, self._with_mask)
-            for name in BASELINES
+            name: self.baselines.answer(name, source, image.half, size) for name in BASELINES
         }
         counted = {}
         for name, answer in {MODEL: perception, **answers}.items():
@@ -98,10 +100,10 @@ class Evaluation:
         """Return everything that was counted; the same for the same answers on the same images.
 
         Returns:
-            ``{"headline": {name: as Scorer.summary, and the benchmarks' scores of all sources
-            pooled}, "sources": {source: as FullCounts.compute},
-            "baselines": {name: {source: likewise}}, "slices": {way: {slice: {name: as
-            Counts.compute}}}}`` with ``name`` of ``"model"``, ``"constant"`` and ``"empty"``.
+            ``{"headline": {name: as Scorer.summary and full_headline}, "sources": {source: as
+            FullCounts.compute}, "baselines": {name: {source: likewise}}, "slices": {way: {slice:
+            {name: as Counts.compute}}}}`` with ``name`` of ``"model"``, ``"constant"`` and
+            ``"empty"``.
         """
         computed = {name: _compute(groups) for name, groups in self._counts.items()}
         return {
@@ -119,23 +121,16 @@ class Evaluation:
 
     def _headline(self, name: str) -> dict[str, float]:
         """Return the scores of all sources together."""
-        scorer, pooled = Scorer(self._input_size), FullCounts()
-        for source, counts in sorted(self._counts[name].items()):
+        scorer, sources = Scorer(self._input_size), dict(sorted(self._counts[name].items()))
+        for source, counts in sources.items():
             scorer.add(source, counts.basic)
-            pooled.merge(counts)
-        scores = pooled.compute()
-        tusimple = {f"tusimple_{key}": scores["tusimple"][key] for key in ("accuracy", "fp", "fn")}
-        return {
-            **scorer.summary(),
-            **tusimple,
-            "culane_f1": scores["culane"]["f1"],
-            "boundary_f": scores["boundary"]["boundary_f"],
-        }
+        return {**scorer.summary(), **full_headline(sources)}
 
     def _spread(self, record: FrameRecord) -> None:
         """Keep the numbers of an image that histograms are drawn of: 8 bytes each."""
+        numbers = {**record.shares, LATENCY: record.latency_ms}
         for name, values in self.spreads.items():
-            value = getattr(record, name)
+            value = numbers.get(name, math.nan)
             if not math.isnan(value):
                 values[record.source].append(value)
 
@@ -143,3 +138,10 @@ class Evaluation:
 def _compute(groups: Mapping[str, FullCounts]) -> dict[str, Any]:
     """Compute the scores of each source, by name."""
     return {source: counts.compute() for source, counts in sorted(groups.items())}
+
+
+def _shares(names: Iterable[str]) -> list[str]:
+    """Return the names of the shares that tasks want a histogram of."""
+    return [
+        share for room in tasks.parts("report", names).values() for share in room.REPORT.spreads
+    ]

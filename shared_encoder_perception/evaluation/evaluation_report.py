@@ -5,27 +5,18 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 
 from shared_encoder_perception.evaluation import report_tables as tables
-from shared_encoder_perception.evaluation.baseline_answers import BASELINES, CONSTANT
-from shared_encoder_perception.evaluation.evaluation import MODEL, Evaluation
+from shared_encoder_perception.evaluation.evaluation import LATENCY, Evaluation
 from shared_encoder_perception.evaluation.picked_frames import Picked
 from shared_encoder_perception.evaluation.report import charts
 from shared_encoder_perception.evaluation.report.document import Cell, Report
-from shared_encoder_perception.evaluation.slices import RULES, UNKNOWN
-
-HEADLINES: Final = (
-    ("lane_accuracy", "Lane rows right"),
-    ("lane_f1", "Lane F1"),
-    ("tusimple_accuracy", "TuSimple accuracy"),
-    ("culane_f1", "CULane F1"),
-    ("mask_iou", "Mask IoU"),
-    ("boundary_f", "Mask's boundary F"),
-)
-"""Key of the headline -> what people call it."""
+from shared_encoder_perception.evaluation.slices import rules
+from shared_encoder_perception.tasks.contract.reports import CONSTANT, MODEL, TaskReport, muted
+from shared_encoder_perception.tasks.contract.scores import UNKNOWN
 
 
 def write_report(
@@ -44,34 +35,37 @@ def write_report(
         OSError: The folder cannot be written.
     """
     summary = evaluation.summary()
+    reports = list(tables.shown_tasks(summary["sources"]).values())
     page = Report(title, conditions)
-    _glance(page, summary, evaluation.spreads)
-    _lanes(page, summary)
-    _masks(page, summary)
+    _glance(page, summary, evaluation, reports)
+    for report in reports:
+        if report.write is not None:
+            report.write(page, summary)
     _confidence(page, summary)
     _slices(page, summary)
-    _latency(page, evaluation.spreads["latency_ms"])
-    faults = (
-        "Faults of a frame: over its labelled lanes the share of rows that are wrong (1 for a "
-        "false alarm), plus one minus the IoU of the mask. Colours are the model's answer, white "
-        "is the label: lines, and the edge of the drivable surface."
-    )
-    _frames(page, "Worst frames", faults, evaluation.picked.worst())
+    _latency(page, evaluation.spreads[LATENCY])
+    _frames(page, "Worst frames", _faults(reports), evaluation.picked.worst())
     best = "The frames with the fewest faults, drawn likewise."
     _frames(page, "Best frames", best, evaluation.picked.best())
     page.write(path)
 
 
-def _glance(page: Report, summary: Mapping[str, Any], spreads: Mapping[str, Any]) -> None:
+def _glance(
+    page: Report,
+    summary: Mapping[str, Any],
+    evaluation: Evaluation,
+    reports: Sequence[TaskReport],
+) -> None:
     """The few numbers that come first, each with what a baseline makes of it."""
     page.section("At a glance")
-    headline = summary["headline"]
+    headline, spreads = summary["headline"], evaluation.spreads
     numbers: list[tuple[str, Cell, str]] = [
-        (label, headline[MODEL][key], f"constant {headline[CONSTANT][key]:.3f}")
-        for key, label in HEADLINES
+        (label, headline[MODEL][key], _beside(headline[CONSTANT].get(key)))
+        for report in reports
+        for key, label in report.headlines.items()
         if not math.isnan(headline[MODEL][key])
     ]
-    times = np.concatenate([np.asarray(values) for values in spreads["latency_ms"].values()])
+    times = np.concatenate([np.asarray(values) for values in spreads[LATENCY].values()])
     numbers.append(
         (
             "Latency, median",
@@ -80,99 +74,48 @@ def _glance(page: Report, summary: Mapping[str, Any], spreads: Mapping[str, Any]
         )
     )
     page.numbers(numbers)
-    page.text(
-        "Lane scores pool all sources and are means over the ego lane and its neighbours; the "
-        "mask's IoU is the mean over sources, as their conventions differ. Beside the model stand "
-        "two baselines that do not look at the image, scored on the same frames: "
-        + "; ".join(f"{name} ({what})" for name, what in BASELINES.items())
-        + ". A score means something only above theirs."
-    )
-    shown = (("lane_accuracy", "share of labelled rows that are right"), ("mask_iou", "mask IoU"))
-    for name, label in shown:
+    page.text(_what_numbers_mean(evaluation, reports))
+    for name, label in ((n, text) for report in reports for n, text in report.spreads.items()):
         if any(map(len, spreads[name].values())):
             title = f"{label[0].upper()}{label[1:]}, by image"
             chart = charts.histogram(spreads[name], title, label, limits=(0.0, 1.0))
             page.picture(chart, columns=2)
 
 
-def _lanes(page: Report, summary: Mapping[str, Any]) -> None:
-    """Everything about lines."""
-    rows = tables.lane_rows(summary)
-    if not rows:
-        return
-    page.section("Lanes")
-    page.table(
-        tables.LANE_HEADER,
-        rows,
-        "Each head on its own",
-        groups=tables.LANE_GROUPS,
-        muted=tables.muted(tables.LANE_GROUPS),
-    )
-    page.text(
-        "Rows right: labelled rows within TuSimple's 20 px of the label (at 1280 px width, "
-        "perpendicular to it); a lane that was not detected has all of them wrong. F1: a line "
-        "counts as found with 85 % of its rows right. False alarms: lines where the label says "
-        "that there is no such lane."
-    )
-    page.table(
-        tables.BENCHMARK_HEADER,
-        tables.benchmark_rows(summary),
-        "By the rules of the public benchmarks",
-        groups=tables.BENCHMARK_GROUPS,
-        muted=tables.muted(tables.BENCHMARK_GROUPS),
-    )
-    page.text(
-        "Their rules, but on lane centre lines, where they score the boundaries of lanes: compare "
-        "among models here, not with published tables. TuSimple counts rows that are empty on both "
-        "sides as right, so that a constant line scores high. Images of other widths are scaled to "
-        "the benchmark's; the run time rule (200 ms) is left out."
-    )
-    page.table(
-        tables.LATERAL_HEADER,
-        tables.lateral_rows(summary),
-        "Distance from the label, in lane widths, of the rows that the line reaches; and its ends",
-        groups=tables.LATERAL_GROUPS,
-        muted=tables.muted(tables.LATERAL_GROUPS),
-        decimals=dict.fromkeys(range(len(tables.LATERAL_HEADER))[-2:], 1),
-    )
-    page.text(
-        "Near, middle and far are where the labelled lane is wider than a quarter, wider than a "
-        "tenth, and narrower than a tenth of the image: up to about 11.5 m, 29 m and beyond with "
-        "64 degrees of view. A row's width is known where a neighbouring lane is labelled. To the "
-        "right: with its sign, which shows a line that is always on one side. "
-        "Over-reach: pixel rows that the line runs on beyond the near and the far end of its "
-        "label, in the mean."
-    )
+def _beside(score: float | None) -> str:
+    """Say what the constant baseline scores, where there is one."""
+    return "" if score is None else f"constant {score:.3f}"
 
 
-def _masks(page: Report, summary: Mapping[str, Any]) -> None:
-    """Everything about the drivable surface."""
-    rows = tables.mask_rows(summary)
-    if not rows:
-        return
-    page.section("Drivable surface")
-    page.table(
-        tables.MASK_HEADER,
-        rows,
-        groups=tables.MASK_GROUPS,
-        muted=tables.muted(tables.MASK_GROUPS),
+def _what_numbers_mean(evaluation: Evaluation, reports: Sequence[TaskReport]) -> str:
+    """Say how numbers are pooled, and what stands beside them."""
+    pooled = tables.sentence([report.pooling for report in reports], "; ")
+    baselines = evaluation.baselines.texts()
+    beside = (
+        "Beside the model stand two baselines that do not look at the image, scored on the same "
+        "frames: "
+        + "; ".join(f"{name} ({what})" for name, what in baselines.items())
+        + ". A score means something only above theirs."
     )
-    page.text(
-        "IoU of the drivable pixels inside the crop, pooled over the images of a source. Boundary "
-        "F (Csurka et al., 2013): the edge of the surface counts as found within 0.75 % of the "
-        "crop's diagonal; it shows what IoU, which counts areas, hardly sees."
-    )
+    return " ".join([*([f"{pooled}."] if pooled else []), *([beside] if baselines else [])])
+
+
+def _faults(reports: Sequence[TaskReport]) -> str:
+    """Say by what the worst frames were chosen, and what is drawn on them."""
+    faults = ", plus ".join(report.faults for report in reports if report.faults)
+    outlined = ", and ".join(report.outlined for report in reports if report.outlined)
+    label = f", white is the label: {outlined}" if outlined else ""
+    return f"Faults of a frame: {faults}. Colours are the model's answer{label}."
 
 
 def _confidence(page: Report, summary: Mapping[str, Any]) -> None:
     """Whether stated confidence comes true."""
+    sources = summary["sources"]
+    if not tables.statements(sources):
+        return
     page.section("Confidence")
-    page.picture(charts.reliability(summary["sources"]), "Stated against true confidence")
-    header = ("source", "lanes: ECE", "lines", "mask: ECE", "pixels")
-    rows: list[list[Cell]] = [
-        [source, *(scores["calibration"][task][key] for task, key in tables.ECE)]
-        for source, scores in summary["sources"].items()
-    ]
+    page.picture(charts.reliability(sources), "Stated against true confidence")
+    header, rows = tables.confidence_table(sources)
     page.table(header, rows, "Expected calibration error")
     page.text("Points below the dashed line: the model is surer than it should be.")
 
@@ -184,17 +127,12 @@ def _slices(page: Report, summary: Mapping[str, Any]) -> None:
         "Where a model is weak, pooled scores hide it. Mind the number of images: a slice of ten "
         "says little."
     )
-    for way, rule in RULES.items():
+    for way, rule in rules().items():
         if set(summary["slices"][way]) == {UNKNOWN}:
             page.text(f"By {way}: not known of any image ({rule}).")
             continue
-        page.table(
-            (way, *tables.SLICE_HEADER),
-            tables.slice_rows(summary["slices"][way]),
-            f"By {way}",
-            groups=tables.SLICE_GROUPS,
-            muted=tables.muted(tables.SLICE_GROUPS),
-        )
+        header, rows, groups = tables.slice_table(way, summary["slices"][way])
+        page.table(header, rows, f"By {way}", groups=groups, muted=muted(groups))
         page.text(f"{way.capitalize()}: {rule}.")
 
 

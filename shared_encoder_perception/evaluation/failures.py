@@ -8,13 +8,13 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from shared_encoder_perception.drawing.visualize import draw_beside_labels, tile
-from shared_encoder_perception.evaluation.metrics import rows_within_tolerance
-from shared_encoder_perception.evaluation.scorer import lanes_inside
+from shared_encoder_perception.drawing.overlay import draw_beside_labels
+from shared_encoder_perception.drawing.pictures import tile
+from shared_encoder_perception.evaluation.frame_counts import FullCounts
+from shared_encoder_perception.evaluation.frame_record import scores_of
 from shared_encoder_perception.images.preprocess import Crop, default_crop
 from shared_encoder_perception.labels.sample import Sample
 from shared_encoder_perception.structures import Perception, Size
-from shared_encoder_perception.tasks.drivable.labels import MASK_DRIVABLE, MASK_IGNORE
 
 KEPT: Final = 6
 """Pictures of each source."""
@@ -40,10 +40,15 @@ class WorstFrames:
         if not badness or (len(worst) == self._kept and badness <= worst[0][0]):
             return
         self._count += 1  # so that pictures are never compared
-        picture = draw_beside_labels(sample.image, perception, sample.lanes.values(), used)
+        picture = draw_beside_labels(sample.image, perception, sample.labels, used)
         (heappush if len(worst) < self._kept else heappushpop)(
             worst, (badness, self._count, picture)
         )
+
+    @property
+    def found(self) -> bool:
+        """Whether any frame had a fault."""
+        return any(self._worst.values())
 
     def sheet(self) -> NDArray[np.uint8]:
         """Draw the worst frames, source by source, the worst first.
@@ -61,23 +66,7 @@ class WorstFrames:
 
 
 def how_bad(perception: Perception, sample: Sample, crop: Crop) -> float:
-    """Say how wrong an answer is, 0 for faultless.
-
-    Returns:
-        Sum over labelled lanes of the share of rows that are wrong (1 for a false alarm), plus one
-        minus the IoU of the mask.
-    """
-    bad = 0.0
-    for lane, truth in lanes_inside(sample.lanes, crop).items():
-        line = perception.lane(lane)
-        if truth is None:
-            bad += line.detected
-        else:
-            bad += 1 - rows_within_tolerance(line, truth, perception.image_size[1]).mean()
-    if sample.mask is not None and perception.mask is not None:
-        part = np.s_[crop.y : crop.y + crop.height, crop.x : crop.x + crop.width]
-        truth_mask, said = sample.mask[part], perception.mask.binary()[part] > 0
-        labelled, drivable = truth_mask != MASK_IGNORE, truth_mask == MASK_DRIVABLE
-        union = ((said | drivable) & labelled).sum()
-        bad += 1 - (said & drivable).sum() / union if union else 0.0
-    return float(bad)
+    """Say how wrong an answer is, 0 for faultless: the faults of all tasks together."""
+    counts = FullCounts()
+    counts.update(perception, sample, crop)
+    return sum(scores.faults for scores in scores_of(perception, counts).values())

@@ -1,168 +1,59 @@
-"""Everything that is counted of a group of images: ours, and as the public benchmarks count.
-
-The benchmarks' evaluators see the whole label, as they do not know of a crop; everything else is
-scored inside the crop. They score lane boundaries, here they are given the lanes' centre lines:
-by their rules, but not on their task. Images of another width than theirs are scaled to it. A lane
-that is unknown is left out of both sides.
-"""
+"""Everything that is counted of a group of images: ``Counts``, and what only evaluation shows."""
 
 from __future__ import annotations
 
-from typing import Any, Final
+from collections.abc import Mapping
+from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from shared_encoder_perception.evaluation.metrics import REFERENCE_WIDTH_PX
-from shared_encoder_perception.evaluation.scorer import Counts, inside, lanes_inside
+from shared_encoder_perception import tasks
+from shared_encoder_perception.evaluation.scorer import (
+    Counts,
+    by_task,
+    count,
+    in_order,
+    joined,
+    merge,
+)
 from shared_encoder_perception.images.preprocess import Crop
 from shared_encoder_perception.labels.sample import Sample
-from shared_encoder_perception.structures import Perception, Size
-from shared_encoder_perception.tasks.drivable.boundary import BoundaryMetric
-from shared_encoder_perception.tasks.lanes.metrics import culane
-from shared_encoder_perception.tasks.lanes.metrics.culane import CulaneMetric
-from shared_encoder_perception.tasks.lanes.metrics.lateral import LateralMetric
-from shared_encoder_perception.tasks.lanes.metrics.range_bins import RangeBinMetric
-from shared_encoder_perception.tasks.lanes.metrics.tusimple import NOT_THERE, TusimpleMetric
-
-TUSIMPLE_SIZE: Final[Size] = (720, 1280)
-TUSIMPLE_ROWS: Final = np.arange(160.0, 711.0, 10.0)
-ROW_STEP_PX: Final = 10.0
-"""Between rows of images of another shape, in pixels of the image scaled to TuSimple's width."""
-SPLINE_STEP_PX: Final = 20.0
-"""Between the points that CULane's spline goes through, in pixels of its canvas."""
+from shared_encoder_perception.structures import Perception
+from shared_encoder_perception.tasks.contract.scores import Scores
 
 
 class FullCounts:
-    """All metrics of one group of images; ``Counts`` with the benchmarks' beside."""
+    """All metrics of one group of images.
+
+    Attributes:
+        basic: What training counts too.
+        full: ``FullMetric`` of each task that was answered, labelled or not, by name.
+    """
 
     def __init__(self) -> None:
         """Start empty."""
         self.basic = Counts()
-        self.tusimple = TusimpleMetric()
-        self.lateral = LateralMetric()
-        self.ranges = RangeBinMetric()
-        self.boundary = BoundaryMetric()
-        # By canvas: images of another shape than the benchmark's have one of their own.
-        self._culane: dict[Size, CulaneMetric] = {}
+        self.full: dict[str, Any] = {}
 
     def update(self, perception: Perception, sample: Sample, crop: Crop) -> None:
         """Add one image; arguments as of ``Counts.update``."""
         self.basic.update(perception, sample, crop)
-        lanes = lanes_inside(sample.lanes, crop)
-        self.lateral.update(perception, lanes)
-        self.ranges.update(perception, lanes)
-        self._update_lines(perception, sample, crop)
-        if sample.mask is not None and perception.mask is not None:
-            part = inside(crop)
-            self.boundary.update(perception.mask.binary()[part], sample.mask[part])
+        count(self.full, "FullMetric", perception, sample, crop)
 
     def merge(self, other: FullCounts) -> None:
         """Add everything another one has counted."""
         self.basic.merge(other.basic)
-        self.tusimple.merge(other.tusimple)
-        self.lateral.merge(other.lateral)
-        self.ranges.merge(other.ranges)
-        self.boundary.merge(other.boundary)
-        for canvas, metric in other._culane.items():
-            self._culane.setdefault(canvas, CulaneMetric(canvas)).merge(metric)
+        merge(self.full, other.full, "FullMetric")
 
-    def compute(self) -> dict[str, Any]:
-        """Return the scores.
-
-        Returns:
-            As ``Counts.compute``, and beside that ``"tusimple"``, ``"culane"``, ``"lateral"``,
-            ``"ranges"`` and ``"boundary"``, each as its metric computes them.
-        """
-        return {
-            **self.basic.compute(),
-            "tusimple": self.tusimple.compute(),
-            "culane": self._culane_scores(),
-            "lateral": self.lateral.compute(),
-            "ranges": self.ranges.compute(),
-            "boundary": self.boundary.compute(),
-        }
-
-    def _update_lines(self, perception: Perception, sample: Sample, crop: Crop) -> None:
-        """Score centre lines as the benchmarks score lines."""
-        truth = [np.asarray(line, np.float64) for line in sample.lanes.values() if line is not None]
-        lines = (perception.lane(lane) for lane in sample.lanes)
-        said = [line.points_px.astype(np.float64) for line in lines if line.detected]
-        width = perception.image_size[1]
-        if truth:  # the benchmark has no image without a lane, and would call each wrong
-            scale = REFERENCE_WIDTH_PX / width
-            rows = benchmark_rows(perception.image_size, crop)
-            at_rows = [[columns(line * scale, rows) for line in lines] for lines in (said, truth)]
-            self.tusimple.update(at_rows[0], at_rows[1], rows)
-        if truth or said:
-            canvas = culane_canvas(perception.image_size)
-            scale = canvas[1] / width
-            thin = [[thinned(line * scale) for line in lines] for lines in (said, truth)]
-            self._culane.setdefault(canvas, CulaneMetric(canvas)).update(thin[0], thin[1])
-
-    def _culane_scores(self) -> dict[str, float]:
-        """Pool the counts of all canvases."""
-        parts = [metric.compute() for metric in self._culane.values()]
-        true, false, missed = (sum(part[key] for part in parts) for key in ("tp", "fp", "fn"))
-        return {
-            "tp": float(true),
-            "fp": float(false),
-            "fn": float(missed),
-            "precision": _ratio(true, true + false),
-            "recall": _ratio(true, true + missed),
-            "f1": _ratio(2 * true, 2 * true + false + missed),
-        }
+    def compute(self) -> Scores:
+        """Return the scores: as ``Counts.compute``, and then the other sections of each task."""
+        beside = joined(metric.compute() for _, metric in in_order(self.full))
+        basic = self.basic.compute()
+        return {**basic, **{key: value for key, value in beside.items() if key not in basic}}
 
 
-def benchmark_rows(image_size: Size, crop: Crop) -> NDArray[np.float64]:
-    """Return the rows that TuSimple's rules look at, pixels of the image at 1280 px width.
-
-    In images of its shape they are its 56 rows from 160 to 710; in others every tenth from the top
-    of the crop to the bottom of the image.
-    """
-    scale = REFERENCE_WIDTH_PX / image_size[1]
-    height = image_size[0] * scale
-    if round(height) == TUSIMPLE_SIZE[0]:
-        return TUSIMPLE_ROWS
-    first = np.ceil(crop.y * scale / ROW_STEP_PX) * ROW_STEP_PX
-    return np.arange(first, height, ROW_STEP_PX)
-
-
-def culane_canvas(image_size: Size) -> Size:
-    """Return the image's ``(height, width)`` when it is scaled to the width of CULane's."""
-    width = culane.CANVAS[1]
-    return (round(image_size[0] * width / image_size[1]), width)
-
-
-def columns(line: NDArray[np.float64], rows: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Write a line as TuSimple does.
-
-    Args:
-        line: (N, 2) points ``(x, y)``, near to far.
-        rows: (M,) in the same pixels.
-
-    Returns:
-        (M,) columns, -2 at rows that the line does not reach.
-    """
-    x, y = line[::-1].T
-    return np.asarray(np.interp(rows, y, x, left=NOT_THERE, right=NOT_THERE), np.float64)
-
-
-def thinned(line: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Write a line as CULane does: few points, since its spline swings through dense ones.
-
-    Args:
-        line: (N, 2) points ``(x, y)``, near to far, in pixels of the canvas.
-
-    Returns:
-        (M, 2) points about ``SPLINE_STEP_PX`` rows apart, with the same ends.
-    """
-    x, y = line[::-1].T
-    count = max(round((y[-1] - y[0]) / SPLINE_STEP_PX) + 1, 2)
-    rows = np.linspace(y[-1], y[0], count)
-    return np.stack((np.interp(rows, y, x), rows), axis=1)
-
-
-def _ratio(part: float, whole: float) -> float:
-    """Divide; NaN for nothing of nothing."""
-    return part / whole if whole else float("nan")
+def full_headline(by_source: Mapping[str, FullCounts]) -> dict[str, float]:
+    """Return what evaluation adds to ``Scorer.summary``, of all sources together."""
+    found: dict[str, float] = {}
+    metrics = by_task({source: counts.full for source, counts in by_source.items()})
+    for name, group in metrics.items():
+        found |= tasks.part(name, "metric").full_headline(group)
+    return found

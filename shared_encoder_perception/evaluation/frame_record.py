@@ -5,40 +5,24 @@ from __future__ import annotations
 import csv
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final
 
+from shared_encoder_perception import tasks
 from shared_encoder_perception.evaluation.frame_counts import FullCounts
+from shared_encoder_perception.evaluation.scorer import in_order
+from shared_encoder_perception.evaluation.slices import SOURCE, rules
 from shared_encoder_perception.predictor import STAGES
 from shared_encoder_perception.structures import Perception
-from shared_encoder_perception.tasks.lanes.answer import LANE_NAMES
+from shared_encoder_perception.tasks.contract.scores import FrameScores
 
-PRESENT, ABSENT, NOT_KNOWN = "present", "absent", "unknown"
-SLICES: Final = ("light", "curvature", "occlusion")
 LATENCY: Final = (*(f"{stage}_ms" for stage in STAGES), "latency_ms")
 """Columns that differ from run to run; no others do."""
 DECIMALS: Final = 4
 MS_DECIMALS: Final = 3
-
-
-@dataclass(frozen=True)
-class LaneRecord:
-    """One lane of one image.
-
-    Attributes:
-        label: ``PRESENT``, ``ABSENT`` or ``NOT_KNOWN``.
-        status: Name of the predicted ``LaneStatus``, lower case.
-        confidence: Stated, 0 to 1.
-        accuracy: Share of the labelled rows that are right; NaN unless the label is there.
-    """
-
-    label: str
-    status: str
-    confidence: float
-    accuracy: float
 
 
 @dataclass(frozen=True)
@@ -48,33 +32,34 @@ class FrameRecord:
     Attributes:
         image: Name inside its set.
         source: Name of its group.
-        slices: Which slice it is in, for each of ``SLICES``.
-        lanes: By name.
-        tusimple_accuracy: By the benchmark's rule; NaN without a labelled line.
-        mask_iou: NaN without drivable surface, labelled or predicted.
-        boundary_f: NaN without a boundary.
-        faults: Sum over labelled lanes of the share of rows that are wrong (1 for a false alarm),
-            plus one minus the IoU; 0 for a faultless answer.
-        scored: Whether anything was there to be scored.
+        slices: Which slice it is in, for each of ``ways``.
+        scores: What each task scored, by name, in the table's order.
         stage_ms: Of each stage.
     """
 
     image: str
     source: str
     slices: Mapping[str, str]
-    lanes: Mapping[str, LaneRecord]
-    tusimple_accuracy: float
-    mask_iou: float
-    boundary_f: float
-    faults: float
-    scored: bool
+    scores: Mapping[str, FrameScores]
     stage_ms: Mapping[str, float]
 
     @property
-    def lane_accuracy(self) -> float:
-        """Mean over the labelled lanes; NaN without any."""
-        known = [lane.accuracy for lane in self.lanes.values() if lane.label == PRESENT]
-        return sum(known) / len(known) if known else math.nan
+    def faults(self) -> float:
+        """How much was wrong in all tasks together; 0 for a faultless answer."""
+        return sum(scores.faults for scores in self.scores.values())
+
+    @property
+    def scored(self) -> bool:
+        """Whether anything was there to be scored."""
+        return any(scores.scored for scores in self.scores.values())
+
+    @property
+    def shares(self) -> dict[str, float]:
+        """The numbers from 0 to 1 that each task was scored with, by name; NaN where unknown."""
+        found: dict[str, float] = {}
+        for scores in self.scores.values():
+            found |= scores.shares
+        return found
 
     @property
     def latency_ms(self) -> float:
@@ -98,40 +83,28 @@ def record_of(
         perception: The answer.
         counts: Of this image and answer.
     """
-    lanes, faults = {}, 0.0
-    for name, score in counts.basic.lanes.compute().items():
-        line = perception.lanes[LANE_NAMES.index(name)]
-        label = PRESENT if score.labelled else ABSENT if score.absent else NOT_KNOWN
-        accuracy = score.valid_row_accuracy
-        faults += 1 - accuracy if score.labelled else float(score.false_alarms)
-        lanes[name] = LaneRecord(label, line.status.name.lower(), line.confidence, accuracy)
-    boundary = counts.boundary.compute()
-    iou = boundary["iou"]
-    return FrameRecord(
-        image=image,
-        source=source,
-        slices={name: slices[name] for name in SLICES},
-        lanes=lanes,
-        tusimple_accuracy=counts.tusimple.compute()["accuracy"],
-        mask_iou=iou,
-        boundary_f=boundary["boundary_f"],
-        faults=faults + (0.0 if math.isnan(iou) else 1 - iou),
-        scored=not math.isnan(iou) or any(lane.label == PRESENT for lane in lanes.values()),
-        stage_ms=dict(perception.stage_ms),
-    )
+    own, scores = {way: slices[way] for way in ways()}, scores_of(perception, counts)
+    return FrameRecord(image, source, own, scores, dict(perception.stage_ms))
 
 
-COLUMNS: Final = (
-    "image",
-    "source",
-    *SLICES,
-    *(f"{name}_{what}" for name in LANE_NAMES for what in LaneRecord.__dataclass_fields__),
-    "tusimple_accuracy",
-    "mask_iou",
-    "boundary_f",
-    "faults",
-    *LATENCY,
-)
+def scores_of(perception: Perception, counts: FullCounts) -> dict[str, FrameScores]:
+    """Return what each task scored of an image that ``counts`` saw alone, in the table's order."""
+    return {
+        name: tasks.part(name, "metric").record(perception.answers[name], metric)
+        for name, metric in in_order(counts.full)
+    }
+
+
+def ways() -> list[str]:
+    """Return the ways to slice that have a column of their own: all but the source."""
+    return [way for way in rules() if way != SOURCE]
+
+
+def columns(names: Collection[str]) -> tuple[str, ...]:
+    """Return the columns of the table for a model that answers the tasks ``names``."""
+    rooms = [tasks.find_part(name, "metric") for name in tasks.ROOMS if name in names]
+    scores = [column for room in rooms if room is not None for column in room.COLUMNS]
+    return ("image", "source", *ways(), *scores, "faults", *LATENCY)
 
 
 class FramesCsv:
@@ -140,16 +113,17 @@ class FramesCsv:
     Use as a context manager: leaving it by an error leaves nothing behind.
     """
 
-    def __init__(self, path: Path) -> None:
-        """Write to ``path``.
+    def __init__(self, path: Path, names: Collection[str]) -> None:
+        """Write to ``path`` what a model that answers the tasks ``names`` scores.
 
         Raises:
             OSError: The folder cannot be written.
         """
         self._path, self._part = path, path.with_name(path.name + ".part")
+        self._columns = columns(names)
         self._file = self._part.open("w", encoding="utf-8", newline="")
         self._rows = csv.writer(self._file, lineterminator="\n")
-        self._rows.writerow(COLUMNS)
+        self._rows.writerow(self._columns)
 
     def __enter__(self) -> FramesCsv:
         """Begin."""
@@ -157,14 +131,13 @@ class FramesCsv:
 
     def write(self, record: FrameRecord) -> None:
         """Append a line; what is not known is an empty cell."""
-        lanes = (record.lanes[name] for name in LANE_NAMES)
-        cells: list[Any] = [record.image, record.source, *record.slices.values()]
-        for lane in lanes:
-            cells += [lane.label, lane.status, _cell(lane.confidence), _cell(lane.accuracy)]
-        scores = (record.tusimple_accuracy, record.mask_iou, record.boundary_f, record.faults)
-        cells += [_cell(value) for value in scores]
+        values: dict[str, Any] = {"image": record.image, "source": record.source, **record.slices}
+        for scores in record.scores.values():
+            values |= {name: _cell(value) for name, value in scores.cells.items()}
+        values["faults"] = _cell(record.faults)
         times = [*(record.stage_ms.get(stage, math.nan) for stage in STAGES), record.latency_ms]
-        self._rows.writerow(cells + [_cell(value, MS_DECIMALS) for value in times])
+        values |= zip(LATENCY, (_cell(value, MS_DECIMALS) for value in times), strict=True)
+        self._rows.writerow([values[name] for name in self._columns])
 
     def __exit__(
         self,
@@ -180,6 +153,8 @@ class FramesCsv:
             self._part.unlink(missing_ok=True)
 
 
-def _cell(value: float, decimals: int = DECIMALS) -> str:
-    """Write a number that is the same on every run of the same answers."""
+def _cell(value: str | float, decimals: int = DECIMALS) -> str:
+    """Write text as it is, and a number that is the same on every run of the same answers."""
+    if isinstance(value, str):
+        return value
     return "" if math.isnan(value) else f"{value:.{decimals}f}"

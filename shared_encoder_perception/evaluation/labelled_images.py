@@ -10,21 +10,19 @@ missing or a set without any label ends the work before it begins, not in its la
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
-import numpy as np
-from numpy.typing import NDArray
-
+from shared_encoder_perception import tasks
 from shared_encoder_perception.images.preprocess import Crop
 from shared_encoder_perception.labels import native
-from shared_encoder_perception.labels.frame import LabelledFrame
+from shared_encoder_perception.labels.frame import LabelledFrame, constant
 from shared_encoder_perception.labels.sample import Sample
 from shared_encoder_perception.structures import Size
-from shared_encoder_perception.tasks.lanes.answer import LaneId
+from shared_encoder_perception.tasks.contract.labels import Read
 from shared_encoder_perception.world.synthetic import (
     CALIBRATION_SEED,
     VALIDATION_SEED,
@@ -67,15 +65,13 @@ class Labels:
     Attributes:
         source: As of ``LabelledImage``.
         half: Of its source, for which this image tells what is usual.
-        lanes: As ``Sample.lanes``.
-        mask: As ``Sample.mask``.
+        labels: What reads the label of each task of which something is known, by its name.
         size: ``(height, width)`` of the image.
     """
 
     source: str
     half: int
-    lanes: Mapping[LaneId, NDArray[np.float32] | None]
-    mask: NDArray[np.uint8] | None
+    labels: Mapping[str, Read]
     size: Size
 
 
@@ -86,16 +82,14 @@ class LabelledSet:
     Attributes:
         conditions: What the set is, in words that are the same on every machine.
         counts: Source -> images.
-        lanes: Images with a labelled lane, present or absent.
-        masks: Images with a mask to score against.
+        labelled: Task -> images in which it is labelled, for each task that has labels.
         read: Yields the images, in an order that never changes.
         learn: Yields labels by which to know what is usual; never those that it is scored on.
     """
 
     conditions: Mapping[str, str]
     counts: Mapping[str, int]
-    lanes: int
-    masks: int
+    labelled: Mapping[str, int]
     read: Callable[[], Iterator[LabelledImage]]
     learn: Callable[[], Iterator[Labels]]
 
@@ -105,11 +99,13 @@ class LabelledSet:
         return sum(self.counts.values())
 
 
-def open_set(path: Path) -> LabelledSet:
+def open_set(path: Path, answered: Collection[str] = tasks.DEFAULT) -> LabelledSet:
     """Open a native data set.
 
     Args:
         path: Its folder, or its ``frames.jsonl``.
+        answered: Tasks of the model that is to be scored: how many images are labelled for them is
+            said though it be none.
 
     Raises:
         ValueError: A line that is faulty, a picture that is missing, or nothing to score against;
@@ -118,38 +114,44 @@ def open_set(path: Path) -> LabelledSet:
     """
     path = native.labels_file(path)
     counts: Counter[str] = Counter()
-    lanes = masks = 0
+    labelled = dict.fromkeys(label_words(), 0)
     for frame in native.read(path):
         if not frame.image_path.is_file():
             raise ValueError(f"{frame.where}: there is no picture {frame.image_path}")
         counts[frame.source] += 1
-        lanes += bool(frame.lanes)
-        masks += scored_mask(frame).read_mask is not None
-    if not lanes and not masks:
+        for task in frame.to_score().known():
+            labelled[task] += 1
+    if not any(labelled.values()):
         what = "has no frames" if not counts else f"has {counts.total()} frames and no label"
         raise ValueError(
-            f"{path} {what} to score against: lanes, or masks that are not marked as pseudo"
+            f"{path} {what} to score against: {' or '.join(label_words().values())}, and not only "
+            "by a teacher (pseudo)"
         )
 
     def read() -> Iterator[LabelledImage]:
         for frame, half in _halves(path, counts):
-            sample = scored_mask(frame).load()
+            sample = frame.to_score().load()
             yield LabelledImage(
                 frame.source, frame.name, sample, frame.crop, half, frame.attributes
             )
 
     def learn() -> Iterator[Labels]:
         for frame, half in _halves(path, counts):
-            seen = scored_mask(frame)
-            mask = seen.read_mask() if seen.read_mask else None
-            yield Labels(frame.source, 1 - half, frame.lanes, mask, frame.size)
+            seen = frame.to_score()
+            known = {task: seen.labels[task] for task in seen.known()}
+            yield Labels(frame.source, 1 - half, known, frame.size)
 
+    words = ", ".join(
+        f"{word} in {labelled[task]}"
+        for task, word in label_words().items()
+        if labelled[task] or task in answered
+    )
     conditions = {
         "data": f"{path.name}, sha256 {_digest(path)}",
-        "labelled": f"lanes in {lanes}, mask in {masks} of {counts.total()} images",
+        "labelled": f"{words} of {counts.total()} images",
         "constant baseline": "learned from the other half of each source",
     }
-    return LabelledSet(conditions, dict(sorted(counts.items())), lanes, masks, read, learn)
+    return LabelledSet(conditions, dict(sorted(counts.items())), labelled, read, learn)
 
 
 def render_worlds(count: int, size: Size) -> LabelledSet:
@@ -172,20 +174,25 @@ def render_worlds(count: int, size: Size) -> LabelledSet:
 
     def learn() -> Iterator[Labels]:
         for seed in range(CALIBRATION_SEED, CALIBRATION_SEED + min(count, LEARNED_WORLDS)):
-            sample = render_sample(seed, size)
-            yield Labels(SYNTHETIC, FIRST, sample.lanes, sample.mask, size)
+            labels = render_sample(seed, size).labels
+            yield Labels(
+                SYNTHETIC, FIRST, {t: constant(label) for t, label in labels.items()}, size
+            )
 
+    shown = render_sample(VALIDATION_SEED, size).labels  # of one world as of all
+    words = [word for task, word in label_words().items() if task in shown]
     conditions = {
         "data": f"{count} rendered worlds, seeds from {VALIDATION_SEED}",
-        "labelled": f"lanes and mask in all {count}",
+        "labelled": f"{' and '.join(words)} in all {count}",
         "constant baseline": f"learned from {min(count, LEARNED_WORLDS)} other worlds",
     }
-    return LabelledSet(conditions, {SYNTHETIC: count}, count, count, read, learn)
+    labelled = dict.fromkeys(shown, count)
+    return LabelledSet(conditions, {SYNTHETIC: count}, labelled, read, learn)
 
 
-def scored_mask(frame: LabelledFrame) -> LabelledFrame:
-    """Return the frame without a mask that is a teacher's opinion: that is no truth."""
-    return frame.without_mask() if native.MASK in frame.pseudo else frame
+def label_words() -> dict[str, str]:
+    """Return what people call the labels of each task that has them, by its name."""
+    return {task: room.KEYS[0] for task, room in tasks.parts("labels").items()}
 
 
 def _digest(path: Path) -> str:

@@ -9,20 +9,18 @@ from typing import Final
 import cv2
 import numpy as np
 
-from shared_encoder_perception.drawing.visualize import LEGEND, draw_beside_labels, outline_lane
-from shared_encoder_perception.evaluation.frame_record import ABSENT, PRESENT, FrameRecord
-from shared_encoder_perception.evaluation.scorer import inside
-from shared_encoder_perception.images.preprocess import Crop
+from shared_encoder_perception import tasks
+from shared_encoder_perception.drawing.overlay import draw_beside_labels, outline_labels
+from shared_encoder_perception.evaluation.frame_record import FrameRecord
+from shared_encoder_perception.images.preprocess import Crop, ImageTransform
 from shared_encoder_perception.labels.sample import Sample
+from shared_encoder_perception.labels.view import moved
 from shared_encoder_perception.structures import Perception
-from shared_encoder_perception.tasks.drivable.labels import MASK_DRIVABLE
-from shared_encoder_perception.tasks.lanes.answer import LaneStatus
 
 KEPT: Final = 4
 """Of each source, and of each kind."""
 WIDTH_PX: Final = 720
 JPEG_QUALITY: Final = 82
-LABEL_COLOUR: Final = (255, 255, 255)
 
 
 @dataclass(frozen=True)
@@ -94,17 +92,12 @@ class PickedFrames:
 
 
 def caption(record: FrameRecord) -> str:
-    """Name an image and say what it scored, in one line."""
+    """Name an image and say what it scored, in one line; in the order in which tasks are drawn."""
+    rooms = tasks.parts("draw", record.scores)
+    layers = {name: rooms[name].LAYER if name in rooms else 0 for name in record.scores}
     words = [record.image]
-    if not np.isnan(record.mask_iou):
-        words.append(f"mask IoU {record.mask_iou:.3f}")
-    for lane_id, name in LEGEND.items():
-        lane = record.lanes[lane_id.label]
-        detected = lane.status != LaneStatus.NOT_DETECTED.name.lower()
-        if lane.label == PRESENT:
-            words.append(f"{name} {lane.accuracy:.2f}" if detected else f"{name} missed")
-        elif lane.label == ABSENT and detected:
-            words.append(f"{name} false alarm")
+    for name in sorted(layers, key=lambda name: layers[name]):
+        words += record.scores[name].words
     return " · ".join(words)
 
 
@@ -118,18 +111,13 @@ def _sorted(heaps: dict[str, list[tuple[float, int, Picked]]]) -> dict[str, list
 
 def draw_answer(perception: Perception, sample: Sample, crop: Crop) -> bytes:
     """Draw the answer in colour and the labels in white; return it as JPEG."""
-    picture = draw_beside_labels(sample.image, perception, (), crop)
+    picture = draw_beside_labels(sample.image, perception, {}, crop)
     scale = WIDTH_PX / crop.width
-    size = (WIDTH_PX, round(crop.height * scale))
+    size = (round(crop.height * scale), WIDTH_PX)
     shrink = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
-    picture = np.asarray(cv2.resize(picture, size, interpolation=shrink))
-    for points in sample.lanes.values():  # now, since thin lines do not survive being shrunk
-        if points is not None:
-            outline_lane(picture, (points - (crop.x, crop.y) + 0.5) * scale - 0.5)
-    if sample.mask is not None:
-        drivable = (sample.mask[inside(crop)] == MASK_DRIVABLE).astype(np.uint8)
-        drivable = np.asarray(cv2.resize(drivable, size, interpolation=cv2.INTER_NEAREST))
-        outline, _ = cv2.findContours(drivable, cv2.RETR_LIST, cv2.CHAIN_APPROX_SIMPLE)
-        cv2.drawContours(picture, outline, -1, LABEL_COLOUR, 1, cv2.LINE_AA)
+    picture = np.asarray(cv2.resize(picture, size[::-1], interpolation=shrink))
+    # Now, since thin lines do not survive being shrunk.
+    transform = ImageTransform.fit(perception.image_size, size, crop)
+    outline_labels(picture, moved(sample.labels, lambda room, label: room.view(label, transform)))
     _, data = cv2.imencode(".jpg", picture, (cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY))
     return bytes(data.tobytes())

@@ -1,199 +1,127 @@
-"""The tables of an evaluation's report, as rows of cells: the model, and baselines beside it."""
+"""What is shown of scores, put together from what each task's room has to say (``report.py``)."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any
 
-from shared_encoder_perception.evaluation.baseline_answers import CONSTANT, EMPTY
-from shared_encoder_perception.evaluation.evaluation import MODEL
-from shared_encoder_perception.evaluation.report.document import Cell
-from shared_encoder_perception.evaluation.scorer import MAIN_LANES
+from shared_encoder_perception import tasks
 from shared_encoder_perception.evaluation.slices import in_order
-from shared_encoder_perception.tasks.lanes.answer import LANE_NAMES
-from shared_encoder_perception.tasks.lanes.metrics.range_bins import BINS
+from shared_encoder_perception.tasks.contract.reports import (
+    MODEL,
+    TWO,
+    Cell,
+    Groups,
+    Sources,
+    Statements,
+    TaskReport,
+    number,
+)
+from shared_encoder_perception.tasks.contract.scores import CALIBRATION
 
-Groups = Sequence[tuple[str, int]]
-Summary = Mapping[str, Any]
-"""As ``Evaluation.summary``."""
-
-THREE: Final = (MODEL, CONSTANT, EMPTY)
-TWO: Final = (MODEL, CONSTANT)
-ECE: Final = (("lanes", "ece"), ("lanes", "count"), ("mask", "ece"), ("mask", "count"))
-
-LANE_GROUPS: Final[Groups] = (
-    ("", 4),
-    ("rows right", 3),
-    ("F1", 3),
-    ("precision", 2),
-    ("recall", 2),
-    ("false alarms", 2),
-)
-LANE_HEADER: Final = ("source", "lane", "present", "absent", *THREE, *THREE, *TWO, *TWO, *TWO)
-BENCHMARK_GROUPS: Final[Groups] = (
-    ("", 2),
-    ("TuSimple accuracy", 3),
-    ("TuSimple FP", 2),
-    ("TuSimple FN", 2),
-    ("CULane F1", 3),
-)
-BENCHMARK_HEADER: Final = ("source", "images", *THREE, *TWO, *TWO, *THREE)
-LATERAL_GROUPS: Final[Groups] = (
-    ("", 3),
-    ("model", 3),
-    (CONSTANT, 3),
-    ("model: to the right", 3),
-    ("model: over-reach, px", 2),
-)
-LATERAL_HEADER: Final = ("source", "lane", "rows", *BINS, *BINS, *BINS, "near end", "far end")
-MASK_GROUPS: Final[Groups] = (
-    ("", 2),
-    ("IoU", 3),
-    ("model, by image", 2),
-    ("IoU < 0.4", 2),
-    ("boundary F", 3),
-    ("model's boundary", 2),
-)
-MASK_HEADER: Final = (
-    *("source", "images", *THREE, "mean", "median", *TWO, *THREE),
-    *("precision", "recall"),
-)
-SLICE_GROUPS: Final[Groups] = (
-    ("", 3),
-    *((f"{name.replace('_', ' ')}: rows right", 2) for name in MAIN_LANES),
-    ("ego: F1", 2),
-    ("mask IoU", 2),
-)
-SLICE_HEADER: Final = ("with ego line", "with mask", *TWO, *TWO, *TWO, *TWO, *TWO)
+Table = tuple[list[str], list[list[Cell]], Groups]
+"""Header, rows, and names over columns."""
 
 
-def muted(groups: Groups) -> set[int]:
-    """Return the columns of baselines: in a group of ``TWO`` or ``THREE`` all but the first.
+def shown_tasks(scores: Sources) -> dict[str, TaskReport]:
+    """Return the report of each task that was scored, by the section of its scores.
 
-    Groups of the model alone say so in their name.
+    Args:
+        scores: Of each source, or of each slice.
     """
-    columns: set[int] = set()
-    start = 0
-    for name, span in groups:
-        if name == CONSTANT:
-            columns.update(range(start, start + span))
-        elif name and not name.startswith(MODEL):
-            columns.update(range(start + 1, start + span))
-        start += span
-    return columns
+    found = {}
+    for name, room in tasks.parts("report").items():
+        section = tasks.part(name, "metric").SECTION
+        if any(section in sections for sections in scores.values()):
+            found[section] = room.REPORT
+    return found
 
 
-def lane_rows(summary: Summary) -> list[list[Cell]]:
-    """Each lane of each source that is labelled."""
-    rows: list[list[Cell]] = []
-    for source, name in _labelled_lanes(summary):
-        scores = {who: said["lanes"][name] for who, said in _all(summary, source).items()}
-        model = scores[MODEL]
-        rows.append(
-            [
-                *(source, name, model["labelled"], model["absent"]),
-                *(scores[who]["valid_row_accuracy"] for who in THREE),
-                *(scores[who]["f1"] for who in THREE),
-                *(scores[who]["precision"] for who in TWO),
-                *(scores[who]["recall"] for who in TWO),
-                *(scores[who]["false_alarms"] for who in TWO),
-            ]
-        )
-    return rows
+def statements(scores: Sources) -> dict[str, Statements]:
+    """Return what each scored task states with confidence, by the section of its scores."""
+    return {
+        section: report.statements
+        for section, report in shown_tasks(scores).items()
+        if report.statements is not None
+    }
 
 
-def benchmark_rows(summary: Summary) -> list[list[Cell]]:
-    """Each source with lines, as the benchmarks score it."""
-    rows: list[list[Cell]] = []
-    for source in summary["sources"]:
-        scores = _all(summary, source)
-        images = int(scores[MODEL]["tusimple"]["images"])
-        if images:
-            rows.append(
-                [
-                    *(source, images),
-                    *(scores[who]["tusimple"]["accuracy"] for who in THREE),
-                    *(scores[who]["tusimple"]["fp"] for who in TWO),
-                    *(scores[who]["tusimple"]["fn"] for who in TWO),
-                    *(scores[who]["culane"]["f1"] for who in THREE),
-                ]
-            )
-    return rows
+def terminal_table(scores: Sources, baselines: Mapping[str, Sources] | None = None) -> str:
+    """Render scores for a terminal; rows without labels are left out.
 
-
-def lateral_rows(summary: Summary) -> list[list[Cell]]:
-    """Each lane of each source that is labelled present: how far off, by range."""
-    rows: list[list[Cell]] = []
-    for source, name in _labelled_lanes(summary):
-        scores = _all(summary, source)
-        ranges = {who: scores[who]["ranges"] for who in TWO}
-        ends = scores[MODEL]["lateral"]
-        count = sum(ranges[MODEL][f"{name}/{place}/rows"] for place in BINS)
-        if scores[MODEL]["lanes"][name]["labelled"]:
-            rows.append(
-                [
-                    *(source, name, int(count)),
-                    *(ranges[MODEL][f"{name}/{place}/error_widths"] for place in BINS),
-                    *(ranges[CONSTANT][f"{name}/{place}/error_widths"] for place in BINS),
-                    *(ranges[MODEL][f"{name}/{place}/bias_widths"] for place in BINS),
-                    *(ends[f"{name}/over_reach_{end}_px"] for end in ("near", "far")),
-                ]
-            )
-    return rows
-
-
-def mask_rows(summary: Summary) -> list[list[Cell]]:
-    """Each source with masks."""
-    rows: list[list[Cell]] = []
-    for source in summary["sources"]:
-        scores = {who: said["boundary"] for who, said in _all(summary, source).items()}
-        model = scores[MODEL]
-        if model["images"]:
-            rows.append(
-                [
-                    *(source, int(model["images"])),
-                    *(scores[who]["iou"] for who in THREE),
-                    *(model["mean_iou"], model["median_iou"]),
-                    *(int(scores[who]["below"]) for who in TWO),
-                    *(scores[who]["boundary_f"] for who in THREE),
-                    *(model["boundary_precision"], model["boundary_recall"]),
-                ]
-            )
-    return rows
-
-
-def slice_rows(slices: Mapping[str, Mapping[str, Any]]) -> list[list[Cell]]:
-    """Each slice of one way to slice."""
-    rows: list[list[Cell]] = []
-    ego = MAIN_LANES[0]
-    for value in in_order(slices):
-        scores = slices[value]
-        rows.append(
-            [
-                *(value, scores[MODEL]["lanes"][ego]["labelled"], scores[MODEL]["mask"]["images"]),
-                *(
-                    scores[who]["lanes"][name]["valid_row_accuracy"]
-                    for name in MAIN_LANES
-                    for who in TWO
-                ),
-                *(scores[who]["lanes"][ego]["f1"] for who in TWO),
-                *(scores[who]["mask"]["iou"] for who in TWO),
-            ]
-        )
-    return rows
-
-
-def _all(summary: Summary, source: str) -> dict[str, Mapping[str, Any]]:
-    """Return what the model and the baselines score on a source."""
-    baselines = {name: scores[source] for name, scores in summary["baselines"].items()}
-    return {MODEL: summary["sources"][source], **baselines}
-
-
-def _labelled_lanes(summary: Summary) -> list[tuple[str, str]]:
-    """Return source and lane wherever something is labelled, present or absent."""
-    return [
-        (source, name)
-        for source, scores in summary["sources"].items()
-        for name in LANE_NAMES
-        if scores["lanes"][name]["labelled"] or scores["lanes"][name]["absent"]
+    Args:
+        scores: As ``Scorer.compute`` returns them.
+        baselines: Name -> likewise, to stand beside what they are to be compared with.
+    """
+    blocks = [
+        "\n".join(report.terminal(scores, baselines or {}))
+        for report in shown_tasks(scores).values()
+        if report.terminal is not None
     ]
+    if stated := list(statements(scores)):
+        lines = [f"{'source':<16}calibration error, {' / '.join(stated)}"]
+        for source, sections in scores.items():
+            errors = (number(sections[CALIBRATION][section]["ece"]) for section in stated)
+            lines.append(f"{source:<16}{' / '.join(errors)}")
+        blocks.append("\n".join(lines))
+    return "\n\n".join(blocks)
+
+
+def confidence_table(scores: Sources) -> tuple[list[str], list[list[Cell]]]:
+    """Return header and rows: how far stated confidence is from what came true, by source."""
+    header, rows = ["source"], [[source] for source in scores]
+    for section, stated in statements(scores).items():
+        header += [f"{section}: ECE", stated.unit]
+        for row, sections in zip(rows, scores.values(), strict=True):
+            error = sections[CALIBRATION][section]
+            row += [error["ece"], error["count"]]
+    return header, [list(row) for row in rows]
+
+
+def slice_table(way: str, slices: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> Table:
+    """Return the scores of each slice of one way to slice.
+
+    Args:
+        way: Its name.
+        slices: Slice -> ``MODEL`` and ``CONSTANT`` -> scores.
+    """
+    reports = shown_tasks({value: said[MODEL] for value, said in slices.items()})
+    counts = [column for report in reports.values() for column in report.slice_counts]
+    scores = [(key, one) for key, report in reports.items() for one in report.slice_scores]
+    rows: list[list[Cell]] = []
+    for value in in_order(slices):
+        said = slices[value]
+        row: list[Cell] = [value, *(column.value(said[MODEL]) for column in counts)]
+        for section, column in scores:
+            row += [column.value(said[who]) if section in said[who] else None for who in TWO]
+        rows.append(row)
+    header = [way, *(column.name for column in counts), *(TWO * len(scores))]
+    groups = [("", 1 + len(counts)), *((column.name, len(TWO)) for _, column in scores)]
+    return header, rows, groups
+
+
+def card_tables(scores: Sources) -> str:
+    """Render scores as Markdown: each task's own table, and one with a row per source."""
+    reports = shown_tasks(scores).values()
+    blocks = ["\n".join(report.card(scores)) for report in reports if report.card is not None]
+    columns = [column for report in reports for column in report.card_columns]
+    columns += [column for report in reports for column in report.card_confidence]
+    if columns:
+        lines = [_row("images", [column.name for column in columns])]
+        lines.append("|---" * (len(columns) + 1) + "|")
+        for source, sections in scores.items():
+            lines.append(_row(source, [column.value(sections) for column in columns]))
+        blocks.append("\n".join(lines))
+    return "\n\n".join(blocks)
+
+
+def _row(first: str, cells: Sequence[Cell]) -> str:
+    """Return a row of a Markdown table; floats have three decimals."""
+    texts = [number(cell) if isinstance(cell, float) else str(cell) for cell in cells]
+    return f"| {' | '.join([first, *texts])} |"
+
+
+def sentence(parts: Sequence[str], joint: str) -> str:
+    """Join parts of a sentence, empty ones left out, and begin it with a capital letter."""
+    text = joint.join(part for part in parts if part)
+    return text[:1].upper() + text[1:]

@@ -4,66 +4,43 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict
-from typing import Any, Final
+from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from shared_encoder_perception.evaluation.calibration import CalibrationMetric
-from shared_encoder_perception.evaluation.metrics import LaneMetric, MaskMetric
+from shared_encoder_perception import tasks
 from shared_encoder_perception.images.preprocess import Crop, default_crop
 from shared_encoder_perception.labels.sample import Sample
 from shared_encoder_perception.structures import Perception, Size
-from shared_encoder_perception.tasks.lanes.answer import LANE_NAMES, LaneId
-
-MAIN_LANES: Final = tuple(lane.label for lane in LaneId if not lane.is_split)
+from shared_encoder_perception.tasks.contract.scores import CALIBRATION, Scores
 
 
 class Counts:
-    """Lane, mask and calibration metrics of one group of images."""
+    """The metric of each task, of one group of images.
+
+    Attributes:
+        metrics: ``Metric`` of each task that was answered, labelled or not, by name.
+    """
 
     def __init__(self) -> None:
         """Start empty."""
-        self.lanes = LaneMetric()
-        self.mask = MaskMetric()
-        self.calibration = CalibrationMetric()
+        self.metrics: dict[str, Any] = {}
 
     def update(self, perception: Perception, sample: Sample, crop: Crop) -> None:
         """Add one image; labels are scored inside the crop only: the network sees nothing else.
 
         Args:
             perception: What was predicted, in pixels of ``sample.image``.
-            sample: The labels.
+            sample: The labels; what is not labelled is not scored.
             crop: What the network saw.
         """
-        lanes = lanes_inside(sample.lanes, crop)
-        self.lanes.update(perception, lanes)
-        self.calibration.update(perception, lanes)
-        if sample.mask is None or perception.mask is None:
-            return
-        part = inside(crop)
-        self.mask.update(perception.mask.binary()[part], sample.mask[part])
-        self.calibration.update_mask(perception.mask.probability[part], sample.mask[part])
+        count(self.metrics, "Metric", perception, sample, crop)
 
     def merge(self, other: Counts) -> None:
         """Add everything another one has counted."""
-        self.lanes.merge(other.lanes)
-        self.mask.merge(other.mask)
-        self.calibration.merge(other.calibration)
+        merge(self.metrics, other.metrics, "Metric")
 
-    def compute(self) -> dict[str, Any]:
-        """Return the scores.
-
-        Returns:
-            ``{"lanes": {lane: LaneScore as dict}, "mask": MaskScore as dict, "calibration": as
-            CalibrationMetric.compute}``.
-        """
-        return {
-            "lanes": {name: asdict(value) for name, value in self.lanes.compute().items()},
-            "mask": asdict(self.mask.compute()),
-            "calibration": self.calibration.compute(),
-        }
+    def compute(self) -> Scores:
+        """Return the scores: the sections of each task, and ``calibration``, which they share."""
+        return joined(metric.compute() for _, metric in in_order(self.metrics))
 
 
 class Scorer:
@@ -97,7 +74,7 @@ class Scorer:
         for source, counts in other._sources.items():
             self.add(source, counts)
 
-    def compute(self) -> dict[str, dict[str, Any]]:
+    def compute(self) -> dict[str, Scores]:
         """Return the scores of each source, as ``Counts.compute``."""
         return {source: counts.compute() for source, counts in sorted(self._sources.items())}
 
@@ -105,48 +82,70 @@ class Scorer:
         """Return the headline numbers.
 
         Returns:
-            ``lane_accuracy`` and ``lane_f1`` (rows right and detection F1 of all sources pooled,
-            mean over ego and its neighbours as far as labelled), ``mask_iou`` (mean over sources,
-            since their conventions differ), and ``score``, the mean of lane accuracy, lane F1 and
-            mask IoU as far as they are there. NaN where nothing was labelled.
+            Those numbers of each task that count for the score; ``score``, their mean as far as
+            they are there; and the tasks' other numbers. NaN where nothing was labelled.
         """
-        pooled = LaneMetric()
-        for counts in self._sources.values():
-            pooled.merge(counts.lanes)
-        lanes = pooled.compute()
-        summary = {
-            "lane_accuracy": _mean(lanes[name].valid_row_accuracy for name in MAIN_LANES),
-            "lane_f1": _mean(lanes[name].f1 for name in MAIN_LANES if lanes[name].labelled),
-            "mask_iou": _mean(counts.mask.compute().iou for counts in self._sources.values()),
-        }
-        summary["score"] = _mean(summary.values())
-        for name in LANE_NAMES:
-            if lanes[name].labelled:
-                summary[f"{name}/accuracy"] = lanes[name].valid_row_accuracy
-                summary[f"{name}/f1"] = lanes[name].f1
-        return summary
+        by_source = {source: counts.metrics for source, counts in self._sources.items()}
+        found: dict[str, float] = {}
+        scored: list[str] = []
+        for name, metrics in by_task(by_source).items():
+            room = tasks.part(name, "metric")
+            found |= room.headline(metrics)
+            scored += room.SCORE
+        first = {key: found[key] for key in scored}
+        return {**first, "score": _mean(first.values()), **found}
 
 
-def inside(crop: Crop) -> tuple[slice, slice]:
-    """Return the rows and columns of a crop, to cut images and masks with."""
-    return np.s_[crop.y : crop.y + crop.height, crop.x : crop.x + crop.width]
+def count(
+    metrics: dict[str, Any], kind: str, perception: Perception, sample: Sample, crop: Crop
+) -> None:
+    """Add one image to the metrics of each task that is answered (in place).
+
+    Args:
+        metrics: By task; those which lack are made.
+        kind: ``"Metric"`` or ``"FullMetric"`` of the rooms' ``metric.py``.
+        perception: As of ``Counts.update``, as what follows.
+        sample: The labels.
+        crop: What the network saw.
+    """
+    for name, room in tasks.parts("metric", perception.answers).items():
+        if name not in metrics:
+            metrics[name] = getattr(room, kind)()
+        if name in sample.labels:
+            answer, label = perception.answers[name], sample.labels[name]
+            metrics[name].update(answer, label, perception.image_size, crop)
 
 
-def lanes_inside(
-    lanes: Mapping[LaneId, NDArray | None], crop: Crop
-) -> dict[LaneId, NDArray | None]:
-    """Cut labelled lines to the crop; a line with less than two points in it is left out."""
-    corner = (crop.x, crop.y)
-    seen: dict[LaneId, NDArray | None] = {}
-    for lane, points in lanes.items():
-        if points is None:
-            seen[lane] = None
-            continue
-        beyond = (crop.x + crop.width - 1, crop.y + crop.height - 1)
-        kept = ((points >= corner) & (points <= beyond)).all(axis=1)
-        if kept.sum() >= 2:
-            seen[lane] = points[kept]
-    return seen
+def merge(metrics: dict[str, Any], others: Mapping[str, Any], kind: str) -> None:
+    """Add what others have counted, by task (in place); arguments as of ``count``."""
+    for name, other in others.items():
+        if name not in metrics:
+            metrics[name] = getattr(tasks.part(name, "metric"), kind)()
+        metrics[name].merge(other)
+
+
+def in_order(by_name: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    """Return what is kept by task in the order of the table, whatever a model's order is."""
+    return [(name, by_name[name]) for name in tasks.ROOMS if name in by_name]
+
+
+def by_task(by_source: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Turn source -> task -> metric into task -> source -> metric; tasks in the table's order."""
+    found: dict[str, dict[str, Any]] = {name: {} for name in tasks.ROOMS}
+    for source, metrics in by_source.items():
+        for name, metric in metrics.items():
+            found[name][source] = metric
+    return {name: metrics for name, metrics in found.items() if metrics}
+
+
+def joined(parts: Iterable[Scores]) -> Scores:
+    """Join the sections of several tasks; the one they share comes last."""
+    found: Scores = {}
+    shared: Scores = {}
+    for sections in parts:
+        shared |= sections.get(CALIBRATION, {})
+        found |= {key: value for key, value in sections.items() if key != CALIBRATION}
+    return {**found, CALIBRATION: shared} if shared else found
 
 
 def _mean(values: Iterable[float]) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -16,8 +16,8 @@ from shared_encoder_perception.images.sources import Frame, VideoSource, open_so
 from shared_encoder_perception.labels import native
 from shared_encoder_perception.labels.frame import LabelledFrame
 from shared_encoder_perception.labels.pseudo import by_people, plain_frame
-from shared_encoder_perception.labels.record_faults import FILE_NAME
 from shared_encoder_perception.replay.reading import BagImages
+from shared_encoder_perception.tasks.label_files import FILE_NAME
 
 LABELLED: Final = "labelled by people already"
 
@@ -77,13 +77,13 @@ class Images:
         source = open_source(path, topic)
         return cls(path, None, isinstance(source, VideoSource), len(source))
 
-    def read(self) -> Iterator[Found]:
-        """Yield the images that are not labelled yet."""
+    def read(self, answered: Collection[str]) -> Iterator[Found]:
+        """Yield the images for which people have not labelled all of some tasks yet."""
         self.skipped.clear()
         if is_bag(self.path):
             yield from self._read_bag()
         elif _is_native(self.path):
-            yield from self._read_native()
+            yield from self._read_native(answered)
         else:
             for found in open_source(self.path):
                 yield _plain(found, self.path.stem)
@@ -99,14 +99,14 @@ class Images:
             yield _plain(Frame(name, found.image, stamp_ns=found.stamp_ns), bag_name(self.path))
         self.problems = bag.problems
 
-    def _read_native(self) -> Iterator[Found]:
+    def _read_native(self, answered: Collection[str]) -> Iterator[Found]:
         """Yield the pictures of a set; people's labels are kept, a teacher's are not."""
         for frame in native.read(self.path):
             people = by_people(frame)
-            if people.lanes and people.read_mask is not None:
+            if set(answered) <= set(people.known()):
                 self.skipped[LABELLED] += 1
                 continue
-            yield Found(people, people.without_mask().load().image, None)
+            yield Found(people, people.read_image(), None)
 
 
 def _is_native(path: Path) -> bool:

@@ -7,16 +7,14 @@ Every image of a rosbag2, a video, an image folder or a native data set is perce
 take turns to choose until --count frames are taken, each time the one that shows most of it and
 does not look like those taken before:
 
-  unsure_lane      the model does not know whether a lane is there
-  unsure_mask      it does not know where the drivable surface ends
   models_disagree  a second model (--other) says something else
   changed          something else than in the frame before (bags and videos)
-  rare             lanes that are seldom found together: exits, no lanes at all
+  rare             things that are seldom found together, or none at all
 
---out becomes a native data set (docs/dataset_format.md): pictures, lanes and masks as the model
-sees them, ready to be corrected, each with the reason in its attributes. What people have labelled
-in a native set stays; pictures with lanes and mask by people are passed over. mined.csv has every
-frame's numbers, sheet.jpg shows the frames taken.
+--out becomes a native data set (docs/dataset_format.md): pictures, with labels as the model sees
+them, ready to be corrected, each with the reason in its attributes. What people have labelled in a
+native set stays; pictures for which people have labelled all that the model answers are passed
+over. mined.csv has every frame's numbers, sheet.jpg shows the frames taken.
 
 Exit status: 0; 1 some images could not be read, and are told; 2 nothing was found.
 """
@@ -25,35 +23,37 @@ from __future__ import annotations
 
 import argparse
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, Final
 
 from tqdm import tqdm
 
-from shared_encoder_perception.backends import CHECKPOINT, Backend
+from shared_encoder_perception import tasks
+from shared_encoder_perception.artifact.file import CHECKPOINT
+from shared_encoder_perception.backends import Backend
 from shared_encoder_perception.backends.options import add_engine_options, load_engine
 from shared_encoder_perception.evaluation.apart import apart
 from shared_encoder_perception.images.preprocess import Crop, ImageTransform
 from shared_encoder_perception.labels import native
-from shared_encoder_perception.labels.pseudo import Doubt
-from shared_encoder_perception.labels.record_faults import FILE_NAME
+from shared_encoder_perception.labels.pseudo import pre_label_doubts
 from shared_encoder_perception.mining.choose import Choice, choose
 from shared_encoder_perception.mining.images import LABELLED, Found, Images
 from shared_encoder_perception.mining.reasons import (
     CHANGED,
     MODELS,
+    NO_REASON,
     RARE,
-    REASONS,
-    UNSURE_LANE,
-    UNSURE_MASK,
     Candidate,
     disagreement,
     look_of,
+    nothing_of,
+    own_reasons,
     rarity,
-    unsure_lane,
-    unsure_mask,
+    reason_names,
+    things_found,
 )
 from shared_encoder_perception.mining.write import (
     SHEET_PICTURES,
@@ -64,21 +64,20 @@ from shared_encoder_perception.mining.write import (
 )
 from shared_encoder_perception.predictor import Predictor
 from shared_encoder_perception.structures import Perception
+from shared_encoder_perception.tasks.label_files import FILE_NAME
 
 COUNT: Final = 50
 DRIVE_GAP: Final = 15
 """Frames between two that are taken from a bag or a video: half a second."""
 BREAK_NS: Final = 500_000_000
 """From one image to the next; after a longer time it is no wonder that something has changed."""
-PRE_LABELS: Final = Doubt(lane=0.0, drivable=0.6, not_drivable=0.4)
-"""All that the model found, since people look at it; where they must decide, the mask is 127."""
 INCOMPLETE: Final = 1
 """Exit status."""
-NO_REASON: Final = (0.0, "")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
+    parser.epilog = _explained()
     parser.add_argument(
         "source", type=Path, help="rosbag2, video, folder of images, or native data set"
     )
@@ -104,7 +103,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Look at all images, choose, and write."""
-    reasons = _check(args)
+    _check(args)
     images = Images.of(args.source, args.topic)
     if not images.is_drive and args.reasons and CHANGED in args.reasons:
         raise ValueError(f"--reasons {CHANGED} is for bags and videos: images have no order")
@@ -113,6 +112,8 @@ def run(args: argparse.Namespace) -> int:
         if args.other:
             backends.append(_load_other(args))
         predictors = [Predictor(backend) for backend in backends]
+        answered = list(predictors[0].spec.tasks)
+        reasons = _reasons(args, answered)
         for predictor in predictors:
             predictor.warm_up()
         candidates = look_at(images, predictors, args.limit)
@@ -127,7 +128,7 @@ def run(args: argparse.Namespace) -> int:
     finally:
         for backend in backends:
             backend.close()
-    table = write_table(args.out, candidates, chosen)
+    table = write_table(args.out, answered, candidates, chosen)
     print(f"{len(chosen)} of {len(candidates)} images: {args.out / FILE_NAME}")
     for reason, number in Counter(choice.reason for choice in chosen).most_common():
         print(f"  {reason:<16} {number}")
@@ -151,15 +152,17 @@ def look_at(images: Images, predictors: list[Predictor], limit: int | None) -> l
         predictors: The model, and a second one if there is one.
         limit: Most images.
     """
+    answered = list(predictors[0].spec.tasks)
     candidates: list[Candidate] = []
     before: tuple[Found, Perception] | None = None
     total = min(images.total, limit or images.total) or None
-    for index, found in enumerate(tqdm(islice(images.read(), limit), total=total, unit="image")):
+    for index, found in enumerate(
+        tqdm(islice(images.read(answered), limit), total=total, unit="image")
+    ):
         answer, *others = (predictor(found.image, found.frame.crop) for predictor in predictors)
         crop = crop_of(predictors[0], found)
         reasons = {
-            UNSURE_LANE: unsure_lane(answer),
-            UNSURE_MASK: unsure_mask(answer, crop),
+            **own_reasons(answer, crop),
             MODELS: disagreement(apart(answer, others[0], crop)) if others else NO_REASON,
             CHANGED: NO_REASON,
             RARE: NO_REASON,
@@ -175,11 +178,12 @@ def look_at(images: Images, predictors: list[Predictor], limit: int | None) -> l
                 stamp_ns=found.stamp_ns,
                 scores={name: score for name, (score, _) in reasons.items()},
                 notes={name: note for name, (_, note) in reasons.items()},
-                lanes=tuple(line.lane_id.label for line in answer.lanes if line.detected),
+                found=things_found(answer),
                 look=look_of(found.image, answer, crop),
             )
         )
-    rare = rarity([one.lanes for one in candidates])
+    found_in = [tuple(chain.from_iterable(one.found.values())) for one in candidates]
+    rare = rarity(found_in, nothing_of(answered))
     return [
         replace(one, scores={**one.scores, RARE: score}, notes={**one.notes, RARE: note})
         for one, (score, note) in zip(candidates, rare, strict=True)
@@ -189,14 +193,14 @@ def look_at(images: Images, predictors: list[Predictor], limit: int | None) -> l
 def write(images: Images, predictor: Predictor, chosen: list[Choice], out: Path) -> Path:
     """Read the source again and write what was chosen; return the contact sheet's path."""
     wanted = {choice.candidate.index: (turn, choice) for turn, choice in enumerate(chosen)}
-    pictures: dict[int, Any] = {}
+    answered, pictures = list(predictor.spec.tasks), dict[int, Any]()
     with native.Writer(out) as writer, tqdm(total=len(chosen), unit="frame") as bar:
-        for index, found in enumerate(islice(images.read(), max(wanted) + 1)):
+        for index, found in enumerate(islice(images.read(answered), max(wanted) + 1)):
             if index not in wanted:
                 continue
             turn, choice = wanted[index]
             answer = predictor(found.image, found.frame.crop)
-            write_chosen(writer, predictor, found, choice, answer, PRE_LABELS)
+            write_chosen(writer, predictor, found, choice, answer, pre_label_doubts())
             if turn < SHEET_PICTURES:
                 pictures[turn] = picture(found, choice, answer, crop_of(predictor, found))
             bar.update()
@@ -209,15 +213,43 @@ def crop_of(predictor: Predictor, found: Found) -> Crop:
     return ImageTransform.fit(found.frame.size, size, found.frame.crop).crop
 
 
-def _check(args: argparse.Namespace) -> list[str]:
-    """Refuse what cannot end well, before the work; return the reasons."""
+def _explained() -> str:
+    """Return what is said above, with the reasons that single tasks have."""
+    own = [
+        f"  {name:<16} {text}\n"
+        for room in tasks.parts("reasons").values()
+        for name, text in room.REASONS.items()
+    ]
+    first = f"  {MODELS}"
+    return (__doc__ or "").replace(first, f"{''.join(own)}{first}", 1)
+
+
+def _reasons(args: argparse.Namespace, answered: Sequence[str]) -> list[str]:
+    """Return the reasons that take turns.
+
+    Raises:
+        ValueError: One of them is of no task of the model.
+    """
+    known = reason_names(answered)
+    for name in args.reasons or ():
+        if name not in known:
+            raise ValueError(
+                f"--reasons {name} is not for this model, which answers {', '.join(answered)}: use "
+                f"some of {', '.join(known)}"
+            )
+    return list(dict.fromkeys(args.reasons or known))
+
+
+def _check(args: argparse.Namespace) -> None:
+    """Refuse what cannot end well, before the work."""
     for name, least in (("count", 1), ("limit", 1), ("gap", 0)):
         value = getattr(args, name)
         if value is not None and value < least:
             raise ValueError(f"--{name} is {value}, expected at least {least}")
+    known = reason_names(tasks.ROOMS)
     for name in args.reasons or ():
-        if name not in REASONS:
-            raise ValueError(f"unknown reason {name!r}: use some of {', '.join(REASONS)}")
+        if name not in known:
+            raise ValueError(f"unknown reason {name!r}: use some of {', '.join(known)}")
     if args.reasons and MODELS in args.reasons and not args.other:
         raise ValueError(f"--reasons {MODELS} needs a second model: --other MODEL")
     if (args.out / FILE_NAME).exists():
@@ -225,7 +257,6 @@ def _check(args: argparse.Namespace) -> list[str]:
             f"{args.out / FILE_NAME} exists already: remove it, or choose another folder"
         )
     args.out.mkdir(parents=True, exist_ok=True)
-    return list(dict.fromkeys(args.reasons or REASONS))
 
 
 def _load_other(args: argparse.Namespace) -> Backend:

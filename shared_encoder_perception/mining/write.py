@@ -12,23 +12,19 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from shared_encoder_perception.drawing.visualize import (
-    draw_beside_labels,
-    draw_notes,
-    tile,
-    write_picture,
-)
+from shared_encoder_perception.drawing.overlay import draw_beside_labels
+from shared_encoder_perception.drawing.pictures import tile, write_picture
+from shared_encoder_perception.drawing.text import draw_notes
 from shared_encoder_perception.images.preprocess import Crop
 from shared_encoder_perception.labels import native
-from shared_encoder_perception.labels.pseudo import Doubt, with_labels
+from shared_encoder_perception.labels.pseudo import Doubts, with_labels
 from shared_encoder_perception.mining.choose import Choice
 from shared_encoder_perception.mining.images import Found
-from shared_encoder_perception.mining.reasons import REASONS, Candidate
+from shared_encoder_perception.mining.reasons import Candidate, finding, reason_names
 from shared_encoder_perception.predictor import Predictor
 from shared_encoder_perception.structures import Perception
 
 TABLE, SHEET = "mined.csv", "sheet.jpg"
-COLUMNS: Final = ("frame", "stamp_ns", "lanes", *REASONS, "taken_for", "turn")
 SHEET_PICTURES: Final = 48
 SHEET_COLUMNS: Final = 3
 PICTURE_WIDTH: Final = 640
@@ -40,10 +36,10 @@ def write_chosen(
     found: Found,
     choice: Choice,
     answer: Perception,
-    doubt: Doubt,
+    doubts: Doubts,
 ) -> None:
     """Add a frame to the set: labels of people, pre-labels for what they left open, the reason."""
-    frame = with_labels(predictor, found.frame, answer, doubt)
+    frame = with_labels(predictor, found.frame, answer, doubts)
     attributes = {
         **frame.attributes,
         "mined_for": choice.reason,
@@ -58,8 +54,8 @@ def write_chosen(
 
 def picture(found: Found, choice: Choice, answer: Perception, crop: Crop) -> NDArray[np.uint8]:
     """Draw a frame with what the model said of it, and why it was taken."""
-    labelled = found.frame.lanes.values()
-    drawn = draw_beside_labels(found.image, answer, labelled, crop)
+    labels = {task: found.frame.labels[task]() for task in found.frame.known()}
+    drawn = draw_beside_labels(found.image, answer, labels, crop)
     drawn = tile([drawn], 1, PICTURE_WIDTH)
     candidate = choice.candidate
     notes = (candidate.name, choice.reason.replace("_", " "), candidate.notes[choice.reason])
@@ -74,21 +70,37 @@ def write_sheet(folder: Path, pictures: Sequence[NDArray[np.uint8]]) -> Path:
     return path
 
 
-def write_table(folder: Path, candidates: Iterable[Candidate], chosen: Sequence[Choice]) -> Path:
-    """Write a line for each frame that was looked at."""
+def write_table(
+    folder: Path,
+    answered: Sequence[str],
+    candidates: Iterable[Candidate],
+    chosen: Sequence[Choice],
+) -> Path:
+    """Write a line for each frame that was looked at.
+
+    Args:
+        folder: Gets the file.
+        answered: Tasks of the model; those that find things have a column with their names.
+        candidates: All frames.
+        chosen: Those that were taken.
+
+    Returns:
+        The file.
+    """
+    things, reasons = finding(answered), reason_names(answered)
     path, part = folder / TABLE, folder / f"{TABLE}.part"
     turns = {choice.candidate.index: (choice, turn) for turn, choice in enumerate(chosen, 1)}
     with part.open("w", encoding="utf-8", newline="") as file:
         rows = csv.writer(file, lineterminator="\n")
-        rows.writerow(COLUMNS)
+        rows.writerow(["frame", "stamp_ns", *things, *reasons, "taken_for", "turn"])
         for one in candidates:
             taken, turn = turns.get(one.index, (None, ""))
             rows.writerow(
                 [
                     one.name,
                     "" if one.stamp_ns is None else one.stamp_ns,
-                    " ".join(one.lanes),
-                    *(f"{one.scores[name]:.4f}" for name in REASONS),
+                    *(" ".join(one.found.get(task, ())) for task in things),
+                    *(f"{one.scores[name]:.4f}" for name in reasons),
                     taken.reason if taken else "",
                     turn,
                 ]

@@ -19,17 +19,17 @@ from shared_encoder_perception.artifact.file import BF16, FP32, INT8
 from shared_encoder_perception.backends import BackendInfo
 from shared_encoder_perception.evaluation.compare import read_frames
 from shared_encoder_perception.evaluation.differences import (
-    DEFAULTS,
-    SCORES,
+    PRECISIONS,
     Differences,
-    Tolerances,
+    default_tolerances,
     exceeded,
     read_tolerances,
     report,
 )
-from shared_encoder_perception.evaluation.scorer import Scorer
+from shared_encoder_perception.spec import ModelSpec
 
 SHIPPED = Path(__file__).resolve().parents[2] / "config" / "compare.yaml"
+SCORES = ("lane_accuracy", "lane_f1", "mask_iou")
 TWO = ["--engine", "onnxruntime", "onnxruntime:fp32"]
 
 
@@ -174,17 +174,16 @@ def test_models_of_different_input_sizes_are_not_compared(folder, capsys):
 def test_a_part_of_a_data_set_is_spread_over_it_and_a_teachers_mask_is_no_truth(folder, tmp_path):
     frames = list(read_frames(folder / "data", None, 2))
     assert [sample.name.rpartition(", ")[2] for _, sample, _ in frames] == ["line 1", "line 3"]
-    assert all(sample.mask is not None and sample.lanes for _, sample, _ in frames)
+    assert all(set(sample.labels) == {"lanes", "drivable_surface"} for _, sample, _ in frames)
     labelled = write_set(tmp_path / "taught", 1, pseudo=["mask"])
     ((source, sample, crop),) = read_frames(labelled / "frames.jsonl", None, 0)
-    assert (source, sample.mask, crop.height) == ("road", None, 128)
+    assert (source, set(sample.labels), crop.height) == ("road", {"lanes"}, 128)
 
 
 def test_a_run_is_exported_first_and_torch_runs_its_checkpoint(folder, tmp_path):
     pytest.importorskip("torch", reason="the offline side needs torch: make test")
     from shared_encoder_perception.model.checkpoint import save_network
     from shared_encoder_perception.model.network import NetworkConfig, PerceptionNetwork
-    from shared_encoder_perception.spec import ModelSpec
 
     config = NetworkConfig("resnet10t", channels=16, head_channels=8)  # is exported fastest
     network = PerceptionNetwork(config).eval()
@@ -210,17 +209,18 @@ def test_without_torch_a_run_cannot_be_exported_and_that_is_said(folder):
 
 
 def test_the_shipped_tolerances_are_the_defaults():
-    assert read_tolerances(SHIPPED) == read_tolerances(None) == DEFAULTS
-    assert DEFAULTS[FP32].heat == 1e-4
-    assert {item.lane_accuracy_loss for item in DEFAULTS.values()} == {0.005}
+    defaults = default_tolerances()
+    assert read_tolerances(SHIPPED) == read_tolerances(None) == defaults
+    assert defaults[FP32]["heat"] == 1e-4
+    assert {defaults[name]["lane_accuracy_loss"] for name in PRECISIONS} == {0.005}
 
 
 def test_what_a_file_leaves_out_is_not_checked(tmp_path):
     path = tmp_path / "own.yaml"
     path.write_text("fp32: {heat: 2}\n")
     found = read_tolerances(path)
-    assert found[FP32] == Tolerances(2, None, None, None, None, None)
-    assert found[INT8] == Tolerances(None, None, None, None, None, None)
+    assert found[FP32] == {"heat": 2}
+    assert found[INT8] == {}
 
 
 @pytest.mark.parametrize(
@@ -261,7 +261,7 @@ def test_a_score_may_be_a_little_worse(loss, expected):
     def row(accuracy):
         return {"largest": {}, "scores": {"lane_accuracy": accuracy, "mask_iou": 0.5}}
 
-    assert exceeded(row(0.9 - loss), row(0.9), DEFAULTS[BF16]) == expected
+    assert exceeded(row(0.9 - loss), row(0.9), default_tolerances()[BF16]) == expected
 
 
 def outputs(value):
@@ -273,7 +273,7 @@ def outputs(value):
 def differences(label, *values):
     """An engine whose heat map has a value at one place, image by image; the reference has 0."""
     info = BackendInfo("onnxruntime", "1", "cpu", BF16, 1, "", "")
-    found = Differences(label, info, Scorer(SIZE))
+    found = Differences(label, info, ModelSpec("some", "1", input_size=SIZE))
     for index, value in enumerate(values):
         found.update(outputs(value), outputs(0.0), f"{index}.png")
     return found
@@ -289,7 +289,7 @@ def test_the_largest_error_is_kept_with_the_image_it_is_on():
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 def test_what_is_no_number_never_passes(value):
     rows = [differences("a", 0.0, 0.0), differences("b", value, 0.25)]
-    table, result = report(rows, {}, DEFAULTS)
+    table, result = report(rows, {}, default_tolerances())
     assert not result["passed"]
     assert result["engines"][1]["exceeded"] == ["heat is not finite"]
     assert result["engines"][1]["largest_heat_error_on"] == "0.png"

@@ -9,13 +9,15 @@ import pytest
 import yaml
 from labelled_set import write_set
 from report_page import Page
+from specs import spec_of
 from test_report import rendered
 from tiny_model import SPEC, random_image, write_tiny_model
 
 from shared_encoder_perception.__main__ import main
-from shared_encoder_perception.drawing.visualize import write_picture
-from shared_encoder_perception.evaluation.diff.limits import DEFAULTS, LABELLED, UNLABELLED
-from shared_encoder_perception.evaluation.diff.metrics import METRICS
+from shared_encoder_perception.drawing.pictures import write_picture
+from shared_encoder_perception.evaluation.diff.limits import LABELLED, UNLABELLED, default_limits
+from shared_encoder_perception.evaluation.diff.metrics import scores_of
+from shared_encoder_perception.tasks import DEFAULT
 
 ROOT = Path(__file__).resolve().parents[2]
 FRAMES = 12
@@ -138,7 +140,8 @@ def test_a_browser_draws_the_report(place, worse, tmp_path):
 def test_the_config_file_says_what_holds_by_default():
     content = yaml.safe_load((ROOT / "config" / "diff.yaml").read_text())
     assert set(content) == {LABELLED, UNLABELLED}
-    for section, limits in ((LABELLED, DEFAULTS.labelled), (UNLABELLED, DEFAULTS.unlabelled)):
+    defaults = default_limits(DEFAULT)
+    for section, limits in ((LABELLED, defaults.labelled), (UNLABELLED, defaults.unlabelled)):
         read = {
             name: (limit["loss"], limit["significant"])
             if isinstance(limit, dict)
@@ -151,7 +154,7 @@ def test_the_config_file_says_what_holds_by_default():
 def test_metrics_are_listed(capsys):
     assert main(["diff", "--metrics"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert [line.split()[0] for line in lines] == [metric.name for metric in METRICS]
+    assert [line.split()[0] for line in lines] == [score.name for score in scores_of(DEFAULT)]
 
 
 @pytest.mark.parametrize(
@@ -212,3 +215,20 @@ def test_what_cannot_be_compared(place, tmp_path, capsys, arguments, reason):
     assert main(["diff", *full, "--out", str(tmp_path), "--no-report"]) == 2
     assert reason in capsys.readouterr().err
     assert not (tmp_path / "diff.json").exists()
+
+
+def test_a_task_that_no_model_has_is_not_spoken_of(place, tmp_path, capsys):
+    lanes_only = write_tiny_model(tmp_path / "lanes.onnx", spec_of("half", "1", tasks=("lanes",)))
+    options = ("--input", place / "set", "--out", tmp_path / "diff", "--no-report")
+    found = diff(lanes_only, lanes_only, *options)
+    assert not [name for part in ("metrics", "limits") for name in found[part] if "mask" in name]
+    assert found["metrics"]["score"]["b"] > 0
+    assert "mask" not in capsys.readouterr().out
+
+
+def test_a_task_that_one_model_lacks_breaks_its_limits(place, tmp_path):
+    lanes_only = write_tiny_model(tmp_path / "lanes.onnx", spec_of("half", "1", tasks=("lanes",)))
+    options = ("--input", place / "set", "--out", tmp_path / "diff", "--no-report")
+    found = diff(place / "a.onnx", lanes_only, *options, expect=1)
+    assert "mask_iou cannot be checked: B has no such score" in found["broken"]
+    assert found["metrics"]["mask_iou"]["b"] is None

@@ -13,25 +13,32 @@ from tiny_model import write_tiny_model
 
 from shared_encoder_perception.__main__ import main
 from shared_encoder_perception.backends import load_backend
-from shared_encoder_perception.evaluation.baselines import ConstantBaseline, empty_perception
-from shared_encoder_perception.evaluation.calibration import CalibrationMetric
 from shared_encoder_perception.evaluation.evaluate import score
-from shared_encoder_perception.evaluation.frame_counts import (
+from shared_encoder_perception.evaluation.failures import how_bad
+from shared_encoder_perception.evaluation.frame_record import LATENCY
+from shared_encoder_perception.labels import native
+from shared_encoder_perception.predictor import Predictor
+from shared_encoder_perception.structures import Perception
+from shared_encoder_perception.tasks.drivable import baseline as mask_baseline
+from shared_encoder_perception.tasks.drivable.area import MaskMetric
+from shared_encoder_perception.tasks.drivable.boundary import BoundaryMetric
+from shared_encoder_perception.tasks.drivable.reliability import MaskReliability
+from shared_encoder_perception.tasks.lanes import baseline as lanes_baseline
+from shared_encoder_perception.tasks.lanes.labels import inside
+from shared_encoder_perception.tasks.lanes.metrics.benchmarks import (
     benchmark_rows,
     columns,
     culane_canvas,
     thinned,
 )
-from shared_encoder_perception.evaluation.frame_record import LATENCY
-from shared_encoder_perception.evaluation.metrics import LaneMetric, MaskMetric
-from shared_encoder_perception.evaluation.scorer import lanes_inside
-from shared_encoder_perception.labels import native
-from shared_encoder_perception.predictor import Predictor
-from shared_encoder_perception.tasks.drivable.boundary import BoundaryMetric
+from shared_encoder_perception.tasks.lanes.metrics.confidence import LaneReliability
 from shared_encoder_perception.tasks.lanes.metrics.culane import CulaneMetric
 from shared_encoder_perception.tasks.lanes.metrics.lateral import LateralMetric
+from shared_encoder_perception.tasks.lanes.metrics.rows import LaneMetric
 from shared_encoder_perception.tasks.lanes.metrics.tusimple import TusimpleMetric
 
+LANES, MASK = "lanes", "drivable_surface"
+SIZE = (180, 320)
 COUNT = 6
 
 
@@ -65,26 +72,28 @@ def nulls(value):
 
 def measured(triples):
     """The metrics' own numbers of ``(sample, crop, answer)`` triples."""
-    lanes, calibration, lateral = LaneMetric(), CalibrationMetric(), LateralMetric()
-    mask, boundary, tusimple, culane = MaskMetric(), BoundaryMetric(), TusimpleMetric(), None
+    lanes, stated, lateral = LaneMetric(), LaneReliability(), LateralMetric()
+    mask, shades, boundary = MaskMetric(), MaskReliability(), BoundaryMetric()
+    tusimple, culane = TusimpleMetric(), CulaneMetric(culane_canvas(SIZE))
     for sample, crop, said in triples:
-        seen = lanes_inside(sample.lanes, crop)
-        for metric in (lanes, calibration, lateral):
-            metric.update(said, seen)
+        label, answer, (_, width) = sample.labels[LANES], said.answers[LANES], said.image_size
+        seen = inside(label, crop).lines
+        for metric in (lanes, stated):
+            metric.update(answer, seen, width)
+        lateral.update(answer, seen)
         part = np.s_[crop.y : crop.y + crop.height, crop.x : crop.x + crop.width]
-        calibration.update_mask(said.mask.probability[part], sample.mask[part])
+        drivable, surface = sample.labels[MASK].mask[part], said.answers[MASK]
+        shades.update(surface.probability[part], drivable)
         for metric in (mask, boundary):
-            metric.update(said.mask.binary()[part], sample.mask[part])
-        truth = [line for line in sample.lanes.values() if line is not None]
-        lines = [said.lane(lane).points_px for lane in sample.lanes if said.lane(lane).detected]
-        width = said.image_size[1]
+            metric.update(surface.binary()[part], drivable)
+        truth = [line for line in label.lines.values() if line is not None]
+        lines = [answer[lane].points_px for lane in label.lines if answer[lane].detected]
         rows = benchmark_rows(said.image_size, crop)
         tusimple.update(
             [columns(line * 1280 / width, rows) for line in lines],
             [columns(line * 1280 / width, rows) for line in truth],
             rows,
         )
-        culane = culane or CulaneMetric(culane_canvas(said.image_size))
         culane.update(
             [thinned(line.astype(float) * 1640 / width) for line in lines],
             [thinned(line.astype(float) * 1640 / width) for line in truth],
@@ -93,7 +102,7 @@ def measured(triples):
         {
             "lanes": {name: asdict(value) for name, value in lanes.compute().items()},
             "mask": asdict(mask.compute()),
-            "calibration": calibration.compute(),
+            "calibration": {"lanes": stated.compute(), "mask": shades.compute()},
             "tusimple": tusimple.compute(),
             "culane": culane.compute(),
             "lateral": lateral.compute(),
@@ -107,20 +116,29 @@ def without_ranges(scores):
 
 
 def test_the_summary_holds_the_metrics_own_numbers(scored):
+    assert list(scored.summary["sources"]["road"]) == [
+        *("lanes", "mask", "calibration", "tusimple", "culane", "lateral", "ranges", "boundary")
+    ]
     assert without_ranges(scored.summary["sources"]["road"]) == measured(answers(scored))
     assert 0 < scored.summary["sources"]["road"]["tusimple"]["accuracy"] < 1
 
 
+def baseline(lanes, mask):
+    return Perception(SIZE, {LANES: lanes, MASK: mask})
+
+
 def test_the_baselines_are_scored_on_the_same_frames(scored):
     frames = [(sample, crop) for sample, crop, _ in answers(scored)]
-    empty = ((*frame, empty_perception((180, 320))) for frame in frames)
+    nothing = baseline(lanes_baseline.nothing(SIZE), mask_baseline.nothing(SIZE))
     baselines = scored.summary["baselines"]
+    empty = ((*frame, nothing) for frame in frames)
     assert without_ranges(baselines["empty"]["road"]) == measured(empty)
-    halves = ConstantBaseline(), ConstantBaseline()
+    halves = [(lanes_baseline.Constant(), mask_baseline.Constant()) for _ in range(2)]
     for index, (sample, _) in enumerate(frames):
-        halves[2 * index < COUNT].update(sample.lanes, sample.mask, (180, 320))
+        for name, usual in zip((LANES, MASK), halves[2 * index < COUNT], strict=True):
+            usual.update(sample.labels[name], SIZE)
     constant = (
-        (*frame, halves[2 * index >= COUNT].perceive((180, 320)))
+        (*frame, baseline(*(usual.answer(SIZE) for usual in halves[2 * index >= COUNT])))
         for index, frame in enumerate(frames)
     )
     assert without_ranges(baselines["constant"]["road"]) == measured(constant)
@@ -191,8 +209,6 @@ def test_slices_add_up_to_the_whole(scored):
 
 
 def test_faults_rank_the_frames_as_failures_does(scored):
-    from shared_encoder_perception.evaluation.failures import how_bad
-
     for row, (sample, crop, said) in zip(scored.frames, answers(scored), strict=True):
         assert float(row["faults"]) == pytest.approx(how_bad(said, sample, crop), abs=1e-4)
         assert not math.isnan(float(row["faults"]))

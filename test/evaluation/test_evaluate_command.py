@@ -108,8 +108,12 @@ def test_a_model_without_a_mask_is_scored_on_lanes(models, tmp_path):
     assert main([*command, "--out", str(out), "--no-report"]) == 0
     summary = json.loads((out / "summary.json").read_text())
     for scores in (summary["sources"], *summary["baselines"].values()):
-        assert scores["road"]["mask"]["images"] == 0
         assert scores["road"]["lanes"]["ego"]["labelled"] == 2
+        assert not {"mask", "boundary"} & set(scores["road"])
+        assert set(scores["road"]["calibration"]) == {"lanes"}
+    assert "mask_iou" not in summary["headline"]["model"]
+    with (out / "frames.csv").open() as lines:
+        assert not any(name.startswith(("mask", "boundary")) for name in next(lines).split(","))
 
 
 def faulty(folder, fault):
@@ -137,7 +141,7 @@ def faulty(folder, fault):
 @pytest.mark.parametrize(
     ("fault", "message"),
     [
-        ("no labels", "frames.jsonl has 3 frames and no label to score against: lanes, or masks"),
+        ("no labels", "frames.jsonl has 3 frames and no label to score against: lanes or mask"),
         ("no frames", "frames.jsonl has no frames to score against"),
         ("pseudo only", "no label to score against"),
         ("no picture", "line 3: there is no picture"),

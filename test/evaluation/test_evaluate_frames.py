@@ -5,18 +5,21 @@ import csv
 import cv2
 import numpy as np
 import pytest
+from road_answers import CROP, LINE, SIZE, perceive, sample
 from samples import sample_of
-from test_scorer import CROP, SIZE, perceive, sample
 
 from shared_encoder_perception.evaluation.baseline_answers import CONSTANT, EMPTY, BaselineAnswers
 from shared_encoder_perception.evaluation.evaluation import Evaluation
 from shared_encoder_perception.evaluation.frame_counts import FullCounts
-from shared_encoder_perception.evaluation.frame_record import COLUMNS, FramesCsv, record_of
+from shared_encoder_perception.evaluation.frame_record import FramesCsv, columns, record_of
 from shared_encoder_perception.evaluation.labelled_images import LabelledImage, LabelledSet, Labels
 from shared_encoder_perception.evaluation.picked_frames import WIDTH_PX, PickedFrames
+from shared_encoder_perception.labels.frame import constant
 from shared_encoder_perception.tasks.lanes.answer import LaneId
 
 SLICES = {"light": "day", "curvature": "straight", "occlusion": "unknown", "source": "road"}
+TASKS = ("lanes", "drivable_surface")
+COLUMNS = columns(TASKS)
 BARE = sample_of(np.zeros((*SIZE, 3), np.uint8), {}, None)
 
 
@@ -80,20 +83,20 @@ def test_a_picture_shows_answer_and_label():
     ("shift", "lanes", "words"),
     [
         (0.0, {LaneId.EGO: None}, "ego false alarm"),
-        (0.0, {LaneId.LEFT_EGO: sample().lanes[LaneId.EGO]}, "left missed"),
-        (0.0, {LaneId.EGO: sample().lanes[LaneId.EGO]}, "ego 1.00"),
+        (0.0, {LaneId.LEFT_EGO: LINE}, "left missed"),
+        (0.0, {LaneId.EGO: LINE}, "ego 1.00"),
     ],
 )
 def test_a_caption_says_what_went_wrong(shift, lanes, words):
     frames = PickedFrames()
-    labels = sample_of(BARE.image, {LaneId.RIGHT_EGO: sample().lanes[LaneId.EGO], **lanes}, None)
+    labels = sample_of(BARE.image, {LaneId.RIGHT_EGO: LINE, **lanes}, None)
     frames.update(record("a.png", shift, labels), perceive(shift), labels, CROP)
     assert words in frames.worst()["road"][0].caption
 
 
 def test_the_table_appears_when_it_is_complete(tmp_path):
     path = tmp_path / "frames.csv"
-    with FramesCsv(path) as table:
+    with FramesCsv(path, TASKS) as table:
         table.write(record("a.png"))
         table.write(record('b, "quoted".png', labels=BARE))
         assert not path.exists()
@@ -106,35 +109,46 @@ def test_the_table_appears_when_it_is_complete(tmp_path):
 
 
 def test_a_table_that_is_not_complete_is_not_left(tmp_path):
-    with pytest.raises(RuntimeError), FramesCsv(tmp_path / "frames.csv"):
+    with pytest.raises(RuntimeError), FramesCsv(tmp_path / "frames.csv", TASKS):
         raise RuntimeError
     assert not list(tmp_path.iterdir())
 
 
 def test_a_baseline_that_has_learned_nothing_says_that_there_is_nothing():
-    answers = BaselineAnswers()
-    for name in (CONSTANT, EMPTY):
-        said = answers.answer(name, "road", 0, SIZE, with_mask=True)
-        assert not any(line.detected for line in said.lanes)
-        assert not said.mask.binary().any()
-        assert answers.answer(name, "road", 0, SIZE, with_mask=False).mask is None
+    for tasks in (TASKS, TASKS[:1]):
+        answers = BaselineAnswers(tasks)
+        for name in (CONSTANT, EMPTY):
+            said = answers.answer(name, "road", 0, SIZE).answers
+            assert tuple(said) == tasks
+            assert not any(line.detected for line in said["lanes"])
+            assert "drivable_surface" not in said or not said["drivable_surface"].binary().any()
 
 
 def test_a_baseline_is_of_its_source_and_half():
-    answers, label = BaselineAnswers(), sample()
-    answers.learn([Labels("road", 1, label.lanes, label.mask, SIZE)])
-    said = answers.answer(CONSTANT, "road", 1, SIZE, with_mask=True)
-    assert said.lane(LaneId.EGO).detected and said.mask.binary().any()
+    answers = BaselineAnswers(TASKS)
+    labels = {name: constant(label) for name, label in sample().labels.items()}
+    answers.learn([Labels("road", 1, labels, SIZE)])
+    said = answers.answer(CONSTANT, "road", 1, SIZE).answers
+    assert said["lanes"][LaneId.EGO].detected and said["drivable_surface"].binary().any()
     for source, half in (("road", 0), ("town", 1)):
-        other = answers.answer(CONSTANT, source, half, SIZE, with_mask=True)
-        assert not other.lane(LaneId.EGO).detected
+        other = answers.answer(CONSTANT, source, half, SIZE).answers
+        assert not other["lanes"][LaneId.EGO].detected
+
+
+def test_baselines_say_what_they_say():
+    texts = BaselineAnswers(TASKS).texts()
+    assert texts[CONSTANT] == (
+        "each head's mean line and the usual drivable surface, for every image the same"
+    )
+    assert texts[EMPTY] == "no lane and no drivable surface"
+    assert BaselineAnswers(TASKS[1:]).texts()[EMPTY] == "no drivable surface"
 
 
 def test_what_is_kept_of_many_images_is_small():
     """Pictures of the few, 8 bytes for each histogram and image, whatever the number of images."""
     labels = sample()
-    images = LabelledSet({}, {"road": 40}, 40, 40, lambda: iter(()), lambda: iter(()))
-    evaluation = Evaluation(images, (64, 160), with_mask=True)
+    images = LabelledSet({}, {"road": 40}, {}, lambda: iter(()), lambda: iter(()))
+    evaluation = Evaluation(images, (64, 160), TASKS)
     evaluation.learn()
     for index in range(40):
         image = LabelledImage("road", f"{index}.png", labels, CROP, 0)

@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
+from road_answers import CROP, LINE, SIZE, perceive, sample
 from samples import sample_of
-from test_scorer import CROP, LINE, SIZE, perceive, sample
 
 from shared_encoder_perception.evaluation.failures import WorstFrames, how_bad
 from shared_encoder_perception.tasks.lanes.answer import LaneId

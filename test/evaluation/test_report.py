@@ -6,6 +6,7 @@ import subprocess
 import cv2
 import numpy as np
 import pytest
+from patience import PATIENCE_S
 from report_page import Page
 
 from shared_encoder_perception.evaluation.report import charts, document
@@ -41,7 +42,7 @@ def rendered(path, folder, width=900, height=1200):
     shot = folder / "shot.png"
     options = (f"--user-data-dir={folder / 'profile'}", f"--window-size={width},{height}")
     command = [BROWSER, *FLAGS, *options, f"--screenshot={shot}", path.as_uri()]
-    subprocess.run(command, check=True, capture_output=True, timeout=120)
+    subprocess.run(command, check=True, capture_output=True, timeout=PATIENCE_S)
     return cv2.imread(str(shot))
 
 

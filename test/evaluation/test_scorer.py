@@ -4,32 +4,11 @@ import json
 
 import numpy as np
 import pytest
-from perceptions import perception as perception_of
+from road_answers import CROP, SIZE, perceive, sample
 from samples import sample_of
 
 from shared_encoder_perception.evaluation.scorer import Scorer
 from shared_encoder_perception.images.preprocess import Crop
-from shared_encoder_perception.tasks.drivable.answer import DrivableMask
-from shared_encoder_perception.tasks.lanes.answer import LaneId, LaneLine, LaneStatus
-
-SIZE, CROP = (180, 320), Crop(0, 52, 320, 128)
-Y = np.arange(179.0, 19.0, -10.0)
-LINE = np.stack((np.full_like(Y, 160.0), Y), axis=1).astype(np.float32)
-
-
-def perceive(shift=0.0, far=52.0):
-    points = LINE[LINE[:, 1] >= far] + np.float32([shift, 0])
-    std = np.zeros(len(points), np.float32)
-    ego = LaneLine(LaneId.EGO, LaneStatus.DETECTED, 0.9, points, std)
-    others = tuple(LaneLine(lane) for lane in LaneId)[1:]
-    return perception_of(SIZE, (ego, *others), DrivableMask(np.full(SIZE, 255, np.uint8)))
-
-
-def sample(**lanes):
-    mask = np.zeros(SIZE, np.uint8)
-    mask[52:] = 255
-    known = {LaneId.EGO: LINE, LaneId.LEFT_EGO: None} | lanes
-    return sample_of(np.zeros((*SIZE, 3), np.uint8), known, mask)
 
 
 def test_only_the_crop_is_scored():
@@ -69,7 +48,7 @@ def test_the_score_is_the_mean_of_what_is_known():
     assert summary["lane_accuracy"] == summary["lane_f1"] == summary["mask_iou"] == 1.0
     assert summary["score"] == 1.0
     only_mask = Scorer((64, 160))
-    bare = sample_of(np.zeros((*SIZE, 3), np.uint8), {}, sample().mask)
+    bare = sample_of(np.zeros((*SIZE, 3), np.uint8), {}, sample().labels["drivable_surface"].mask)
     only_mask.update("road", perceive(), bare, CROP)
     assert np.isnan(only_mask.summary()["lane_accuracy"])
     assert only_mask.summary()["score"] == 1.0

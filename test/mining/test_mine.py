@@ -10,21 +10,17 @@ import numpy as np
 import pytest
 import replay_bags
 from labelled_set import write_set
-from perceptions import perception as perception_of
+from specs import spec_of
 from tiny_model import SPEC, random_image, write_tiny_model
 
 from shared_encoder_perception.__main__ import main
-from shared_encoder_perception.drawing.visualize import write_picture
+from shared_encoder_perception.drawing.pictures import write_picture
 from shared_encoder_perception.labels import native
 from shared_encoder_perception.mining.choose import choose, usual_distance
-from shared_encoder_perception.mining.reasons import (
-    REASONS,
-    Candidate,
-    disagreement,
-    rarity,
-    unsure_lane,
-)
-from shared_encoder_perception.tasks.lanes.answer import LaneId, LaneLine
+from shared_encoder_perception.mining.reasons import Candidate, disagreement, rarity, reason_names
+from shared_encoder_perception.tasks import DEFAULT
+
+REASONS = reason_names(DEFAULT)
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +45,7 @@ def candidate(index, look=None, **scores):
     """A frame with these numbers and nothing else."""
     full = dict.fromkeys(REASONS, 0.0) | scores
     place = np.full(4, index, np.float32) if look is None else np.full(4, look, np.float32)
-    return Candidate(index, str(index), None, full, dict.fromkeys(REASONS, ""), (), place)
+    return Candidate(index, str(index), None, full, dict.fromkeys(REASONS, ""), {}, place)
 
 
 def taken(*arguments, **options):
@@ -88,25 +84,20 @@ def test_frames_that_all_look_the_same_are_one():
     assert usual_distance(np.full((3, 4), 0.5, np.float32)) == 1.0
 
 
-def answer(*confidences):
-    """Lanes that carry no points, as sure as this."""
-    lanes = tuple(LaneLine(lane, confidence=c) for lane, c in zip(LaneId, confidences, strict=True))
-    return perception_of((320, 800), lanes, None)
-
-
-def test_a_coins_toss_is_the_least_sure():
-    assert unsure_lane(answer(0, 1, 0.5, 1, 0)) == (1.0, "right_ego 0.50")
-    assert unsure_lane(answer(0, 1, 0, 1, 0))[0] == 0.0
-    one, other = (unsure_lane(answer(p, 1, 0, 1, 0))[0] for p in (0.2, 0.8))
-    assert one == pytest.approx(other)
+def test_the_reasons_of_all_tasks_take_turns_before_those_of_none():
+    assert REASONS == ["unsure_lane", "unsure_mask", "models_disagree", "changed", "rare"]
+    assert reason_names(["lanes"]) == [name for name in REASONS if name != "unsure_mask"]
 
 
 def test_rare_is_what_few_frames_have():
     often, seldom, once = ("ego",), ("ego", "left_ego"), ()
-    scores = [score for score, _ in rarity([often] * 96 + [seldom] * 3 + [once])]
+    scores = [score for score, _ in rarity([often] * 96 + [seldom] * 3 + [once], "no lane")]
     assert scores[0] == 0 and 0 < scores[96] < scores[99] == pytest.approx(1)
-    assert rarity([once])[0] == (0.0, "") and rarity([]) == []
-    assert rarity([often] * 96 + [seldom] * 3 + [once])[99][1] == "no lane in 1.0% of the frames"
+    assert rarity([once], "no lane")[0] == (0.0, "") and rarity([], "") == []
+    assert (
+        rarity([often] * 96 + [seldom] * 3 + [once], "no lane")[99][1]
+        == "no lane in 1.0% of the frames"
+    )
 
 
 def test_the_largest_part_is_named():
@@ -133,7 +124,8 @@ def test_a_bag_becomes_a_set_that_is_valid(tmp_path, models, capsys):
             for each in (sample.image, random_image(index))
         )
         assert np.abs(kept - true).max() < 8  # a JPEG of noise is right on average
-        assert set(frame.pseudo) == {"lanes", "mask"} and sample.lanes and frame.lane_confidence
+        assert set(frame.pseudo) == set(sample.labels) == set(DEFAULT)
+        assert sample.labels["lanes"].lines and sample.labels["lanes"].confidence
     assert sum(bool(row["taken_for"]) for row in table) == 6
     assert (out / "sheet.jpg").stat().st_size > 10_000
 
@@ -161,6 +153,17 @@ def test_a_second_model_shows_where_they_disagree(tmp_path, models):
     assert all(float(row["changed"]) == 0 for row in table)  # a folder is no drive
 
 
+def test_a_model_without_a_task_has_no_reason_of_it(tmp_path, models):
+    write_picture(tmp_path / "images" / "0.png", random_image(0))
+    spec = spec_of("half", "1", tasks=("lanes",))
+    write_tiny_model(tmp_path / "tiny.onnx", spec, sureness=0.5)
+    _, table = mine(tmp_path / "images", tmp_path / "out", tmp_path, "--count", 1)
+    assert list(table[0]) == [
+        *("frame", "stamp_ns", "lanes", "unsure_lane", "models_disagree", "changed", "rare"),
+        *("taken_for", "turn"),
+    ]
+
+
 def test_labels_of_people_stay(tmp_path, models, capsys):
     labelled = write_set(tmp_path / "set", 4)
     lines = [json.loads(line) for line in (labelled / "frames.jsonl").read_text().splitlines()]
@@ -171,9 +174,10 @@ def test_labels_of_people_stay(tmp_path, models, capsys):
     assert len(table) == 2 and "2 labelled by people already" in capsys.readouterr().out
     before = {frame.name: frame for frame in native.read(labelled)}
     for frame in frames:
-        assert frame.pseudo == ("mask",)
-        for lane, points in before[frame.name].lanes.items():
-            kept = frame.lanes[lane]
+        assert frame.pseudo == ("drivable_surface",)
+        lines = frame.labels["lanes"]().lines
+        for lane, points in before[frame.name].labels["lanes"]().lines.items():
+            kept = lines[lane]
             assert (points is None and kept is None) or np.allclose(points, kept, atol=0.01)
 
 

@@ -1,25 +1,22 @@
 """Two results of ``evaluate``, frame by frame: the lines of their ``frames.csv``.
 
-They hold shares of each image, but neither counts of rows nor lines: scores that are means over
-images are known, pooled ones are not.
+They hold less than answers do, such as shares of each image; what of it can be compared the tasks'
+rooms say (``recorded.py``).
 """
 
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import zip_longest
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Any, NamedTuple
 
+from shared_encoder_perception import tasks
+from shared_encoder_perception.drawing.overlay import by_layer
 from shared_encoder_perception.evaluation.diff.changed import BETTER, SEPARATOR, WORSE, no_pictures
-from shared_encoder_perception.evaluation.diff.counts import IMAGE_SHARES, image_counts
 from shared_encoder_perception.evaluation.diff.pairs import Pairs
-from shared_encoder_perception.evaluation.frame_record import ABSENT, PRESENT
-from shared_encoder_perception.evaluation.metrics import MATCH_ACCURACY
-from shared_encoder_perception.tasks.lanes.answer import LANE_NAMES, LaneStatus
-
-NOT_DETECTED: Final = LaneStatus.NOT_DETECTED.name.lower()
+from shared_encoder_perception.tasks.contract.comparisons import Seen
 
 
 class _Frame(NamedTuple):
@@ -27,7 +24,7 @@ class _Frame(NamedTuple):
 
     source: str
     name: str
-    counts: dict[str, float]
+    seen: dict[str, Seen]
     faults: float
     text: str
 
@@ -43,16 +40,16 @@ def pair_evaluations(a: Path, b: Path, block: int) -> Pairs:
     Raises:
         ValueError: They are not of the same images, or a line is damaged.
     """
-    pairs = Pairs(block)
+    pairs, rooms = Pairs(block), tasks.parts("recorded")
     for one, other in zip_longest(_csv_frames(a), _csv_frames(b)):
         if one is None or other is None or one[:2] != other[:2]:
             names = [f"{line.source}/{line.name}" if line else "nothing" for line in (one, other)]
             raise ValueError(f"{a} and {b} are not of the same images: {' and '.join(names)}")
-        agreed: dict[str, float] = {}
-        for lane in LANE_NAMES:
-            found = [line.counts[f"{lane}/detected"] for line in (one, other)]
-            agreed |= {f"{lane}/both": min(found), f"{lane}/either": max(found)}
-        pairs.add(one.source, one.counts, other.counts | agreed)
+        counts = [{name: seen.counts for name, seen in line.seen.items()} for line in (one, other)]
+        for name in counts[0].keys() & counts[1].keys():
+            agreed = rooms[name].cells_apart(one.seen[name], other.seen[name])
+            counts[1][name] = {**counts[1][name], **agreed.counts}
+        pairs.add(one.source, *counts)
         worse, sides = other.faults - one.faults, no_pictures(one.text, other.text)
         for kind, amount in ((WORSE, worse), (BETTER, -worse)):
             pairs.changed.update(kind, amount, one.source, one.name, sides)
@@ -62,43 +59,31 @@ def pair_evaluations(a: Path, b: Path, block: int) -> Pairs:
 def _csv_frames(path: Path) -> Iterator[_Frame]:
     """Read the lines of ``frames.csv``."""
     with path.open(encoding="utf-8", newline="") as lines:
-        for number, row in enumerate(csv.DictReader(lines), start=2):
+        table = csv.DictReader(lines)
+        rooms = _answered(table.fieldnames or ())
+        if not rooms:
+            raise ValueError(f"{path} has the columns of no task that can be compared")
+        for number, row in enumerate(table, start=2):
             try:
-                yield _csv_frame(row)
+                yield _csv_frame(row, rooms)
             except (KeyError, TypeError, ValueError) as error:
                 raise ValueError(
                     f"{path}, line {number}: not a line of evaluate: {error}"
                 ) from None
 
 
-def _csv_frame(row: Mapping[str, str]) -> _Frame:
+def _answered(header: Iterable[str]) -> dict[str, Any]:
+    """Return the rooms of the tasks whose columns are there."""
+    known = set(header)
+    return {
+        name: room
+        for name, room in tasks.parts("recorded").items()
+        if known.issuperset(tasks.part(name, "metric").COLUMNS)
+    }
+
+
+def _csv_frame(row: Mapping[str, str], rooms: Mapping[str, Any]) -> _Frame:
     """Count one line."""
-    counts, shares, texts = {"frames": 1.0}, [], []
-    for lane in LANE_NAMES:
-        label, detected = row[f"{lane}_label"], row[f"{lane}_status"] != NOT_DETECTED
-        counts |= {
-            f"{lane}/detected": float(detected),
-            f"{lane}/confidence": float(row[f"{lane}_confidence"]),
-        }
-        if label == PRESENT:
-            accuracy = float(row[f"{lane}_accuracy"])
-            shares.append(accuracy)
-            counts |= {
-                f"{lane}/labelled": 1.0,
-                f"{lane}/said": float(detected),
-                f"{lane}/found": float(accuracy >= MATCH_ACCURACY),
-            }
-            texts.append(f"{lane} {accuracy:.2f}" if detected else f"{lane} missed")
-        elif label == ABSENT:
-            alarm = float(detected)
-            counts |= {f"{lane}/absent": 1.0, f"{lane}/said": alarm, f"{lane}/alarms": alarm}
-            texts += [f"{lane} false alarm"] if detected else []
-    values = {key: float(row[key]) for key in IMAGE_SHARES if row.get(key)}
-    if shares:
-        values["lane_accuracy"] = sum(shares) / len(shares)
-    counts |= image_counts(values)
-    if row["tusimple_accuracy"]:
-        counts |= {"tusimple_accuracy": float(row["tusimple_accuracy"]), "tusimple_images": 1.0}
-    if "mask_iou" in values:
-        texts.insert(0, f"mask IoU {values['mask_iou']:.3f}")
-    return _Frame(row["source"], row["image"], counts, float(row["faults"]), SEPARATOR.join(texts))
+    seen = {name: room.of_cells(row) for name, room in rooms.items()}
+    text = SEPARATOR.join(word for name, _ in by_layer(seen) for word in seen[name].words)
+    return _Frame(row["source"], row["image"], seen, float(row["faults"]), text)

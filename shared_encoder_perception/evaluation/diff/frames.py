@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Final
 
-from shared_encoder_perception.compat import sample_of
+from shared_encoder_perception import tasks
 from shared_encoder_perception.evaluation.labelled_images import (
     LabelledSet,
     open_set,
@@ -19,9 +19,9 @@ from shared_encoder_perception.images.preprocess import Crop
 from shared_encoder_perception.images.sources import FolderSource, JsonlSource, open_source
 from shared_encoder_perception.images.spread import evenly
 from shared_encoder_perception.labels.native import labels_file
-from shared_encoder_perception.labels.record_faults import FILE_NAME
 from shared_encoder_perception.labels.sample import Sample
 from shared_encoder_perception.structures import Size
+from shared_encoder_perception.tasks.label_files import FILE_NAME
 
 UNLABELLED_SOURCE: Final = "images"
 DRIVE_BLOCK: Final = 30
@@ -64,13 +64,16 @@ class DiffInput:
     read: Callable[[], Iterator[DiffFrame]]
 
 
-def open_input(path: Path, topic: str | None, limit: int) -> DiffInput:
+def open_input(
+    path: Path, topic: str | None, limit: int, answered: Collection[str] = ()
+) -> DiffInput:
     """Open whatever ``--input`` names.
 
     Args:
         path: A native data set, an image folder, a video or a bag.
         topic: Of a bag's images.
         limit: Most images, 0 for all: of a labelled set spread evenly, else the first.
+        answered: Tasks of the models, as of ``open_set``.
 
     Raises:
         ValueError: It cannot be read, with the reason.
@@ -78,13 +81,13 @@ def open_input(path: Path, topic: str | None, limit: int) -> DiffInput:
     labels = labels_file(path)
     jsonl = labels.suffix == Path(FILE_NAME).suffix and labels.is_file()
     if jsonl and topic is None and _has_labels(labels):
-        return labelled_input(open_set(path), limit)
+        return labelled_input(open_set(path, answered), limit)
     source = open_source(labels if jsonl else path, topic)
     total = min(len(source), limit or len(source))
 
     def read() -> Iterator[DiffFrame]:
         for frame in islice(source, limit or None):
-            sample = sample_of(frame.image, {}, None, frame.name)
+            sample = Sample(frame.image, name=frame.name)
             yield DiffFrame(UNLABELLED_SOURCE, frame.name, sample, frame.crop)
 
     single = isinstance(source, (FolderSource, JsonlSource))
@@ -110,12 +113,13 @@ def labelled_input(labelled: LabelledSet, limit: int) -> DiffInput:
 
 def _has_labels(path: Path) -> bool:
     """Whether any line of a ``frames.jsonl`` has labels, right or wrong; else it is a mere list."""
+    keys = [key for room in tasks.parts("labels").values() for key in room.KEYS]
     with path.open("rb") as lines:
         for line in lines:
             try:
                 record = json.loads(line)
             except ValueError:
                 return True  # whoever reads labels says what is wrong
-            if isinstance(record, dict) and (record.get("lanes") or record.get("mask")):
+            if isinstance(record, dict) and any(record.get(key) for key in keys):
                 return True
     return False

@@ -9,32 +9,21 @@ unlabelled: {agreement/mask_iou: 0.1}        # only for input without
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final
 
-from shared_encoder_perception.evaluation.diff.metrics import NAMES, Change
+from shared_encoder_perception import tasks
+from shared_encoder_perception.evaluation.diff.metrics import Change, scores_of
 from shared_encoder_perception.evaluation.differences import read_yaml
+from shared_encoder_perception.tasks.contract.comparisons import AGREEMENT, Limit
 
 LABELLED, UNLABELLED = "labelled", "unlabelled"
 KEYS: Final = ("loss", "significant")
 GRACE: Final = 1e-9
 """Of a loss that equals its limit but for rounding."""
-
-
-@dataclass(frozen=True)
-class Limit:
-    """What one metric may lose.
-
-    Attributes:
-        loss: The largest loss that is allowed.
-        significant: Whether a loss that chance may explain is allowed, however large.
-    """
-
-    loss: float
-    significant: bool = False
 
 
 @dataclass(frozen=True)
@@ -50,33 +39,6 @@ class Limits:
     labelled: Mapping[str, Limit]
     unlabelled: Mapping[str, Limit]
     chosen: bool = True
-
-
-DEFAULTS: Final = Limits(
-    labelled={
-        "lane_accuracy": Limit(0.01),
-        "lane_f1": Limit(0.01),
-        "mask_iou": Limit(0.01),
-        "boundary_f": Limit(0.02),
-        "lateral_widths": Limit(0.01),
-        "tusimple_accuracy": Limit(0.01),
-        "culane_f1": Limit(0.02),
-        "lanes_ece": Limit(0.02, significant=True),
-        "mask_ece": Limit(0.02, significant=True),
-        "image/lane_accuracy": Limit(0.01),
-        "image/mask_iou": Limit(0.01),
-        "ego/f1": Limit(0.01),
-        "left_ego/f1": Limit(0.02, significant=True),
-        "right_ego/f1": Limit(0.02, significant=True),
-    },
-    unlabelled={
-        "agreement/found": Limit(0.1),
-        "agreement/distance_widths": Limit(0.1),
-        "agreement/mask_iou": Limit(0.1),
-    },
-    chosen=False,
-)
-"""``config/diff.yaml`` says the same, which a test holds."""
 
 
 @dataclass(frozen=True)
@@ -98,14 +60,32 @@ class Verdict:
     note: str = ""
 
 
-def read_limits(path: Path | None) -> Limits:
-    """Read a file of limits; ``None`` for the defaults.
+def default_limits(names: Iterable[str]) -> Limits:
+    """Return what holds unless somebody says otherwise, for models of these tasks.
+
+    Of the tasks of this package ``config/diff.yaml`` says the same, which a test holds.
+    """
+    names = list(names)
+    own = [score for score in scores_of(names) if not score.name.startswith(AGREEMENT)]
+    agreed = [
+        score
+        for room in tasks.parts("drift", names).values()
+        for score in room.SCORES
+        if score.name.startswith(AGREEMENT)
+    ]
+    labelled, unlabelled = (
+        {score.name: score.limit for score in scores if score.limit is not None}
+        for scores in (own, agreed)
+    )
+    return Limits(labelled, unlabelled, chosen=False)
+
+
+def read_limits(path: Path) -> Limits:
+    """Read a file of limits.
 
     Raises:
         ValueError: Unreadable, an unknown metric or key, no number, or no limit at all.
     """
-    if path is None:
-        return DEFAULTS
     content = read_yaml(path)
     if not isinstance(content, dict) or not content:
         raise ValueError(f"{path}: expected metrics, each with the largest allowed loss")
@@ -188,8 +168,9 @@ def _limit(path: Path, name: Any, value: Any) -> Limit:
     Raises:
         ValueError: It is none.
     """
-    if name not in NAMES:
-        near = get_close_matches(str(name), (*NAMES, LABELLED, UNLABELLED), 1)
+    names = [score.name for score in scores_of(tasks.ROOMS)]
+    if name not in names:
+        near = get_close_matches(str(name), (*names, LABELLED, UNLABELLED), 1)
         hint = f"did you mean {near[0]}?" if near else "`diff --metrics` lists them"
         raise ValueError(f"{path}: unknown metric {name!r}: {hint}")
     values = value if isinstance(value, dict) else {"loss": value}

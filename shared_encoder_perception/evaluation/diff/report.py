@@ -6,14 +6,20 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
+from shared_encoder_perception import tasks
 from shared_encoder_perception.evaluation.diff.changed import APART, BETTER, WORSE, ChangedFrame
 from shared_encoder_perception.evaluation.diff.chart import draw_changes
 from shared_encoder_perception.evaluation.diff.limits import Verdict
-from shared_encoder_perception.evaluation.diff.metrics import AGREEMENT, NEITHER, Change
+from shared_encoder_perception.evaluation.diff.metrics import Change
 from shared_encoder_perception.evaluation.diff.pairs import FOUND, Pairs
 from shared_encoder_perception.evaluation.diff.results import Outcome
 from shared_encoder_perception.evaluation.report.document import Cell, Report
-from shared_encoder_perception.tasks.lanes.answer import LANE_NAMES
+from shared_encoder_perception.tasks.contract.comparisons import (
+    AGREEMENT,
+    NEITHER,
+    DriftTexts,
+    Things,
+)
 
 DECIMALS: Final = 4
 HEADER: Final = ("score", "better", "A", "B", "change", "from", "to", "verdict")
@@ -25,13 +31,10 @@ TITLES: Final = {
     APART: ("Farthest apart", "Frames on which the answers differ most, the farthest first."),
 }
 FAULTS: Final = (
-    " Faults of a frame: over its labelled lanes the share of rows that are wrong (1 for a false "
-    "alarm), plus one minus the IoU of the mask. Colours are the answers, white is the label."
+    " Faults of a frame: {}. Colours are the answers, white is the label.",
+    " Measured as faults of B if A were right: {}.",
 )
-DISTANCE: Final = (
-    " Measured as faults of B if A were right: over the lanes the share of rows beyond 20 px at "
-    "1280 px width (1 for a lane found by one only), plus one minus the IoU of the masks."
-)
+"""Where there are labels, and where there are none."""
 
 
 def to_text(
@@ -48,17 +51,25 @@ def to_text(
         *(_line(found[name], name in limited) for name in shown),
         "",
         "! worse, + better, ~ other: beyond chance; | has a limit",
-        f"\n{'lanes found by':<28}" + "".join(f"{kind:>9}" for kind in FOUND),
-        *(
-            f"{lane:<28}" + "".join(f"{count:>9}" for count in kinds.values())
-            for lane, kinds in pairs.found.items()
-        ),
-        "",
+        *_found_by(pairs),
         *(f"note: {note}" for note in notes),
         *(f"note: {one.metric} {one.note}" for one in verdicts if one.note),
         *(f"broken: {one.broken}" for one in verdicts if one.broken),
     ]
     return "\n".join([*lines, f"{_verdict(verdicts)}, {pairs.frames} frames"])
+
+
+def _found_by(pairs: Pairs) -> list[str]:
+    """Write for each thing that may be found which model found it."""
+    lines = []
+    for room in tasks.parts("drift", pairs.answered).values():
+        if room.THINGS:
+            title = f"{room.THINGS.noun}s found by"
+            lines.append(f"\n{title:<28}" + "".join(f"{kind:>9}" for kind in FOUND))
+            for name in room.THINGS.names:
+                counts = "".join(f"{count:>9}" for count in pairs.found[name].values())
+                lines.append(f"{name:<28}{counts}")
+    return [*lines, ""]
 
 
 def write_report(
@@ -82,14 +93,17 @@ def write_report(
         OSError: The folder cannot be written.
     """
     page = Report(f"Diff of {_names(conditions)}", conditions)
+    rooms = tasks.parts("drift", outcome.pairs.answered)
+    texts = [room.TEXTS for room in rooms.values()]
     _glance(page, outcome, found, verdicts)
-    _scores(page, found)
+    _scores(page, found, texts)
     _agreement(page, outcome.pairs, found)
     for kind, (title, text) in TITLES.items():
         frames = outcome.pairs.changed.most(kind)
         if frames:
             page.section(title)
-            page.text(text + (DISTANCE if kind == APART else FAULTS))
+            parts = [one.apart if kind == APART else one.faults for one in texts]
+            page.text(text + FAULTS[kind == APART].format(", plus ".join(parts)))
             _frames(page, frames)
     page.write(path)
 
@@ -157,18 +171,14 @@ def _glance(
     """The verdict, and why."""
     page.section("Verdict")
     broken = [one for one in verdicts if one.broken]
-    wanted = ["score", "lane_accuracy", "lane_f1", "mask_iou", "culane_f1"]
-    wanted += [f"{AGREEMENT}{name}" for name in ("found", "distance_widths", "mask_iou")]
     numbers: list[tuple[str, Cell, str]] = [
         ("Limits", "FAILED" if broken else "passed", f"{_verdict(verdicts).split(': ')[1]}")
     ]
-    for name in wanted:
-        if name in found:
-            change = found[name]
-            label = name.replace("_", " ").replace("/", ", ")
-            value = change.b if name.startswith(AGREEMENT) else change.change
-            shown = _cell(value, "" if name.startswith(AGREEMENT) else "+")
-            numbers.append((label, shown, f"{_cell(change.a)} to {_cell(change.b)}"))
+    for change in _at_a_glance(outcome.pairs, found):
+        label = change.metric.replace("_", " ").replace("/", ", ")
+        agreed = change.metric.startswith(AGREEMENT)
+        shown = _cell(change.b) if agreed else _cell(change.change, "+")
+        numbers.append((label, shown, f"{_cell(change.a)} to {_cell(change.b)}"))
     page.numbers(numbers)
     for one in broken:
         page.text(f"Broken: {one.broken}.")
@@ -188,42 +198,66 @@ def _glance(
     page.table(header, rows, "Limits", decimals={1: DECIMALS, 3: DECIMALS})
 
 
-def _scores(page: Report, found: Mapping[str, Change]) -> None:
+def _at_a_glance(pairs: Pairs, found: Mapping[str, Change]) -> list[Change]:
+    """Return the changes that tell most: those with labels first, then task by task."""
+    own = [one for one in found.values() if one.glance and not one.metric.startswith(AGREEMENT)]
+    agreed = [
+        found[score.name]
+        for room in tasks.parts("drift", pairs.answered).values()
+        for score in room.SCORES
+        if score.glance and score.name.startswith(AGREEMENT) and score.name in found
+    ]
+    return own + agreed
+
+
+def _scores(page: Report, found: Mapping[str, Change], texts: Sequence[DriftTexts]) -> None:
     """All scores but those of B against A."""
     page.section("Scores")
     own = [one for name, one in found.items() if not name.startswith(AGREEMENT)]
-    headline = [one for one in own if one.metric.split("/")[0] not in LANE_NAMES]
+    headline = [one for one in own if not one.part]
     if drawn := [one for one in headline if one.better]:
         page.picture(draw_changes(drawn))
-    _table(page, headline, "All lanes, and the mask")
-    _table(page, [one for one in own if one not in headline], "Head by head")
-    page.text(
+    _table(page, headline, _listed([one.whole for one in texts]))
+    _table(page, [one for one in own if one.part], "Head by head")
+    notes = [
         "Intervals are of the paired bootstrap: both models on the same frames, drawn anew. Where "
         "0 lies outside, the change is beyond chance: with one in twenty exceptions, so that in a "
         "long table some are to be expected. For better \N{LEFT DOUBLE QUOTATION MARK}same"
         "\N{RIGHT DOUBLE QUOTATION MARK} no direction is the good one. ECE: expected calibration "
-        "error. Lateral distances are in lane widths."
-    )
+        "error.",
+        *(one.note for one in texts if one.note),
+    ]
+    page.text(" ".join(notes))
+
+
+def _listed(names: Sequence[str]) -> str:
+    """Write ``"All lanes, the mask, and the depth"``."""
+    *first, last = names
+    text = ", ".join([*first, f"and {last}"]) if first else last
+    return text[0].upper() + text[1:]
 
 
 def _agreement(page: Report, pairs: Pairs, found: Mapping[str, Change]) -> None:
     """B against A, whoever is right."""
     page.section("Agreement")
-    header = ("lane", *FOUND, "agreed", "apart, px", "apart, lane widths")
-    rows: list[list[Cell]] = []
-    for lane, kinds in pairs.found.items():
-        values = [found.get(f"{AGREEMENT}{lane}/{what}") for what in _KINDS]
-        rows.append([lane, *kinds.values(), *(one.b if one else None for one in values)])
-    page.table(header, rows, "Frames in which a lane was found", decimals={6: 1})
-    page.text(
-        "Whoever is right: agreed is the share of frames, of those in which a lane was found, in "
-        "which both found it; apart is the mean horizontal distance of their lines, in the rows "
-        "that both reach, and in lane widths where a neighbouring lane tells them."
-    )
+    for room in tasks.parts("drift", pairs.answered).values():
+        if room.THINGS:
+            _things(page, room.THINGS, pairs, found)
     _table(page, [one for one in found.values() if one.metric.startswith(AGREEMENT)], "B against A")
 
 
-_KINDS: Final = ("found", "distance_px", "distance_widths")
+def _things(page: Report, things: Things, pairs: Pairs, found: Mapping[str, Change]) -> None:
+    """A row for each thing that may be found."""
+    header = (things.noun, *FOUND, *(heading for heading, _ in things.agreed.values()))
+    first = len(header) - len(things.agreed)
+    rows: list[list[Cell]] = []
+    for name in things.names:
+        values = [found.get(f"{AGREEMENT}{name}/{what}") for what in things.agreed]
+        counts = pairs.found[name].values()
+        rows.append([name, *counts, *(one.b if one else None for one in values)])
+    places = {first + index: shown for index, (_, shown) in enumerate(things.agreed.values())}
+    page.table(header, rows, f"Frames in which a {things.noun} was found", decimals=places)
+    page.text(things.text)
 
 
 def _table(page: Report, found: Sequence[Change], caption: str) -> None:

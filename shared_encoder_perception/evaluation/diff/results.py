@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+from shared_encoder_perception import tasks
 from shared_encoder_perception.evaluation.diff.evaluations import pair_evaluations
 from shared_encoder_perception.evaluation.diff.frames import DRIVE_BLOCK
 from shared_encoder_perception.evaluation.diff.pairs import Pairs
@@ -22,10 +23,8 @@ MODEL: Final = {
     RESULTS: ("model", "version", "sha256", "backend", "device", "precision", "tracking"),
 }
 """Those by which they may differ."""
-MISSING: Final = {
-    FRAMES: "the results of evaluate hold shares of each image, no counts of rows, nor lines",
-    RESULTS: "the results of replay hold lines and scores of each image, no counts, nor masks",
-}
+HELD: Final = {FRAMES: ("evaluate", "CELLS"), RESULTS: ("replay", "LINES")}
+"""Command that writes such files, and what the rooms' ``recorded.py`` say of their lines."""
 
 
 class Outcome(NamedTuple):
@@ -82,10 +81,21 @@ def compare_results(a: Path, b: Path, block: int) -> Outcome:
     files = a / kind, b / kind
     if kind == FRAMES:
         pairs = pair_evaluations(*files, block or 1)
-        return Outcome(pairs, conditions, True, MISSING[kind], [])
+        return Outcome(pairs, conditions, True, _missing(kind, pairs), [])
     pairs, labelled, skipped = pair_replays(*files, block or DRIVE_BLOCK)
     notes = [f"{skipped} frames that A or B has skipped are left out"] if skipped else []
-    return Outcome(pairs, conditions, labelled > 0, MISSING[kind], notes)
+    return Outcome(pairs, conditions, labelled > 0, _missing(kind, pairs), notes)
+
+
+def _missing(kind: str, pairs: Pairs) -> str:
+    """Say what files of a kind do not hold."""
+    command, attribute = HELD[kind]
+    held = [getattr(room, attribute) for room in tasks.parts("recorded", pairs.answered).values()]
+    has = ", ".join(dict.fromkeys(name for one in held for name in one.has))
+    lacks = ", nor ".join(dict.fromkeys(name for one in held for name in one.lacks))
+    words = [has] if has else []
+    words += [f"no {lacks}"] if lacks else []
+    return f"the results of {command} hold {', '.join(words) or 'less than answers do'}"
 
 
 def _conditions(folder: Path, kind: str) -> dict[str, Any]:

@@ -26,7 +26,9 @@ from typing import Any, Final
 
 from tqdm import tqdm
 
-from shared_encoder_perception.backends import CHECKPOINT, DEFAULT_MODEL, Backend
+from shared_encoder_perception import tasks
+from shared_encoder_perception.artifact.file import CHECKPOINT
+from shared_encoder_perception.backends import DEFAULT_MODEL, Backend
 from shared_encoder_perception.backends.options import (
     add_engine_options,
     engine_conditions,
@@ -35,8 +37,13 @@ from shared_encoder_perception.backends.options import (
 from shared_encoder_perception.evaluation.diff.bootstrap import RESAMPLES, SEED
 from shared_encoder_perception.evaluation.diff.changed import KINDS
 from shared_encoder_perception.evaluation.diff.frames import open_input, rendered_input
-from shared_encoder_perception.evaluation.diff.limits import Verdict, judge, read_limits
-from shared_encoder_perception.evaluation.diff.metrics import METRICS, Change
+from shared_encoder_perception.evaluation.diff.limits import (
+    Verdict,
+    default_limits,
+    judge,
+    read_limits,
+)
+from shared_encoder_perception.evaluation.diff.metrics import Change, scores_of
 from shared_encoder_perception.evaluation.diff.pairs import Pairs, compare_frame
 from shared_encoder_perception.evaluation.diff.report import to_text, write_report
 from shared_encoder_perception.evaluation.diff.results import Outcome, compare_results, is_result
@@ -74,12 +81,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Compare, judge, print and write."""
     if args.metrics:
-        width = max(len(one.name) for one in METRICS)
-        for one in METRICS:
+        scores = scores_of(tasks.ROOMS)
+        width = max(len(one.name) for one in scores)
+        for one in scores:
             print(f"{one.name:<{width}}  better: {BETTER_WORDS[one.better]}")
         return 0
     _check(args)
-    limits = read_limits(args.limits)
+    limits = read_limits(args.limits) if args.limits else None
     folders = [Path(side) for side in args.sides if is_result(Path(side))]
     _check_sides(args, folders)
     args.out.mkdir(parents=True, exist_ok=True)  # before the work: it may not be possible
@@ -88,6 +96,7 @@ def run(args: argparse.Namespace) -> int:
     )
     pairs = outcome.pairs
     found = pairs.compute(resamples=args.resamples, seed=args.seed)
+    limits = limits or default_limits(pairs.answered)
     verdicts = judge(found, limits, outcome.labelled, outcome.missing)
     conditions = {
         **outcome.conditions,
@@ -114,12 +123,13 @@ def compare_models(args: argparse.Namespace) -> Outcome:
     try:
         predictors = [Predictor(backend) for backend in backends]
         size = predictors[0].spec.input_size
+        answered = _tasks(predictors)
         given = (
-            open_input(args.input, args.topic, args.limit)
+            open_input(args.input, args.topic, args.limit, answered)
             if args.input
             else rendered_input(args.synthetic, size)
         )
-        pairs = Pairs(args.block or given.block)
+        pairs = Pairs(args.block or given.block, answered)
         for predictor in predictors:
             predictor.warm_up()
         for frame in tqdm(given.read(), total=given.total or None, unit="image"):
@@ -234,6 +244,18 @@ def _load(args: argparse.Namespace, model: str) -> Backend:
     usual = "torch" if Path(model).suffix == CHECKPOINT else "onnxruntime"
     options = {**vars(args), "model": model, "backend": args.backend or usual}
     return load_engine(argparse.Namespace(**options))
+
+
+def _tasks(predictors: Sequence[Predictor]) -> list[str]:
+    """Return the tasks that one model or both answer.
+
+    Raises:
+        ValueError: None of them can be compared.
+    """
+    names = [name for name in tasks.ROOMS if any(name in one.spec.tasks for one in predictors)]
+    if not tasks.parts("drift", names):
+        raise ValueError(f"diff cannot compare answers of {', '.join(names)}: see tasks/contract")
+    return names
 
 
 def _units(pairs: Pairs) -> str:

@@ -24,6 +24,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared_encoder_perception.evaluation.report.template import PAGE, STYLE
+from shared_encoder_perception.tasks.contract.reports import Cell as Cell
+from shared_encoder_perception.tasks.contract.reports import Groups
 from shared_encoder_perception.whole_file import write_text
 
 NEEDED: Final = ("jinja2", "matplotlib")
@@ -33,9 +35,6 @@ JPEG_QUALITY: Final = 85
 SIGNATURES: Final = {"image/png": b"\x89PNG\r\n\x1a\n", "image/jpeg": b"\xff\xd8\xff"}
 NOTHING: Final = "\N{EN DASH}"
 """Shown for a number that there is not."""
-
-Cell = str | int | float | None
-"""Of a table: texts stand left, numbers right; ``None`` and NaN are shown as a dash."""
 
 
 def require_report_libraries() -> None:
@@ -60,7 +59,7 @@ class _Block:
     text: str = ""
     caption: str = ""
     header: Sequence[Mapping[str, str]] = ()
-    groups: Sequence[tuple[str, int]] = ()
+    groups: Groups = ()
     rows: Sequence[Sequence[Mapping[str, str]]] = ()
     entries: Sequence[Mapping[str, str]] = ()
     columns: int = 1
@@ -118,7 +117,7 @@ class Report:
         rows: Sequence[Sequence[Cell]],
         caption: str = "",
         *,
-        groups: Sequence[tuple[str, int]] = (),
+        groups: Groups = (),
         muted: Collection[int] = (),
         decimals: Mapping[int, int] | None = None,
     ) -> None:
