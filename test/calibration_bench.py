@@ -21,8 +21,8 @@ from rclpy.qos import DurabilityPolicy, QoSProfile
 from sensor_msgs.msg import CameraInfo, RegionOfInterest
 from std_msgs.msg import Header
 
+from shared_encoder_perception.ground.calibrated import CalibratedCamera
 from shared_encoder_perception.node.calibration import Calibration
-from shared_encoder_perception.tasks.lanes.ground.projector import Projector
 
 HEADER = Header(frame_id="camera_optical")
 LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
@@ -86,9 +86,9 @@ class Bench:
         publisher.publish(info)
         assert self.spin_until(lambda: self.calibration.camera_info is not before)
 
-    def projector(self, size: tuple[int, int] = SIZE) -> Projector | None:
-        """Ask for an image's projector."""
-        return self.calibration.projector(HEADER, size)
+    def camera(self, size: tuple[int, int] = SIZE) -> CalibratedCamera | None:
+        """Ask for an image's camera."""
+        return self.calibration.camera(HEADER, size)
 
     def close(self) -> None:
         """Remove everything."""

@@ -14,8 +14,8 @@ from local_node import local_node
 from sensor_msgs.msg import CompressedImage, Image
 
 from shared_encoder_perception.node.diagnostics import TOPIC
-from shared_encoder_perception.node.outputs import ARRAY_TOPIC
-from shared_encoder_perception.node.task_status import Level
+from shared_encoder_perception.tasks.lanes.content import ARRAY_TOPIC
+from shared_encoder_perception.tasks.status import Level
 
 TASKS = ("input", "processing", "model", "output")
 QUICK = {

@@ -6,7 +6,13 @@ import numpy as np
 from perceptions import perception as perception_of
 
 from shared_encoder_perception.tasks.drivable.answer import DrivableMask
-from shared_encoder_perception.tasks.lanes.answer import GroundLine, LaneId, LaneLine, LaneStatus
+from shared_encoder_perception.tasks.lanes.answer import (
+    GroundLine,
+    LaneId,
+    LaneLine,
+    Lanes,
+    LaneStatus,
+)
 
 SIZE = (320, 800)
 FRAME = "base_link"
@@ -47,13 +53,20 @@ def ground_line(lane: LaneId, status=LaneStatus.DETECTED, track_id=0, frame=FRAM
     )
 
 
-def ground_perception(**statuses):
+def ground_lanes(**statuses):
     """Ego, left and right are there, no split is; ``ego=LaneStatus.PREDICTED`` changes one."""
     lanes = []
     for lane in LaneId:
         status = statuses.get(lane.label, LaneStatus.DETECTED)
         there = lane in COEFFICIENTS and status is not LaneStatus.NOT_DETECTED
         lanes.append(ground_line(lane, status) if there else LaneLine(lane))
+    return Lanes(tuple(lanes))
+
+
+def ground_perception(**statuses):
+    """The same lanes, and below them a drivable surface."""
     probability = np.zeros(SIZE, np.uint8)
     probability[200:] = 255
-    return perception_of(SIZE, tuple(lanes), DrivableMask(probability), {"inference": 9.8})
+    return perception_of(
+        SIZE, ground_lanes(**statuses), DrivableMask(probability), {"inference": 9.8}
+    )

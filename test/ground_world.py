@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import fields, replace
 from types import SimpleNamespace
 from typing import Any
 
 import cv2
 import numpy as np
-from perceptions import perception as perception_of
 
+from shared_encoder_perception.ground.calibrated import CalibratedCamera
 from shared_encoder_perception.ground.camera_info import FISHEYE, camera_model
 from shared_encoder_perception.ground.options import GroundOptions, ground_options
 from shared_encoder_perception.ground.view import CameraView
 from shared_encoder_perception.node.parameter_groups.ground import PARAMETERS
-from shared_encoder_perception.structures import Perception
-from shared_encoder_perception.tasks.lanes.answer import LaneId, LaneLine, LaneStatus
+from shared_encoder_perception.tasks.lanes.answer import LaneId, LaneLine, Lanes, LaneStatus
+from shared_encoder_perception.tasks.lanes.ground.options import RoadOptions
 from shared_encoder_perception.tasks.lanes.ground.projector import Projector
 
 SIZE = (720, 1280)
@@ -75,10 +75,12 @@ def options(**changes: Any) -> GroundOptions:
 
 
 def projector(info: Any = None, size: tuple[int, int] = SIZE, **changes: Any) -> Projector:
-    """Return the projector of a camera, by parameters."""
-    chosen = options(**changes)
-    camera = camera_model(info or camera_info(), size, chosen.rectified)
-    return Projector(CameraView(camera, chosen.extrinsics), chosen)
+    """Return the projector of a camera, by parameters: the node's and the lanes' own."""
+    own = {field.name for field in fields(RoadOptions)}
+    road = RoadOptions(**{name: value for name, value in changes.items() if name in own})
+    chosen = options(**{name: value for name, value in changes.items() if name not in own})
+    model = camera_model(info or camera_info(), size, chosen.rectified)
+    return Projector(CalibratedCamera(CameraView(model, chosen.extrinsics), chosen), road)
 
 
 def opencv_pixels(points_m: np.ndarray, info: Any, where: GroundOptions) -> np.ndarray:
@@ -114,6 +116,6 @@ def line(lane: LaneId, pixels: np.ndarray, std: Any = np.nan) -> LaneLine:
     return LaneLine(lane, LaneStatus.DETECTED, 0.9, pixels, stds)
 
 
-def perception(lines: Mapping[LaneId, LaneLine], size: tuple[int, int] = SIZE) -> Perception:
-    """Return a perception of the lines."""
-    return perception_of(size, tuple(lines.get(lane, LaneLine(lane)) for lane in LaneId), None)
+def lanes_of(lines: Mapping[LaneId, LaneLine]) -> Lanes:
+    """Return lanes of which these lines are seen."""
+    return Lanes(tuple(lines.get(lane, LaneLine(lane)) for lane in LaneId))

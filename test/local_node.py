@@ -30,13 +30,13 @@ class FakeBackend:
         self.entered = threading.Event()
         self.closed = False
 
-    def infer(self, images: np.ndarray) -> dict[str, np.ndarray]:
+    def infer(self, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Wait for the gate, fail if told to, then work."""
         self.entered.set()
         self.gate.wait()
         if self.error is not None:
             raise self.error
-        return self._backend.infer(images)
+        return self._backend.infer(inputs)
 
     def close(self) -> None:
         """Remember that it was closed."""

@@ -18,6 +18,7 @@ from time import monotonic, sleep
 
 import numpy as np
 import rclpy
+from patience import PATIENCE_S
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
@@ -28,7 +29,7 @@ from shared_encoder_perception.images.image_msg import fill_image
 QOS = QoSProfile(depth=100, reliability=ReliabilityPolicy.BEST_EFFORT)
 """So deep that a listener who is slow for a moment loses nothing: what is lost, the middleware
 lost."""
-DISCOVERY_S = 20.0
+DISCOVERY_S = PATIENCE_S
 SETTLE_S = 0.5
 SILENCE_S = 2.0
 """After so long without an image, no more are expected."""

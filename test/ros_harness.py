@@ -37,6 +37,7 @@ pytest.importorskip("shared_encoder_perception.msg", reason="our ROS messages ar
 
 import rclpy
 from lifecycle_msgs.srv import ChangeState, GetState
+from patience import PATIENCE_S
 from rcl_interfaces.srv import SetParameters
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.parameter import Parameter
@@ -44,20 +45,17 @@ from rclpy.qos import QoSProfile
 from sensor_msgs.msg import Image
 from shared_encoder_perception.msg import LaneLine, LaneLineArray, ModelInfo
 
+from shared_encoder_perception.artifact.model_info import INFO_TOPIC
 from shared_encoder_perception.images.image_msg import fill_image
 from shared_encoder_perception.node.inputs import IMAGE_TOPIC
-from shared_encoder_perception.node.outputs import (
-    ARRAY_TOPIC,
-    INFO_TOPIC,
-    LANE_TOPICS,
-    LATCHED_QOS,
-    MASK_TOPIC,
-)
+from shared_encoder_perception.node.outputs import LATCHED_QOS
 from shared_encoder_perception.structures import Perception
-from shared_encoder_perception.tasks.lanes.content import lane_from_message
-
-PATIENCE_S = 20.0
-"""Longest wait for anything; what is expected comes within milliseconds on an idle machine."""
+from shared_encoder_perception.tasks.drivable.content import MASK_TOPIC
+from shared_encoder_perception.tasks.lanes.content import (
+    ARRAY_TOPIC,
+    LANE_TOPICS,
+    lane_from_message,
+)
 
 IMAGE_OUTPUTS = (*LANE_TOPICS, MASK_TOPIC, ARRAY_TOPIC)
 """Topics that carry one message for every image."""
@@ -81,21 +79,23 @@ def image_message(pixels: np.ndarray, sequence: int, encoding: str = "bgr8") -> 
 
 def assert_equal(answer: dict[str, Any], expected: Perception) -> None:
     """Compare the messages of one image with a perception, bit for bit."""
-    for topic, line in zip(LANE_TOPICS, expected.lanes, strict=True):
+    lanes, drivable = expected.answers["lanes"], expected.answers["drivable_surface"]
+    for topic, line in zip(LANE_TOPICS, lanes, strict=True):
         seen = lane_from_message(answer[topic])
         assert (seen.lane_id, seen.status) == (line.lane_id, line.status)
         assert seen.branch_index == line.branch_index
         assert seen.confidence == np.float32(line.confidence)
         np.testing.assert_array_equal(seen.points_px, line.points_px)
         np.testing.assert_array_equal(seen.x_std_px, line.x_std_px)
-    assert expected.mask is not None
     mask = answer[MASK_TOPIC]
     pixels = np.frombuffer(mask.data, np.uint8).reshape(mask.height, mask.step)
-    np.testing.assert_array_equal(pixels, expected.mask.binary())
+    np.testing.assert_array_equal(pixels, drivable.binary())
 
 
 class NodeProcess:
     """The node in a process of its own, started as its users start it."""
+
+    COMMAND = ("-m", "shared_encoder_perception.node")
 
     def __init__(
         self, folder: Path, namespace: str, *ros_arguments: str, log_folder: Path | None = None
@@ -105,12 +105,7 @@ class NodeProcess:
         Its ROS log goes there too, or to ``log_folder``.
         """
         self._log_path = folder / "node.log"
-        command = [
-            sys.executable,
-            "-m",
-            "shared_encoder_perception.node.perception_node",
-            "--ros-args",
-        ]
+        command = [sys.executable, *self.COMMAND, "--ros-args"]
         command += ["-r", f"__ns:={namespace}", *ros_arguments]
         with self._log_path.open("wb") as log:
             self.process = subprocess.Popen(

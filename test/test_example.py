@@ -18,10 +18,12 @@ from ground_lines import ground_perception
 from sensor_msgs.msg import Image
 from shared_encoder_perception.msg import LaneLineArray
 from std_msgs.msg import Header
+from task_messages import messages_of
 from tiny_model import SPEC, random_image, write_models
 
-from shared_encoder_perception.node.messages import lane_messages, mask_message
-from shared_encoder_perception.node.outputs import ARRAY_TOPIC, MASK_TOPIC
+from shared_encoder_perception.node.messages import new_message
+from shared_encoder_perception.tasks.drivable.content import MASK_TOPIC
+from shared_encoder_perception.tasks.lanes.content import ARRAY_TOPIC
 
 EXAMPLE = ros.ROOT / "examples" / "world_model.py"
 
@@ -30,7 +32,7 @@ class Example:
     """The process and what it printed."""
 
     def __init__(self, folder: Path, namespace: str) -> None:
-        """Start it as the README says."""
+        """Start it as its first lines say."""
         self._log = folder / "example.log"
         command = [sys.executable, str(EXAMPLE), "--ros-args", "-r", f"__ns:={namespace}"]
         with self._log.open("wb") as log:
@@ -80,9 +82,8 @@ def parts(second: int) -> tuple[LaneLineArray, Image]:
     """Array and mask of one image, with the ground geometry of ``ground_lines``."""
     header = Header(frame_id="camera")
     header.stamp.sec = second
-    perception = ground_perception()
-    lanes = lane_messages(perception, header, SPEC)
-    return LaneLineArray(header=header, lanes=lanes), mask_message(perception.mask, header)
+    messages = messages_of(ground_perception(), header, SPEC, new_message)
+    return messages[ARRAY_TOPIC], messages[MASK_TOPIC]
 
 
 def test_it_pairs_lanes_and_mask_by_stamp_and_reads_the_geometry(tmp_path: Path) -> None:
@@ -143,8 +144,8 @@ def test_it_stays_an_example() -> None:
     text = EXAMPLE.read_text()
     code = [line for line in text.split('"""', 2)[2].splitlines() if line.strip()]
     assert len(code) <= 45
-    modules = set(re.findall(r"shared_encoder_perception\.(\w+)", text))
-    assert modules == {"msg", "image_msg", "lane_geometry"}
+    modules = set(re.findall(r"shared_encoder_perception\.([\w.]+) import", text))
+    assert modules == {"msg", "images.image_msg", "tasks.lanes.lane_geometry"}
 
 
 @pytest.mark.parametrize("name", [EXAMPLE.name])

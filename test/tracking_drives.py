@@ -9,8 +9,7 @@ from functools import cache
 import ground_world as world
 import numpy as np
 
-from shared_encoder_perception.structures import Perception
-from shared_encoder_perception.tasks.lanes.answer import LaneId, LaneLine
+from shared_encoder_perception.tasks.lanes.answer import LaneId, LaneLine, Lanes
 from shared_encoder_perception.tasks.lanes.tracking.options import TrackingOptions
 
 HZ = 30.0
@@ -28,7 +27,7 @@ MEMORY_S = 1.0
 """Time in which the slow part of the noise forgets."""
 
 Curve = Callable[[np.ndarray], np.ndarray]
-Lanes = dict[LaneId, Curve]
+Road = dict[LaneId, Curve]
 
 
 def scene(**changes):
@@ -75,20 +74,20 @@ def perceive(
     noise: Noise | None = None,
     confidence: float = 0.9,
     pitch_deg: float = 3.0,
-) -> Perception:
+) -> Lanes:
     """Return what a network sees of lines on the road, in the image only."""
     lines = {
         lane: world.line(lane, pixels(curve, pitch_deg=pitch_deg), 0.5)
         for lane, curve in lanes.items()
     }
-    true = world.perception(lines)
+    true = world.lanes_of(lines)
     return true if noise is None and confidence == 0.9 else disturbed(true, noise, confidence)
 
 
-def disturbed(true: Perception, noise: Noise | None, confidence: float) -> Perception:
-    """Return a perception with noise, of another confidence."""
+def disturbed(true: Lanes, noise: Noise | None, confidence: float) -> Lanes:
+    """Return lanes with noise, of another confidence."""
     lanes = []
-    for line in true.lanes:
+    for line in true:
         if line.detected:
             points, std = line.points_px.astype(np.float64), line.x_std_px
             if noise is not None:
@@ -96,25 +95,24 @@ def disturbed(true: Perception, noise: Noise | None, confidence: float) -> Perce
                 points[:, 0] += error
             line = replace(line, points_px=points, x_std_px=std, confidence=confidence)
         lanes.append(line)
-    return replace(true, lanes=tuple(lanes))
+    return Lanes(tuple(lanes))
 
 
-def without(perception: Perception, *lost: LaneId, confidence: float = 0.1) -> Perception:
-    """Return a perception in which some lanes were not detected."""
+def without(seen: Lanes, *lost: LaneId, confidence: float = 0.1) -> Lanes:
+    """Return lanes of which some lanes were not detected."""
     lanes = (
         LaneLine(line.lane_id, confidence=confidence) if line.lane_id in lost else line
-        for line in perception.lanes
+        for line in seen
     )
-    return replace(perception, lanes=tuple(lanes))
+    return Lanes(tuple(lanes))
 
 
-def stripped(perception: Perception) -> Perception:
-    """Return a perception without ground geometry."""
-    lanes = tuple(replace(line, ground=None) for line in perception.lanes)
-    return replace(perception, lanes=lanes)
+def stripped(seen: Lanes) -> Lanes:
+    """Return lanes without ground geometry."""
+    return Lanes(tuple(replace(line, ground=None) for line in seen))
 
 
-def parallel(offset_m=0.0, heading=0.0, curvature=0.0) -> Lanes:
+def parallel(offset_m=0.0, heading=0.0, curvature=0.0) -> Road:
     """Return the lanes beside a vehicle that is ``offset_m`` left of the middle of one."""
 
     def lane(beside: float) -> Curve:
@@ -123,11 +121,11 @@ def parallel(offset_m=0.0, heading=0.0, curvature=0.0) -> Lanes:
     return {name: lane(beside) for name, beside in BESIDE.items()}
 
 
-def straight(seconds: float) -> Lanes:
+def straight(seconds: float) -> Road:
     return parallel(0.1, 0.005)
 
 
-def winding(seconds: float) -> Lanes:
+def winding(seconds: float) -> Road:
     """A drive that is never straight: wander, turning, bends."""
     return parallel(
         0.4 * np.sin(2 * np.pi * seconds / 7.0),
@@ -136,7 +134,7 @@ def winding(seconds: float) -> Lanes:
     )
 
 
-def curve_entry(seconds: float, speed: float = 20.0) -> Lanes:
+def curve_entry(seconds: float, speed: float = 20.0) -> Road:
     """From straight into a bend of 300 m: curvature grows over 40 m, reached after 4 s."""
     here = speed * (seconds - 4.0)
     slope = (_bend(here + 1e-3) - _bend(here - 1e-3)) / 2e-3
@@ -153,7 +151,7 @@ def _bend(along, radius: float = 300.0, length: float = 40.0):
     return (grows**3 / length / 6 + length / 2 * round_ + round_**2 / 2) / radius
 
 
-def lane_change(seconds: float, side: int = 1) -> Lanes:
+def lane_change(seconds: float, side: int = 1) -> Road:
     """One lane to the left (``side`` 1) or right from 4 s to 8 s; heads swap in the middle."""
     part = np.clip((seconds - 4.0) / 4.0, 0.0, 1.0)
     moved = LANE_M * part**3 * (10 - 15 * part + 6 * part**2)
@@ -172,7 +170,7 @@ class Drive:
         unsure: Confidence wanders around 0.5 instead of being high.
     """
 
-    motion: Callable[[float], Lanes]
+    motion: Callable[[float], Road]
     pitch_deg: float = 0.0
     lost: float = 0.0
     unsure: bool = False
@@ -195,12 +193,12 @@ class Recording:
     """A drive as a network sees it, and the truth.
 
     Attributes:
-        seen: One perception for each image, on the road; lines of any confidence from 0.3.
+        seen: The lanes of each image, on the road; lines of any confidence from 0.3.
         columns: (images, 3, COMPARED) true columns of the lanes of ``BESIDE``, px.
         lateral: (images, 3, AHEAD) true positions on the road, m.
     """
 
-    seen: list[Perception]
+    seen: list[Lanes]
     columns: np.ndarray
     lateral: np.ndarray
 
@@ -220,7 +218,7 @@ def record(drive: Drive, std_px: float, slow_px: float = 0.0, seed: int = 0) -> 
         true = perceive(lanes, pitch_deg=pitch)
         seen = projector.project(disturbed(true, noise, confidence))
         recording.seen.append(without(seen, *lost))
-        recording.columns.append([columns(true.lanes[lane]) for lane in BESIDE])
+        recording.columns.append([columns(true[lane]) for lane in BESIDE])
         recording.lateral.append([lanes[lane](AHEAD) for lane in BESIDE])
     return Recording(recording.seen, np.array(recording.columns), np.array(recording.lateral))
 

@@ -12,6 +12,7 @@ from dataclasses import replace
 from functools import cache
 
 import numpy as np
+from ground_world import SIZE
 from tracking_drives import (
     BESIDE,
     DRIVES,
@@ -26,7 +27,7 @@ from tracking_drives import (
     without,
 )
 
-from shared_encoder_perception.structures import Perception
+from shared_encoder_perception.tasks.lanes.answer import Lanes
 from shared_encoder_perception.tasks.lanes.tracking.options import TrackingOptions
 from shared_encoder_perception.tasks.lanes.tracking.tracker import LaneTracker
 
@@ -36,19 +37,19 @@ def stamps(count: int) -> Iterator[float]:
     return (START_S + index / HZ for index in range(count))
 
 
-def track(perceptions, options=ON, tracker=None) -> list[Perception]:
+def track(images, options=ON, tracker=None) -> list[Lanes]:
     """Run successive images through a tracker."""
     tracker = tracker or LaneTracker(options)
-    perceptions = list(perceptions)
+    images = list(images)
     return [
-        tracker.update(seen, stamp)
-        for seen, stamp in zip(perceptions, stamps(len(perceptions)), strict=True)
+        tracker.update(seen, SIZE, stamp)
+        for seen, stamp in zip(images, stamps(len(images)), strict=True)
     ]
 
 
 @cache
 def followed(drive: Drive, std_px: float, slow_px: float = 0.0, on_road: bool = True):
-    """Return a recording, its perceptions with or without the road, and these after tracking."""
+    """Return a recording, its images with or without the road, and these after tracking."""
     recording = record(drive, std_px, slow_px, 0)
     seen = recording.seen if on_road else [stripped(each) for each in recording.seen]
     return recording, seen, track(seen)
@@ -77,22 +78,22 @@ def lag_s(errors, truth) -> float:
     return float(-(errors * speed)[known].sum() / (speed**2)[known].sum())
 
 
-def sampled(perceptions, sample) -> np.ndarray:
+def sampled(images, sample) -> np.ndarray:
     """Return (images, 3, ...) of ``columns`` or ``lateral``."""
-    return np.array([[sample(seen.lanes[lane]) for lane in BESIDE] for seen in perceptions])
+    return np.array([[sample(seen[lane]) for lane in BESIDE] for seen in images])
 
 
-def surely(perceptions, least: float = 0.5) -> list[Perception]:
+def surely(images, least: float = 0.5) -> list[Lanes]:
     """Return what goes out without tracking: every line of that confidence."""
     return [
-        without(seen, *(line.lane_id for line in seen.lanes if line.confidence < least))
-        for seen in perceptions
+        without(seen, *(line.lane_id for line in seen if line.confidence < least))
+        for seen in images
     ]
 
 
-def interruptions(perceptions) -> int:
+def interruptions(images) -> int:
     """Return how often a lane went from there to not there."""
-    there = np.array([[seen.lanes[lane].detected for lane in BESIDE] for seen in perceptions])
+    there = np.array([[seen[lane].detected for lane in BESIDE] for seen in images])
     return int((there[:-1] & ~there[1:]).sum())
 
 
@@ -118,7 +119,7 @@ def compare(
             found.setdefault(f"{name} error", []).append([rms(one) for one in common])
             found.setdefault(f"{name} lag", []).append([lag_s(one, truth) * 1e3 for one in common])
         found.setdefault("lost", []).append([interruptions(each) for each in both])
-        ids = {line.track_id for seen in tracked for line in seen.lanes} - {0}
+        ids = {line.track_id for seen in tracked for line in seen} - {0}
         found.setdefault("ids", []).append([len(ids)] * 2)
     return {name: tuple(np.mean(values, axis=0)) for name, values in found.items()}
 

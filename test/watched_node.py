@@ -102,7 +102,7 @@ class Perceiving:
             node, "raw", self._receive, event_callbacks=self.health.event_callbacks()
         )
         node.trigger_activate()
-        self.health.start(self.worker, self.subscription)
+        self.health.start(self.worker, self.subscription, predictor.spec.tasks)
         home.serve()
         stack.callback(self.close)
 

@@ -12,14 +12,14 @@ from typing import Any
 
 import cv2
 import numpy as np
-from shared_encoder_perception.images.counts import Counts
+from patience import PATIENCE_S
 
+from shared_encoder_perception.images.counts import Counts
 from shared_encoder_perception.node.worker import PerceivedImage, Worker
 from shared_encoder_perception.predictor import Predictor
 from shared_encoder_perception.spec import ModelSpec
 
 SPEC = ModelSpec("fake", "1", (64, 160))
-PATIENCE_S = 10.0
 
 
 class FakeBackend:
@@ -34,10 +34,10 @@ class FakeBackend:
         self.calls = 0
         self.seen: np.ndarray | None = None
 
-    def infer(self, images: np.ndarray) -> dict[str, np.ndarray]:
+    def infer(self, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Answer one image."""
         self.calls += 1
-        self.seen = images
+        images = self.seen = inputs["image"]
         self.entered.set()
         assert self.gate.wait(PATIENCE_S)
         sleep(self.inference_s)

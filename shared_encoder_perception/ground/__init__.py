@@ -1,1 +1,1 @@
-"""From lane lines in the image to lane lines on the road, in the vehicle's frame."""
+"""Cameras above a flat road: how they see it, in the frame of the vehicle."""

@@ -1,4 +1,4 @@
-"""What the ground projection is told by the parameters ``ground.*``."""
+"""What the parameters ``ground.*`` say of the camera and the road: those that no task owns."""
 
 from __future__ import annotations
 
@@ -27,17 +27,10 @@ class GroundOptions:
     offset_x_m: float
     offset_y_m: float
     plane_z_m: float
-    max_range_m: float
-    polynomial_degree: int
-    pixel_std_px: float
-    pixel_errors: str
     roll_std_deg: float
     pitch_std_deg: float
     yaw_std_deg: float
     height_std_m: float
-    correction: str
-    correction_limit_deg: float
-    lane_width_m: float
 
     @property
     def position(self) -> tuple[float, float, float]:

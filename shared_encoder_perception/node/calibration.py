@@ -1,4 +1,4 @@
-"""The node's calibration: CameraInfo and TF in, a projector for each image out."""
+"""The node's calibration: CameraInfo and TF in, a calibrated camera for each image out."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from rclpy.qos import HistoryPolicy, QoSPolicyKind, QoSProfile, ReliabilityPolic
 from rclpy.qos_overriding_options import QoSOverridingOptions
 from sensor_msgs.msg import CameraInfo
 
+from shared_encoder_perception.ground.calibrated import CalibratedCamera
 from shared_encoder_perception.ground.camera import CameraModel
 from shared_encoder_perception.ground.camera_info import camera_model
 from shared_encoder_perception.ground.extrinsics import Extrinsics
@@ -21,11 +22,9 @@ from shared_encoder_perception.ground.options import GroundOptions, ground_optio
 from shared_encoder_perception.ground.view import CameraView, HomographyView, View
 from shared_encoder_perception.node.inputs import IMAGE_TOPIC
 from shared_encoder_perception.node.parameter_groups.ground import HOMOGRAPHY, NONE, TF
-from shared_encoder_perception.node.task_status import Level, TaskStatus
 from shared_encoder_perception.node.transforms import Transforms
 from shared_encoder_perception.structures import Size
-from shared_encoder_perception.tasks.lanes.ground.correction import Correction
-from shared_encoder_perception.tasks.lanes.ground.projector import Projector
+from shared_encoder_perception.tasks.status import Level, Status
 
 INFO_TOPIC: Final = "camera_info"
 IMAGE_ONLY: Final = "image geometry only"
@@ -43,20 +42,20 @@ OVERRIDES: Final = (
 
 @dataclass(frozen=True, eq=False)
 class _Made:
-    """The last projector, and what it was made of."""
+    """The last calibrated camera, and what it was made of."""
 
     options: GroundOptions
     info: Any
     image_size: Size
     transform: tuple[float, ...]
-    camera: CameraModel | None
-    projector: Projector
+    model: CameraModel | None
+    camera: CalibratedCamera
 
 
 class Calibration:
-    """Gives the projector of each image, or says why there is none.
+    """Gives the calibrated camera of each image, or says why there is none.
 
-    ``projector`` is for the inference thread; everything else is for the executor's.
+    ``camera`` is for the inference thread; everything else is for the executor's.
     """
 
     def __init__(self, node: Any, value: Callable[[str], Any], *, needs_info: bool = False) -> None:
@@ -81,7 +80,6 @@ class Calibration:
         self._topic = ""
         self._transforms: Transforms | None = None
         self._options = ground_options(value)
-        self._correction = Correction.of(self._options)
         if self._options.source == HOMOGRAPHY:
             self._homography = load_homography(self._options.calibration)
         if self._options.source == TF:
@@ -95,55 +93,45 @@ class Calibration:
         return self._options
 
     @property
-    def correction(self) -> Correction | None:
-        """What learns from the lanes; ``None`` when that is off."""
-        return self._correction
-
-    @property
     def camera_info(self) -> Any:
         """The newest CameraInfo, ``None`` before the first and where nobody needs one."""
         return self._info
 
     def apply_parameters(self) -> None:
-        """Let the next image use the present parameters; the correction starts anew."""
+        """Let the next image use the present parameters."""
         options = ground_options(self._value)
         if options != self._options:
             with self._lock:
-                self._options, self._correction = options, Correction.of(options)
+                self._options = options
 
-    def reset(self) -> None:
-        """Forget what was learnt from the lanes."""
-        if self._correction is not None:
-            self._correction.reset()
-
-    def projector(self, header: Any, image_size: Size) -> Projector | None:
-        """Return the projector for one image; ``None`` where there is no calibration for it.
+    def camera(self, header: Any, image_size: Size) -> CalibratedCamera | None:
+        """Return the camera of one image; ``None`` where there is no calibration for it.
 
         Args:
             header: The image's header: names the camera's optical frame.
             image_size: ``(height, width)`` of the image as received.
         """
         with self._lock:
-            options, info, correction = self._options, self._info, self._correction
+            options, info = self._options, self._info
         if options.source == NONE:
             return None
-        problem, projector = "", None
+        problem, camera = "", None
         try:
-            projector = self._make(options, info, correction, header, image_size)
+            camera = self._make(options, info, header, image_size)
         except ValueError as error:
             problem = str(error)
         with self._lock:
             self._problem, self._asked = problem, True
-        return projector
+        return camera
 
-    def status(self) -> TaskStatus:
+    def status(self) -> Status:
         """Say what is calibrated, or what is missing."""
         with self._lock:
             options, made, problem = self._options, self._made, self._problem
             asked, info = self._asked, self._info
         values = {"source": options.source}
         if options.source == NONE:
-            return TaskStatus(Level.OK, f"no calibration: {IMAGE_ONLY}", values)
+            return Status(Level.OK, f"no calibration: {IMAGE_ONLY}", values)
         values["frame"] = options.frame_id
         if self._subscription is not None:
             count = self._node.count_publishers(self._topic)
@@ -151,13 +139,14 @@ class Calibration:
             if info is None and options.source != HOMOGRAPHY:
                 why = "it has no publisher" if not count else "its publishers have sent nothing"
                 message = f"no CameraInfo on {self._topic}, {why}: {IMAGE_ONLY}"
-                return TaskStatus(Level.WARN, message, values)
+                return Status(Level.WARN, message, values)
         if problem:
-            return TaskStatus(Level.ERROR, f"{problem}: {IMAGE_ONLY}", values)
+            return Status(Level.ERROR, f"{problem}: {IMAGE_ONLY}", values)
         if not asked or made is None:
-            return TaskStatus(Level.OK, "waiting for an image", values)
-        values |= _pose_values(made.projector)
-        return self._corrected_status(options, values)
+            return Status(Level.OK, "waiting for an image", values)
+        values |= _pose_values(made.camera)
+        message = f"on the road in {options.frame_id}, camera from {options.source}"
+        return Status(Level.OK, message, values)
 
     def destroy(self) -> None:
         """Remove the subscriptions from the node."""
@@ -200,14 +189,9 @@ class Calibration:
                 self._info, self._info_key = info, key
 
     def _make(
-        self,
-        options: GroundOptions,
-        info: Any,
-        correction: Correction | None,
-        header: Any,
-        image_size: Size,
-    ) -> Projector:
-        """Return the last projector if nothing has changed, or a new one.
+        self, options: GroundOptions, info: Any, header: Any, image_size: Size
+    ) -> CalibratedCamera:
+        """Return the last camera if nothing has changed, or a new one.
 
         Raises:
             ValueError: There is none.
@@ -221,27 +205,25 @@ class Calibration:
         same = (
             last is not None
             and last.info is info
-            and last.projector.correction is correction
             and (last.options, last.image_size) == (options, image_size)
         )
         if last is not None and same and last.transform == key:
-            return last.projector
+            return last.camera
         view: View
-        camera = None
+        model = None
         if options.source == HOMOGRAPHY:
             view = self._homography_view(options, image_size)
         else:
             if info is None:
                 raise ValueError(f"no CameraInfo on {self._topic}")
-            camera = last.camera if last is not None and same else None
-            camera = camera or camera_model(info, image_size, options.rectified)
+            model = last.model if last is not None and same else None
+            model = model or camera_model(info, image_size, options.rectified)
             pose = options.extrinsics if found is None else Extrinsics.from_transform(found)
-            view = CameraView(camera, pose)
-        projector = Projector(view, options, correction)
-        made = _Made(options, info, image_size, key, camera, projector)
+            view = CameraView(model, pose)
+        made = _Made(options, info, image_size, key, model, CalibratedCamera(view, options))
         with self._lock:
             self._made = made
-        return projector
+        return made.camera
 
     def _homography_view(self, options: GroundOptions, image_size: Size) -> HomographyView:
         """Return the view of the homography file."""
@@ -252,39 +234,16 @@ class Calibration:
             )
         return HomographyView.from_matrix(matrix, image_size, options.position, options.plane_z_m)
 
-    def _corrected_status(self, options: GroundOptions, values: dict[str, str]) -> TaskStatus:
-        """Say what is in use, with the correction."""
-        message = f"lanes on the road in {options.frame_id}, camera from {options.source}"
-        if self._correction is None:
-            return TaskStatus(Level.OK, message, values)
-        state = self._correction.state
-        values |= {
-            "correction": "in use" if state.in_use else "learning",
-            "pitch correction (deg)": f"{np.degrees(state.pitch_rad):+.3f}",
-            "pitch correction std (deg)": f"{np.degrees(state.pitch_std_rad):.3f}",
-            "height factor": f"{state.height_factor:.3f}",
-            "images learnt from": str(state.accepted),
-            "images refused": str(state.refused),
-            "last refusal": state.reason,
-        }
-        if state.in_use and state.at_limit:
-            return TaskStatus(
-                Level.WARN,
-                f"the correction is at its limit: calibrate the camera; {message}",
-                values,
-            )
-        return TaskStatus(Level.OK, message, values)
 
-
-def _pose_values(projector: Projector) -> dict[str, str]:
+def _pose_values(camera: CalibratedCamera) -> dict[str, str]:
     """Return what people can check about a camera's pose."""
-    position = projector.view.position
+    position = camera.view.position
     values = {
-        "camera height above road (m)": f"{projector.height_m:.3f}",
+        "camera height above road (m)": f"{camera.height_m:.3f}",
         "camera position (m)": ", ".join(f"{number:.3f}" for number in position),
     }
-    if isinstance(projector.view, CameraView):
-        x, y, z = projector.view.extrinsics.rotation[:, 2]
+    if isinstance(camera.view, CameraView):
+        x, y, z = camera.view.extrinsics.rotation[:, 2]
         values["camera looks down (deg)"] = f"{np.degrees(-np.arcsin(np.clip(z, -1, 1))):.2f}"
         values["camera looks left (deg)"] = f"{np.degrees(np.arctan2(y, x)):.2f}"
     return values

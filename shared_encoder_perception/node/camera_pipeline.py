@@ -17,10 +17,10 @@ from shared_encoder_perception.node.node_process import one_line
 from shared_encoder_perception.node.outputs import Outputs
 from shared_encoder_perception.node.parameter_groups.images import CAMERA_INFO
 from shared_encoder_perception.node.perceived_image import PerceivedImage
-from shared_encoder_perception.node.refinement import Refinement
+from shared_encoder_perception.node.refinement import Refinement, Refiners
 from shared_encoder_perception.node.worker import Worker
 from shared_encoder_perception.predictor import Predictor
-from shared_encoder_perception.tasks.lanes.tracking.tracker import LaneTracker
+from shared_encoder_perception.spec import ModelSpec
 
 STOP_TIMEOUT_S: Final = 2.0
 """Longest wait of the executor for the inference thread; lifecycle services stall meanwhile."""
@@ -32,7 +32,8 @@ class CameraPipeline:
     """What exists between configuration and clean-up; images flow between start and stop.
 
     Attributes:
-        calibration: Where lanes are put on the road by.
+        calibration: How the camera looks at the road.
+        tasks: What the model answers.
         outputs: The publishers.
         worker: The inference thread; ``None`` before the first start.
     """
@@ -42,7 +43,8 @@ class CameraPipeline:
         node: Any,
         value: Callable[[str], Any],
         options: NodeOptions,
-        tracker: LaneTracker,
+        spec: ModelSpec,
+        refiners: Refiners,
         health: NodeHealth,
     ) -> None:
         """Create publishers, and the subscriptions that calibration needs.
@@ -51,7 +53,8 @@ class CameraPipeline:
             node: The lifecycle node; its remappings apply.
             value: Returns the value of the parameter of a name.
             options: What they say.
-            tracker: Follows the lanes.
+            spec: Of the model, which decides about the topics.
+            refiners: Make use of calibration and time; they forget what other models told.
             health: Watches.
 
         Raises:
@@ -60,8 +63,10 @@ class CameraPipeline:
         self._node, self._options, self._health = node, options, health
         needs_info = options.images.crop_mode == CAMERA_INFO
         self.calibration = Calibration(node, value, needs_info=needs_info)
-        self._tracker, self._refinement = tracker, Refinement(self.calibration, tracker)
-        self.outputs = Outputs(node, options.debug, self._report)
+        refiners.reset()
+        self._refiners, self._refinement = refiners, Refinement(self.calibration, refiners)
+        self.tasks = tuple(spec.tasks)
+        self.outputs = Outputs(node, spec, options.debug, self._report)
         self.worker: Worker | None = None
         self._subscription: Any = None
 
@@ -106,12 +111,12 @@ class CameraPipeline:
             warn=self._warn,
             resize=images.resize,
             refine=self._refinement,
-            on_time_jump=lambda _: self._refinement.reset(),
+            on_time_jump=lambda _: self._refiners.reset(),
             now_ns=lambda: int(clock.now().nanoseconds),
             limits=self._options.limits,
             enabled=enabled,
         )
-        self._health.start(self.worker, self._subscription)
+        self._health.start(self.worker, self._subscription, self.tasks)
 
     def stop(self) -> None:
         """Unsubscribe, end the inference thread and say what it did."""
@@ -129,7 +134,7 @@ class CameraPipeline:
             f"inactive: {counts.received} images received, {counts.perceived} perceived, dropped: "
             f"{', '.join(dropped) or 'none'}"
         )
-        self._tracker.reset()
+        self._refiners.end_drive()
         if not ended:
             logger.error(
                 f"the backend has not returned after {STOP_TIMEOUT_S:g} s: its thread is left "
@@ -145,13 +150,13 @@ class CameraPipeline:
             self.worker.limits = options.limits
 
     def reset(self) -> None:
-        """Forget tracks, and what the ground's correction has learnt.
+        """Forget what was learnt from images.
 
         Raises:
             TimeoutError: The backend does not return from the image in work.
         """
         with self.worker.between_images(STOP_TIMEOUT_S) if self.worker else nullcontext():
-            self._refinement.reset()
+            self._refiners.reset()
 
     def destroy(self) -> None:
         """Remove publishers and subscriptions from the node."""

@@ -1,42 +1,36 @@
-"""Pictures for people on topics: the overlay and the markers, while somebody looks at them.
+"""Pictures for people on topics: the overlay and the tasks' own, while somebody looks at them.
 
 They are drawn in a thread of their own, from the newest image: neither the executor nor the
-inference thread waits for them, and the lanes are out before.
+inference thread waits for them, and the data are out before.
 """
 
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from threading import Thread
 from time import monotonic
 from typing import Any, Final
 
-from builtin_interfaces.msg import Duration
-from geometry_msgs.msg import Point
 from numpy.typing import NDArray
 from rclpy.qos import HistoryPolicy, QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CompressedImage
-from std_msgs.msg import ColorRGBA, Header
-from visualization_msgs.msg import Marker, MarkerArray
 
+from shared_encoder_perception import tasks
 from shared_encoder_perception.node import topics
 from shared_encoder_perception.node.debug_overlay import DebugOptions, encode_jpeg, notes_of, render
 from shared_encoder_perception.node.mailbox import Mailbox
+from shared_encoder_perception.node.messages import message_type, new_message
 from shared_encoder_perception.node.topic_watch import create_output
 from shared_encoder_perception.structures import Perception
-from shared_encoder_perception.tasks.lanes.markers import Shape, ShapeType, lane_shapes
+from shared_encoder_perception.tasks.contract.runtime import Context, Topic
 
 OVERLAY_TOPIC: Final = f"~/{topics.OVERLAY_TOPIC}"
-MARKERS_TOPIC: Final = "~/debug/markers"
 DEBUG_QOS: Final = QoSProfile(
     history=HistoryPolicy.KEEP_LAST, depth=1, reliability=ReliabilityPolicy.RELIABLE
 )
 """Viewers ask for either reliability; a reliable publisher serves both."""
-
-MARKER_LIFETIME: Final = Duration(sec=1)
-"""A viewer forgets a lane that is not confirmed: a dead node must not look like a live one."""
 STOP_TIMEOUT_S: Final = 2.0
 
 
@@ -46,25 +40,17 @@ class DebugImage:
 
     Attributes:
         pixels: (H, W, 3) uint8 BGR; nobody writes to it any more.
-        header: Its ``std_msgs/Header``.
         perception: What it told us.
-        model: Name and version of the model that said so.
-        stage_ms: Milliseconds by stage.
-        replaced: Images replaced by newer ones so far.
-        frame_id: The vehicle's frame; empty without calibration.
+        context: What its messages carried beside that.
     """
 
     pixels: NDArray
-    header: Any
     perception: Perception
-    model: str
-    stage_ms: Mapping[str, float]
-    replaced: int = 0
-    frame_id: str = ""
+    context: Context
 
 
 class DebugOutputs:
-    """Lifecycle publishers of the overlay and the markers, and the thread that draws them.
+    """Lifecycle publishers of the overlay and the tasks' pictures, and the thread that draws them.
 
     Attributes:
         publishers: All of them.
@@ -76,6 +62,7 @@ class DebugOutputs:
         node: Any,
         options: DebugOptions,
         report: Callable[[str], None],
+        pictures: Iterable[tuple[str, Topic]] = (),
     ) -> None:
         """Create the publishers on a ``LifecycleNode``; the thread starts with the first picture.
 
@@ -83,13 +70,14 @@ class DebugOutputs:
             node: The node.
             options: Read for every picture; may be replaced at any time.
             report: Called in the thread with the reason why something could not be drawn.
+            pictures: Topics of tasks, each with the task's name.
         """
         self._node, self._report = node, report
         self.options = options
-        self._overlay = create_output(node, CompressedImage, OVERLAY_TOPIC, DEBUG_QOS)
-        self._markers = create_output(node, MarkerArray, MARKERS_TOPIC, DEBUG_QOS)
-        self.publishers = (self._overlay, self._markers)
-        self._overlay_pace, self._markers_pace = _Pace(), _Pace()
+        self._overlay = _Output(node, None, Topic(OVERLAY_TOPIC, "sensor_msgs/msg/CompressedImage"))
+        self._pictures = [_Output(node, name, topic) for name, topic in pictures]
+        self._outputs = (*self._pictures, self._overlay)
+        self.publishers = tuple(output.publisher for output in self._outputs)
         self._mailbox: Mailbox[DebugImage] = Mailbox()
         self._thread: Thread | None = None
         self._destroyed = False
@@ -99,8 +87,8 @@ class DebugOutputs:
 
         One that comes while the last is still being drawn replaces those that wait.
         """
-        now = monotonic()
-        if self._destroyed or not (self._overlay_due(now) or self._markers_due(image, now)):
+        now, frame_id = monotonic(), image.context.frame_id
+        if self._destroyed or not any(output.due(now, frame_id) for output in self._outputs):
             return
         if self._thread is None:
             self._thread = Thread(target=self._run, name="debug", daemon=True)
@@ -116,18 +104,6 @@ class DebugOutputs:
         for publisher in self.publishers:
             self._node.destroy_lifecycle_publisher(publisher)
 
-    def _overlay_due(self, now: float) -> bool:
-        """Whether somebody looks at the overlay and it is time for the next."""
-        return bool(self._overlay_pace.due(now) and self._overlay.get_subscription_count())
-
-    def _markers_due(self, image: DebugImage, now: float) -> bool:
-        """Whether somebody looks at the markers, it is time, and there is a frame for them."""
-        return bool(
-            image.frame_id
-            and self._markers_pace.due(now)
-            and self._markers.get_subscription_count()
-        )
-
     def _run(self) -> None:
         """Draw images until the mailbox is closed."""
         while (image := self._mailbox.take()) is not None:
@@ -139,13 +115,33 @@ class DebugOutputs:
 
     def _draw(self, image: DebugImage) -> None:
         """Draw and publish what is due."""
-        options, now = self.options, monotonic()
-        if self._markers_due(image, now):
-            self._markers_pace.step(now, options.markers_max_rate_hz)
-            self._markers.publish(markers_message(image))
-        if self._overlay_due(now):
-            self._overlay_pace.step(now, options.overlay_max_rate_hz)
-            self._overlay.publish(overlay_message(image, options))
+        options, now, context = self.options, monotonic(), image.context
+        for output in self._pictures:
+            if output.due(now, context.frame_id):
+                output.pace.step(now, options.markers_max_rate_hz)
+                answer = image.perception.answers[output.task]
+                makers = tasks.part(output.task, "content").messages(answer, context, new_message)
+                output.publisher.publish(makers[output.topic.name]())
+        if self._overlay.due(now, context.frame_id):
+            self._overlay.pace.step(now, options.overlay_max_rate_hz)
+            self._overlay.publisher.publish(overlay_message(image, options))
+
+
+class _Output:
+    """One publisher of pictures."""
+
+    def __init__(self, node: Any, task: str | None, topic: Topic) -> None:
+        """Create it on a node; ``task`` is the one whose pictures they are, if they are one's."""
+        self.task, self.topic, self.pace = task or "", topic, _Pace()
+        self.publisher = create_output(node, message_type(topic.kind), topic.name, DEBUG_QOS)
+
+    def due(self, now: float, frame_id: str) -> bool:
+        """Whether somebody looks, it is time for the next, and there is a frame for it."""
+        return bool(
+            (frame_id or not self.topic.grounded)
+            and self.pace.due(now)
+            and self.publisher.get_subscription_count()
+        )
 
 
 class _Pace:
@@ -167,35 +163,11 @@ class _Pace:
 
 def overlay_message(image: DebugImage, options: DebugOptions) -> CompressedImage:
     """Return the overlay of one image, with the image's header."""
-    notes = notes_of(image.model, image.stage_ms, image.replaced)
+    context = image.context
+    notes = notes_of(context.spec.title, context.stage_ms, context.counts.replaced)
     picture = render(image.pixels, image.perception, notes, options)
     packed = array("B")
     packed.frombytes(encode_jpeg(picture, options.overlay_quality))
-    message = CompressedImage(header=image.header, format="bgr8; jpeg compressed bgr8")
+    message = CompressedImage(header=context.header, format="bgr8; jpeg compressed bgr8")
     message.data = packed
     return message
-
-
-def markers_message(image: DebugImage) -> MarkerArray:
-    """Return the markers of one image, in the vehicle's frame at the image's time."""
-    header = Header(stamp=image.header.stamp, frame_id=image.frame_id)
-    shapes = lane_shapes(image.perception.lanes)
-    return MarkerArray(markers=[_marker(shape, header) for shape in shapes])
-
-
-def _marker(shape: Shape, header: Header) -> Marker:
-    """Translate one shape."""
-    marker = Marker(header=header, ns=shape.namespace, id=shape.number)
-    if not len(shape.points_m):
-        marker.action = Marker.DELETE
-        return marker
-    marker.action, marker.type = Marker.ADD, int(shape.type)
-    marker.lifetime = MARKER_LIFETIME
-    marker.color = ColorRGBA(**dict(zip("rgba", map(float, shape.colour), strict=True)))
-    marker.scale.x = marker.scale.y = marker.scale.z = float(shape.scale)
-    points = [Point(x=x, y=y, z=z) for x, y, z in shape.points_m.tolist()]
-    if shape.type is ShapeType.TEXT_VIEW_FACING:
-        marker.pose.position, marker.text = points[0], shape.text
-    else:
-        marker.points = points
-    return marker

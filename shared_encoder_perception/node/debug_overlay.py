@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Final
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from shared_encoder_perception.compat import perception_of
-from shared_encoder_perception.drawing.visualize import draw, draw_notes
+from shared_encoder_perception import tasks
+from shared_encoder_perception.drawing.overlay import draw, resized
+from shared_encoder_perception.drawing.text import draw_notes
 from shared_encoder_perception.structures import Perception
-from shared_encoder_perception.tasks.lanes.answer import LaneLine
-from shared_encoder_perception.tasks.lanes.birds_eye import draw_birds_eye
 
 BIRDS_EYE_SHARE: Final = 0.3
 """Width of the view from above, as a share of the image's."""
@@ -37,7 +36,7 @@ class DebugOptions:
         overlay_width: Columns of the camera image in the overlay, if it has at least so many.
         overlay_quality: JPEG quality, 1 to 100.
         overlay_max_rate_hz: Most overlays in a second.
-        overlay_birds_eye: Whether lanes with ground geometry are drawn from above too.
+        overlay_birds_eye: Whether what has ground geometry is drawn from above too.
         markers_max_rate_hz: Most marker arrays in a second.
     """
 
@@ -60,7 +59,7 @@ class DebugOptions:
 
 
 def notes_of(model: str, stage_ms: Mapping[str, float], replaced: int) -> list[str]:
-    """Return what is written beside the lanes: the model, times and drops.
+    """Return what is written beside the answers: the model, times and drops.
 
     Args:
         model: Name and version of the model.
@@ -89,15 +88,16 @@ def render(
         scale = options.overlay_width / image.shape[1]
         size = (max(round(image.shape[0] * scale), 1), options.overlay_width)
         image = cv2.resize(image, size[::-1], interpolation=cv2.INTER_AREA)
-        perception = _scaled(perception, size)
+        perception = resized(perception, size)
     picture = draw(image, perception)
     draw_notes(picture, notes)
-    grounded = any(line.ground is not None for line in perception.lanes)
-    if not (options.overlay_birds_eye and grounded):
+    if not options.overlay_birds_eye:
         return picture
     height, width = picture.shape[:2]
-    above = draw_birds_eye(perception.lanes, (height, max(round(width * BIRDS_EYE_SHARE), 2)))
-    return np.hstack((picture, above))
+    size = (height, max(round(width * BIRDS_EYE_SHARE), 2))
+    rooms = tasks.parts("birds_eye", perception.answers)
+    views = [room.from_above(perception.answers[name], size) for name, room in rooms.items()]
+    return np.hstack([picture, *(view for view in views if view is not None)])
 
 
 def encode_jpeg(picture: NDArray[np.uint8], quality: int) -> bytes:
@@ -114,20 +114,3 @@ def encode_jpeg(picture: NDArray[np.uint8], quality: int) -> bytes:
     if not encoded:
         raise ValueError(f"cannot encode a picture of shape {picture.shape} as JPEG")
     return bytes(content)
-
-
-def _scaled(perception: Perception, size: tuple[int, int]) -> Perception:
-    """Return a perception of an image resized to ``size``."""
-    mask = perception.mask
-    if mask is not None:
-        probability = cv2.resize(mask.probability, size[::-1], interpolation=cv2.INTER_AREA)
-        mask = replace(mask, probability=probability)
-    scale = np.array(size[::-1]) / np.array(perception.image_size[::-1])
-    lanes = tuple(_scaled_line(line, scale) for line in perception.lanes)
-    return perception_of(size, lanes, mask, perception.stage_ms)
-
-
-def _scaled_line(line: LaneLine, scale: NDArray[np.float64]) -> LaneLine:
-    """Scale a line; pixel centres are at integers."""
-    points = (line.points_px + 0.5) * scale - 0.5
-    return replace(line, points_px=points.astype(np.float32))

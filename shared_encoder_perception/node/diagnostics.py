@@ -14,16 +14,17 @@ from rclpy.clock import Clock, ClockType
 
 from shared_encoder_perception.backends import BackendInfo
 from shared_encoder_perception.node.health import model_status, no_model_status
-from shared_encoder_perception.node.task_status import Level, TaskStatus
 from shared_encoder_perception.spec import ModelSpec
+from shared_encoder_perception.tasks.status import Level, Status
 
 TOPIC: Final = "/diagnostics"
 PERIOD_S: Final = 1.0
 DEPTH: Final = 10
 MODEL_TASK: Final = "model"
 
-Task = Callable[[], TaskStatus]
-"""Judges one part of the node now; called in the executor's thread."""
+Task = Callable[[], Status | None]
+"""Judges one part of the node now; called in the executor's thread. ``None``: there is nothing to
+say."""
 
 
 class Diagnostics:
@@ -67,13 +68,15 @@ class Diagnostics:
         """Publish once."""
         statuses = {MODEL_TASK: self._model}
         for name, task in self._tasks.items():
-            statuses[name] = _run(task)
-            self._log_change(name, statuses[name])
+            status = _run(task)
+            if status is not None:
+                statuses[name] = status
+                self._log_change(name, status)
         array = DiagnosticArray(status=[self._message(*item) for item in statuses.items()])
         array.header.stamp = self._node.get_clock().now().to_msg()
         self._publisher.publish(array)
 
-    def _log_change(self, name: str, status: TaskStatus) -> None:
+    def _log_change(self, name: str, status: Status) -> None:
         """Write a line where a task's level is another one than last time."""
         # Inactive parts have nothing to tell, and starting well is what everybody expects.
         level = Level.OK if status.level is Level.STALE else status.level
@@ -89,7 +92,7 @@ class Diagnostics:
         else:
             logger.info(text)
 
-    def _message(self, task: str, status: TaskStatus) -> DiagnosticStatus:
+    def _message(self, task: str, status: Status) -> DiagnosticStatus:
         """Translate one status."""
         return DiagnosticStatus(
             level=bytes([status.level]),
@@ -100,10 +103,10 @@ class Diagnostics:
         )
 
 
-def _run(task: Task) -> TaskStatus:
+def _run(task: Task) -> Status | None:
     """Ask a task; one that fails says so, and does not keep the others from being heard."""
     try:
         return task()
     except Exception as error:  # whatever it is, it must not stop the diagnostics
         text = " ".join(str(error).split())
-        return TaskStatus(Level.ERROR, f"cannot be judged, {type(error).__name__}: {text}")
+        return Status(Level.ERROR, f"cannot be judged, {type(error).__name__}: {text}")

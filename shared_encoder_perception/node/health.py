@@ -9,7 +9,6 @@ from threading import Lock
 from typing import Final
 
 from shared_encoder_perception.backends import BackendInfo
-from shared_encoder_perception.node.task_status import Level, TaskStatus
 from shared_encoder_perception.node.watchdogs import (
     CountWindow,
     Finding,
@@ -21,14 +20,10 @@ from shared_encoder_perception.node.watchdogs import (
     worst,
 )
 from shared_encoder_perception.spec import ModelSpec
-from shared_encoder_perception.structures import Perception
-from shared_encoder_perception.tasks.lanes.answer import LANE_NAMES, LaneStatus
+from shared_encoder_perception.tasks.status import Level, Status
 
 TOTAL: Final = "total"
 """Stage from receipt to output, which the latency watchdog looks at."""
-
-MASK_GRID_PX: Final = 8
-"""Distance of the mask's pixels that are looked at to tell whether anything is drivable."""
 
 COUNTERS: Final = ("perceived", "lost", "unrefined", "unpublished")
 """Counters that the processing is judged by; others, such as images in work, also go down."""
@@ -41,13 +36,13 @@ WAKING: Final = {
 """What makes a node active, by its lifecycle state."""
 
 
-def model_status(spec: ModelSpec, info: BackendInfo) -> TaskStatus:
+def model_status(spec: ModelSpec, info: BackendInfo) -> Status:
     """Tell which model runs, on what; a fall-back is a warning."""
     level, message = Level.OK, f"{info.name}, {info.device}, {info.precision}"
     if info.fallback:
         level, message = Level.WARN, f"fall-back: {info.fallback}"
     values = {
-        "model": f"{spec.name} {spec.version}",
+        "model": spec.title,
         "sha256": info.sha256,
         "source": info.source,
         "backend": f"{info.name} {info.version}",
@@ -56,12 +51,12 @@ def model_status(spec: ModelSpec, info: BackendInfo) -> TaskStatus:
         "threads": str(info.threads),
         "chosen because": info.reason,
     }
-    return TaskStatus(level, message, values)
+    return Status(level, message, values)
 
 
-def no_model_status(error: str = "") -> TaskStatus:
+def no_model_status(error: str = "") -> Status:
     """Tell that no model runs, and why if that is an error."""
-    return TaskStatus(Level.ERROR if error else Level.STALE, error or "no model is loaded")
+    return Status(Level.ERROR if error else Level.STALE, error or "no model is loaded")
 
 
 class ProcessingHealth:
@@ -91,7 +86,7 @@ class ProcessingHealth:
         stage_times: Sequence[Mapping[str, float]],
         busy_since_s: float | None,
         enabled: bool = True,
-    ) -> TaskStatus:
+    ) -> Status:
         """Judge the processing.
 
         Args:
@@ -103,7 +98,7 @@ class ProcessingHealth:
             enabled: Whether the node is to perceive anything.
         """
         if not self._running:
-            return TaskStatus(Level.STALE, "inactive: no image is processed")
+            return Status(Level.STALE, "inactive: no image is processed")
         watched = {name: counts[name] for name in COUNTERS if name in counts}
         self._window.add(now_s, watched, self.options.window_s)
         # Images that could not be published have no times.
@@ -123,7 +118,7 @@ class ProcessingHealth:
             values[f"{stage}_p50_ms"] = shown(spread.p50_ms, 2)
             values[f"{stage}_p95_ms"] = shown(spread.p95_ms, 2)
             values[f"{stage}_max_ms"] = shown(spread.max_ms, 2)
-        return TaskStatus(level, message, values)
+        return Status(level, message, values)
 
     def _findings(self, total: Spread | None, busy_s: float, enabled: bool) -> Iterator[Finding]:
         """Yield everything there is to say, the more important of equals first."""
@@ -191,20 +186,22 @@ class OutputHealth:
         self._window = CountWindow()
         self._lock = Lock()
         self._tally: Counter[str] = Counter()
+        self._things: Sequence[str] = ()
 
-    def start(self, now_s: float) -> None:
-        """Forget the past."""
+    def start(self, now_s: float, things: Sequence[str] = ()) -> None:
+        """Forget the past.
+
+        Args:
+            now_s: The time.
+            things: Names of what can be found in an image.
+        """
         with self._lock:
             self._tally.clear()
+        self._things = things
         self._window.start(now_s)
 
-    def published(self, perception: Perception) -> None:
-        """Note what was published about one image."""
-        lanes, mask = perception.lanes, perception.mask
-        found = [line.lane_id.label for line in lanes if line.status is LaneStatus.DETECTED]
-        if mask is not None:
-            grid = mask.probability[::MASK_GRID_PX, ::MASK_GRID_PX]
-            found += ["mask"] if grid.max(initial=0) >= mask.threshold else []
+    def published(self, found: Sequence[str]) -> None:
+        """Note that everything about an image was published, and which things are in it."""
         with self._lock:
             self._tally.update(("published", *found))
 
@@ -214,7 +211,7 @@ class OutputHealth:
         lifecycle: str,
         audience: Audience,
         counts: Mapping[str, int],
-    ) -> TaskStatus:
+    ) -> Status:
         """Judge the output.
 
         Args:
@@ -227,7 +224,7 @@ class OutputHealth:
         if lifecycle != ACTIVE:
             command = WAKING.get(lifecycle, "").format(node=self._node_name)
             message = f"{lifecycle}: nothing is published"
-            return TaskStatus(Level.WARN, f"{message}; {command}" if command else message, values)
+            return Status(Level.WARN, f"{message}; {command}" if command else message, values)
         with self._lock:
             tally = dict(self._tally)
         errors = counts.get("unpublished", 0)
@@ -235,12 +232,12 @@ class OutputHealth:
         level, message = worst(self._findings(audience))
         published = self._window.growth("published")
         values |= {"rate_hz": shown(self._window.rate_hz("published")), "errors": str(errors)}
-        for name in (*LANE_NAMES, "mask"):
+        for name in self._things:
             ratio = self._window.growth(name) / published if published else 0.0
             values[f"{name}_detected_ratio"] = shown(ratio, 3)
         values |= {f"subscribers {name}": str(n) for name, n in audience.subscribers.items()}
         values["mismatch"] = "; ".join(audience.misfits) or "none"
-        return TaskStatus(level, message, values)
+        return Status(level, message, values)
 
     def _findings(self, audience: Audience) -> Iterator[Finding]:
         """Yield everything there is to say, the more important of equals first."""

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from math import nan
 from typing import Final
 
-from shared_encoder_perception.node.task_status import Level, TaskStatus
 from shared_encoder_perception.node.watchdogs import (
     CountWindow,
     Finding,
@@ -16,6 +15,7 @@ from shared_encoder_perception.node.watchdogs import (
     shown,
     worst,
 )
+from shared_encoder_perception.tasks.status import Level, Status
 
 INACTIVE, WAITING, ACTIVE = "inactive", "waiting", "active"
 STALE, REJECTED = "stale", "rejected"
@@ -91,7 +91,7 @@ class InputHealth:
         stamps: Mapping[str, float],
         topic: TopicState,
         clock_ns: int,
-    ) -> TaskStatus:
+    ) -> Status:
         """Judge the input.
 
         Args:
@@ -102,7 +102,7 @@ class InputHealth:
             clock_ns: The node's clock in nanoseconds; 0 = it does not run.
         """
         if self._since_s is None:
-            return TaskStatus(Level.STALE, "inactive: not listening", {"state": INACTIVE})
+            return Status(Level.STALE, "inactive: not listening", {"state": INACTIVE})
         odd = {f"stamps_{name}": int(n) for name, n in stamps.items() if name != "age_s"}
         watched = {name: counts[name] for name in COUNTERS if name in counts}
         self._window.add(now_s, {**watched, **odd}, self.options.window_s)
@@ -121,7 +121,7 @@ class InputHealth:
             **{name: str(count) for name, count in odd.items()},
             "last_problem": self.last_problem,
         }
-        return TaskStatus(level, f"{state}: {message}", values)
+        return Status(level, f"{state}: {message}", values)
 
     def _judge(self, now_s: float, topic: TopicState) -> tuple[str, Finding]:
         """Return state, level and message."""

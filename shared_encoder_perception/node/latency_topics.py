@@ -1,6 +1,6 @@
 """How long each image took, on topics with Autoware's names, for plots and Autoware's monitors.
 
-Stage by stage it is in ``lane_lines``, whose messages carry the milliseconds of their own image.
+Stage by stage it is in ``/diagnostics``, and in messages that carry their own image's milliseconds.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ from typing import Any
 from shared_encoder_perception.node.loading import LoadBackend, load_predictor
 from shared_encoder_perception.node.worker import Worker
 from shared_encoder_perception.predictor import Options, Predictor
-from shared_encoder_perception.spec import ModelSpec
+from shared_encoder_perception.spec import ModelSpec, SpecError
 
 
 class LoadedModel:
@@ -45,17 +45,23 @@ class LoadedModel:
             self.predictor = predictor
         return predictor
 
-    def reload(self, worker: Callable[[], Worker | None]) -> Predictor:
+    def reload(
+        self,
+        worker: Callable[[], Worker | None],
+        prepare: Callable[[Predictor], Callable[[], None]],
+    ) -> Predictor:
         """Load beside the present one what the parameters name now, then use it instead.
 
         Args:
             worker: Returns the inference thread that uses the present one, if one runs.
+            prepare: Called with the new one before it is used; returns what to do once it is.
 
         Returns:
             The new one. Whatever is raised, the old one goes on.
 
         Raises:
             RuntimeError: No model is loaded, or the node let go of it meanwhile.
+            SpecError: The new one answers other tasks.
             TimeoutError: The old one has not returned from an image.
             Exception: As ``load`` raises.
         """
@@ -67,7 +73,9 @@ class LoadedModel:
                 old, running = self.predictor, worker()
                 if old is None:
                     raise RuntimeError("the node was cleaned up while the model was loaded")
+                _check_tasks(new, old)
                 new.options = self._thresholds(new.spec)
+                then = prepare(new)
                 if running is not None:
                     running.swap(new)
                 self.predictor = new
@@ -75,6 +83,7 @@ class LoadedModel:
             new.backend.close()
             raise
         old.backend.close()
+        then()
         return new
 
     def apply_thresholds(self) -> None:
@@ -93,3 +102,18 @@ class LoadedModel:
             predictor, self.predictor = self.predictor, None
         if predictor is not None and not hangs:
             predictor.backend.close()
+
+
+def _check_tasks(new: Predictor, old: Predictor) -> None:
+    """Refuse a model whose topics would be others: subscribers count on those that there are.
+
+    Raises:
+        SpecError: Its tasks are not those of the old one.
+    """
+    theirs, ours = (" and ".join(one.spec.tasks) for one in (new, old))
+    if theirs != ours:
+        raise SpecError(
+            f"the model {new.backend.info.source} answers {theirs}, the one that runs {ours}: "
+            "topics cannot change while the node is configured; deactivate it, clean it up and "
+            "configure it to use this model"
+        )

@@ -8,8 +8,7 @@ from typing import Any
 
 from shared_encoder_perception.backends import DEFAULT_MODEL, Backend, BackendInfo, BackendOptions
 from shared_encoder_perception.predictor import Predictor
-from shared_encoder_perception.spec import ModelSpec, SpecError
-from shared_encoder_perception.tasks import DEFAULT as TASKS
+from shared_encoder_perception.spec import INPUT_IMAGE, ModelSpec, SpecError
 
 LoadBackend = Callable[[str, str, BackendOptions, str], Backend]
 
@@ -23,7 +22,7 @@ def load_predictor(value: Callable[[str], Any], load: LoadBackend) -> Predictor:
 
     Raises:
         BackendError, ArtifactError, StoreError: It cannot be loaded as asked.
-        SpecError: A model without a valid spec, or one that does not answer every task.
+        SpecError: A model without a valid spec, or one that takes more than the image.
     """
     cache = value("backend.cache")
     options = BackendOptions(
@@ -36,14 +35,12 @@ def load_predictor(value: Callable[[str], Any], load: LoadBackend) -> Predictor:
     )
     model = value("model.path") or str(DEFAULT_MODEL)
     backend = load(model, value("backend.name"), options, value("model.sha256"))
-    missing = [task for task in TASKS if task not in backend.spec.tasks]
-    if missing:
+    if extras := [name for name in backend.spec.input_tensors() if name != INPUT_IMAGE]:
         source = backend.info.source
         backend.close()
         raise SpecError(
-            f"the model {source} does not answer {' and '.join(missing)}, only "
-            f"{' and '.join(backend.spec.tasks)}: this node needs one that answers "
-            f"{' and '.join(TASKS)}"
+            f"the model {source} takes {', '.join(extras)} beside the image, which this node "
+            "cannot give: use Predictor with `extras`, or a model of images alone"
         )
     predictor = Predictor(backend)
     predictor.warm_up()

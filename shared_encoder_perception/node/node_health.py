@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from time import perf_counter
 from typing import Any
 
 from rclpy.event_handler import SubscriptionEventCallbacks
 
+from shared_encoder_perception import tasks
 from shared_encoder_perception.images.stamps import stamp_ns
 from shared_encoder_perception.node.diagnostics import Diagnostics
 from shared_encoder_perception.node.health import Audience, OutputHealth, ProcessingHealth
 from shared_encoder_perception.node.input_health import InputHealth
-from shared_encoder_perception.node.task_status import TaskStatus
 from shared_encoder_perception.node.topic_watch import TopicWatch
 from shared_encoder_perception.node.watchdogs import WatchdogOptions
 from shared_encoder_perception.node.worker import Worker
 from shared_encoder_perception.structures import Perception
+from shared_encoder_perception.tasks.status import Status
 
 
 class NodeHealth:
@@ -60,13 +61,22 @@ class NodeHealth:
         """Return what to create the image subscription with, to hear of QoS that does not fit."""
         return self._topic.event_callbacks()
 
-    def start(self, worker: Worker, subscription: Any) -> None:
-        """Watch a new inference thread and the subscription that feeds it."""
+    def start(self, worker: Worker, subscription: Any, names: Sequence[str]) -> None:
+        """Watch a new inference thread and the subscription that feeds it.
+
+        Args:
+            worker: The thread.
+            subscription: To the images.
+            names: Tasks that the model answers.
+        """
         now_s = perf_counter()
         self._worker = worker
         self._topic.watch(subscription)
-        for part in (self._input, self._processing, self._output):
+        self._contents = tasks.parts("content", names)
+        for part in (self._input, self._processing):
             part.start(now_s)
+        things = [thing for content in self._contents.values() for thing in content.FOUND]
+        self._output.start(now_s, things)
 
     def stop(self) -> None:
         """Watch none; to be called before the subscription is destroyed."""
@@ -81,7 +91,13 @@ class NodeHealth:
 
     def published(self, perception: Perception) -> None:
         """Note that everything about an image was published (inference thread)."""
-        self._output.published(perception)
+        self._output.published(
+            [
+                thing
+                for name, content in self._contents.items()
+                for thing in content.found(perception.answers[name])
+            ]
+        )
 
     def report(self, problem: str) -> None:
         """Note why an image was not perceived, or what was odd about it (inference thread)."""
@@ -91,7 +107,7 @@ class NodeHealth:
         """Return what became of the images, by name."""
         return asdict(self._worker.counts) if self._worker else {}
 
-    def _input_status(self) -> TaskStatus:
+    def _input_status(self) -> Status:
         """Judge the input now."""
         stamps = asdict(self._worker.stamps) if self._worker else {}
         clock_ns = self._node.get_clock().now().nanoseconds
@@ -99,7 +115,7 @@ class NodeHealth:
             perf_counter(), self._counts(), stamps, self._topic.state(), clock_ns
         )
 
-    def _processing_status(self) -> TaskStatus:
+    def _processing_status(self) -> Status:
         """Judge the processing now."""
         worker = self._worker
         times = worker.stage_times() if worker else []
@@ -111,7 +127,7 @@ class NodeHealth:
             worker.enabled if worker else True,
         )
 
-    def _output_status(self) -> TaskStatus:
+    def _output_status(self) -> Status:
         """Judge the output now."""
         return self._output.status(
             perf_counter(), self._lifecycle(), self._audience(), self._counts()

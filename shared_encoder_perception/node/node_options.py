@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
+from shared_encoder_perception import tasks
 from shared_encoder_perception.ground.options import GroundOptions, ground_options
 from shared_encoder_perception.images.stamps import Limits
 from shared_encoder_perception.node.debug_overlay import DebugOptions
@@ -15,26 +16,28 @@ from shared_encoder_perception.node.parameter_groups.images import (
     input_options,
     limits,
 )
-from shared_encoder_perception.node.parameters import decode_options
+from shared_encoder_perception.node.parameters import task_parameters
 from shared_encoder_perception.node.watchdogs import WatchdogOptions
 from shared_encoder_perception.predictor import Options
 from shared_encoder_perception.spec import ModelSpec
-from shared_encoder_perception.tasks.lanes.tracking.options import TrackingOptions, tracking_options
 
 
 @dataclass(frozen=True)
 class NodeOptions:
-    """What all parameters say, but for those that decide which model is loaded."""
+    """What all parameters say, but for those that decide which model is loaded.
+
+    Attributes:
+        refine: Of each task of the table that refines its answers; see ``contract.Refine``.
+        task_values: The tasks' parameters by name.
+    """
 
     images: InputOptions
     limits: Limits
     ground: GroundOptions
-    tracking: TrackingOptions
     debug: DebugOptions
     watchdogs: WatchdogOptions
-    keypoint_threshold: float
-    confidence_threshold: float
-    mask_threshold: float
+    refine: Mapping[str, Any]
+    task_values: Mapping[str, Any]
 
     @classmethod
     def read(cls, value: Callable[[str], Any]) -> NodeOptions:
@@ -50,19 +53,15 @@ class NodeOptions:
             input_options(value),
             limits(value),
             ground_options(value),
-            tracking_options(value),
             DebugOptions.from_parameters(value),
             watchdog_options(value),
-            value("lanes.keypoint_threshold"),
-            value("lanes.confidence_threshold"),
-            value("mask.threshold"),
+            {name: room.options(value) for name, room in tasks.parts("refine").items()},
+            {name: value(name) for name in task_parameters()},
         )
 
     def decode(self, spec: ModelSpec) -> Options:
         """Return what the decoder of a model is told."""
-        options = decode_options(
-            spec, self.keypoint_threshold, self.confidence_threshold, self.mask_threshold
-        )
-        own = options["lanes"]
-        lanes = self.tracking.decode_thresholds(own.lane_thresholds)
-        return {**options, "lanes": replace(own, lane_thresholds=lanes)}
+        return {
+            name: content.options(self.task_values.__getitem__, spec.tasks[name])
+            for name, content in tasks.parts("content", spec.tasks).items()
+        }

@@ -1,31 +1,25 @@
-"""The node's topics: one perceived image out, on all of them."""
+"""The node's topics: one perceived image out, on those of each task that the model answers."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from time import perf_counter
 from typing import Any, Final
 
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
-from sensor_msgs.msg import Image
 
-from shared_encoder_perception.msg import LaneLine, LaneLineArray, ModelInfo
+from shared_encoder_perception import tasks
+from shared_encoder_perception.artifact.model_info import INFO_TOPIC, MODEL_INFO, fill_model_info
 from shared_encoder_perception.node.debug_outputs import DebugImage, DebugOutputs
 from shared_encoder_perception.node.debug_overlay import DebugOptions
 from shared_encoder_perception.node.health import Audience
 from shared_encoder_perception.node.latency_topics import LatencyTopics
-from shared_encoder_perception.node.messages import (
-    array_message,
-    lane_messages,
-    mask_message,
-    model_info_message,
-)
+from shared_encoder_perception.node.messages import message_type, new_message
 from shared_encoder_perception.node.perceived_image import PerceivedImage
-from shared_encoder_perception.node.points_output import PointsOutput
 from shared_encoder_perception.node.topic_watch import create_output, misfit_subscribers
-from shared_encoder_perception.node.topics import ARRAY_TOPIC, INFO_TOPIC, LANE_TOPICS, MASK_TOPIC
 from shared_encoder_perception.predictor import Predictor
-from shared_encoder_perception.tasks.lanes.content import model_version
+from shared_encoder_perception.spec import ModelSpec
+from shared_encoder_perception.tasks.contract.runtime import Context, Topic
 
 OUTPUT_QOS: Final = QoSProfile(
     history=HistoryPolicy.KEEP_LAST, depth=5, reliability=ReliabilityPolicy.RELIABLE
@@ -41,81 +35,121 @@ LATCHED_QOS: Final = QoSProfile(
 class Outputs:
     """Lifecycle publishers of everything the node says; silent while the node is inactive."""
 
-    def __init__(self, node: Any, debug: DebugOptions, report: Callable[[str], None]) -> None:
+    def __init__(
+        self, node: Any, spec: ModelSpec, debug: DebugOptions, report: Callable[[str], None]
+    ) -> None:
         """Create the publishers on a ``LifecycleNode``.
 
         Args:
             node: The node.
+            spec: Of the model, which decides about the topics.
             debug: How pictures are drawn.
             report: Called, in a thread of theirs, with the reason why one could not be drawn.
         """
         self._node = node
-        self._lanes = [create_output(node, LaneLine, topic, OUTPUT_QOS) for topic in LANE_TOPICS]
-        self._mask = create_output(node, Image, MASK_TOPIC, OUTPUT_QOS)
-        self._array = create_output(node, LaneLineArray, ARRAY_TOPIC, OUTPUT_QOS)
-        self._model_info = create_output(node, ModelInfo, INFO_TOPIC, LATCHED_QOS)
-        self._main = (*self._lanes, self._mask, self._array, self._model_info)
-        self._points = PointsOutput(node)
+        self._contents = tasks.parts("content", spec.tasks)
+        topics = [
+            (name, topic) for name, content in self._contents.items() for topic in content.TOPICS
+        ]
+        # What is waited for comes first, and last what closes the image.
+        topics.sort(key=lambda item: (item[1].last, item[1].lazy))
+        self._data = [
+            (name, topic, self._create(topic.name, topic.kind, OUTPUT_QOS))
+            for name, topic in topics
+            if not (topic.latched or topic.pictures)
+        ]
+        self._latched = {
+            topic.name: self._create(topic.name, topic.kind, LATCHED_QOS)
+            for _, topic in topics
+            if topic.latched
+        }
+        self._latched[INFO_TOPIC] = self._create(INFO_TOPIC, MODEL_INFO, LATCHED_QOS)
         self._latency = LatencyTopics(node)
-        self._debug = DebugOutputs(node, debug, report)
+        pictures = [(name, topic) for name, topic in topics if topic.pictures]
+        self._debug = DebugOutputs(node, debug, report, pictures)
+
+    def _create(self, topic: str, kind: str, qos: QoSProfile) -> Any:
+        """Create one publisher."""
+        return create_output(self._node, message_type(kind), topic, qos)
 
     def start(self, predictor: Predictor) -> None:
         """Begin afresh with images that ``predictor`` perceives, and tell which model that is."""
         self._latency.reset()
-        self.announce(predictor)
+        self.announce(self.announcement(predictor))
 
-    def announce(self, predictor: Predictor) -> None:
+    def announcement(self, predictor: Predictor) -> dict[str, Any]:
+        """Return what is to be told about a model with the same tasks, by topic."""
+        header = new_message("std_msgs/msg/Header")
+        header.stamp = self._node.get_clock().now().to_msg()
+        spec = predictor.spec
+        messages = {
+            topic: message
+            for name, content in self._contents.items()
+            if any(topic.latched for topic in content.TOPICS)
+            for topic, message in content.announce(spec.tasks[name], header, new_message).items()
+        }
+        messages[INFO_TOPIC] = new_message(MODEL_INFO)
+        fill_model_info(messages[INFO_TOPIC], spec, predictor.backend.info, header.stamp)
+        return messages
+
+    def announce(self, messages: Mapping[str, Any]) -> None:
         """Tell which model runs; late subscribers get it too."""
-        now = self._node.get_clock().now().to_msg()
-        self._model_info.publish(model_info_message(predictor.spec, predictor.backend.info, now))
+        for topic, message in messages.items():
+            self._latched[topic].publish(message)
 
     def set_options(self, debug: DebugOptions) -> None:
         """Draw pictures like this from now on."""
         self._debug.options = debug
 
     def publish(self, image: PerceivedImage, frame_id: str) -> None:
-        """Publish everything about one image, the array last (inference thread).
+        """Publish everything about one image (inference thread).
 
         Args:
             image: What was perceived.
-            frame_id: The vehicle's frame, if lanes were put on the road; otherwise empty.
+            frame_id: The vehicle's frame, if there is a calibration; otherwise empty.
         """
-        perception = image.perception
-        lanes = lane_messages(perception, image.header, image.spec)
-        for publisher, lane in zip(self._lanes, lanes, strict=True):
-            publisher.publish(lane)
-        if perception.mask is not None:
-            self._mask.publish(mask_message(perception.mask, image.header))
-        self._points.publish(perception.lanes, image.header, frame_id)
-        array = array_message(lanes, image.stage_ms, image.counts)
-        array.processing_ms = (perf_counter() - image.received_s) * 1e3
-        self._array.publish(array)
+        answers = image.perception.answers
+        context = Context(
+            image.header,
+            image.perception.image_size,
+            image.spec,
+            image.stage_ms,
+            image.counts,
+            frame_id,
+            lambda: (perf_counter() - image.received_s) * 1e3,
+        )
+        makers = {
+            name: content.messages(answers[name], context, new_message)
+            for name, content in self._contents.items()
+        }
+        for name, topic, publisher in self._data:
+            if is_wanted(topic, frame_id, publisher):
+                publisher.publish(makers[name][topic.name]())
         # What only people look at comes after what vehicles wait for.
         self._latency.publish(image.header, image.received_s, image.stage_ms["waiting"])
-        self._debug.submit(
-            DebugImage(
-                image.pixels,
-                image.header,
-                perception,
-                model_version(image.spec),
-                image.stage_ms,
-                image.counts.replaced,
-                frame_id,
-            )
-        )
+        self._debug.submit(DebugImage(image.pixels, image.perception, context))
 
     def audience(self) -> Audience:
         """Return who listens to the main topics, and who in vain to any."""
-        parts = (self._points, self._latency, self._debug)
-        others = [publisher for part in parts for publisher in part.publishers]
+        main = [publisher for _, topic, publisher in self._data if not topic.lazy]
+        main += self._latched.values()
+        lazy = [publisher for _, topic, publisher in self._data if topic.lazy]
+        others = [*lazy, *self._latency.publishers, *self._debug.publishers]
         return Audience(
-            {each.topic_name: each.get_subscription_count() for each in self._main},
-            tuple(misfit_subscribers(self._node, (*self._main, *others))),
+            {each.topic_name: each.get_subscription_count() for each in main},
+            tuple(misfit_subscribers(self._node, (*main, *others))),
         )
 
     def destroy(self) -> None:
         """Remove the publishers from the node."""
-        for part in (self._debug, self._latency, self._points):
-            part.destroy()
-        for publisher in self._main:
+        self._debug.destroy()
+        self._latency.destroy()
+        for publisher in (*(each for _, _, each in self._data), *self._latched.values()):
             self._node.destroy_lifecycle_publisher(publisher)
+
+
+def is_wanted(topic: Topic, frame_id: str, publisher: Any) -> bool:
+    """Whether a message of a topic is to be made now."""
+    if topic.grounded and not frame_id:
+        return False
+    return not topic.lazy or bool(publisher.get_subscription_count())

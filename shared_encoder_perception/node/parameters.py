@@ -1,4 +1,4 @@
-"""The node's parameters: one table for declaration, ``config/perception.yaml`` and the README.
+"""The node's parameters: one table for declaration, ``config/perception.yaml`` and the docs.
 
 ``python -m shared_encoder_perception.node.parameters yaml`` (or ``markdown``) prints the derived
 forms; a test holds them equal. Nothing here needs ROS.
@@ -11,8 +11,7 @@ from collections.abc import Sequence
 from textwrap import wrap
 from typing import Final
 
-from shared_encoder_perception.compat import options_of
-from shared_encoder_perception.images.preprocess import Crop
+from shared_encoder_perception import tasks
 from shared_encoder_perception.node.parameter_groups import (
     backend,
     debug,
@@ -20,47 +19,49 @@ from shared_encoder_perception.node.parameter_groups import (
     ground,
     images,
     model,
-    thresholds,
-    tracking,
 )
-from shared_encoder_perception.node.parameter_groups.images import NO_CROP
-from shared_encoder_perception.node.parameter_groups.thresholds import MODEL_OWN
-from shared_encoder_perception.predictor import Options, own_options
-from shared_encoder_perception.spec import ModelSpec
 from shared_encoder_perception.tasks.parameter import Parameter, Value
 
 CHANGES_LATER, FIXED = "yes", "no"
 
-PARAMETERS: Final = (
+_BEFORE: Final = (
     Parameter("autostart", True, "Configure and activate at start, without a lifecycle manager."),
     *model.PARAMETERS,
     *backend.PARAMETERS,
     *images.PARAMETERS,
-    *thresholds.PARAMETERS,
-    *ground.PARAMETERS,
-    *tracking.PARAMETERS,
-    *debug.PARAMETERS,
-    *diagnostics.PARAMETERS,
 )
-"""Every parameter of the node, in the order in which they are shown."""
-
-BY_NAME: Final = {parameter.name: parameter for parameter in PARAMETERS}
+_AFTER: Final = (*ground.PARAMETERS, *debug.PARAMETERS, *diagnostics.PARAMETERS)
 
 
-def decode_options(spec: ModelSpec, keypoint: float, confidence: float, mask: float) -> Options:
-    """Combine the threshold parameters with the model's own thresholds."""
-    own = own_options(spec)
-    lanes = own["lanes"].lane_thresholds
-    return options_of(
-        own["lanes"].keypoint_threshold if keypoint == MODEL_OWN else keypoint,
-        lanes if confidence == MODEL_OWN else (confidence,) * len(lanes),
-        own["drivable_surface"].mask_threshold if mask == MODEL_OWN else mask,
-    )
+def all_parameters() -> dict[str, Parameter]:
+    """Return every parameter of the node by its name, in the order in which they are shown.
+
+    Those of all tasks of the table are there, because they are declared before it is known which
+    of them the model answers. A task's parameters join those of their group, if there is one.
+    """
+    own = [
+        parameter for content in tasks.parts("content").values() for parameter in content.PARAMETERS
+    ]
+    general = {_group(parameter) for parameter in (*_BEFORE, *_AFTER)}
+    between = [parameter for parameter in own if _group(parameter) not in general]
+    joining = [parameter for parameter in own if _group(parameter) in general]
+    rows = [*_BEFORE, *between, *_AFTER, *joining]
+    groups = list(dict.fromkeys(map(_group, rows)))
+    rows.sort(key=lambda parameter: groups.index(_group(parameter)))
+    found = {parameter.name: parameter for parameter in rows}
+    assert len(found) == len(rows), "two parameters of one name"
+    return found
 
 
-def crop_of(value: Sequence[int]) -> Crop | None:
-    """Translate the value of ``input.crop``."""
-    return None if tuple(value) == NO_CROP else Crop(*value)
+def task_parameters() -> list[str]:
+    """Return the names of the parameters that belong to a task."""
+    contents = tasks.parts("content").values()
+    return [parameter.name for content in contents for parameter in content.PARAMETERS]
+
+
+def _group(parameter: Parameter) -> str:
+    """Return what stands before the last dot of a name."""
+    return parameter.name.rpartition(".")[0]
 
 
 def to_yaml() -> str:
@@ -72,7 +73,7 @@ def to_yaml() -> str:
         "  ros__parameters:",
     ]
     group = ""
-    for parameter in PARAMETERS:
+    for parameter in all_parameters().values():
         head, _, tail = parameter.name.rpartition(".")
         if head != group:
             lines.append(f"    {head}:")
@@ -90,12 +91,12 @@ def to_yaml() -> str:
 
 
 def to_markdown() -> str:
-    """Return the README's table."""
+    """Return the table of the docs."""
     lines = [
         "| parameter | default | allowed | changes while running | meaning |",
         "|---|---|---|---|---|",
     ]
-    for parameter in PARAMETERS:
+    for parameter in all_parameters().values():
         changes = FIXED if parameter.read_only else CHANGES_LATER
         lines.append(
             f"| `{parameter.name}` | `{_literal(parameter.default)}` | {parameter.expected} "

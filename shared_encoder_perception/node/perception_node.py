@@ -1,4 +1,4 @@
-"""The lifecycle node: images in, five lane lines and a drivable-surface mask out.
+"""The lifecycle node: images in, what the model's tasks say about them out.
 
 Start it with ``python -m shared_encoder_perception.node --ros-args -r image:=/camera/image_raw``.
 The executor's thread only receives images and answers services; ``worker.Worker`` does the rest.
@@ -7,7 +7,8 @@ The executor's thread only receives images and answers services; ``worker.Worker
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Final
 
 from rcl_interfaces.msg import SetParametersResult
@@ -25,14 +26,14 @@ from shared_encoder_perception.node.loading import LoadBackend, describe
 from shared_encoder_perception.node.node_health import NodeHealth
 from shared_encoder_perception.node.node_options import NodeOptions
 from shared_encoder_perception.node.node_process import one_line, run
+from shared_encoder_perception.node.refinement import CALIBRATION, Refiners
 from shared_encoder_perception.node.ros_logging import forward_log
 from shared_encoder_perception.node.ros_parameters import check_together, declare_parameters
 from shared_encoder_perception.node.services import Services
-from shared_encoder_perception.node.task_status import Level, TaskStatus
 from shared_encoder_perception.node.worker import Worker
 from shared_encoder_perception.predictor import Predictor
 from shared_encoder_perception.spec import SpecError
-from shared_encoder_perception.tasks.lanes.tracking.tracker import LaneTracker
+from shared_encoder_perception.tasks.status import Level, Status
 
 NODE_NAME: Final = "perception"
 EXPECTED: Final = (BackendError, ArtifactError, SpecError, StoreError, ValueError)
@@ -61,7 +62,7 @@ class PerceptionNode(LifecycleNode):
         forward_log(self.get_logger())
         self._options = NodeOptions.read(self._value)
         self._model = LoadedModel(self._value, load, lambda spec: self._options.decode(spec))
-        self._tracker = LaneTracker(self._options.tracking)
+        self._refiners = Refiners(self._options.refine)
         self._diagnostics = Diagnostics(self, self._value("diagnostics.period_s"))
         self._health = NodeHealth(
             self,
@@ -70,8 +71,9 @@ class PerceptionNode(LifecycleNode):
             lambda: str(self._state_machine.current_state[1]),  # rclpy has no public getter
             lambda: self._pipeline.outputs.audience() if self._pipeline else Audience(),
         )
-        self._diagnostics.add("calibration", self._calibration_status)
-        self._diagnostics.add("tracking", self._tracker.status)
+        self._diagnostics.add(CALIBRATION, self._calibration_status)
+        for name in self._refiners.names:
+            self._diagnostics.add(name, partial(self._refiner_status, name))
         self._offers = Services(self, self._set_enabled, self._reload_model, self._reset_tracker)
         self.add_on_set_parameters_callback(self._check_together)
         self.add_post_set_parameters_callback(self._apply_parameters)
@@ -116,7 +118,7 @@ class PerceptionNode(LifecycleNode):
         try:
             predictor = self._model.load()
             self._pipeline = CameraPipeline(
-                self, self._value, self._options, self._tracker, self._health
+                self, self._value, self._options, predictor.spec, self._refiners, self._health
             )
         except EXPECTED as error:
             return self._fail("configure", str(error))
@@ -197,13 +199,17 @@ class PerceptionNode(LifecycleNode):
 
     def _reload_model(self) -> str:
         """Exchange the model for what the parameters name now (thread of its own)."""
-        predictor = self._model.reload(self._worker)
-        if pipeline := self._pipeline:
-            pipeline.outputs.announce(predictor)
-        return self._tell_model("reloaded", predictor)
+
+        def prepare(predictor: Predictor) -> Callable[[], None]:
+            outputs = self._pipeline.outputs if self._pipeline else None
+            if outputs is None:
+                return lambda: None
+            return partial(outputs.announce, outputs.announcement(predictor))
+
+        return self._tell_model("reloaded", self._model.reload(self._worker, prepare))
 
     def _reset_tracker(self) -> str:
-        """Forget the tracks, and what the ground's correction has learnt."""
+        """Forget what was learnt from images: tracks, corrections of the calibration."""
         if self._pipeline is not None:
             self._pipeline.reset()
         return "the tracks are forgotten"
@@ -218,10 +224,17 @@ class PerceptionNode(LifecycleNode):
             self.get_logger().warning(f"fall-back: {info.fallback}")
         return line
 
-    def _calibration_status(self) -> TaskStatus:
-        """Say whether lanes can be put on the road."""
+    def _calibration_status(self) -> Status:
+        """Say whether answers can be put on the road."""
         pipeline = self._pipeline
-        return pipeline.calibration.status() if pipeline else TaskStatus(Level.OK, "not configured")
+        if pipeline is None:
+            return Status(Level.OK, "not configured")
+        own, more = pipeline.calibration.status(), self._refiner_status(CALIBRATION)
+        return own if more is None else own.with_more(more)
+
+    def _refiner_status(self, name: str) -> Status | None:
+        """Say what the refiners of the model's tasks, or of all before there is one, tell of it."""
+        return self._refiners.status(name, self._pipeline.tasks if self._pipeline else None)
 
     def _worker(self) -> Worker | None:
         """Return the inference thread."""
@@ -239,7 +252,7 @@ class PerceptionNode(LifecycleNode):
         """Let the next image use the present values."""
         options = self._options = NodeOptions.read(self._value)
         self._model.apply_thresholds()
-        self._tracker.options = options.tracking
+        self._refiners.set_options(options.refine)
         self._health.set_options(options.watchdogs)
         if self._pipeline is not None:
             self._pipeline.set_options(options)

@@ -1,37 +1,97 @@
-"""What the node adds to a perception: the lanes on the road, and tracks through time."""
+"""What the node adds to a perception: calibration and time, which the tasks' rooms make use of."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+from typing import Any, Final
 
+from shared_encoder_perception import tasks
 from shared_encoder_perception.images.stamps import stamp_ns
 from shared_encoder_perception.node.calibration import Calibration
 from shared_encoder_perception.structures import Perception
-from shared_encoder_perception.tasks.lanes.tracking.tracker import LaneTracker
+from shared_encoder_perception.tasks.contract.runtime import Moment, Refiner
+from shared_encoder_perception.tasks.status import Status
+
+CALIBRATION: Final = "calibration"
+"""Name of the status that is the node's own, and that refiners may add to."""
+
+
+class Refiners:
+    """The refiner of each task that has one, for one camera; see ``contract.Refiner``."""
+
+    def __init__(self, options: Mapping[str, Any]) -> None:
+        """Make them.
+
+        Args:
+            options: Of each, by the name of the task.
+        """
+        self._refiners: dict[str, Refiner] = {
+            task: tasks.part(task, "refine").Refiner(one) for task, one in options.items()
+        }
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the statuses that they always have."""
+        names = [name for refiner in self._refiners.values() for name in refiner.statuses()]
+        return [name for name in dict.fromkeys(names) if name != CALIBRATION]
+
+    def status(self, name: str, of: Collection[str] | None) -> Status | None:
+        """Return what they say of something together; ``None`` for nothing.
+
+        Args:
+            name: Of the status.
+            of: Tasks that count; ``None`` for all.
+        """
+        found = None
+        for task, refiner in self._refiners.items():
+            one = refiner.statuses().get(name) if of is None or task in of else None
+            if one is not None:
+                found = one if found is None else found.with_more(one)
+        return found
+
+    def set_options(self, options: Mapping[str, Any]) -> None:
+        """Refine the next image by these, as the constructor takes them."""
+        for task, refiner in self._refiners.items():
+            refiner.options = options[task]
+
+    def refine(self, answers: Mapping[str, Any], moment: Moment) -> dict[str, Any]:
+        """Return the answers to an image, refined."""
+        return {
+            task: self._refiners[task](answer, moment) if task in self._refiners else answer
+            for task, answer in answers.items()
+        }
+
+    def end_drive(self) -> None:
+        """Forget what goes on from one image to the next."""
+        for refiner in self._refiners.values():
+            refiner.end_drive()
+
+    def reset(self) -> None:
+        """Forget what was learnt from the images so far."""
+        for refiner in self._refiners.values():
+            refiner.reset()
 
 
 class Refinement:
-    """Ground projection, then tracking, of one camera's images (inference thread).
+    """Calibrates and refines one camera's images (inference thread).
 
     Attributes:
-        frame_id: The vehicle's frame while the last image was projected; empty otherwise.
+        frame_id: The vehicle's frame while there was a calibration for the last image; empty
+            otherwise.
     """
 
-    def __init__(self, calibration: Calibration, tracker: LaneTracker) -> None:
+    def __init__(self, calibration: Calibration, refiners: Refiners) -> None:
         """Use these, which others may configure meanwhile."""
-        self._calibration, self._tracker = calibration, tracker
+        self._calibration, self._refiners = calibration, refiners
         self.frame_id = ""
 
     def __call__(self, header: Any, perception: Perception) -> Perception:
         """Refine the perception of an image with this header."""
         self.frame_id = ""
-        projector = self._calibration.projector(header, perception.image_size)
-        if projector is not None:
-            perception = projector.project(perception)
-            self.frame_id = projector.options.frame_id
-        return self._tracker.update(perception, stamp_ns(header) * 1e-9)
-
-    def reset(self) -> None:
-        """Forget what was learnt from the images so far."""
-        self._tracker.reset()
-        self._calibration.reset()
+        camera = self._calibration.camera(header, perception.image_size)
+        moment = Moment(perception.image_size, stamp_ns(header) * 1e-9, camera)
+        answers = self._refiners.refine(perception.answers, moment)
+        if camera is not None:
+            self.frame_id = camera.options.frame_id
+        return replace(perception, answers=answers)

@@ -12,7 +12,7 @@ from rcl_interfaces.msg import (
     SetParametersResult,
 )
 
-from shared_encoder_perception.node.parameters import BY_NAME, PARAMETERS
+from shared_encoder_perception.node.parameters import all_parameters
 from shared_encoder_perception.tasks.parameter import Parameter
 
 
@@ -24,20 +24,21 @@ def declare_parameters(node: Any) -> None:
     Raises:
         ParameterException: A parameter was given a value or type that it does not allow.
     """
-    node.add_on_set_parameters_callback(_check)
-    for parameter in PARAMETERS:
+    table = all_parameters()
+
+    def check(changes: Sequence[Any]) -> SetParametersResult:
+        """Refuse a set of changes in which one value is not allowed."""
+        for change in changes:
+            parameter = table.get(change.name)
+            if parameter is not None and (problem := parameter.problem(change.value)):
+                return SetParametersResult(successful=False, reason=problem)
+        return SetParametersResult(successful=True)
+
+    node.add_on_set_parameters_callback(check)
+    for parameter in table.values():
         default = parameter.default
         value = list(default) if isinstance(default, tuple) else default
         node.declare_parameter(parameter.name, value, _descriptor(parameter))
-
-
-def _check(changes: Sequence[Any]) -> SetParametersResult:
-    """Refuse a set of changes in which one value is not allowed."""
-    for change in changes:
-        parameter = BY_NAME.get(change.name)
-        if parameter is not None and (problem := parameter.problem(change.value)):
-            return SetParametersResult(successful=False, reason=problem)
-    return SetParametersResult(successful=True)
 
 
 def check_together(

@@ -12,7 +12,7 @@ from math import isfinite
 
 import numpy as np
 
-from shared_encoder_perception.node.task_status import Level
+from shared_encoder_perception.tasks.status import Level
 
 Finding = tuple[Level, str]
 """How bad something is, and what to tell people about it."""

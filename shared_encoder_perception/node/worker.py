@@ -264,7 +264,7 @@ class Worker:
         start_s = perf_counter()
         try:
             perception = self._refine(header, perception)
-        except Exception as error:  # lanes in the image are better than none at all
+        except Exception as error:  # answers in the image are better than none at all
             self._ledger.note("unrefined")
             self._tell(f"ground or tracks failed, {type(error).__name__}: {error}")
         return perception, (perf_counter() - start_s) * 1e3

@@ -9,8 +9,9 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from ground_world import SIZE, camera_info, line, opencv_pixels, perception, projector
+from ground_world import SIZE, camera_info, lanes_of, line, opencv_pixels, projector
 
+from shared_encoder_perception.ground.calibrated import CalibratedCamera
 from shared_encoder_perception.ground.homography import load_homography
 from shared_encoder_perception.ground.view import HomographyView
 from shared_encoder_perception.tasks.lanes.answer import LaneId
@@ -21,7 +22,7 @@ def homography_of(ours: Projector) -> np.ndarray:
     """Return pixels to road, from four points of a camera without distortion."""
     corners = np.array([[8, 3], [8, -3], [60, 3], [60, -3]], np.float64)
     points = np.column_stack((corners, np.zeros(4)))
-    pixels = opencv_pixels(points, camera_info(), ours.options)
+    pixels = opencv_pixels(points, camera_info(), ours.camera.options)
     return cv2.getPerspectiveTransform(pixels.astype(np.float32), corners.astype(np.float32))
 
 
@@ -30,11 +31,11 @@ def test_a_homography_sees_what_the_camera_sees(factor: float) -> None:
     """Points, sigmas, polynomial and covariance; the matrix's scale and sign do not matter."""
     ours = projector(roll_deg=1.0, pitch_deg=2.5, yaw_deg=-2.0, offset_y_m=0.3)
     matrix = homography_of(ours) * factor
-    view = HomographyView.from_matrix(matrix, SIZE, ours.options.position, 0.0)
-    flat = Projector(view, ours.options)
+    view = HomographyView.from_matrix(matrix, SIZE, ours.camera.options.position, 0.0)
+    flat = Projector(CalibratedCamera(view, ours.camera.options), ours.options)
     pixels = np.stack((np.linspace(400, 640, 80), np.linspace(715, 200, 80)), axis=-1)
-    image = perception({LaneId.EGO: line(LaneId.EGO, pixels, 1.0)})
-    a, b = (one.project(image).lanes[0].ground for one in (ours, flat))
+    image = lanes_of({LaneId.EGO: line(LaneId.EGO, pixels, 1.0)})
+    a, b = (one.project(image)[0].ground for one in (ours, flat))
     assert a is not None and b is not None
     np.testing.assert_allclose(b.points_m, a.points_m, rtol=2e-3, atol=2e-3)
     np.testing.assert_allclose(b.y_std_m, a.y_std_m, rtol=1e-2)

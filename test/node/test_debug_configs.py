@@ -16,11 +16,13 @@ def known_topics():
     """Every topic of a node `perception` without a namespace."""
     pytest.importorskip("rclpy", reason="ROS 2 is not installed")
     pytest.importorskip("shared_encoder_perception.msg", reason="our messages are not built")
-    from shared_encoder_perception.node import debug_outputs, diagnostics, outputs, points_output
+    from shared_encoder_perception import tasks
+    from shared_encoder_perception.artifact.model_info import INFO_TOPIC
+    from shared_encoder_perception.node import debug_outputs, diagnostics
 
-    names = [*outputs.LANE_TOPICS, outputs.ARRAY_TOPIC, outputs.MASK_TOPIC, outputs.INFO_TOPIC]
-    names += [debug_outputs.OVERLAY_TOPIC, debug_outputs.MARKERS_TOPIC]
-    names += [points_output.POINTS_TOPIC, diagnostics.TOPIC]
+    contents = tasks.parts("content").values()
+    names = [topic.name for content in contents for topic in content.TOPICS]
+    names += [INFO_TOPIC, debug_outputs.OVERLAY_TOPIC, diagnostics.TOPIC]
     return {"/" + name.replace("~", "perception").lstrip("/") for name in names}
 
 

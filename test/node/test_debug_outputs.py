@@ -16,22 +16,28 @@ import ros_harness as ros
 pytest.importorskip("visualization_msgs.msg", reason="visualization_msgs is not installed")
 
 import rclpy
-from ground_lines import FRAME, SIZE, ground_perception
+from ground_lines import FRAME, SIZE, ground_lanes, ground_perception
 from rclpy.lifecycle import LifecycleNode
 from sensor_msgs.msg import CompressedImage, PointCloud2
 from std_msgs.msg import Header
+from task_messages import STAGES
 from visualization_msgs.msg import MarkerArray
 
-from shared_encoder_perception.node import debug_outputs, points_output
+from shared_encoder_perception.images.counts import Counts
+from shared_encoder_perception.node import debug_outputs
 from shared_encoder_perception.node.debug_outputs import (
-    MARKERS_TOPIC,
     OVERLAY_TOPIC,
     DebugImage,
     DebugOptions,
     DebugOutputs,
     _Pace,
 )
-from shared_encoder_perception.node.points_output import POINTS_TOPIC, PointsOutput
+from shared_encoder_perception.node.outputs import Outputs
+from shared_encoder_perception.node.perceived_image import PerceivedImage
+from shared_encoder_perception.spec import ModelSpec
+from shared_encoder_perception.tasks.contract.runtime import Context
+from shared_encoder_perception.tasks.lanes import content, markers
+from shared_encoder_perception.tasks.lanes.content import MARKERS_TOPIC, POINTS_TOPIC
 from shared_encoder_perception.tasks.lanes.point_cloud import lane_points, read_points
 
 KINDS = {
@@ -39,6 +45,7 @@ KINDS = {
     MARKERS_TOPIC: MarkerArray,
     POINTS_TOPIC: PointCloud2,
 }
+SPEC = ModelSpec("tiny", "1.2.3")
 FAST = DebugOptions(overlay_max_rate_hz=120.0, markers_max_rate_hz=120.0)
 
 
@@ -47,8 +54,17 @@ def debug_image(sequence: int, frame_id: str = FRAME) -> DebugImage:
     header = Header(frame_id="camera")
     header.stamp.sec, header.stamp.nanosec = 100 + sequence, sequence
     perception = ground_perception()
-    pixels = np.full((*SIZE, 3), sequence, np.uint8)
-    return DebugImage(pixels, header, perception, "tiny 1.2.3", perception.stage_ms, 0, frame_id)
+    context = Context(header, SIZE, SPEC, perception.stage_ms, Counts(), frame_id)
+    return DebugImage(np.full((*SIZE, 3), sequence, np.uint8), perception, context)
+
+
+def perceived(sequence: int) -> PerceivedImage:
+    """The same on its way to all topics."""
+    image = debug_image(sequence)
+    stages = {**STAGES, "waiting": 0.0}
+    return PerceivedImage(
+        image.context.header, image.pixels, image.perception, SPEC, stages, Counts(), 0.0
+    )
 
 
 class Stage:
@@ -61,11 +77,15 @@ class Stage:
         rclpy.init(context=self.context, domain_id=ros.DOMAIN_ID)
         self.node = LifecycleNode("perception", namespace=namespace, context=self.context)
         self.reports: list[str] = []
-        self.debug = DebugOutputs(self.node, options, self.reports.append)
-        self.points = PointsOutput(self.node)
+        self.outputs = Outputs(self.node, SPEC, options, self.reports.append)
         self.node.trigger_configure()
         self.node.trigger_activate()
         self.peer = ros.Peer(namespace)
+
+    @property
+    def debug(self) -> DebugOutputs:
+        """What draws pictures."""
+        return self.outputs._debug
 
     def look_at(self, *topics: str) -> None:
         """Subscribe, and wait until the node knows."""
@@ -81,8 +101,7 @@ class Stage:
     def close(self) -> None:
         """Take everything down."""
         self.peer.close()
-        self.debug.destroy()
-        self.points.destroy()
+        self.outputs.destroy()
         self.node.destroy_node()
         rclpy.shutdown(context=self.context)
 
@@ -117,9 +136,10 @@ def work(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
 
         monkeypatch.setattr(module, name, count)
 
-    for name in ("render", "encode_jpeg", "lane_shapes"):
+    for name in ("render", "encode_jpeg"):
         counted(debug_outputs, name)
-    counted(points_output, "lane_points")
+    counted(markers, "lane_shapes")
+    counted(content, "lane_points")
     return counts
 
 
@@ -127,9 +147,7 @@ def test_nobody_looks_and_nothing_is_done(work: SimpleNamespace) -> None:
     """No picture, no marker, no cloud, and not even a thread."""
     with stage() as on:
         for sequence in range(50):
-            image = debug_image(sequence)
-            on.debug.submit(image)
-            on.points.publish(image.perception.lanes, image.header, FRAME)
+            on.outputs.publish(perceived(sequence), FRAME)
         sleep(0.1)
         assert not debug_threads()
     assert (work.render, work.encode_jpeg, work.lane_shapes, work.lane_points) == (0, 0, 0, 0)
@@ -174,9 +192,7 @@ def test_without_calibration_there_are_no_markers_and_no_cloud(work: SimpleNames
     """There is no frame that they could be in."""
     with stage() as on:
         on.look_at(MARKERS_TOPIC, POINTS_TOPIC, OVERLAY_TOPIC)
-        image = debug_image(1, frame_id="")
-        on.points.publish(image.perception.lanes, image.header, image.frame_id)
-        on.debug.submit(image)
+        on.outputs.publish(perceived(1), frame_id="")
         assert on.peer.spin_until(lambda: on.peer.received[OVERLAY_TOPIC])
         on.peer.spin_for(0.1)
         assert not on.peer.received[MARKERS_TOPIC] and not on.peer.received[POINTS_TOPIC]
@@ -187,11 +203,10 @@ def test_the_cloud_arrives(work: SimpleNamespace) -> None:
     """With the points of all lanes; published in the caller's thread, because it is data."""
     with stage() as on:
         on.look_at(POINTS_TOPIC)
-        image = debug_image(1)
-        on.points.publish(image.perception.lanes, image.header, FRAME)
+        on.outputs.publish(perceived(1), FRAME)
         assert on.peer.spin_until(lambda: on.peer.received[POINTS_TOPIC])
         points = read_points(on.peer.received[POINTS_TOPIC][0])
-        np.testing.assert_array_equal(points, lane_points(image.perception.lanes))
+        np.testing.assert_array_equal(points, lane_points(ground_lanes()))
         assert work.threads == {threading.current_thread().name}
 
 
@@ -273,4 +288,4 @@ def test_the_thread_ends_with_the_outputs() -> None:
         assert not debug_threads()
         assert len(list(on.node.publishers)) == publishers - 2
         on.debug.submit(debug_image(1))
-        on.debug = DebugOutputs(on.node, FAST, on.reports.append)
+        on.outputs._debug = DebugOutputs(on.node, FAST, on.reports.append)

@@ -3,14 +3,15 @@
 import cv2
 import numpy as np
 import pytest
-from ground_lines import SIZE, ground_line, ground_perception
+from ground_lines import SIZE, ground_lanes, ground_line, ground_perception
 from perceptions import perception as perception_of
 
-from shared_encoder_perception.drawing.visualize import LANE_COLOURS, dashes, draw
+from shared_encoder_perception.drawing.overlay import draw
 from shared_encoder_perception.node.debug_overlay import DebugOptions, encode_jpeg, notes_of, render
 from shared_encoder_perception.node.parameter_groups.debug import PARAMETERS
 from shared_encoder_perception.tasks.lanes.answer import LaneId, LaneLine, LaneStatus
 from shared_encoder_perception.tasks.lanes.birds_eye import BEHIND_M, FAR_M, SIDE_M, draw_birds_eye
+from shared_encoder_perception.tasks.lanes.draw import LANE_COLOURS
 
 GREY = np.full((*SIZE, 3), 100, np.uint8)
 FLAT = DebugOptions(overlay_birds_eye=False)
@@ -32,7 +33,7 @@ def test_defaults_and_parameters_agree():
 def test_without_ground_the_overlay_is_the_image_with_lanes():
     lanes = tuple(
         LaneLine(line.lane_id, line.status, line.confidence, line.points_px, line.x_std_px)
-        for line in ground_perception().lanes
+        for line in ground_lanes()
     )
     perception = perception_of(SIZE, lanes, None)
     before = GREY.copy()
@@ -60,7 +61,7 @@ def test_the_overlay_is_reduced_but_not_enlarged(width, expected):
 def test_lanes_keep_their_place_when_reduced():
     perception = ground_perception()
     small = render(GREY, perception, [], DebugOptions(overlay_width=400, overlay_birds_eye=False))
-    x, y = (perception.lanes[0].points_px[2] + 0.5) / 2 - 0.5
+    x, y = (perception.answers["lanes"][0].points_px[2] + 0.5) / 2 - 0.5
     patch = small[round(y) - 1 : round(y) + 2, round(x) - 1 : round(x) + 2]
     assert share(patch, LaneId.EGO, 60) > 0
 
@@ -86,7 +87,7 @@ def test_notes_say_model_times_and_drops():
 def test_a_predicted_lane_is_dashed():
     solid = draw(GREY, ground_perception())
     dashed = draw(GREY, ground_perception(ego=LaneStatus.PREDICTED))
-    line = ground_perception().lanes[0].points_px
+    line = ground_lanes()[0].points_px
     rows = np.arange(int(line[-1, 1]) + 10, int(line[0, 1]) - 5)
     columns = np.interp(rows, line[::-1, 1], line[::-1, 0]).round().astype(int)
 
@@ -97,16 +98,6 @@ def test_a_predicted_lane_is_dashed():
     assert 0.3 < lit(dashed).mean() < 0.8
     changes = np.abs(np.diff(lit(dashed).astype(int))).sum()
     assert changes >= 6, "several dashes"
-
-
-@pytest.mark.parametrize(("length", "count"), [(1.0, 5), (3.0, 2), (100.0, 1)])
-def test_dashes_begin_and_end_with_the_line(length, count):
-    line = np.array([[0.0, 0.0], [4.0, 3.0], [4.0, 8.0]])
-    pieces = dashes(line, length)
-    assert len(pieces) == count
-    assert pieces[0][0].tolist() == [0, 0] and pieces[-1][-1].tolist() == [4, 8]
-    lengths = [np.hypot(*np.diff(piece, axis=0).T).sum() for piece in pieces]
-    np.testing.assert_allclose(lengths, 10 / (2 * count - 1))
 
 
 def test_from_above_left_is_left_and_far_is_up():
@@ -134,7 +125,7 @@ def test_the_band_from_above_shows_the_deviation():
 
 @pytest.mark.parametrize("size", [(1, 1), (2, 2), (40, 30), (1080, 576)])
 def test_any_size_can_be_drawn_from_above(size):
-    assert draw_birds_eye(ground_perception().lanes, size).shape == (*size, 3)
+    assert draw_birds_eye(ground_lanes().lines, size).shape == (*size, 3)
 
 
 def test_quality_counts_and_jpegs_decode():

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from shared_encoder_perception.node.input_health import InputHealth, TopicState
-from shared_encoder_perception.node.task_status import Level, TaskStatus
 from shared_encoder_perception.node.watchdogs import WatchdogOptions
+from shared_encoder_perception.tasks.status import Level, Status
 
 OPTIONS = WatchdogOptions()
 TOPIC = TopicState("/front/image", 1)
@@ -19,7 +19,7 @@ def judged(
     silent_s: float = 0.0,
     images: int = 30,
     **counts: int,
-) -> TaskStatus:
+) -> Status:
     """Return the status of an input that had a second of images, and then this silence."""
     health = InputHealth(OPTIONS)
     health.start(10.0)

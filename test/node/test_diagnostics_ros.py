@@ -11,7 +11,7 @@ from diagnostic_msgs.msg import DiagnosticStatus
 from tiny_model import random_image, write_tiny_model
 from watched_node import PERIOD_S, perceiving, values_of, watched
 
-from shared_encoder_perception.node.task_status import Level, TaskStatus
+from shared_encoder_perception.tasks.status import Level, Status
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +23,7 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_names_levels_and_values_follow_the_standard() -> None:
     """REP-107: node and task in the name, a hardware id, and a stamp."""
     with watched() as home:
-        status = TaskStatus(Level.WARN, "half of it", {"parts": "2", "of": "4"})
+        status = Status(Level.WARN, "half of it", {"parts": "2", "of": "4"})
         home.diagnostics.add("tracking", lambda: status)
         home.serve()
         home.wait(lambda statuses: len(statuses) == 2)
@@ -41,12 +41,12 @@ def test_names_levels_and_values_follow_the_standard() -> None:
 def test_a_task_that_raises_is_an_error_and_the_others_go_on() -> None:
     """A bug in one corner must not hide the rest."""
 
-    def broken() -> TaskStatus:
+    def broken() -> Status:
         raise KeyError("no\nsuch key")
 
     with watched() as home:
         home.diagnostics.add("broken", broken)
-        home.diagnostics.add("fine", lambda: TaskStatus(Level.OK, "fine"))
+        home.diagnostics.add("fine", lambda: Status(Level.OK, "fine"))
         home.serve()
         home.wait(lambda statuses: len(statuses) == 3)
         assert home.statuses["broken"].level == DiagnosticStatus.ERROR
@@ -61,7 +61,7 @@ def test_the_log_tells_when_a_level_changes_and_only_then(
     levels = [Level.OK, Level.ERROR, Level.WARN, Level.OK]
     told = [levels[0]]
     with watched() as home:
-        home.diagnostics.add("input", lambda: TaskStatus(told[-1], f"it is {told[-1].name}"))
+        home.diagnostics.add("input", lambda: Status(told[-1], f"it is {told[-1].name}"))
         home.serve()
         for level in levels:
             told.append(level)

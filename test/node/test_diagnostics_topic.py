@@ -26,7 +26,7 @@ def listening(home: Watched, transport: str = "raw", **options: Any) -> Iterator
         home.node, transport, print, event_callbacks=health.event_callbacks(), **options
     )
     worker = Worker(None, None, print, print)  # type: ignore[arg-type]  # never gets an image
-    health.start(worker, subscription)
+    health.start(worker, subscription, ())
     home.serve()
     try:
         yield health

@@ -22,9 +22,10 @@ from shared_encoder_perception.msg import LaneLineArray
 from tiny_model import random_image, write_tiny_model
 
 from shared_encoder_perception.images.image_msg import fill_compressed
-from shared_encoder_perception.node.outputs import ARRAY_TOPIC, LANE_TOPICS, MASK_TOPIC
-from shared_encoder_perception.node.task_status import Level
 from shared_encoder_perception.node.topics import OVERLAY_TOPIC
+from shared_encoder_perception.tasks.drivable.content import MASK_TOPIC
+from shared_encoder_perception.tasks.lanes.content import ARRAY_TOPIC, LANE_TOPICS
+from shared_encoder_perception.tasks.status import Level
 
 
 @pytest.fixture(scope="module")

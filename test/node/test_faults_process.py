@@ -14,10 +14,11 @@ import ros_harness as ros  # before the others: it sets the environment
 from fault_bench import QUICK_ARGUMENTS, TASKS, watched_process
 from tiny_model import SPEC, random_image, write_tiny_model
 
+from shared_encoder_perception.artifact.model_info import INFO_TOPIC
 from shared_encoder_perception.backends import BACKENDS, load_backend
-from shared_encoder_perception.node.outputs import ARRAY_TOPIC, INFO_TOPIC
-from shared_encoder_perception.node.task_status import Level
 from shared_encoder_perception.predictor import Predictor
+from shared_encoder_perception.tasks.lanes.content import ARRAY_TOPIC
+from shared_encoder_perception.tasks.status import Level
 
 
 @pytest.fixture(scope="module")

@@ -19,18 +19,20 @@ import pytest
 
 hypothesis = pytest.importorskip("hypothesis", reason="hypothesis is not installed")
 
-from ground_world import LANES, LENSES, camera_info, line, options, perception
+from ground_world import LANES, LENSES, camera_info, lanes_of, line, options
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from tiny_model import write_tiny_model
 
 from shared_encoder_perception.backends import BackendOptions, load_backend
+from shared_encoder_perception.ground.calibrated import CalibratedCamera
 from shared_encoder_perception.ground.camera_info import MODELS, camera_model
 from shared_encoder_perception.ground.view import CameraView
 from shared_encoder_perception.images.image_msg import ENCODINGS, ImageMsgError, to_bgr
 from shared_encoder_perception.images.preprocess import RESIZES, Crop, ImageError, roi_crop
 from shared_encoder_perception.predictor import Predictor
 from shared_encoder_perception.structures import Perception
+from shared_encoder_perception.tasks.lanes.ground.options import RoadOptions
 from shared_encoder_perception.tasks.lanes.ground.projector import Projector
 
 RAW_CASES, COMPRESSED_CASES, CALIBRATION_CASES = 2500, 1500, 1000
@@ -65,9 +67,8 @@ def assert_reason(error: ValueError) -> None:
 def assert_whole(seen: Perception, size: tuple[int, int]) -> None:
     """A perception is of the image's size in every part, and finite."""
     assert seen.image_size == size
-    assert seen.mask is not None and seen.mask.binary().shape == size
-    assert len(seen.lanes) == 5
-    for lane in seen.lanes:
+    assert seen.answers["drivable_surface"].binary().shape == size
+    for lane in seen.answers["lanes"]:
         assert np.isfinite(lane.points_px).all()
 
 
@@ -269,14 +270,15 @@ def test_any_calibration_is_used_or_refused() -> None:
             assert_reason(error)
         try:
             camera = camera_model(info, size, rectified)
-            projector = Projector(CameraView(camera, chosen.extrinsics), chosen)
+            view = CameraView(camera, chosen.extrinsics)
+            projector = Projector(CalibratedCamera(view, chosen), RoadOptions())
         except ValueError as error:
             assert_reason(error)
             tally["refused"] += 1
             return
-        seen = projector.project(perception(lines, size))
+        seen = projector.project(lanes_of(lines))
         tally["used"] += 1
-        for lane in (lane for lane in seen.lanes if lane.detected):
+        for lane in (lane for lane in seen if lane.detected):
             ground = lane.ground
             assert ground is not None and ground.points_m.shape == (len(lane.points_px), 3)
             for numbers in (

@@ -14,7 +14,7 @@ pytest.importorskip("rclpy", reason="ROS 2 is not installed")
 from calibration_bench import bench, message
 from geometry_msgs.msg import Transform
 
-from shared_encoder_perception.node.task_status import Level
+from shared_encoder_perception.tasks.status import Level
 
 
 def test_without_tf2_the_message_names_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -54,7 +54,7 @@ def test_the_pose_comes_from_tf(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "tf2_ros", module)
     with bench(source="tf") as b:
         b.show(b.publisher(), message())
-        assert b.projector() is None
+        assert b.camera() is None
         problem = b.calibration.status()
         assert problem.level is Level.ERROR
         assert "no transform from camera_optical to base_link: frame does not" in problem.message
@@ -64,12 +64,12 @@ def test_the_pose_comes_from_tf(monkeypatch: pytest.MonkeyPatch) -> None:
         transform.rotation.x, transform.rotation.y = -half, half
         transform.rotation.z, transform.rotation.w = -half, half
         listeners[0].buffer.transform = transform
-        first = b.projector()
-        assert first is not None and b.projector() is first
+        first = b.camera()
+        assert first is not None and b.camera() is first
         np.testing.assert_allclose(first.view.position, (1.5, 0.0, 1.4))
         np.testing.assert_allclose(first.view.ahead, (1.0, 0.0, 0.0), atol=1e-12)
         listeners[0].buffer.transform = Transform()
-        assert b.projector() is None  # a camera that lies on the road
+        assert b.camera() is None  # a camera that lies on the road
         assert "above the road" in b.calibration.status().message
     assert not listeners
 
@@ -89,5 +89,5 @@ def test_the_pose_comes_from_a_real_tf() -> None:
         stamped.transform.translation.z = 1.4
         StaticTransformBroadcaster(b.node).sendTransform(stamped)
         b.show(b.publisher(), message())
-        assert b.spin_until(lambda: b.projector() is not None)
-        assert b.projector().height_m == pytest.approx(1.4)
+        assert b.spin_until(lambda: b.camera() is not None)
+        assert b.camera().height_m == pytest.approx(1.4)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from threading import Event, Thread
 from time import monotonic, sleep
 
+from patience import PATIENCE_S
+
 from shared_encoder_perception.node.mailbox import Mailbox, MailboxCounts
 
 
@@ -47,7 +49,7 @@ def test_close_wakes_and_refuses() -> None:
     thread.start()
     started.wait()
     assert box.close() is False
-    thread.join(timeout=5)
+    thread.join(timeout=PATIENCE_S)
     assert results == [None]
     assert box.put(1) is False
     assert box.take() is None
@@ -79,7 +81,7 @@ def test_counts_are_exact_between_threads() -> None:
         if item % 50 == 0:
             sleep(0.001)
     waiting = box.close()
-    thread.join(timeout=5)
+    thread.join(timeout=PATIENCE_S)
     assert not thread.is_alive()
     assert len(taken) + box.replaced + waiting == 2000
     assert taken == sorted(taken) and len(taken) > 10 and box.replaced > 10
@@ -109,7 +111,7 @@ def test_every_item_is_in_one_number_while_threads_run() -> None:
     box.close()
     done.set()
     for thread in threads:
-        thread.join(timeout=5)
+        thread.join(timeout=PATIENCE_S)
     for counts in (*seen, box.counts):
         assert counts.put == counts.taken + counts.replaced + counts.discarded + counts.waiting
         assert counts.waiting in (0, 1) and counts.discarded in (0, 1)

@@ -15,6 +15,7 @@ pytest.importorskip("rmw_fastrtps_cpp", reason="Fast DDS for ROS 2 is not instal
 pytest.importorskip("shared_encoder_perception.msg", reason="our ROS messages are not built")
 
 import loss_probe
+from patience import PATIENCE_S
 
 from shared_encoder_perception.demo.processes import ros_environment
 
@@ -25,7 +26,6 @@ PROFILE_VARIABLE = "FASTRTPS_DEFAULT_PROFILES_FILE"
 SIZE = (720, 960)
 """Height and width of a bgr8 image of 2 MB."""
 COUNT, RATE_HZ = 75, 30.0
-PATIENCE_S = 60.0
 
 
 def lost_images(profile: Path | None) -> list[int]:

@@ -14,8 +14,9 @@ from tiny_model import random_image, write_models
 
 from shared_encoder_perception.backends import load_backend
 from shared_encoder_perception.images.image_msg import fill_compressed, to_bgr
+from shared_encoder_perception.images.preprocess import Crop
 from shared_encoder_perception.node import camera_pipeline
-from shared_encoder_perception.node.parameters import BY_NAME, crop_of
+from shared_encoder_perception.node.parameters import all_parameters
 from shared_encoder_perception.node.worker import NODE_STAGES
 from shared_encoder_perception.predictor import Predictor
 
@@ -64,7 +65,6 @@ def test_publishers_keep_the_executor_from_nothing(models: SimpleNamespace) -> N
 @pytest.mark.parametrize(
     ("values", "reason"),
     [
-        ({"model.path": "{lanes_only}"}, "does not answer drivable_surface, only lanes"),
         ({"backend.device": "gpu"}, "device is 'gpu', expected auto, cpu, cuda"),
         ({"model.path": __file__}, "is not an ONNX model, or cut off"),
     ],
@@ -90,11 +90,12 @@ def test_declared_parameters_are_the_table(models: SimpleNamespace) -> None:
     """What the node declares beyond rclpy's own is the table, descriptions and flags included."""
     with local_node(models.tiny) as local:
         node = local.node
-        assert set(node._parameters) - set(BY_NAME) <= {
+        table = all_parameters()
+        assert set(node._parameters) - set(table) <= {
             "use_sim_time",
             "start_type_description_service",
         }
-        for name, parameter in BY_NAME.items():
+        for name, parameter in table.items():
             descriptor = node.describe_parameter(name)
             assert descriptor.description == parameter.description
             assert descriptor.read_only == parameter.read_only
@@ -182,7 +183,7 @@ def test_compressed_transport(models: SimpleNamespace) -> None:
             answer = peer.ask(message)
     assert all(output.header == message.header for output in answer.values())
     predictor = Predictor(load_backend(models.tiny, "auto"))
-    ros.assert_equal(answer, predictor(to_bgr(message), crop_of(crop)))
+    ros.assert_equal(answer, predictor(to_bgr(message), Crop(*crop)))
 
 
 def test_crop_outside_the_image_is_told(

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import ros_harness as ros
+from decoder_options import decoder_options
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from local_node import local_node
 from rclpy.lifecycle import TransitionCallbackReturn
@@ -17,7 +18,6 @@ from tiny_model import random_image, write_tiny_model
 
 from shared_encoder_perception.backends import BACKENDS, DEFAULT_MODEL, BackendOptions, load_backend
 from shared_encoder_perception.node.diagnostics import TOPIC
-from shared_encoder_perception.node.parameters import decode_options
 from shared_encoder_perception.predictor import Predictor
 
 
@@ -56,7 +56,9 @@ def test_the_node_says_what_the_predictor_says_on_the_same_engine(
     pytest.importorskip(BACKENDS[name].requires)
     backend = load_backend(DEFAULT_MODEL, name, BackendOptions(cache=tmp_path))
     predictor = Predictor(backend)
-    predictor.options = decode_options(predictor.spec, 0.01, 0.0, -1.0)
+    predictor.options = decoder_options(
+        predictor.spec, lanes__keypoint_threshold=0.01, lanes__confidence_threshold=0.0
+    )
     settings = {"backend.name": name, "backend.cache": str(tmp_path)}
     settings |= {"lanes.keypoint_threshold": 0.01, "lanes.confidence_threshold": 0.0}
     with watched(DEFAULT_MODEL, **settings) as (node, peer, _):

@@ -13,11 +13,12 @@ from typing import Any
 import numpy as np
 import pytest
 import ros_harness as ros
+from decoder_options import decoder_options
+from patience import PATIENCE_S
 from tiny_model import SPEC, random_image, write_models
 
 from shared_encoder_perception.backends import DEFAULT_MODEL, load_backend
 from shared_encoder_perception.node.camera_pipeline import REPORT_PERIOD_S
-from shared_encoder_perception.node.parameters import decode_options
 from shared_encoder_perception.predictor import Predictor
 from shared_encoder_perception.tasks.lanes.answer import LaneStatus
 
@@ -66,7 +67,9 @@ def test_every_image_is_answered_exactly(
         assert all(output.header == message.header for output in answer.values())
         assert all(lane.header == message.header for lane in answer[ros.ARRAY_TOPIC].lanes)
         expected = predictor(image)
-        assert all(line.detected for line in expected.lanes), "the test would compare nothing"
+        assert all(line.detected for line in expected.answers["lanes"]), (
+            "the test would compare nothing"
+        )
         ros.assert_equal(answer, expected)
         ros.assert_equal(
             answer | dict(zip(ros.LANE_TOPICS, answer[ros.ARRAY_TOPIC].lanes, strict=True)),
@@ -132,12 +135,15 @@ def test_bad_images_are_refused_and_the_next_works(running: SimpleNamespace) -> 
     assert "[WARN]" in running.process.log
 
 
-def test_model_info_is_latched(running: SimpleNamespace, models: SimpleNamespace) -> None:
+def test_model_info_is_latched(
+    running: SimpleNamespace, models: SimpleNamespace, predictor: Predictor
+) -> None:
     """A peer that came after activation knows what runs."""
     assert running.peer.spin_until(lambda: running.peer.received[ros.INFO_TOPIC])
     (info,) = running.peer.received[ros.INFO_TOPIC]
     assert (info.name, info.version, info.source) == ("tiny", "1.2.3", str(models.tiny))
-    assert (info.backend, info.device) == ("onnxruntime", "cpu")
+    engine = predictor.backend.info
+    assert (info.backend, info.device) == (engine.name, engine.device)
     assert info.stamp.sec > 0 and len(info.sha256) == 64
 
 
@@ -147,13 +153,15 @@ def test_thresholds_change_while_running(running: SimpleNamespace, predictor: Pr
     message = ros.image_message(image, 4)
     assert peer.set_parameter("lanes.confidence_threshold", 0.99).successful
     assert peer.set_parameter("mask.threshold", 0.1).successful
-    predictor.options = decode_options(predictor.spec, -1.0, 0.99, 0.1)
+    predictor.options = decoder_options(
+        predictor.spec, lanes__confidence_threshold=0.99, mask__threshold=0.1
+    )
     strict = predictor(image)
-    assert not any(line.detected for line in strict.lanes)
+    assert not any(line.detected for line in strict.answers["lanes"])
     ros.assert_equal(peer.ask(message), strict)
     for name in ("lanes.confidence_threshold", "mask.threshold"):
         assert peer.set_parameter(name, -1.0).successful
-    predictor.options = decode_options(predictor.spec, -1.0, -1.0, -1.0)
+    predictor.options = decoder_options(predictor.spec)
     ros.assert_equal(peer.ask(message), predictor(image))
 
 
@@ -183,7 +191,9 @@ def test_default_model_exactly_and_sigterm(tmp_path: Path) -> None:
     namespace = ros.new_namespace()
     predictor = Predictor(load_backend(DEFAULT_MODEL, "auto"))
     # Low thresholds: also an image without a road shall give lines to compare.
-    predictor.options = decode_options(predictor.spec, 0.01, 0.0, -1.0)
+    predictor.options = decoder_options(
+        predictor.spec, lanes__keypoint_threshold=0.01, lanes__confidence_threshold=0.0
+    )
     arguments = ["-p", "lanes.keypoint_threshold:=0.01", "-p", "lanes.confidence_threshold:=0.0"]
     with (
         ros.node_process(tmp_path, namespace, *arguments) as process,
@@ -223,7 +233,7 @@ def test_a_signal_whose_exception_is_lost_ends_the_process() -> None:
     script = """if True:
         import signal, sys, time, weakref
         from rclpy.node import Node
-        from shared_encoder_perception.node_process import run
+        from shared_encoder_perception.node.node_process import run
 
         class Starts(Node):
             builds_only = False
@@ -241,7 +251,7 @@ def test_a_signal_whose_exception_is_lost_ends_the_process() -> None:
         sys.exit(run(lambda: Starts("starts"), "starts"))
     """
     ended = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, timeout=20
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=PATIENCE_S
     )
     assert (ended.returncode, ended.stdout) == (0, "stopped\n"), ended.stderr
     assert "KeyboardInterrupt" in ended.stderr, "the test would show nothing"
@@ -275,8 +285,8 @@ def test_tiny_model_is_worth_testing_with(predictor: Predictor) -> None:
     """Different images give different lanes and masks; otherwise mix-ups would go unnoticed."""
     dark, bright = predictor(random_image(0)), predictor(random_image(9))
     assert predictor.spec == SPEC
-    for left, right in zip(dark.lanes, bright.lanes, strict=True):
+    for left, right in zip(*(each.answers["lanes"] for each in (dark, bright)), strict=True):
         assert left.status is LaneStatus.DETECTED
         assert not np.array_equal(left.points_px, right.points_px)
-    assert dark.mask is not None and bright.mask is not None
-    assert not np.array_equal(dark.mask.probability, bright.mask.probability)
+    masks = [each.answers["drivable_surface"].probability for each in (dark, bright)]
+    assert not np.array_equal(*masks)

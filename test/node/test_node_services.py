@@ -14,8 +14,11 @@ import pytest
 import ros_harness as ros
 from local_node import local_node
 from sensor_msgs.msg import CameraInfo
+from specs import spec_of
 from std_srvs.srv import SetBool, Trigger
 from tiny_model import SPEC, random_image, write_tiny_model
+
+from shared_encoder_perception.node import outputs
 
 
 @pytest.fixture
@@ -74,7 +77,38 @@ def test_a_reload_takes_the_new_file_and_keeps_thresholds(active: SimpleNamespac
     answer = peer.ask(ros.image_message(random_image(1), 1))
     assert new.entered.is_set()
     assert answer[ros.ARRAY_TOPIC].lanes[0].model_version == "tiny 1.2.4"
-    assert local.node._model.predictor.options.mask_threshold == 0.7
+    options = local.node._model.predictor.options["drivable_surface"]
+    assert options.mask_threshold == 0.7
+
+
+def test_a_reload_of_a_model_with_other_tasks_is_refused(active: SimpleNamespace) -> None:
+    """Its topics would be others; the old model goes on, and loads of the right kind still may."""
+    peer, local = active.peer, active.local
+    other = spec_of("half", "1", tasks=("lanes",))
+    write_tiny_model(active.model, other)
+    answer = peer.call(Trigger, "reload_model", Trigger.Request())
+    assert not answer.success
+    assert f"the model {active.model} answers lanes, the one that runs lanes and " in answer.message
+    assert "clean it up and configure it" in answer.message
+    assert [backend.closed for backend in local.backends] == [False, True]
+    peer.ask(ros.image_message(random_image(1), 1))
+    assert len(peer.received[ros.INFO_TOPIC]) == 1
+    write_tiny_model(active.model, replace(SPEC, version="1.2.4"))
+    assert peer.call(Trigger, "reload_model", Trigger.Request()).success
+
+
+def test_a_reload_whose_announcement_fails_changes_nothing(
+    active: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All that can fail is done before the old model goes."""
+    peer, local = active.peer, active.local
+    write_tiny_model(active.model, replace(SPEC, version="1.2.4"))
+    monkeypatch.setattr(outputs, "fill_model_info", lambda *_: [][0])
+    answer = peer.call(Trigger, "reload_model", Trigger.Request())
+    assert not answer.success and "list index out of range" in answer.message
+    assert [backend.closed for backend in local.backends] == [False, True]
+    array = peer.ask(ros.image_message(random_image(1), 1))[ros.ARRAY_TOPIC]
+    assert array.lanes[0].model_version == "tiny 1.2.3"
 
 
 def test_a_reload_that_fails_changes_nothing(active: SimpleNamespace) -> None:

@@ -1,19 +1,27 @@
-"""One table of parameters: the YAML file and the README say what the node declares."""
+"""One table of parameters: the YAML file and docs/parameters.md say what the node declares."""
 
 from __future__ import annotations
 
 import math
+import sys
+from itertools import groupby
 from pathlib import Path
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
+from decoder_options import decoder_options
 from specs import spec_of
 
-from shared_encoder_perception.images.preprocess import Crop
+from shared_encoder_perception import tasks
 from shared_encoder_perception.node import parameters
-from shared_encoder_perception.node.parameter_groups.thresholds import MODEL_OWN
-from shared_encoder_perception.node.parameters import BY_NAME, PARAMETERS, decode_options
-from shared_encoder_perception.tasks.lanes.decode import DecodeOptions
+from shared_encoder_perception.node.parameters import all_parameters
+from shared_encoder_perception.predictor import own_options
+from shared_encoder_perception.tasks.drivable.decode import Options as MaskOptions
+from shared_encoder_perception.tasks.lanes.decode import Options
+from shared_encoder_perception.tasks.parameter import MODEL_OWN, Parameter
+
+BY_NAME = all_parameters()
 
 ROOT = Path(__file__).resolve().parents[2]
 BEGIN, END = "<!-- parameters:begin -->", "<!-- parameters:end -->"
@@ -43,13 +51,10 @@ def test_yaml_file_is_the_table() -> None:
         assert type(value) is (list if isinstance(default, tuple) else type(default)), name
 
 
-def test_readme_holds_the_table() -> None:
-    """The README shows the same table between its two marks."""
-    readme = ROOT / "README.md"
-    if not readme.exists():
-        pytest.skip("README.md is not written yet")
-    text = readme.read_text()
-    assert BEGIN in text and END in text, f"README.md lacks the marks {BEGIN} and {END}"
+def test_the_page_holds_the_table() -> None:
+    """``docs/parameters.md`` shows the same table between its two marks."""
+    text = (ROOT / "docs" / "parameters.md").read_text()
+    assert BEGIN in text and END in text, f"docs/parameters.md lacks the marks {BEGIN} and {END}"
     shown = text.split(BEGIN)[1].split(END)[0].strip()
     assert shown == parameters.to_markdown().strip(), (
         "paste the output of: python -m shared_encoder_perception.node.parameters markdown"
@@ -58,15 +63,14 @@ def test_readme_holds_the_table() -> None:
 
 def test_defaults_are_allowed_and_described() -> None:
     """No default is refused; every description is a sentence that fits a table cell."""
-    for parameter in PARAMETERS:
+    for parameter in BY_NAME.values():
         assert parameter.problem(parameter.default) == ""
         assert parameter.description.endswith(".") and "|" not in parameter.description
-    assert len(BY_NAME) == len(PARAMETERS)
 
 
 def test_what_needs_a_new_thread_or_engine_does_not_change_while_running() -> None:
     """The rest does: thresholds, limits, geometry, tracking, pictures, watchdogs."""
-    fixed = {parameter.name for parameter in PARAMETERS if parameter.read_only}
+    fixed = {parameter.name for parameter in BY_NAME.values() if parameter.read_only}
     assert {"autostart", "input.transport", "input.crop", "backend.name"} <= fixed
     changing = set(BY_NAME) - fixed
     assert {"lanes.confidence_threshold", "mask.threshold", "input.max_age_s"} <= changing
@@ -113,20 +117,37 @@ def test_refused(name: str, value: Any, reason: str) -> None:
     assert reason in BY_NAME[name].problem(value)
 
 
-def test_decode_options() -> None:
+def test_thresholds_of_decoders() -> None:
     """-1 keeps the model's own threshold, each parameter on its own."""
     spec = spec_of("m", "1", lane_thresholds=(0.1, 0.2, 0.3, 0.4, 0.5), mask_threshold=0.7)
-    own = DecodeOptions.from_spec(spec)
-    assert decode_options(spec, MODEL_OWN, MODEL_OWN, MODEL_OWN) == own
-    changed = decode_options(spec, 0.25, 0.6, MODEL_OWN)
-    assert changed == DecodeOptions(0.25, (0.6,) * 5, 0.7)
-    assert decode_options(spec, MODEL_OWN, MODEL_OWN, 0.0).mask_threshold == 0.0
+    assert decoder_options(spec) == own_options(spec)
+    assert decoder_options(
+        spec, lanes__keypoint_threshold=0.25, lanes__confidence_threshold=0.6
+    ) == {"lanes": Options(0.25, (0.6,) * 5), "drivable_surface": MaskOptions(0.7)}
+    changed = decoder_options(spec, mask__threshold=0.0)
+    assert changed["drivable_surface"].mask_threshold == 0.0
+    tracked = decoder_options(spec, tracking__enabled=True)["lanes"].lane_thresholds
+    assert tracked == (0.1, 0.2, 0.3, 0.3, 0.3), "what is rejected has no points to be followed by"
 
 
-def test_crop_of() -> None:
-    """All zero means the default crop."""
-    assert parameters.crop_of([0, 0, 0, 0]) is None
-    assert parameters.crop_of([1, 2, 30, 40]) == Crop(1, 2, 30, 40)
+def test_a_tasks_parameters_stand_in_their_group(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beside the general ones of the same name in front, or in a group of their own."""
+    own = (
+        Parameter("ground.wetness", 0.0, "How wet."),
+        Parameter("novel.threshold", MODEL_OWN, "Lowest."),
+    )
+    module = ModuleType("novel_room")
+    module.content = SimpleNamespace(PARAMETERS=own)  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "novel_room", module)
+    monkeypatch.setitem(tasks.ROOMS, "novel", "novel_room")
+    names = list(all_parameters())
+    assert set(names) - set(BY_NAME) == {"ground.wetness", "novel.threshold"}
+    assert names.index("ground.wetness") == names.index("debug.overlay_width") - 1
+    heads = [name.partition(".")[0] for name in names]
+    assert [*dict.fromkeys(heads)] == [head for head, _ in groupby(heads)], "one block a group"
+    assert (
+        "    novel:\n" in parameters.to_yaml() and "`novel.threshold`" in parameters.to_markdown()
+    )
 
 
 def test_command(capsys: pytest.CaptureFixture[str]) -> None:

@@ -13,10 +13,10 @@ from time import monotonic
 
 import pytest
 import ros_harness as ros  # before the others: it sets the environment
+from patience import PATIENCE_S
 from tiny_model import random_image, write_tiny_model
 
 PACKAGE = "shared_encoder_perception"
-PATIENCE_S = 60.0
 CAMERA = "front"
 
 

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from shared_encoder_perception.node.parameter_groups.diagnostics import PARAMETERS, watchdog_options
-from shared_encoder_perception.node.task_status import Level
 from shared_encoder_perception.node.watchdogs import (
     CountWindow,
     WatchdogOptions,
@@ -17,6 +16,7 @@ from shared_encoder_perception.node.watchdogs import (
     spreads,
     worst,
 )
+from shared_encoder_perception.tasks.status import Level
 
 
 def test_a_window_tells_the_rate_of_the_last_seconds_only() -> None:

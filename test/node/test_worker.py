@@ -9,9 +9,9 @@ from time import sleep
 from typing import Any
 
 import pytest
-from shared_encoder_perception.images.counts import Counts
 from worker_bench import PATIENCE_S, bench, image_of, jpeg_of
 
+from shared_encoder_perception.images.counts import Counts
 from shared_encoder_perception.images.preprocess import (
     LETTERBOX,
     PADDING,
@@ -21,6 +21,7 @@ from shared_encoder_perception.images.preprocess import (
 )
 from shared_encoder_perception.node.worker import NODE_STAGES
 from shared_encoder_perception.predictor import STAGES
+from shared_encoder_perception.tasks.lanes.answer import Lanes
 
 
 def test_every_image_is_perceived_when_there_is_time() -> None:
@@ -63,14 +64,16 @@ def test_refinement_sees_header_and_perception_and_its_answer_is_published() -> 
 
     def refine(header: Any, perception: Any) -> Any:
         seen.append((header, perception))
-        return replace(perception, mask=None)
+        return replace(perception, answers={**perception.answers, "lanes": Lanes.nothing()})
 
     with bench(refine=refine) as b:
         message = image_of()
         b.ask(message)
         ((header, perception),) = seen
-        assert header is message.header and perception.mask is not None
-        assert b.published[0].perception.mask is None
+        assert header is message.header
+        published = b.published[0].perception.answers
+        assert published["lanes"] is not perception.answers["lanes"]
+        assert published["drivable_surface"] is perception.answers["drivable_surface"]
 
 
 def test_failing_refinement_costs_no_image() -> None:
@@ -80,7 +83,7 @@ def test_failing_refinement_costs_no_image() -> None:
     with bench(refine=refine) as b:
         counts = b.ask(image_of())
         assert counts == Counts(received=1, perceived=1, unrefined=1)
-        assert b.published[0].perception.mask is not None
+        assert set(b.published[0].perception.answers) == {"lanes", "drivable_surface"}
         assert b.reports == ["ground or tracks failed, RuntimeError: no transform"]
 
 
@@ -167,7 +170,7 @@ def test_crop_may_be_chosen_for_each_image() -> None:
 
     with bench(crop=top_half) as b:
         b.ask(image_of(1, (100, 200), green=255))
-        mask = b.published[0].perception.mask.probability
+        mask = b.published[0].perception.answers["drivable_surface"].probability
         assert mask[:50].min() == 255 and mask[50:].max() == 0
         assert b.ask(image_of(2, (48, 64))).rejected == 1
         assert b.reports == ["image rejected: no CameraInfo yet"]

@@ -8,9 +8,9 @@ from time import perf_counter
 from typing import Any
 
 import pytest
-from shared_encoder_perception.images.counts import Counts
 from worker_bench import PATIENCE_S, at, bench, image_of
 
+from shared_encoder_perception.images.counts import Counts
 from shared_encoder_perception.images.stamps import Limits
 
 

@@ -12,12 +12,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from shared_encoder_perception.images.counts import DROP_REASONS, Counts
-from shared_encoder_perception.node.ledger import Ledger
 from worker_bench import PATIENCE_S, FakeBackend, at, bench, image_of, wait_for
 
+from shared_encoder_perception.images.counts import DROP_REASONS, Counts
 from shared_encoder_perception.images.stamps import Limits
 from shared_encoder_perception.node.gate import Gate
+from shared_encoder_perception.node.ledger import Ledger
 from shared_encoder_perception.node.mailbox import Mailbox
 from shared_encoder_perception.predictor import Predictor
 
@@ -87,10 +87,10 @@ def test_swaps_under_load_starve_nobody_and_mix_nothing_up() -> None:
     misuse: list[int] = []
 
     class Watched(FakeBackend):
-        def infer(self, images: np.ndarray) -> dict[str, np.ndarray]:
+        def infer(self, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
             if id(self) in retired:
                 misuse.append(id(self))
-            return super().infer(images)
+            return super().infer(inputs)
 
     kept: list[Any] = []
 

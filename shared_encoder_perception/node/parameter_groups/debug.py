@@ -32,7 +32,7 @@ PARAMETERS: Final = (
     Parameter(
         "debug.overlay_birds_eye",
         True,
-        "Add the lanes seen from above, in metres, to the overlay; needs ground geometry.",
+        "Add what is on the road, seen from above, to the overlay; needs ground geometry.",
         read_only=False,
     ),
     Parameter(

@@ -1,0 +1,28 @@
+"""From parameters to a predictor: which models the node takes."""
+
+from types import SimpleNamespace
+
+import changes_task
+import pytest
+from changes_task import changes_spec
+
+from shared_encoder_perception import tasks
+from shared_encoder_perception.node.loading import load_predictor
+from shared_encoder_perception.node.parameters import all_parameters
+from shared_encoder_perception.spec import SpecError
+
+
+def test_a_model_that_takes_more_than_the_image_is_refused_at_once(monkeypatch):
+    """It would load, warm up, and then fail on every image."""
+    monkeypatch.setitem(tasks.ROOMS, changes_task.NAME, changes_task.__name__)
+    closed = []
+    backend = SimpleNamespace(
+        spec=changes_spec(),
+        info=SimpleNamespace(source="changes.onnx"),
+        close=lambda: closed.append(True),
+    )
+    monkeypatch.delitem(tasks.ROOMS, changes_task.NAME)  # it has no parameters
+    defaults = {name: parameter.default for name, parameter in all_parameters().items()}
+    with pytest.raises(SpecError, match=r"changes.onnx takes background, gain beside the image"):
+        load_predictor(defaults.__getitem__, lambda *_: backend)
+    assert closed
