@@ -8,9 +8,10 @@
      "lanes": {"ego": {"status", "confidence", "points": [[x, y], ...]} or null, ... all five}}
 
 A lane that was not detected is null. Points run near to far in pixels of the source image. The mask
-has the source's size: 255 drivable, 0 not, 0 outside the crop. Until the run has finished the file
-is called `predictions.jsonl.part`. A finished result is replaced only with --force, and then its
-masks and pictures go with it.
+has the source's size: 255 drivable, 0 not, 0 outside the crop. Each task of the model has keys of
+its own (``record.py`` of its room). Until the run has finished the file is called
+`predictions.jsonl.part`. A finished result is replaced only with --force, and then its masks and
+pictures go with it.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import argparse
 import json
 import os
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from itertools import islice
 from pathlib import Path
@@ -30,16 +31,19 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
+from shared_encoder_perception import tasks
 from shared_encoder_perception.backends.options import add_engine_options, load_engine
-from shared_encoder_perception.drawing.visualize import draw, tile, write_picture
+from shared_encoder_perception.drawing.overlay import draw
+from shared_encoder_perception.drawing.pictures import tile, write_picture
 from shared_encoder_perception.images.preprocess import Crop
 from shared_encoder_perception.images.sources import Frame, Source, open_source
 from shared_encoder_perception.predictor import STAGES, Predictor
 from shared_encoder_perception.structures import Perception
-from shared_encoder_perception.tasks.lanes.answer import LANE_NAMES, LaneLine
+from shared_encoder_perception.tasks.detections import detectable, detected
 
 RESULT: Final = "predictions.jsonl"
 SHEET: Final = "sheet.png"
+OVERLAYS: Final = "overlays"
 SHEET_PICTURES: Final = 24
 
 
@@ -94,17 +98,17 @@ def run(args: argparse.Namespace) -> int:
 class Tally:
     """What the summary needs of all images, in a few bytes each."""
 
-    def __init__(self) -> None:
-        """Start at nothing."""
+    def __init__(self, names: Iterable[str]) -> None:
+        """Start at nothing; ``names`` are those of the model's tasks."""
         self.images = 0
-        self._detected = dict.fromkeys(LANE_NAMES, 0)
+        self._detected = dict.fromkeys(detectable(names), 0)
         self._stage_ms = {stage: array("f") for stage in STAGES}
 
     def add(self, perception: Perception) -> None:
         """Count one image."""
         self.images += 1
-        for line in perception.lanes:
-            self._detected[line.lane_id.label] += line.detected
+        for name in detected(perception):
+            self._detected[name] += 1
         for stage, values in self._stage_ms.items():
             values.append(perception.stage_ms[stage])
 
@@ -126,13 +130,22 @@ def remove_result(result: Path) -> None:
     if not result.exists():
         return
     # What cannot be read as our own lines names no files of ours.
-    with result.open("rb") as lines, suppress(ValueError, KeyError, TypeError):
+    with result.open("rb") as lines, suppress(ValueError, LookupError, TypeError, AttributeError):
         for line in lines:
-            mask = Path(json.loads(line)["mask"] or "")
-            if mask.parts[:1] == ("masks",) and ".." not in mask.parts:
-                (folder / mask).unlink(missing_ok=True)
-                (folder / overlay_path(mask)).unlink(missing_ok=True)
+            record = json.loads(line)
+            for path in named_files(record):
+                (folder / path).unlink(missing_ok=True)
+            (folder / OVERLAYS / picture_path(record["image"])).unlink(missing_ok=True)
     result.unlink()
+
+
+def named_files(record: Mapping[str, Any]) -> Iterator[Path]:
+    """Yield the files that a line names, below the folder of the result."""
+    for room in tasks.parts("record").values():
+        for key, folder in room.FILES.items():
+            path = Path(record.get(key) or "")
+            if path.parts[:1] == (folder,) and ".." not in path.parts:
+                yield path
 
 
 def write_predictions(
@@ -145,7 +158,7 @@ def write_predictions(
     """
     total = min(len(source), args.limit or len(source)) or None
     every = max((total or SHEET_PICTURES) // SHEET_PICTURES, 1)
-    tally = Tally()
+    tally = Tally(predictor.spec.tasks)
     sheet: list[NDArray[np.uint8]] = []
     part = result.with_name(result.name + ".part")
     with part.open("w") as lines, logging_redirect_tqdm():
@@ -155,52 +168,31 @@ def write_predictions(
                 perception = predictor(frame.image, frame.crop or args.crop)
             except ValueError as error:
                 raise ValueError(f"{frame.name}: {error}") from None
-            mask = mask_path(frame.name)
-            if perception.mask is not None:
-                write_picture(args.out / mask, perception.mask.binary())
-            lines.write(json.dumps(to_record(frame.name, perception, mask)) + "\n")
+            lines.write(json.dumps(to_record(frame.name, perception, args.out)) + "\n")
             tally.add(perception)
             wanted = args.sheet and index % every == 0 and len(sheet) < SHEET_PICTURES
             if args.overlay or wanted:
                 picture = draw(frame.image, perception)
                 if args.overlay:
-                    write_picture(args.out / overlay_path(mask), picture)
+                    write_picture(args.out / OVERLAYS / picture_path(frame.name), picture)
                 if wanted:
                     sheet.append(picture)
     os.replace(part, result)
     return tally, sheet
 
 
-def mask_path(name: str) -> Path:
-    """Return the mask's path below the output folder: never outside it, never that of another."""
-    # The suffix stays in the name: a.jpg and a.png of one folder must not share a mask.
+def picture_path(name: str) -> Path:
+    """Return where below a folder an image's picture is: never outside it, never another's."""
+    # The suffix stays in the name: a.jpg and a.png of one folder must not share a picture.
     pieces = [piece.replace("%", "%25") for piece in Path(name).parts]
     safe = [{"/": "%2F", "..": "%2E%2E"}.get(piece, piece) for piece in pieces]
-    return Path("masks", *safe[:-1], safe[-1] + ".png")
+    return Path(*safe[:-1], safe[-1] + ".png")
 
 
-def overlay_path(mask: Path) -> Path:
-    """Return the overlay's path below the output folder."""
-    return Path("overlays", *mask.parts[1:])
-
-
-def to_record(name: str, perception: Perception, mask: Path) -> dict[str, Any]:
-    """Return one line of ``predictions.jsonl``."""
-    return {
-        "image": name,
-        "size": list(perception.image_size),
-        "lanes": {line.lane_id.label: _lane_record(line) for line in perception.lanes},
-        "mask": mask.as_posix() if perception.mask is not None else None,
-        "stage_ms": {stage: round(value, 3) for stage, value in perception.stage_ms.items()},
-    }
-
-
-def _lane_record(line: LaneLine) -> dict[str, Any] | None:
-    """Return a lane as JSON; ``None`` when it was not detected."""
-    if not line.detected:
-        return None
-    return {
-        "status": line.status.name,
-        "confidence": round(line.confidence, 4),
-        "points": [[round(float(x), 2), round(float(y), 2)] for x, y in line.points_px],
-    }
+def to_record(name: str, perception: Perception, out: Path) -> dict[str, Any]:
+    """Return one line of ``predictions.jsonl``; write the files that it names below ``out``."""
+    line: dict[str, Any] = {"image": name, "size": list(perception.image_size)}
+    for task, record in tasks.parts("record", perception.answers).items():
+        line |= record.prediction(perception.answers[task], out, picture_path(name))
+    line["stage_ms"] = {stage: round(value, 3) for stage, value in perception.stage_ms.items()}
+    return line

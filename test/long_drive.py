@@ -21,26 +21,26 @@ from tqdm import tqdm
 
 from shared_encoder_perception.images.bags import typestore
 from shared_encoder_perception.labels import native
-from shared_encoder_perception.labels.frame import LabelledFrame
-from shared_encoder_perception.world.synthetic import VALIDATION_SEED, Drive
+from shared_encoder_perception.labels.frame import LabelledFrame, constant
+from shared_encoder_perception.world.synthetic import VALIDATION_SEED, Drive, label_world
 
 HZ, SPEED_M_S, SCENE_S = 30, 20.0, 6
 FIRST_SEED = VALIDATION_SEED + 50_000
 START_NS = 1_700_000_000_000_000_000
 
 
-def scene(seed: int) -> list[tuple[bytes, dict[int, Any]]]:
-    """Render a world; return each image as JPEG with its lanes."""
+def scene(seed: int) -> list[tuple[bytes, dict[str, Any]]]:
+    """Render a world; return each image as JPEG with its labels."""
     cv2.setNumThreads(1)
     drive, found = Drive(seed), []
     for index in range(HZ * SCENE_S):
-        sample = drive.render(index * SPEED_M_S / HZ)
+        sample = label_world(drive.render(index * SPEED_M_S / HZ))
         data = cv2.imencode(".jpg", sample.image, (cv2.IMWRITE_JPEG_QUALITY, 90))[1]
-        found.append((data.tobytes(), dict(sample.lanes)))
+        found.append((data.tobytes(), dict(sample.labels)))
     return found
 
 
-def drive(minutes: float) -> Iterator[tuple[bytes, dict[int, Any]]]:
+def drive(minutes: float) -> Iterator[tuple[bytes, dict[str, Any]]]:
     """Render world after world."""
     scenes = round(minutes * 60 / SCENE_S)
     with ProcessPoolExecutor(2) as pool:
@@ -65,7 +65,7 @@ def main() -> None:
     labels = args.out.with_name(f"{args.out.name}_labels")
     with writer, native.Writer(labels) as truth:
         images = writer.add_connection("/camera/image", image_type.__msgtype__, typestore=store)
-        for index, (data, lanes) in enumerate(tqdm(drive(args.minutes), total=total, unit="image")):
+        for index, (data, known) in enumerate(tqdm(drive(args.minutes), total=total, unit="image")):
             at = START_NS + round(index * 1e9 / HZ)
             stamp = time_type(sec=at // 10**9, nanosec=at % 10**9)
             message = image_type(
@@ -74,7 +74,8 @@ def main() -> None:
                 data=np.frombuffer(data, np.uint8),
             )
             writer.write(images, at, store.serialize_cdr(message, image_type.__msgtype__))
-            frame = LabelledFrame(f"frame_{index:06d}.jpg", Path(), (320, 800), lanes)
+            reads = {"lanes": constant(known["lanes"])}
+            frame = LabelledFrame(f"frame_{index:06d}.jpg", Path(), (320, 800), reads)
             truth.write(frame, pictures=False)
 
 

@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import cv2
 import numpy as np
@@ -14,6 +15,10 @@ from tiny_model import random_image
 
 from shared_encoder_perception.__main__ import main
 from shared_encoder_perception.images.bags import typestore
+from shared_encoder_perception.images.counts import Counts
+from shared_encoder_perception.replay.messages import new_message
+from shared_encoder_perception.tasks.contract.runtime import Context
+from shared_encoder_perception.tasks.lanes.content import LINE, fill_lane
 
 IMAGE, COMPRESSED = "sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage"
 TOPIC = "/camera/image"
@@ -55,6 +60,16 @@ def image_message(image: np.ndarray, stamp_ns: int, kind: str = IMAGE, **fields:
             "data": image.reshape(-1),
         }
     return typestore().types[kind](header=header(stamp_ns), **{**right, **fields})
+
+
+def lane_message(predictor: Any, index: int, lane: int) -> Any:
+    """Return what is perceived of a lane in ``random_image(index)``, as a message of the drive."""
+    perception = predictor(random_image(index))
+    at = header(START_NS + index * STEP_NS)
+    message = new_message(LINE)
+    context = Context(at, perception.image_size, predictor.spec, {}, Counts())
+    fill_lane(message, perception.answers["lanes"][lane], context)
+    return message
 
 
 def write_bag(

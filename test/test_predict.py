@@ -8,13 +8,14 @@ import time
 import cv2
 import numpy as np
 import pytest
+from patience import PATIENCE_S
 from rosbags.rosbag2 import StoragePlugin, Writer
 from rosbags.typesys import Stores, get_typestore
 
 from shared_encoder_perception.__main__ import main
-from shared_encoder_perception.backends import load_backend
+from shared_encoder_perception.backends import DEFAULT_MODEL, load_backend
 from shared_encoder_perception.images.preprocess import Crop
-from shared_encoder_perception.predict import mask_path
+from shared_encoder_perception.predict import picture_path
 from shared_encoder_perception.predictor import Predictor
 from shared_encoder_perception.tasks.lanes.answer import LANE_NAMES
 from shared_encoder_perception.world.synthetic import render_sample
@@ -90,8 +91,10 @@ def test_jsonl_crop_beats_the_option_and_bounds_the_mask(tmp_path, images):
     cv2.imwrite(str(tmp_path / "big.png"), big)
     line = json.dumps({"image": "big.png", "crop": [100, 200, 1000, 400]})
     (tmp_path / "frames.jsonl").write_text(line + "\n\n")
-    records = predict(tmp_path / "frames.jsonl", tmp_path / "out", "--crop", "0,0,100,40")
-    expected = Predictor(load_backend())(big, Crop(100, 200, 1000, 400)).mask.binary()
+    options = ("--crop", "0,0,100,40", "--backend", "onnxruntime")
+    records = predict(tmp_path / "frames.jsonl", tmp_path / "out", *options)
+    predictor = Predictor(load_backend(str(DEFAULT_MODEL), "onnxruntime"))
+    expected = predictor(big, Crop(100, 200, 1000, 400)).answers["drivable_surface"].binary()
     mask = cv2.imread(str(tmp_path / "out" / records[0]["mask"]), cv2.IMREAD_UNCHANGED)
     assert np.array_equal(mask, expected)
     mask[200:600, 100:1100] = 0
@@ -140,7 +143,8 @@ def test_force_removes_what_the_earlier_result_named_and_nothing_else(tmp_path, 
 def test_force_over_a_foreign_file(tmp_path, images):
     write_folder(tmp_path / "in", images[:1])
     (tmp_path / "out").mkdir()
-    for text in ("no json", '{"mask": "../in/side0/0.png"}', '{"mask": 5}', "{}"):
+    other = '{"mask": "../in/side0/0.png"}'
+    for text in ("no json", "5", other, '{"mask": 5}', '{"image": ""}', "{}"):
         (tmp_path / "out" / "predictions.jsonl").write_text(text)
         assert len(predict(tmp_path / "in", tmp_path / "out", "--force")) == 1
 
@@ -151,7 +155,7 @@ def test_a_killed_run_leaves_only_the_part(tmp_path, images):
     command = [sys.executable, "-m", "shared_encoder_perception", "predict"]
     options = ["--input", str(tmp_path / "in"), "--out", str(out)]
     with subprocess.Popen([*command, *options], stderr=subprocess.DEVNULL) as process:
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + PATIENCE_S
         while not list(out.rglob("*.png")) and time.monotonic() < deadline:
             time.sleep(0.02)
         process.kill()
@@ -175,7 +179,7 @@ def test_bag_with_two_image_topics_asks(tmp_path, images, capsys):
 
 def test_frames_may_have_any_name():
     names = ["a/b.jpg", "b.jpg", "../b.jpg", "../../b.jpg", "/b.jpg", "%2F/b.jpg", "a/../b.jpg"]
-    paths = [mask_path(name).as_posix() for name in names]
-    assert paths[0] == "masks/a/b.jpg.png"
+    paths = [picture_path(name).as_posix() for name in names]
+    assert paths[0] == "a/b.jpg.png"
     assert len(set(paths)) == len(names)
-    assert all(path.startswith("masks/") and ".." not in path.split("/") for path in paths)
+    assert not any(path.startswith("/") or ".." in path.split("/") for path in paths)

@@ -16,28 +16,27 @@ from typing import Final
 import rclpy
 from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
-from rclpy.qos import HistoryPolicy, QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import Image
 from tqdm import tqdm
 
+from shared_encoder_perception.demo.node_listener import QUEUE, NodeListener
 from shared_encoder_perception.images.image_msg import fill_image
 from shared_encoder_perception.images.preprocess import ImageTransform
 from shared_encoder_perception.images.sources import Frame, Source, open_source
-from shared_encoder_perception.msg import LaneLineArray, ModelInfo
-from shared_encoder_perception.node.outputs import LATCHED_QOS
-from shared_encoder_perception.node.topics import ARRAY_TOPIC, INFO_TOPIC
 
 FRAME_ID: Final = "camera_front_optical"
 READY_TIMEOUT_S, SETTLE_S = 60.0, 1.0
 ANSWER_TIMEOUT_S: Final = 5.0
 INTERRUPTED: Final = 130
-QUEUE: Final = QoSProfile(
-    history=HistoryPolicy.KEEP_LAST, depth=100, reliability=ReliabilityPolicy.RELIABLE
-)
 
 
 class Player(Node):
-    """Publishes images at a steady rate and counts the answers."""
+    """Publishes images at a steady rate.
+
+    Attributes:
+        heard: What came back.
+        published: Images so far.
+    """
 
     def __init__(self, listeners: int) -> None:
         """Create the image publisher and listen to what comes back.
@@ -48,30 +47,21 @@ class Player(Node):
         super().__init__("camera")
         self._listeners = listeners
         self._publisher = self.create_publisher(Image, "image", QUEUE)
-        self.create_subscription(LaneLineArray, ARRAY_TOPIC, self._answered, QUEUE)
-        self.create_subscription(ModelInfo, INFO_TOPIC, self._informed, LATCHED_QOS)
-        self.input_size: tuple[int, int] | None = None
-        self.published = self.perceived = self.replaced = self.rejected = 0
-
-    def _informed(self, message: ModelInfo) -> None:
-        """The node is active; it says which image size it wants."""
-        self.input_size = (message.input_height, message.input_width)
-
-    def _answered(self, message: LaneLineArray) -> None:
-        """Count one answer."""
-        self.perceived += 1
-        self.replaced, self.rejected = message.frames_replaced, message.frames_rejected
+        self.heard = NodeListener(self)
+        self.published = 0
 
     @property
     def open(self) -> int:
         """Images without an answer so far."""
-        return self.published - self.perceived - self.replaced - self.rejected
+        heard = self.heard
+        return self.published - heard.perceived - heard.replaced - heard.rejected
 
     def publish(self, frame: Frame) -> None:
         """Crop and resize as a camera driver would, stamp and send."""
-        assert self.input_size is not None
+        info = self.heard.info
         height, width = frame.image.shape[:2]
-        transform = ImageTransform.fit((height, width), self.input_size, frame.crop)
+        wanted = (info.input_height, info.input_width)
+        transform = ImageTransform.fit((height, width), wanted, frame.crop)
         message = Image()
         message.header.frame_id = FRAME_ID
         fill_image(message, transform.image_to_input(frame.image), "bgr8")
@@ -82,9 +72,9 @@ class Player(Node):
     def listeners_ready(self) -> bool:
         """Whether the node is active, and all who should hear us and the node do."""
         return (
-            self.input_size is not None
+            bool(self.heard.topic)
             and self._publisher.get_subscription_count() >= self._listeners
-            and self.count_subscribers(ARRAY_TOPIC) >= self._listeners
+            and self.count_subscribers(self.heard.topic) >= self._listeners
         )
 
     def spin_for(self, seconds: float) -> None:
@@ -116,12 +106,14 @@ def play(player: Player, source: Source, rate: float, limit: int | None) -> None
                 break
             player.spin_for(max(start + index / rate - monotonic(), 0.0))
             player.publish(frame)
-            bar.set_postfix(perceived=player.perceived, dropped=player.replaced, refresh=False)
+            bar.set_postfix(
+                perceived=player.heard.perceived, dropped=player.heard.replaced, refresh=False
+            )
             bar.update()
         deadline = monotonic() + ANSWER_TIMEOUT_S
         while player.open > 0 and monotonic() < deadline:
             player.spin_for(0.05)
-        bar.set_postfix(perceived=player.perceived, dropped=player.replaced)
+        bar.set_postfix(perceived=player.heard.perceived, dropped=player.heard.replaced)
 
 
 def interrupt_on_signals() -> None:

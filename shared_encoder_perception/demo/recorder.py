@@ -16,31 +16,29 @@ import rclpy
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import HistoryPolicy, QoSProfile, ReliabilityPolicy
+from rclpy.serialization import deserialize_message
 from rclpy.signals import SignalHandlerOptions
 from rosbags.rosbag2 import StoragePlugin, Writer
-from sensor_msgs.msg import CompressedImage, Image
 
+from shared_encoder_perception.artifact.model_info import INFO_TOPIC, MODEL_INFO
 from shared_encoder_perception.demo.node_arguments import image_topic
 from shared_encoder_perception.images.bags import typestore
-from shared_encoder_perception.msg import LaneLine, LaneLineArray, ModelInfo
+from shared_encoder_perception.node.diagnostics import TOPIC as DIAGNOSTICS_TOPIC
+from shared_encoder_perception.node.messages import message_type
 from shared_encoder_perception.node.outputs import LATCHED_QOS
 from shared_encoder_perception.node.parameter_groups.images import COMPRESSED, RAW
-from shared_encoder_perception.node.topics import ARRAY_TOPIC, INFO_TOPIC, LANE_TOPICS, MASK_TOPIC
+from shared_encoder_perception.tasks.topics import for_every_image, telling
 
 BAG_VERSION: Final = 9
 QUEUE: Final = QoSProfile(
     history=HistoryPolicy.KEEP_LAST, depth=200, reliability=ReliabilityPolicy.RELIABLE
 )
-OUTPUTS: Final = {
-    **dict.fromkeys(LANE_TOPICS, (LaneLine, QUEUE)),
-    MASK_TOPIC: (Image, QUEUE),
-    ARRAY_TOPIC: (LaneLineArray, QUEUE),
-    INFO_TOPIC: (ModelInfo, LATCHED_QOS),
-}
+IMAGE, COMPRESSED_IMAGE = "sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage"
+DIAGNOSTICS: Final = "diagnostic_msgs/msg/DiagnosticArray"
 
 
 class Recorder(Node):
-    """Subscribes to the raw bytes of every topic."""
+    """Subscribes to the raw bytes of every topic of the model that the node runs."""
 
     def __init__(self, writer: Any, transport: str) -> None:
         """Subscribe.
@@ -52,8 +50,10 @@ class Recorder(Node):
         super().__init__("recorder")
         self.written = 0
         self._writer, self._transport = writer, transport
-        self._outputs = [self._record(topic, *kind) for topic, kind in OUTPUTS.items()]
+        self._tasks: list[str] | None = None
+        self._outputs: list[Any] = []
         self._listens_to_images = False
+        self._record(INFO_TOPIC, MODEL_INFO, LATCHED_QOS)
 
     def listen_to_images(self) -> None:
         """Subscribe to the images once every output is connected to the node.
@@ -61,29 +61,29 @@ class Recorder(Node):
         The player waits for this subscription, and sees no other: so nothing it sends can be
         answered on a topic that is not connected yet.
         """
-        connected = all(output.get_publisher_count() > 0 for output in self._outputs)
-        if connected and not self._listens_to_images:
-            kind = CompressedImage if self._transport == COMPRESSED else Image
+        if self._tasks is None or self._listens_to_images:
+            return
+        if not self._outputs:
+            topics = {one.topic.name: one.topic.kind for one in for_every_image(self._tasks)}
+            if telling(self._tasks).progress is None:
+                topics[DIAGNOSTICS_TOPIC.removeprefix("/")] = DIAGNOSTICS
+            self._outputs = [self._record(topic, kind, QUEUE) for topic, kind in topics.items()]
+        if all(output.get_publisher_count() > 0 for output in self._outputs):
+            kind = COMPRESSED_IMAGE if self._transport == COMPRESSED else IMAGE
             self._record(image_topic(self._transport), kind, QUEUE)
             self._listens_to_images = True
 
-    def _record(self, topic: str, kind: Any, qos: QoSProfile) -> Any:
-        """Subscribe to one topic and write what comes."""
-        package, name = kind.__module__.split(".")[0], kind.__name__
-        connection = self._writer.add_connection(
-            f"/{topic}", f"{package}/msg/{name}", typestore=typestore()
-        )
-        callback = self._callback(self._writer, connection)
-        return self.create_subscription(kind, topic, callback, qos, raw=True)
-
-    def _callback(self, writer: Any, connection: Any) -> Any:
-        """Return what writes one topic's messages, stamped with their arrival."""
+    def _record(self, topic: str, kind: str, qos: QoSProfile) -> Any:
+        """Subscribe to one topic and write what comes, stamped with its arrival."""
+        connection = self._writer.add_connection(f"/{topic}", kind, typestore=typestore())
 
         def write(data: bytes) -> None:
-            writer.write(connection, time_ns(), data)
+            self._writer.write(connection, time_ns(), data)
             self.written += 1
+            if topic == INFO_TOPIC:
+                self._tasks = list(deserialize_message(data, message_type(kind)).tasks)
 
-        return write
+        return self.create_subscription(message_type(kind), topic, write, qos, raw=True)
 
 
 def main() -> int:

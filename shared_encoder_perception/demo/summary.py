@@ -1,23 +1,28 @@
-"""What a recorded drive shows: which images came back whole, how fast, with which lanes."""
+"""What a recorded drive shows: which images came back whole, how fast, with what in them."""
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Sequence
+from collections import Counter
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 
+from shared_encoder_perception.demo.diagnosed import DIAGNOSTICS, counts_of
+from shared_encoder_perception.demo.recording import (
+    AnswerGatherer,
+    Header,
+    header_key,
+    model_info_of,
+)
 from shared_encoder_perception.images.bags import open_bag, read_messages
-from shared_encoder_perception.tasks.lanes.answer import LANE_NAMES, LaneStatus
+from shared_encoder_perception.tasks.contract.records import Progress
+from shared_encoder_perception.tasks.detections import detectable, detected, share_lines
+from shared_encoder_perception.tasks.topics import Telling, telling
 
-STAGES: Final = ("conversion", "preprocess", "inference", "decode", "processing")
-"""Stages that a LaneLineArray carries; the last is the whole node."""
+IMAGE: Final = "/image"
 PERCENTILES: Final = (50, 95, 99)
-OUTPUTS: Final = (*(f"/lane_lines/{name}" for name in LANE_NAMES), "/drivable_surface/mask")
-Header = tuple[int, int, str]
 
 
 @dataclass
@@ -27,13 +32,14 @@ class DriveSummary:
     Attributes:
         published: Images that the player sent.
         recorded: Of those, images that the recorder received.
-        complete: Images that came back as five lanes, array and mask with the identical header.
+        complete: Images that came back on every topic with the identical header.
         replaced: Images that the node dropped for a newer one.
         rejected: Images that the node refused.
         unexplained: Images that are none of these.
-        detected: Lane -> share of the complete images in which it was detected.
-        latency_ms: Stamp of the image to arrival of the array: percentile -> ms.
-        stage_ms: Stage -> median ms.
+        detected: Name of what may be there or not -> share of the complete images in which it was
+            detected.
+        latency_ms: Stamp of the image to arrival of the answer: percentile -> ms.
+        stage_ms: Stage -> median ms; the last is the whole node. Empty where no message tells.
     """
 
     published: int
@@ -52,17 +58,42 @@ class DriveSummary:
 
     def __str__(self) -> str:
         """Render one screen."""
-        lanes = ", ".join(f"{name} {share:.0%}" for name, share in self.detected.items())
         latency = ", ".join(f"{name} {value:.1f} ms" for name, value in self.latency_ms.items())
         stages = ", ".join(f"{name} {value:.2f} ms" for name, value in self.stage_ms.items())
         lines = [
             f"images    {self.published} in, {self.complete} out whole, {self.replaced} dropped "
             f"for newer ones, {self.rejected} rejected, {self.unexplained} unexplained",
-            f"lanes     {lanes or 'none'}",
+            *share_lines(self.detected),
             f"latency   {latency or 'none'} (image stamped to result received)",
             f"node      {stages or 'none'} (medians; processing is all of it)",
         ]
         return "\n".join(lines)
+
+
+@dataclass
+class _Drive:
+    """What is counted of a bag.
+
+    Attributes:
+        images: Headers of the images.
+        complete: Images that came back whole.
+        detected: Of these, images in which something was detected, by its name.
+        latencies_ms: Of all images that were answered.
+        told: What messages told of the node's work.
+        dropped: The node's counts of images as its diagnostics told them last.
+    """
+
+    images: set[Header] = field(default_factory=set)
+    complete: int = 0
+    detected: Counter[str] = field(default_factory=Counter)
+    latencies_ms: list[float] = field(default_factory=list)
+    told: list[Progress] = field(default_factory=list)
+    dropped: dict[str, int] = field(default_factory=dict)
+
+    def most(self, reason: str) -> int:
+        """Return how many images the node dropped for a reason: counts only rise."""
+        told = max((int(getattr(one, reason)) for one in self.told), default=0)
+        return max(told, self.dropped.get(reason, 0))
 
 
 def summarise(bag: Path, published: int) -> DriveSummary:
@@ -72,61 +103,66 @@ def summarise(bag: Path, published: int) -> DriveSummary:
         bag: Written by the recorder.
         published: Images that the player says it sent.
     """
-    images: set[Header] = set()
-    answers: dict[Header, set[str]] = defaultdict(set)
-    arrays: list[tuple[float, Any]] = []
     with open_bag(bag) as reader:
-        connections = [c for c in reader.connections if c.topic != "/model_info"]
-        for connection, arrived_ns, message in read_messages(reader, bag, connections):
-            key = header_key(message)
-            if connection.topic == "/image":
-                images.add(key)
-            elif connection.topic == "/lane_lines":
-                if _whole(message, key):
-                    answers[key].add(connection.topic)
-                stamp_ns = key[0] * 1_000_000_000 + key[1]
-                arrays.append(((arrived_ns - stamp_ns) / 1e6, message))
-            else:
-                answers[key].add(connection.topic)
-    expected = {*OUTPUTS, "/lane_lines"}
-    complete = sum(answers.get(key) == expected for key in images)
-    replaced = max((int(array.frames_replaced) for _, array in arrays), default=0)
-    rejected = max((int(array.frames_rejected) for _, array in arrays), default=0)
+        info = model_info_of(reader, bag)
+        names = tuple(info.tasks) if info is not None else ()
+        drive = _read(reader, bag, names)
+    replaced, rejected = drive.most("replaced"), drive.most("rejected")
     summary = DriveSummary(
         published,
-        len(images),
-        complete,
+        len(drive.images),
+        drive.complete,
         replaced,
         rejected,
-        published - complete - replaced - rejected,
+        published - drive.complete - replaced - rejected,
     )
-    if arrays:
-        _measure(summary, arrays)
+    _measure(summary, drive, detectable(names))
     return summary
 
 
-def header_key(message: Any) -> Header:
-    """Return a message's whole header as something to compare."""
-    stamp = message.header.stamp
-    return int(stamp.sec), int(stamp.nanosec), str(message.header.frame_id)
+def _read(reader: Any, bag: Path, names: tuple[str, ...]) -> _Drive:
+    """Count the messages of a node that answers with these tasks."""
+    gatherer, drive = AnswerGatherer(names, IMAGE), _Drive()
+    follow = telling(names) if gatherer.topics else None
+    wanted = {IMAGE, DIAGNOSTICS, *gatherer.topics}
+    connections = [c for c in reader.connections if c.topic in wanted]
+    for connection, arrived_ns, message in read_messages(reader, bag, connections):
+        topic = connection.topic
+        if topic == DIAGNOSTICS:
+            drive.dropped = counts_of(message) or drive.dropped
+            continue
+        if topic == IMAGE:
+            drive.images.add(header_key(message))
+        elif follow is not None and topic == f"/{follow.topic.name}":
+            _follow(drive, follow, message, arrived_ns)
+        try:
+            found = gatherer.add(topic, message)
+        except ValueError:  # it came back, but not whole
+            continue
+        if found is not None:
+            drive.complete += 1
+            drive.detected.update(detected(found.perception))
+    return drive
 
 
-def _whole(array: Any, key: Header) -> bool:
-    """Whether an array holds the five lanes in order, all with its own header."""
-    lanes = array.lanes
-    return [lane.lane_id for lane in lanes] == list(range(len(LANE_NAMES))) and all(
-        header_key(lane) == key for lane in lanes
-    )
+def _follow(drive: _Drive, follow: Telling, message: Any, arrived_ns: int) -> None:
+    """Note when an answer came, and what it tells of the node's work (in place)."""
+    seconds, nanoseconds, _ = header_key(message)
+    drive.latencies_ms.append((arrived_ns - seconds * 1_000_000_000 - nanoseconds) / 1e6)
+    if follow.progress is not None:
+        drive.told.append(follow.progress(message))
 
 
-def _measure(summary: DriveSummary, arrays: Sequence[tuple[float, Any]]) -> None:
-    """Fill in rates and times (in place)."""
-    latencies = [latency for latency, _ in arrays]
-    for percentile in PERCENTILES:
-        summary.latency_ms[f"p{percentile}"] = float(np.percentile(latencies, percentile))
-    for stage in STAGES:
-        values = [float(getattr(array, f"{stage}_ms")) for _, array in arrays]
-        summary.stage_ms[stage] = float(np.median(values))
-    for index, name in enumerate(LANE_NAMES):
-        seen = [array.lanes[index].status == LaneStatus.DETECTED for _, array in arrays]
-        summary.detected[name] = float(np.mean(seen))
+def _measure(summary: DriveSummary, drive: _Drive, names: list[str]) -> None:
+    """Fill in shares and times, as far as there are images for them (in place)."""
+    if drive.complete:
+        summary.detected = {name: drive.detected[name] / drive.complete for name in names}
+    if drive.latencies_ms:
+        for percentile in PERCENTILES:
+            value = float(np.percentile(drive.latencies_ms, percentile))
+            summary.latency_ms[f"p{percentile}"] = value
+    if drive.told:
+        summary.stage_ms = {
+            stage: float(np.median([told.stage_ms[stage] for told in drive.told]))
+            for stage in drive.told[0].stage_ms
+        }

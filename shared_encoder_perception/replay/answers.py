@@ -1,41 +1,38 @@
 """What was perceived, kept exactly and small until the pictures are drawn.
 
 Drawing would take from the model the time that it is measured by, so it comes after it. Until then
-an image's lanes are a serialised LaneLineArray, and its mask is one bit for each pixel.
+an image's answers are the messages that a node sends for it, serialised and compressed: a mask is
+long runs of equal bytes, and what two messages have in common is kept once.
 """
 
 from __future__ import annotations
 
 import struct
-import zlib
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-import numpy as np
-from numpy.typing import NDArray
-
-from shared_encoder_perception.compat import perception_of
+from shared_encoder_perception import tasks
 from shared_encoder_perception.replay.drive import Seen
-from shared_encoder_perception.replay.messages import (
-    ARRAY,
-    LINE,
-    from_bytes,
-    new_header,
-    new_message,
-    to_bytes,
-)
+from shared_encoder_perception.replay.messages import from_bytes, new_header, new_message, to_bytes
 from shared_encoder_perception.spec import ModelSpec
-from shared_encoder_perception.structures import Perception
-from shared_encoder_perception.tasks.drivable.answer import DrivableMask
-from shared_encoder_perception.tasks.lanes.content import fill_array, fill_lane, lane_from_message
+from shared_encoder_perception.structures import Perception, Size
+from shared_encoder_perception.tasks.contract.runtime import Context
+from shared_encoder_perception.tasks.topics import TaskTopic, for_every_image
 
-HEAD: Final = struct.Struct("<QqQQII")
-"""Number of the image, when it arrived (ns), bytes of the lanes, bytes of the mask, its height and
-width; both 0 without a mask."""
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
+
+HEAD: Final = struct.Struct("<QqIIQ")
+"""Number of the image, when it arrived (ns), its height and width, and how many bytes follow."""
+LENGTH: Final = struct.Struct("<Q")
+"""Bytes of one message, of which there is one for each topic, in their order."""
 FAST: Final = 1
-"""Compression level: a mask's bits are long runs, which any level makes small."""
+"""Compression level: any makes long runs small."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,13 +42,13 @@ class Answer:
     Attributes:
         index: Number of the image on its topic.
         arrived_ns: When the image was recorded.
-        array: LaneLineArray of rosbags.
-        perception: The same as our own type, the mask as sure as a bit can be.
+        messages: Name of a topic -> the message on it, serialised; in the order of sending.
+        perception: The same as our own types, as exact as messages are.
     """
 
     index: int
     arrived_ns: int
-    array: Any
+    messages: Mapping[str, bytes]
     perception: Perception
 
 
@@ -59,37 +56,53 @@ def pack(seen: Seen, spec: ModelSpec) -> bytes:
     """Return what was perceived in an image as bytes."""
     perception = seen.perception
     assert perception is not None
-    header = new_header(seen.frame.header)
-    lanes = [new_message(LINE) for _ in perception.lanes]
-    for message, line in zip(lanes, perception.lanes, strict=True):
-        fill_lane(message, line, perception, header, spec)
-    array = new_message(ARRAY)
-    fill_array(array, lanes, seen.stage_ms, seen.counts)
-    array.processing_ms = float(sum(seen.stage_ms.values()))
-    content, mask, size = to_bytes(array), b"", (0, 0)
-    if perception.mask is not None:
-        drivable = perception.mask.probability >= perception.mask.threshold
-        mask, size = zlib.compress(np.packbits(drivable).tobytes(), FAST), drivable.shape
-    head = HEAD.pack(seen.frame.index, seen.frame.arrived_ns, len(content), len(mask), *size)
-    return head + content + mask
+    elapsed_ms = float(sum(seen.stage_ms.values()))
+    context = Context(
+        header=new_header(seen.frame.header),
+        image_size=perception.image_size,
+        spec=spec,
+        stage_ms=seen.stage_ms,
+        counts=seen.counts,
+        elapsed_ms=lambda: elapsed_ms,
+    )
+    make = {
+        name: content.messages(perception.answers[name], context, new_message)
+        for name, content in tasks.parts("content", spec.tasks).items()
+    }
+    messages = [to_bytes(make[name][topic.name]()) for name, topic in for_every_image(spec.tasks)]
+    plain = b"".join(LENGTH.pack(len(message)) + message for message in messages)
+    content = zstd.compress(plain, FAST)
+    height, width = perception.image_size
+    head = HEAD.pack(seen.frame.index, seen.frame.arrived_ns, height, width, len(content))
+    return head + content
 
 
-def read_answers(path: Path) -> Iterator[Answer]:
+def read_answers(path: Path, spec: ModelSpec) -> Iterator[Answer]:
     """Read a file of packed answers, one by one."""
+    topics = for_every_image(spec.tasks)
     with path.open("rb") as file:
         while head := file.read(HEAD.size):
-            index, arrived_ns, lane_bytes, mask_bytes, height, width = HEAD.unpack(head)
-            array = from_bytes(file.read(lane_bytes), ARRAY)
-            packed = file.read(mask_bytes)
-            mask = _unpack_mask(packed, (height, width)) if packed else None
-            first = array.lanes[0]
-            size = (int(first.image_height), int(first.image_width))
-            lanes = tuple(lane_from_message(lane) for lane in array.lanes)
-            yield Answer(index, arrived_ns, array, perception_of(size, lanes, mask))
+            index, arrived_ns, height, width, size = HEAD.unpack(head)
+            plain, at = zstd.decompress(file.read(size)), 0
+            messages = {}
+            for _, topic in topics:
+                (length,) = LENGTH.unpack_from(plain, at)
+                at += LENGTH.size + length
+                messages[topic.name] = plain[at - length : at]
+            yield Answer(
+                index, arrived_ns, messages, _perception(messages, topics, (height, width))
+            )
 
 
-def _unpack_mask(packed: bytes, size: tuple[int, int]) -> DrivableMask:
-    """Return the mask of bits."""
-    bits = np.frombuffer(zlib.decompress(packed), np.uint8)
-    plane: NDArray[np.uint8] = np.unpackbits(bits, count=size[0] * size[1]).reshape(size)
-    return DrivableMask(plane * np.uint8(255))
+def _perception(
+    messages: Mapping[str, bytes], topics: list[TaskTopic], image_size: Size
+) -> Perception:
+    """Return what the messages of one image say."""
+    by_task: dict[str, dict[str, object]] = {}
+    for name, topic in topics:
+        message = from_bytes(messages[topic.name], topic.kind)
+        by_task.setdefault(name, {})[topic.name] = message
+    answers = {
+        name: tasks.part(name, "content").read(own, image_size) for name, own in by_task.items()
+    }
+    return Perception(image_size, answers)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any, Final
 
 from shared_encoder_perception.images.preprocess import Crop
@@ -22,7 +23,7 @@ def conditions_of(
     tracking: bool,
     limit: int | None,
 ) -> dict[str, Any]:
-    """Return the conditions of one replay.
+    """Return the conditions of one replay, with what each task's decoder is told.
 
     Args:
         predictor: The model and its engine.
@@ -30,10 +31,15 @@ def conditions_of(
         topic: Of the images.
         labels: The topic of the labels, or the hash of their file; empty for none.
         crop: Part of the images that was used; ``None`` for the default.
-        tracking: Whether lanes were followed.
+        tracking: Whether things were followed from image to image.
         limit: Number of images to stop after; ``None`` for all.
     """
-    spec, info, decode = predictor.spec, predictor.backend.info, predictor.options
+    spec, info = predictor.spec, predictor.backend.info
+    options = {
+        key: list(value) if isinstance(value, tuple) else value
+        for told in predictor.options.values()
+        for key, value in asdict(told).items()
+    }
     return {
         "format": FORMAT,
         "model": spec.name,
@@ -44,9 +50,7 @@ def conditions_of(
         "device": info.device,
         "precision": info.precision,
         "threads": info.threads,
-        "keypoint_threshold": decode["lanes"].keypoint_threshold,
-        "lane_thresholds": list(decode["lanes"].lane_thresholds),
-        "mask_threshold": decode["drivable_surface"].mask_threshold,
+        **options,
         "bag": bag,
         "topic": topic,
         "labels": labels,

@@ -6,15 +6,19 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from time import perf_counter
+from typing import Any, Final
 
+from shared_encoder_perception import tasks
 from shared_encoder_perception.images.counts import Counts
 from shared_encoder_perception.images.preprocess import Crop, ImageError
 from shared_encoder_perception.images.stamps import Limits, StampCounts, StampWatch
 from shared_encoder_perception.predictor import Predictor
 from shared_encoder_perception.replay.reading import BagFrame
 from shared_encoder_perception.structures import Perception
-from shared_encoder_perception.tasks.lanes.tracking.options import TrackingOptions
-from shared_encoder_perception.tasks.lanes.tracking.tracker import LaneTracker
+from shared_encoder_perception.tasks.contract.runtime import Moment
+
+TRACKING: Final = "tracking.enabled"
+"""Parameter of tasks that can follow things from image to image; others lack it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,24 +50,30 @@ class Drive:
     """Perceives images as the node does, but every one of them.
 
     Attributes:
-        tracking: Whether lanes are followed from image to image.
+        tracking: Whether things are followed from image to image.
     """
 
     def __init__(self, predictor: Predictor, crop: Crop | None, tracking: bool) -> None:
         """Begin a drive.
 
         Args:
-            predictor: Its lane thresholds are lowered while tracking, as the node does it.
+            predictor: Gets the options that a node has by default, or has while it tracks.
             crop: Part of the images to use; ``None`` for the default.
-            tracking: Whether to follow lanes.
+            tracking: Whether to follow things, such as lanes.
         """
         self._predictor, self._crop = predictor, crop
-        options = TrackingOptions(enabled=tracking)
-        thresholds = options.decode_thresholds(predictor.spec.lane_thresholds)
-        lanes = replace(predictor.options["lanes"], lane_thresholds=thresholds)
-        predictor.options = {**predictor.options, "lanes": lanes}
         self.tracking = tracking
-        self._tracker = LaneTracker(options)
+        self._refiners: dict[str, Any] = {}
+        options = dict(predictor.options)
+        for name, content in tasks.parts("content", predictor.spec.tasks).items():
+            values = {parameter.name: parameter.default for parameter in content.PARAMETERS}
+            if TRACKING in values:
+                values[TRACKING] = tracking
+            options[name] = content.options(values.__getitem__, predictor.spec.tasks[name])
+            refine = tasks.find_part(name, "refine")
+            if tracking and refine is not None:
+                self._refiners[name] = refine.Refiner(refine.options(values.__getitem__))
+        predictor.options = options
         self._watch = StampWatch()
         self._last_ns = 0
         self._tally: Counter[str] = Counter()
@@ -85,7 +95,8 @@ class Drive:
         if ordered:
             self._last_ns = frame.stamp_ns
         if jumped:
-            self._tracker.reset()
+            for refiner in self._refiners.values():
+                refiner.end_drive()
         try:
             perception = self._predictor(frame.image, self._crop)
         except ImageError as error:
@@ -93,7 +104,7 @@ class Drive:
         start_s = perf_counter()
         stage_ms = {"conversion": frame.conversion_ms, **perception.stage_ms}
         if self.tracking:
-            perception = self._tracker.update(perception, frame.stamp_ns * 1e-9)
+            perception = self._refined(perception, frame.stamp_ns * 1e-9)
             stage_ms["tracking"] = (perf_counter() - start_s) * 1e3
         self._tally["perceived"] += 1
         return Seen(frame, perception, self._counts(frame), "", "", jumped, ordered, stage_ms)
@@ -106,13 +117,22 @@ class Drive:
             self._predictor(frame.image, self._crop)
         return perf_counter() - start_s
 
+    def _refined(self, perception: Perception, stamp_s: float) -> Perception:
+        """Return the answers with what earlier images add to them."""
+        moment = Moment(perception.image_size, stamp_s)
+        refined = {
+            name: refiner(perception.answers[name], moment)
+            for name, refiner in self._refiners.items()
+        }
+        return replace(perception, answers={**perception.answers, **refined})
+
     def state(self) -> tuple[object, ...]:
         """Return all that the next image depends on, to be given to ``restore``."""
-        return self._tracker, self._watch, self._last_ns, self._tally
+        return self._refiners, self._watch, self._last_ns, self._tally
 
     def restore(self, state: tuple[object, ...]) -> None:
         """Go on where another drive was when it gave its state."""
-        self._tracker, self._watch, self._last_ns, self._tally = state  # type: ignore[assignment]
+        self._refiners, self._watch, self._last_ns, self._tally = state  # type: ignore[assignment]
 
     def _skip(self, frame: BagFrame, reason: str, why: str, jumped: bool = False) -> Seen:
         """Count an image that is not perceived."""

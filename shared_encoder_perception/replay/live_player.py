@@ -20,30 +20,27 @@ from sensor_msgs.msg import CompressedImage, Image
 from tqdm import tqdm
 
 from shared_encoder_perception.demo.node_arguments import image_topic
+from shared_encoder_perception.demo.node_listener import QUEUE, NodeListener
 from shared_encoder_perception.demo.player import (
     ANSWER_TIMEOUT_S,
     INTERRUPTED,
-    QUEUE,
     READY_TIMEOUT_S,
     SETTLE_S,
     interrupt_on_signals,
 )
 from shared_encoder_perception.images.bags import open_bag, read_raw
-from shared_encoder_perception.msg import LaneLineArray, ModelInfo
-from shared_encoder_perception.node.outputs import LATCHED_QOS
 from shared_encoder_perception.node.parameter_groups.images import COMPRESSED, RAW
-from shared_encoder_perception.node.topics import ARRAY_TOPIC, INFO_TOPIC
 
 LISTENERS: Final = 2
 """The node and the recorder."""
 
 
 class LivePlayer(Node):
-    """Publishes serialised images and counts the answers.
+    """Publishes serialised images.
 
     Attributes:
+        heard: What came back.
         published: Images so far.
-        counted: Images that the node has answered or dropped, as it says itself.
     """
 
     def __init__(self, transport: str) -> None:
@@ -51,19 +48,13 @@ class LivePlayer(Node):
         super().__init__("camera")
         kind = CompressedImage if transport == COMPRESSED else Image
         self._publisher = self.create_publisher(kind, image_topic(transport), QUEUE)
-        self.create_subscription(LaneLineArray, ARRAY_TOPIC, self._answered, QUEUE)
-        self.create_subscription(ModelInfo, INFO_TOPIC, self._informed, LATCHED_QOS)
-        self.published = self.counted = self.dropped = 0
-        self._active = False
+        self.heard = NodeListener(self)
+        self.published = 0
 
-    def _informed(self, _: ModelInfo) -> None:
-        """The node is active."""
-        self._active = True
-
-    def _answered(self, message: LaneLineArray) -> None:
-        """Count what became of the images up to this one."""
-        self.dropped = message.frames_dropped
-        self.counted = message.sequence + message.frames_dropped
+    @property
+    def counted(self) -> int:
+        """Images that the node has answered or dropped, as it says itself."""
+        return self.heard.perceived + self.heard.dropped
 
     def wait_for_listeners(self) -> None:
         """Wait until the node is active and everybody hears everybody.
@@ -72,7 +63,7 @@ class LivePlayer(Node):
             RuntimeError: The node or the recorder does not come up.
         """
         deadline_s = monotonic() + READY_TIMEOUT_S
-        while not (self._active and self._publisher.get_subscription_count() >= LISTENERS):
+        while not (self.heard.topic and self._publisher.get_subscription_count() >= LISTENERS):
             if monotonic() > deadline_s:
                 raise RuntimeError(
                     f"the node did not become active within {READY_TIMEOUT_S:g} s: see node.log"
@@ -107,7 +98,7 @@ def play(player: LivePlayer, args: argparse.Namespace) -> None:
                 due_s = start_s + (arrived_ns - first_ns) * 1e-9 / args.rate
                 player.spin_for(max(due_s - monotonic(), 0.0))
                 player.publish(data)
-                bar.set_postfix(dropped=player.dropped, refresh=False)
+                bar.set_postfix(dropped=player.heard.dropped, refresh=False)
                 bar.update()
             deadline_s = monotonic() + ANSWER_TIMEOUT_S
             while player.counted < player.published and monotonic() < deadline_s:

@@ -24,7 +24,7 @@ def to_text(result: Mapping[str, Any]) -> str:
             f"{result['dropped']} dropped, {result['unaccounted']} unaccounted for",
             f"offline   {result['equal']} equal, {len(result['different'])} different, "
             f"{result['unknown']} without a line of their own",
-            f"latency   {latency or 'none'} (image received to array received, by a consumer)",
+            f"latency   {latency or 'none'} (image received to answer received, by a consumer)",
             f"node      {stages or 'none'} (medians; processing is all of it)",
         ]
     )
@@ -53,15 +53,15 @@ def write_report(path: Path, result: Mapping[str, Any]) -> None:
     )
     if result["different"]:
         rows = [
-            [one["frame"], str(one["stamp_ns"]), ", ".join(one["lanes"])]
+            [one["frame"], str(one["stamp_ns"]), ", ".join(one["what"])]
             for one in result["different"][:SHOWN]
         ]
-        report.table(["frame", "stamp, ns", "lanes that differ"], rows, "Different answers")
+        report.table(["frame", "stamp, ns", "what differs"], rows, "Different answers")
     latencies_ms = np.asarray(result["latencies_ms"])
     report.section("Latency")
     report.text(
-        "From the arrival of the image to that of the LaneLineArray, both at the recorder: "
-        "what a consumer in another process waits for."
+        "From the arrival of the image to that of its answer, both at the recorder: what a "
+        "consumer in another process waits for."
     )
     if len(latencies_ms):
         report.table(["percentile", "ms"], [[n, v] for n, v in _percentiles(result).items()])

@@ -8,12 +8,8 @@ from typing import Any, Final
 import numpy as np
 from rosbags.interfaces import Nodetype
 
-from shared_encoder_perception.images.bags import PACKAGE, typestore
+from shared_encoder_perception.images.bags import typestore
 
-LINE: Final = f"{PACKAGE}/msg/LaneLine"
-ARRAY: Final = f"{PACKAGE}/msg/LaneLineArray"
-MODEL_INFO: Final = f"{PACKAGE}/msg/ModelInfo"
-IMAGE: Final = "sensor_msgs/msg/Image"
 COMPRESSED_IMAGE: Final = "sensor_msgs/msg/CompressedImage"
 HEADER: Final = "std_msgs/msg/Header"
 TIME: Final = "builtin_interfaces/msg/Time"

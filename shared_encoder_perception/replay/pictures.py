@@ -27,44 +27,31 @@ from rosbags.interfaces import (
 from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer
 from tqdm import tqdm
 
+from shared_encoder_perception import tasks
+from shared_encoder_perception.artifact.model_info import INFO_TOPIC, MODEL_INFO, fill_model_info
 from shared_encoder_perception.backends import BackendInfo
 from shared_encoder_perception.images.bags import typestore
 from shared_encoder_perception.images.video import write_video
 from shared_encoder_perception.node.debug_overlay import DebugOptions, encode_jpeg, notes_of, render
-from shared_encoder_perception.node.topics import (
-    ARRAY_TOPIC,
-    INFO_TOPIC,
-    LANE_TOPICS,
-    MASK_TOPIC,
-    OVERLAY_TOPIC,
-)
+from shared_encoder_perception.node.topics import OVERLAY_TOPIC
 from shared_encoder_perception.replay.ahead import read_ahead
 from shared_encoder_perception.replay.answers import Answer, read_answers
 from shared_encoder_perception.replay.messages import (
-    ARRAY,
     COMPRESSED_IMAGE,
-    IMAGE,
-    LINE,
-    MODEL_INFO,
+    HEADER,
+    new_header,
     new_message,
     to_bytes,
 )
 from shared_encoder_perception.replay.reading import BagImages
 from shared_encoder_perception.spec import ModelSpec
-from shared_encoder_perception.tasks.lanes.content import fill_mask, fill_model_info, model_version
+from shared_encoder_perception.tasks.topics import for_every_image, latched
 
 BAG_VERSION: Final = 9
 NODE: Final = "perception"
 """The node's name, below which it publishes what only people look at."""
-TOPICS: Final = {
-    **{f"/{topic}": LINE for topic in LANE_TOPICS},
-    f"/{MASK_TOPIC}": IMAGE,
-    f"/{ARRAY_TOPIC}": ARRAY,
-    f"/{NODE}/{OVERLAY_TOPIC}": COMPRESSED_IMAGE,
-}
-"""Topic -> type, in the order in which an image's messages are published."""
-DEPTHS: Final = {LINE: 5, IMAGE: 5, ARRAY: 5, COMPRESSED_IMAGE: 1}
-"""Type -> messages that the node keeps for a slow subscriber."""
+ANSWER_DEPTH, OVERLAY_DEPTH, LATCHED_DEPTH = 5, 1, 1
+"""Messages that the node keeps for a slow subscriber."""
 FOREVER: Final = QosTime(9223372036, 854775807)
 """How ROS writes an infinite duration."""
 OPTIONS: Final = DebugOptions()
@@ -120,7 +107,7 @@ def write_pictures(
             writer.set_compression(CompressionMode.STORAGE, CompressionFormat.ZSTD)
             out = _OutputBag(stack.enter_context(writer), spec, info)
         # Drawn in a thread of their own, they are ready when the encoder wants the next.
-        drawn = read_ahead(_pictures(images, answers, model_version(spec), out), READ_AHEAD)
+        drawn = read_ahead(_pictures(images, answers, spec, out), READ_AHEAD)
         stack.callback(drawn.close)
         shown = _keep(tqdm(drawn, total=total, desc="drawing", unit="image"), sheet, total)
         if video is not None:
@@ -145,17 +132,17 @@ def _keep(
 
 
 def _pictures(
-    images: BagImages, answers: Path, model: str, out: _OutputBag | None
+    images: BagImages, answers: Path, spec: ModelSpec, out: _OutputBag | None
 ) -> Generator[NDArray[np.uint8]]:
     """Yield the overlay of every answer, all of one even size, and record it."""
     size: tuple[int, int] | None = None
     frames = read_ahead(images.frames(), READ_AHEAD)
-    for answer in read_answers(answers):
+    for answer in read_answers(answers, spec):
         frame = next(frame for frame in frames if frame.index == answer.index)
         assert frame.image is not None
-        picture = render(frame.image, answer.perception, notes_of(model, {}, 0), OPTIONS)
+        picture = render(frame.image, answer.perception, notes_of(spec.title, {}, 0), OPTIONS)
         if out is not None:
-            out.write(answer, picture)
+            out.write(answer, new_header(frame.header), picture)
         size = size or (picture.shape[0] // 2 * 2, picture.shape[1] // 2 * 2)
         if picture.shape[:2] != size:
             picture = np.asarray(cv2.resize(picture, size[::-1], interpolation=cv2.INTER_AREA))
@@ -169,39 +156,53 @@ class _OutputBag:
         """Declare the topics on an open ``Writer``."""
         self._writer, self._spec, self._info = writer, spec, info
         self._topics = {
-            topic: writer.add_connection(
-                topic, kind, typestore=typestore(), offered_qos_profiles=[_qos(DEPTHS[kind])]
-            )
-            for topic, kind in TOPICS.items()
+            topic.name: self._declare(topic.name, topic.kind, ANSWER_DEPTH)
+            for _, topic in for_every_image(spec.tasks)
         }
-        self._model_info = writer.add_connection(
-            f"/{INFO_TOPIC}",
-            MODEL_INFO,
-            typestore=typestore(),
-            offered_qos_profiles=[_qos(1, QosDurability.TRANSIENT_LOCAL)],
-        )
+        self._overlay = self._declare(f"~/{OVERLAY_TOPIC}", COMPRESSED_IMAGE, OVERLAY_DEPTH)
+        self._latched = {
+            name: self._declare(name, kind, LATCHED_DEPTH, QosDurability.TRANSIENT_LOCAL)
+            for name, kind in (
+                (INFO_TOPIC, MODEL_INFO),
+                *((topic.name, topic.kind) for _, topic in latched(spec.tasks)),
+            )
+        }
         self._announced = False
 
-    def write(self, answer: Answer, picture: NDArray[np.uint8]) -> None:
-        """Record everything about one image."""
-        header, at_ns = answer.array.header, answer.arrived_ns
+    def write(self, answer: Answer, header: Any, picture: NDArray[np.uint8]) -> None:
+        """Record everything about one image, which has this ``std_msgs/Header``."""
+        at_ns = answer.arrived_ns
         if not self._announced:
-            message = new_message(MODEL_INFO)
-            fill_model_info(message, self._spec, self._info, header.stamp)
-            self._writer.write(self._model_info, at_ns, to_bytes(message))
+            self._announce(header.stamp, at_ns)
             self._announced = True
-        messages: dict[str, Any] = {
-            f"/{topic}": lane for topic, lane in zip(LANE_TOPICS, answer.array.lanes, strict=True)
-        }
-        if answer.perception.mask is not None:
-            mask = messages[f"/{MASK_TOPIC}"] = new_message(IMAGE)
-            fill_mask(mask, answer.perception.mask, header)
-        messages[f"/{ARRAY_TOPIC}"] = answer.array
-        overlay = messages[f"/{NODE}/{OVERLAY_TOPIC}"] = new_message(COMPRESSED_IMAGE)
+        for name, message in answer.messages.items():
+            self._writer.write(self._topics[name], at_ns, message)
+        overlay = new_message(COMPRESSED_IMAGE)
         overlay.header, overlay.format = header, "bgr8; jpeg compressed bgr8"
         overlay.data = np.frombuffer(encode_jpeg(picture, OPTIONS.overlay_quality), np.uint8)
-        for topic, message in messages.items():
-            self._writer.write(self._topics[topic], at_ns, to_bytes(message))
+        self._writer.write(self._overlay, at_ns, to_bytes(overlay))
+
+    def _declare(
+        self, name: str, kind: str, depth: int, durability: QosDurability = QosDurability.VOLATILE
+    ) -> Any:
+        """Declare a topic; one that begins with ``~`` is below the node's name."""
+        topic = f"/{NODE}{name[1:]}" if name.startswith("~") else f"/{name}"
+        return self._writer.add_connection(
+            topic, kind, typestore=typestore(), offered_qos_profiles=[_qos(depth, durability)]
+        )
+
+    def _announce(self, stamp: Any, at_ns: int) -> None:
+        """Record what is sent once for each model, as if it had been loaded at ``stamp``."""
+        info = new_message(MODEL_INFO)
+        fill_model_info(info, self._spec, self._info, stamp)
+        messages = {INFO_TOPIC: info}
+        header = new_message(HEADER)
+        header.stamp = stamp
+        for task in dict.fromkeys(one.task for one in latched(self._spec.tasks)):
+            content, block = tasks.part(task, "content"), self._spec.tasks[task]
+            messages |= content.announce(block, header, new_message)
+        for name, message in messages.items():
+            self._writer.write(self._latched[name], at_ns, to_bytes(message))
 
 
 def _qos(depth: int, durability: QosDurability = QosDurability.VOLATILE) -> Qos:

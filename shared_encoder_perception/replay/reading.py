@@ -10,8 +10,8 @@ rest of a bag that breaks off in ``problems``.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Generator, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Generator, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from time import perf_counter
 from typing import Any, Final
@@ -23,7 +23,7 @@ from shared_encoder_perception.images.bags import BagError, first_line, image_to
 from shared_encoder_perception.images.image_msg import to_bgr
 from shared_encoder_perception.images.stamps import stamp_ns
 from shared_encoder_perception.replay.recovery import open_any
-from shared_encoder_perception.replay.topic_labels import LabelTopics, Lanes
+from shared_encoder_perception.replay.topic_labels import LabelTopics
 
 LABEL_WINDOW: Final = 30
 """Images that wait for their labels, which may come that much later in the bag."""
@@ -40,7 +40,7 @@ class BagFrame:
         image: (H, W, 3) uint8 BGR; ``None`` when there is a fault.
         fault: Why it cannot be used; empty if it can.
         conversion_ms: From message to pixels.
-        lanes: Labels that the bag carries for it, as ``Sample.lanes``; ``None`` for none.
+        labels: That the bag carries for it, as ``Sample.labels``; ``None`` for none.
     """
 
     index: int
@@ -49,7 +49,7 @@ class BagFrame:
     image: NDArray[np.uint8] | None
     fault: str = ""
     conversion_ms: float = 0.0
-    lanes: Lanes | None = None
+    labels: Mapping[str, Any] | None = None
 
     @property
     def stamp_ns(self) -> int:
@@ -180,14 +180,6 @@ def _read_frame(reader: Any, connection: Any, index: int, arrived_ns: int, data:
 
 def _labelled(frame: BagFrame, labels: LabelTopics | None) -> BagFrame:
     """Return a frame with the labels that came for it."""
-    if labels is None or (lanes := labels.take(frame.stamp_ns)) is None:
+    if labels is None or (found := labels.take(frame.stamp_ns)) is None:
         return frame
-    return BagFrame(
-        frame.index,
-        frame.arrived_ns,
-        frame.header,
-        frame.image,
-        frame.fault,
-        frame.conversion_ms,
-        lanes,
-    )
+    return replace(frame, labels=found)

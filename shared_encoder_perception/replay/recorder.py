@@ -9,10 +9,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, Final
 
-from shared_encoder_perception.compat import sample_of
+from shared_encoder_perception import tasks
 from shared_encoder_perception.evaluation.scorer import Counts as Scores
 from shared_encoder_perception.evaluation.scorer import Scorer
 from shared_encoder_perception.images.preprocess import Crop, default_crop
+from shared_encoder_perception.labels.sample import Sample
 from shared_encoder_perception.replay.answers import pack
 from shared_encoder_perception.replay.drive import Seen
 from shared_encoder_perception.replay.results import (
@@ -23,8 +24,7 @@ from shared_encoder_perception.replay.results import (
 )
 from shared_encoder_perception.replay.truth import FindTruth, Truth
 from shared_encoder_perception.spec import ModelSpec
-from shared_encoder_perception.tasks.lanes.answer import LANE_NAMES
-from shared_encoder_perception.tasks.lanes.metrics.temporal import TemporalMetric
+from shared_encoder_perception.tasks.detections import detectable, detected
 
 RESULTS: Final = "results.jsonl"
 TIMINGS: Final = "timings.jsonl"
@@ -41,18 +41,18 @@ class Tallies:
 
     Attributes:
         scorer: Scores of the images with labels.
-        temporal: Steadiness of the lanes.
+        steadiness: Task -> ``Metric`` of its room's ``steadiness``, where it has one.
         perceived: Images that gave a perception.
         skipped: Reason -> images that gave none.
         examples: Reason -> what was said of the first of them.
-        detected: Lane -> images in which it was detected.
+        detected: Name of what may be there or not -> images in which it was detected.
         labelled: Images with labels.
         first_ns: First stamp that is not 0; 0 = none yet.
         last_ns: Last such stamp.
     """
 
     scorer: Scorer
-    temporal: TemporalMetric = field(default_factory=TemporalMetric)
+    steadiness: dict[str, Any] = field(default_factory=dict)
     perceived: int = 0
     skipped: Counter[str] = field(default_factory=Counter)
     examples: dict[str, str] = field(default_factory=dict)
@@ -91,7 +91,12 @@ class Recorder:
         self._files: dict[str, BinaryIO] = {name: (folder / name).open("ab") for name in names}
         self._results, self._timings = self._files[names[0]], self._files[names[1]]
         self._answers = self._files.get(ANSWERS)
-        self.tallies = Tallies(Scorer(spec.input_size))
+        self._steadiness = tasks.parts("steadiness", spec.tasks)
+        self.tallies = Tallies(
+            Scorer(spec.input_size),
+            {name: part.Metric() for name, part in self._steadiness.items()},
+            detected=Counter(dict.fromkeys(detectable(spec.tasks), 0)),
+        )
 
     def __enter__(self) -> Recorder:
         """Begin."""
@@ -127,7 +132,7 @@ class Recorder:
         else:
             crop = self._crop or default_crop(seen.perception.image_size, self._spec.input_size)
             truth = self._truth(seen.frame) if self._truth else None
-            scores = self._score(seen, truth, crop) if truth else None
+            scores = self._score(seen, truth, crop) if truth is not None else None
             self._count(seen, truth)
             self._timings.write(to_line(timing_record(seen)))
             if self._answers:
@@ -138,28 +143,29 @@ class Recorder:
         """Score an image against its labels."""
         assert seen.perception is not None and seen.frame.image is not None
         name = f"image {seen.frame.index}"
-        sample = sample_of(seen.frame.image, truth.lanes, truth.mask, name)
+        sample = Sample(seen.frame.image, truth, name)
         scores = Scores()
         scores.update(seen.perception, sample, crop)
         self.tallies.scorer.add(SOURCE, scores)
         self.tallies.labelled += 1
-        return score_record(scores, seen.perception)
+        return score_record(scores)
 
     def _count(self, seen: Seen, truth: Truth | None) -> None:
-        """Count a perceived image, and watch the lanes over time where time goes on."""
+        """Count a perceived image, and watch its answers over time where time goes on."""
         tallies, perception, stamp = self.tallies, seen.perception, seen.frame.stamp_ns
         assert perception is not None
         tallies.perceived += 1
-        tallies.detected.update(
-            name for name, line in zip(LANE_NAMES, perception.lanes, strict=True) if line.detected
-        )
+        tallies.detected.update(detected(perception))
         if not stamp or not seen.ordered:
             return
         if not tallies.first_ns:
             tallies.first_ns = stamp
         if seen.jumped:
-            tallies.temporal.end_drive()
+            for metric in tallies.steadiness.values():
+                metric.end_drive()
         tallies.last_ns = stamp
         # Relative to the first: a double cannot hold nanoseconds since 1970.
         seconds = (stamp - tallies.first_ns) * 1e-9
-        tallies.temporal.update(seconds, perception, truth.lanes if truth else None)
+        for name, part in self._steadiness.items():
+            answer, label = perception.answers[name], (truth or {}).get(name)
+            part.update(tallies.steadiness[name], seconds, answer, perception.image_size, label)

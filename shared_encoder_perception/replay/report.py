@@ -4,28 +4,28 @@ from __future__ import annotations
 
 import json
 from array import array
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from shared_encoder_perception import tasks
 from shared_encoder_perception.evaluation.report import charts
 from shared_encoder_perception.evaluation.report.document import Report
 from shared_encoder_perception.replay.conditions import for_people
 from shared_encoder_perception.replay.recorder import RESULTS
 from shared_encoder_perception.replay.summary import TOTAL
-from shared_encoder_perception.tasks.lanes.answer import LANE_NAMES
 
 POINTS: Final = 2000
 """Most points of a line over the drive: the average of the images between is drawn."""
-LANES_SHOWN: Final = (*LANE_NAMES, "all")
 
 
 def write_report(
     path: Path,
     folder: Path,
+    names: Iterable[str],
     summary: Mapping[str, Any],
     stage_ms: Mapping[str, array[float]],
     pictures: Sequence[NDArray[np.uint8]],
@@ -35,15 +35,17 @@ def write_report(
     Args:
         path: The .html.
         folder: With ``results.jsonl``.
+        names: Of the model's tasks.
         summary: As of ``summary.summarise``.
         stage_ms: As of ``summary.read_timings``.
         pictures: Overlays to show.
     """
+    names = tuple(names)
     report = Report(f"Replay of {summary['conditions']['bag']}", for_people(summary["conditions"]))
-    _write_overview(report, summary)
+    _write_overview(report, names, summary)
     if summary["scores"]:
-        _write_scores(report, summary)
-    _write_drive(report, folder / RESULTS, summary)
+        _write_scores(report, names, summary)
+    _write_drive(report, names, folder / RESULTS, summary)
     _write_times(report, summary, stage_ms)
     if pictures:
         report.section("Pictures")
@@ -52,69 +54,65 @@ def write_report(
     report.write(path)
 
 
-def _write_overview(report: Report, summary: Mapping[str, Any]) -> None:
+def _write_overview(report: Report, names: Sequence[str], summary: Mapping[str, Any]) -> None:
     """Say how much was replayed and what is wrong."""
     report.section("Overview")
     rates, skipped = summary["throughput"], sum(summary["skipped"].values())
+    rooms = tasks.parts("steadiness", names).values()
     report.numbers(
         [
             ("images perceived", summary["perceived"], f"of {summary['frames']} read"),
             ("images skipped", skipped, "; ".join(summary["skipped"]) or "none"),
             ("images a second", rates["replay_hz"], f"{rates['share']:.1%} of the model alone"),
-            ("jitter", summary["temporal"]["all/jitter_px"], "px, all lanes"),
-            ("flicker", summary["temporal"]["all/flicker_hz"], "changes a second"),
+            *(number for room in rooms for number in room.numbers(summary["temporal"])),
         ]
     )
     for problem in summary["problems"] or ["Nothing is wrong with the bag."]:
         report.text(problem)
 
 
-def _write_scores(report: Report, summary: Mapping[str, Any]) -> None:
+def _write_scores(report: Report, names: Sequence[str], summary: Mapping[str, Any]) -> None:
     """Show what the labelled images scored."""
     report.section("Scores")
     report.text(f"{summary['labelled']} images have labels.")
-    names = ("valid_row_accuracy", "precision", "recall", "f1", "over_reach")
     for scores in summary["scores"].values():
-        rows = [
-            [lane, *(score[name] for name in names), score["labelled"], score["false_alarms"]]
-            for lane, score in scores["lanes"].items()
-        ]
-        header = ["lane", "rows right", "precision", "recall", "F1", "over-reach"]
-        report.table([*header, "present", "false alarms"], rows, "Lanes")
-        mask = scores["mask"]
-        if mask["images"]:
-            header = ["images", "IoU", "mean", "median", "below 0.4"]
-            keys = ("images", "iou", "mean_iou", "median_iou", "below")
-            report.table(header, [[mask[key] for key in keys]], "Drivable surface")
+        for room in tasks.parts("drive_report", names).values():
+            if (table := room.score_table(scores)) is not None:
+                report.table(table.header, table.rows, table.title)
 
 
-def _write_drive(report: Report, results: Path, summary: Mapping[str, Any]) -> None:
-    """Show the lanes over the drive."""
+def _write_drive(
+    report: Report, names: Sequence[str], results: Path, summary: Mapping[str, Any]
+) -> None:
+    """Show the answers over the drive."""
+    steady, rooms = (tasks.parts(part, names).values() for part in ("steadiness", "drive_report"))
+    if not steady and not rooms:
+        return
     report.section("Drive")
-    temporal, detected = summary["temporal"], summary["detected"]
-    measures = ("jitter_px", "flicker_hz", "latency_frames", "never_found")
-    rows = [
-        [lane, detected.get(lane), *(temporal[f"{lane}/{name}"] for name in measures)]
-        for lane in LANES_SHOWN
-    ]
-    header = ["lane", "detected", "jitter px", "flicker Hz", "latency images", "never found"]
-    report.table(header, rows, "Steadiness; latency needs labels")
-    time_s, series = _over_time(results, summary["frames"])
-    lanes = {name: (time_s, series[name]) for name in LANE_NAMES}
-    limits = (0.0, 1.0)
-    chart = charts.lines(lanes, "Confidence of the lanes", "s", "confidence", y_limits=limits)
-    report.picture(chart)
-    masks = {name: (time_s, series[name]) for name in ("area", "mean_confidence")}
-    report.picture(charts.lines(masks, "Drivable surface", "s", "share", y_limits=limits))
+    for room in steady:
+        table = room.table(summary["temporal"], summary["detected"])
+        report.table(table.header, table.rows, table.title)
+    time_s, series = _over_time(results, list(rooms), summary["frames"])
+    for room in rooms:
+        title, unit, lines = room.CHART
+        drawn = {name: (time_s, series[name]) for name in lines}
+        report.picture(charts.lines(drawn, title, "s", unit, y_limits=(0.0, 1.0)))
 
 
-def _over_time(results: Path, frames: int) -> tuple[NDArray[np.float64], dict[str, NDArray]]:
+def _over_time(
+    results: Path, rooms: Sequence[Any], frames: int
+) -> tuple[NDArray[np.float64], dict[str, NDArray]]:
     """Read what is drawn over the drive, averaged to at most ``POINTS``.
+
+    Args:
+        results: ``results.jsonl``.
+        rooms: ``drive_report`` of the tasks.
+        frames: Number of images.
 
     Returns:
         (N,) seconds since the first stamp, and (N,) numbers by name; NaN where there are none.
     """
-    names = (*LANE_NAMES, "area", "mean_confidence")
+    names = [name for room in rooms for name in room.CHART.names]
     bins = min(max(frames, 1), POINTS)
     sums = np.zeros((len(names) + 1, bins))
     counts = np.zeros_like(sums)
@@ -126,11 +124,10 @@ def _over_time(results: Path, frames: int) -> tuple[NDArray[np.float64], dict[st
             if "skipped" in record:
                 continue
             first_ns = record["stamp_ns"] if first_ns is None else first_ns
-            mask = record["mask"] or {}
+            said = {name: v for room in rooms for name, v in room.over_time(record).items()}
             values = [
                 (record["stamp_ns"] - first_ns) * 1e-9,
-                *(record["lanes"][name]["confidence"] for name in LANE_NAMES),
-                *(mask.get(name, np.nan) for name in names[len(LANE_NAMES) :]),
+                *(said.get(name, np.nan) for name in names),
             ]
             place = min(record["frame"] * bins // max(frames, 1), bins - 1)
             known = np.isfinite(values)

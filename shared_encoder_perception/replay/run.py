@@ -216,7 +216,8 @@ def replay_bag(predictor: Predictor, bag: Path, out: Path, args: argparse.Namesp
     stage_ms = read_timings(out / TIMINGS)
     summary = summarise(at, drive.stamps, stage_ms, drawing_s)
     if not args.no_report:
-        write_report(out / folders.REPORT, out, summary, stage_ms, pictures)
+        names = predictor.spec.tasks
+        write_report(out / folders.REPORT, out, names, summary, stage_ms, pictures)
     write_text(out / folders.SUMMARY, to_json(summary))
     folders.finish(out)
     print(to_text(summary))

@@ -13,15 +13,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from shared_encoder_perception.evaluation.evaluate import table
+from shared_encoder_perception.evaluation.report_tables import terminal_table
 from shared_encoder_perception.evaluation.scorer import Scorer
 from shared_encoder_perception.replay import folder as folders
 from shared_encoder_perception.replay.checkpoint import Checkpoint
 from shared_encoder_perception.replay.scale_bags import FAILED, Outcome
-from shared_encoder_perception.replay.summary import to_json
+from shared_encoder_perception.replay.summary import steadiness_of, steadiness_words, to_json
 from shared_encoder_perception.structures import Size
-from shared_encoder_perception.tasks.lanes.answer import LANE_NAMES
-from shared_encoder_perception.tasks.lanes.metrics.temporal import TemporalMetric
+from shared_encoder_perception.tasks.detections import share_lines
 from shared_encoder_perception.whole_file import write_text
 
 ROWS: Final = 30
@@ -56,15 +55,16 @@ def merge(outcomes: Sequence[Outcome], input_size: Size) -> dict[str, Any]:
     """
     read = [_read(outcome) for outcome in sorted(outcomes, key=lambda one: one.job.name)]
     done = [(told, counts) for told, counts in read if counts is not None]
-    pooled, temporal = Scorer(input_size), TemporalMetric()
+    pooled, steadiness = Scorer(input_size), dict[str, Any]()
     frames, skipped, detected = 0, Counter[str](), Counter[str]()
     for _, counts in done:
         tallies = counts.tallies
         pooled.merge(tallies.scorer)
-        temporal.merge(tallies.temporal)
+        for task, metric in tallies.steadiness.items():
+            steadiness.setdefault(task, type(metric)()).merge(metric)
         frames += counts.frames
         skipped += tallies.skipped
-        detected += tallies.detected
+        detected.update(tallies.detected)  # adding would lose what was never detected
     perceived = sum(counts.tallies.perceived for _, counts in done)
     labelled = sum(counts.tallies.labelled for _, counts in done)
     shared = _shared([counts.conditions for _, counts in done])
@@ -81,8 +81,8 @@ def merge(outcomes: Sequence[Outcome], input_size: Size) -> dict[str, Any]:
         "perceived": perceived,
         "skipped": dict(sorted(skipped.items())),
         "labelled": labelled,
-        "detected": {name: _share(detected[name], perceived) for name in LANE_NAMES},
-        "temporal": temporal.compute(),
+        "detected": {name: _share(count, perceived) for name, count in detected.items()},
+        "temporal": steadiness_of(steadiness),
         "headline": pooled.summary() if labelled else {},
         "scores": pooled.compute() if labelled else {},
     }
@@ -104,15 +104,14 @@ def to_text(summary: Mapping[str, Any]) -> str:
         lines += [f"{'':<{width}}  problem: {problem}" for problem in told.get("problems", ())]
     if len(shown) < len(bags):
         lines.append(f"({len(bags) - len(shown)} bags without a problem are not shown)")
-    detected = ", ".join(f"{name} {share:.0%}" for name, share in summary["detected"].items())
-    temporal = summary["temporal"]
-    lines += [
-        f"lanes     {detected}",
-        f"steady    jitter {temporal['all/jitter_px']:.2f} px, flicker "
-        f"{temporal['all/flicker_hz']:.3f} Hz",
-    ]
+    lines += [*share_lines(summary["detected"]), *steadiness_words(summary["temporal"])]
     if summary["scores"]:
-        lines += [f"labelled  {summary['labelled']} images", "", table(summary["scores"]), ""]
+        lines += [
+            f"labelled  {summary['labelled']} images",
+            "",
+            terminal_table(summary["scores"]),
+            "",
+        ]
     failed = len(summary["failed"])
     lines.append(f"bags      {len(bags)}, of which {failed} failed")
     return "\n".join(lines)

@@ -11,10 +11,11 @@ from typing import Any, Final
 
 import numpy as np
 
-from shared_encoder_perception.evaluation.evaluate import table
+from shared_encoder_perception import tasks
+from shared_encoder_perception.evaluation.report_tables import terminal_table
 from shared_encoder_perception.images.stamps import StampCounts
 from shared_encoder_perception.replay.checkpoint import Checkpoint
-from shared_encoder_perception.tasks.lanes.answer import LANE_NAMES
+from shared_encoder_perception.tasks.detections import share_lines
 
 PERCENTILES: Final = (50, 95, 99)
 TOTAL: Final = "total"
@@ -62,7 +63,7 @@ def summarise(
         "skipped": dict(sorted(tallies.skipped.items())),
         "labelled": tallies.labelled,
         "detected": {
-            name: _ratio(tallies.detected[name], tallies.perceived) for name in LANE_NAMES
+            name: _ratio(count, tallies.perceived) for name, count in tallies.detected.items()
         },
         "throughput": {
             "replay_hz": replay_hz,
@@ -72,7 +73,7 @@ def summarise(
             "drawing_s": drawing_s,
         },
         "latency_ms": {stage: _percentiles(values) for stage, values in stage_ms.items()},
-        "temporal": tallies.temporal.compute(),
+        "temporal": steadiness_of(tallies.steadiness),
         "headline": scores.summary() if tallies.labelled else {},
         "scores": scores.compute() if tallies.labelled else {},
     }
@@ -96,26 +97,40 @@ def to_json(summary: Mapping[str, Any]) -> str:
 
 def to_text(summary: Mapping[str, Any]) -> str:
     """Return a summary for a terminal."""
-    rates, temporal = summary["throughput"], summary["temporal"]
+    rates = summary["throughput"]
     skipped = ", ".join(f"{count} {why}" for why, count in summary["skipped"].items())
-    detected = ", ".join(f"{name} {share:.0%}" for name, share in summary["detected"].items())
     total = summary["latency_ms"].get(TOTAL, {})
     latency = ", ".join(f"{name} {value:.1f} ms" for name, value in total.items())
     drawing = rates["drawing_s"]
     lines = [
         f"images    {summary['frames']} read, {summary['perceived']} perceived, skipped: "
         f"{skipped or 'none'}",
-        f"lanes     {detected}",
+        *share_lines(summary["detected"]),
         f"rate      {rates['replay_hz']:.1f} images a second, {rates['share']:.1%} of the "
         f"predictor alone ({rates['predictor_alone_hz']:.1f})"
         + (f"; drawing took {drawing:.1f} s more" if drawing else ""),
         f"latency   {latency or 'none'} (conversion to answer)",
-        f"steady    jitter {temporal['all/jitter_px']:.2f} px, flicker "
-        f"{temporal['all/flicker_hz']:.3f} Hz",
+        *steadiness_words(summary["temporal"]),
     ]
     if summary["scores"]:
-        lines += [f"labelled  {summary['labelled']} images", "", table(summary["scores"]), ""]
+        lines += [
+            f"labelled  {summary['labelled']} images",
+            "",
+            terminal_table(summary["scores"]),
+            "",
+        ]
     return "\n".join([*lines, *(f"problem   {problem}" for problem in summary["problems"])])
+
+
+def steadiness_of(metrics: Mapping[str, Any]) -> dict[str, float]:
+    """Return what the tasks' metrics of steadiness computed, together."""
+    return {name: value for metric in metrics.values() for name, value in metric.compute().items()}
+
+
+def steadiness_words(computed: Mapping[str, float]) -> list[str]:
+    """Return a line for each task of which something is computed over a drive."""
+    words = (room.words(computed) for room in tasks.parts("steadiness").values())
+    return [f"steady    {one}" for one in words if one]
 
 
 def _named(skipped: Mapping[str, int], examples: Mapping[str, str]) -> list[tuple[str, int]]:

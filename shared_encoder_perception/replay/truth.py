@@ -10,20 +10,14 @@ A line of a ``frames.jsonl`` belongs to the image of the bag with
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from hashlib import sha256
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
-
-from shared_encoder_perception.evaluation.labelled_images import scored_mask
 from shared_encoder_perception.labels import native
 from shared_encoder_perception.labels.frame import LabelledFrame
 from shared_encoder_perception.replay.reading import BagFrame
-from shared_encoder_perception.replay.topic_labels import Lanes
 from shared_encoder_perception.structures import Size
 
 STAMP_NAME: Final = re.compile(r"\d{16,19}")
@@ -34,26 +28,15 @@ RULE: Final = (
 )
 
 
-@dataclass(frozen=True, eq=False)
-class Truth:
-    """What is known of one image.
-
-    Attributes:
-        lanes: As ``Sample.lanes``.
-        mask: As ``Sample.mask``.
-    """
-
-    lanes: Lanes
-    mask: NDArray[np.uint8] | None = None
-
-
+Truth = Mapping[str, Any]
+"""What is known of one image: as ``Sample.labels``."""
 FindTruth = Callable[[BagFrame], Truth | None]
 """Returns what is known of an image of the bag."""
 
 
 def from_topics(frame: BagFrame) -> Truth | None:
     """Return what came with the image in the bag."""
-    return None if frame.lanes is None else Truth(frame.lanes)
+    return frame.labels
 
 
 class _Place(NamedTuple):
@@ -112,16 +95,16 @@ class LabelFile:
         """Return what is known of an image.
 
         Raises:
-            ValueError: The label is for an image of another size, or its mask cannot be read.
+            ValueError: The label is for an image of another size, or cannot be read.
         """
         place = self._stamps.get(frame.stamp_ns) or self._frames.get(frame.index)
         if place is None or frame.image is None:
             return None
         with self._path.open("rb") as lines:
             lines.seek(place.offset)
-            label = scored_mask(native.parse(lines.readline(), self._path, place.number))
+            label = native.parse(lines.readline(), self._path, place.number).to_score()
         _check_size(label, (frame.image.shape[0], frame.image.shape[1]))
-        return Truth(label.lanes, label.read_mask() if label.read_mask else None)
+        return {name: read() for name, read in label.labels.items()}
 
 
 def _check_size(label: LabelledFrame, size: Size) -> None:

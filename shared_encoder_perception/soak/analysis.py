@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from shared_encoder_perception.benchmark.turns import summarise
 from shared_encoder_perception.images.counts import DROP_REASONS
-from shared_encoder_perception.soak.records import OUTPUTS, STAGES, TOLD_STAGES
+from shared_encoder_perception.soak.records import STAGES, TOLD_STAGES
 from shared_encoder_perception.soak.resources import Sample, gain, growth
 
 IN_ARRAY: Final = ("replaced", "rejected")
@@ -19,7 +19,7 @@ IN_ARRAY: Final = ("replaced", "rejected")
 
 
 def fates(
-    sent: NDArray[Any], answers: NDArray[Any], diagnosed: Mapping[str, int]
+    sent: NDArray[Any], answers: NDArray[Any], diagnosed: Mapping[str, int], outputs: int
 ) -> dict[str, int]:
     """Tell what became of every image.
 
@@ -28,6 +28,7 @@ def fates(
         answers: Rows of the probe.
         diagnosed: The node's own counts from its diagnostics, as in ``counts.Counts``; empty where
             it does not tell them.
+        outputs: Messages that one image gives.
 
     Returns:
         ``published``; ``received`` by the node; ``perceived``; ``dropped``, and of those the number
@@ -55,8 +56,8 @@ def fates(
         "dropped": dropped,
         **reasons,
         "unaccounted": len(sent) - perceived - dropped,
-        "whole": int(np.sum(known & (answers["outputs"] == OUTPUTS))),
-        "lost_messages": perceived * OUTPUTS - int(answers["outputs"][known].sum()),
+        "whole": int(np.sum(known & (answers["outputs"] == outputs))),
+        "lost_messages": perceived * outputs - int(answers["outputs"][known].sum()),
         "foreign": len(answers) - len(np.unique(answers["stamp_ns"][known])),
     }
 

@@ -21,10 +21,10 @@ from rclpy.signals import SignalHandlerOptions
 from sensor_msgs.msg import CompressedImage, Image
 
 from shared_encoder_perception.benchmark.combinations import parse_size
+from shared_encoder_perception.demo.node_listener import QUEUE
 from shared_encoder_perception.demo.player import (
     FRAME_ID,
     INTERRUPTED,
-    QUEUE,
     SETTLE_S,
     interrupt_on_signals,
 )

@@ -69,6 +69,7 @@ class Record:
         sent: Rows of kind ``records.SENT``.
         answers: Rows of kind ``records.ANSWER``.
         model: What ran.
+        outputs: Messages that one image gives.
         counts: The node's counts by its diagnostics; empty where it does not tell them.
         stage_times: What its diagnostics said about the times of its stages, one after the other.
         samples: Of the processes, one a second.
@@ -77,6 +78,7 @@ class Record:
     sent: NDArray[Any]
     answers: NDArray[Any]
     model: dict[str, Any]
+    outputs: int
     counts: dict[str, int]
     stage_times: list[dict[str, str]]
     samples: list[Sample]
@@ -135,11 +137,14 @@ def put_under_load(
         for name in (PROBE, NODE):
             if status := processes.stop(name):
                 raise RuntimeError(f"the {name} ended with exit status {status}: see {folder}")
+    model = json.loads((folder / MODEL_FILE).read_text())
+    outputs = model.pop(OUTPUTS)
     counts, stage_times = folder / COUNTS_FILE, folder / STAGE_TIMES_FILE
     return Record(
         read(folder / SENT_FILE, SENT),
         read(folder / ANSWER_FILE, ANSWER),
-        json.loads((folder / MODEL_FILE).read_text()),
+        model,
+        outputs,
         json.loads(counts.read_text()) if counts.exists() else {},
         [json.loads(line) for line in stage_times.read_text().splitlines()]
         if stage_times.exists()
@@ -198,11 +203,12 @@ def _watch(processes: _WatchedProcesses, folder: Path, seconds: float) -> list[S
 def _wait_for_answers(processes: _WatchedProcesses, folder: Path) -> None:
     """Wait for the answer to the last image, and for diagnostics that count it."""
     last = read(folder / SENT_FILE, SENT, 1)["stamp_ns"]
+    outputs = json.loads((folder / MODEL_FILE).read_text())[OUTPUTS]
     deadline_s = monotonic() + ANSWER_TIMEOUT_S
     while monotonic() < deadline_s:
         processes.check(NODE, PROBE)
         newest = read(folder / ANSWER_FILE, ANSWER, 1)
-        if len(newest) and newest["stamp_ns"] == last and newest["outputs"] == OUTPUTS:
+        if len(newest) and newest["stamp_ns"] == last and newest["outputs"] == outputs:
             break
         sleep(POLL_S)
     sleep(DIAGNOSTICS_S)

@@ -1,7 +1,7 @@
 """The consumer of a soak: hears every output of the node and notes when it came.
 
-Started by ``soak``; SIGTERM ends it. It takes the lanes and the mask as bytes, of which it reads
-the stamp only; the array it reads as any consumer would.
+Started by ``soak``; SIGTERM ends it. It takes answers as bytes, of which it reads the stamp only;
+the one that tells of the node's work, the array, it reads as any consumer would.
 """
 
 from __future__ import annotations
@@ -12,7 +12,9 @@ import signal
 import struct
 import sys
 from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass
+from math import nan
 from pathlib import Path
 from time import monotonic_ns
 from typing import Any, Final
@@ -23,15 +25,13 @@ from rclpy.executors import Executor, SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.serialization import deserialize_message
 from rclpy.signals import SignalHandlerOptions
-from sensor_msgs.msg import Image
 
-from shared_encoder_perception.demo.player import QUEUE
-from shared_encoder_perception.images.counts import DROP_REASONS
-from shared_encoder_perception.images.stamps import stamp_ns
-from shared_encoder_perception.msg import LaneLine, LaneLineArray, ModelInfo
+from shared_encoder_perception.artifact.model_info import INFO_TOPIC, MODEL_INFO
+from shared_encoder_perception.demo.diagnosed import counts_of
+from shared_encoder_perception.demo.node_listener import QUEUE
 from shared_encoder_perception.node.diagnostics import TOPIC as DIAGNOSTICS_TOPIC
+from shared_encoder_perception.node.messages import message_type
 from shared_encoder_perception.node.outputs import LATCHED_QOS
-from shared_encoder_perception.node.topics import ARRAY_TOPIC, INFO_TOPIC, LANE_TOPICS, MASK_TOPIC
 from shared_encoder_perception.soak.records import (
     ANSWER,
     ANSWER_FILE,
@@ -43,9 +43,8 @@ from shared_encoder_perception.soak.records import (
     TOLD_STAGES,
     Rows,
 )
+from shared_encoder_perception.tasks.topics import Telling, for_every_image, telling
 
-SINGLES: Final = {**dict.fromkeys(LANE_TOPICS, LaneLine), MASK_TOPIC: Image}
-"""Topics with one message an image, but for the array."""
 MODEL_KEYS: Final = ("name", "version", "backend", "backend_version", "device", "precision")
 MAX_PENDING: Final = 100
 """An image of which something is missing when so many later ones have begun is given up."""
@@ -73,23 +72,34 @@ class Probe(Node):
         self._folder = folder
         self._rows = Rows(folder / ANSWER_FILE, ANSWER)
         self._pending: dict[int, _Answer] = defaultdict(_Answer)
-        subscribe = self.create_subscription
-        self._outputs = [
-            *(subscribe(SINGLES[name], name, self._single, QUEUE, raw=True) for name in SINGLES),
-            subscribe(LaneLineArray, ARRAY_TOPIC, self._array, QUEUE, raw=True),
-        ]
-        subscribe(ModelInfo, INFO_TOPIC, self._informed, LATCHED_QOS)
-        subscribe(DiagnosticArray, DIAGNOSTICS_TOPIC, self._diagnosed, QUEUE)
+        self._outputs: list[Any] = []
+        self._arrays = 0
+        self.create_subscription(message_type(MODEL_INFO), INFO_TOPIC, self._informed, LATCHED_QOS)
+        self.create_subscription(DiagnosticArray, DIAGNOSTICS_TOPIC, self._diagnosed, QUEUE)
         self._model: dict[str, Any] | None = None
+        self._tasks: list[str] = []
         self._ready = False
 
     def announce(self) -> None:
         """Say once that every output is connected and the node is active."""
         if self._ready or self._model is None:
             return
+        if not self._outputs:
+            self._subscribe()
         if all(output.get_publisher_count() for output in self._outputs):
             self._ready = True
-            self._write(MODEL_FILE, self._model)
+            self._write(MODEL_FILE, {**self._model, OUTPUTS: len(self._outputs)})
+
+    def _subscribe(self) -> None:
+        """Listen to the answers of the model's tasks."""
+        follow = telling(self._tasks)
+        for _, topic in for_every_image(self._tasks):
+            is_array = topic == follow.topic
+            callback = self._array_of(follow) if is_array else self._single
+            kind = message_type(topic.kind)
+            self._outputs.append(
+                self.create_subscription(kind, topic.name, callback, QUEUE, raw=True)
+            )
 
     def close(self) -> None:
         """Write down what did not come back whole."""
@@ -98,34 +108,34 @@ class Probe(Node):
         self._rows.close()
 
     def _single(self, data: bytes) -> None:
-        """Note a lane or a mask."""
+        """Note an answer that is not the array."""
         now_ns = monotonic_ns()
-        seconds, nanoseconds = _STAMP.unpack_from(data)
-        self._came(seconds * 10**9 + nanoseconds, now_ns)
+        self._came(_stamp_ns(data), now_ns)
 
-    def _array(self, data: bytes) -> None:
-        """Note an array."""
-        now_ns = monotonic_ns()
-        message = deserialize_message(data, LaneLineArray)
-        stamp = stamp_ns(message.header)
-        answer = self._pending[stamp]
-        answer.array_ns = now_ns
-        answer.told = (
-            message.sequence,
-            message.frames_received,
-            message.frames_dropped,
-            message.frames_replaced,
-            message.frames_rejected,
-            *(getattr(message, f"{stage}_ms") for stage in STAGES),
-        )
-        self._came(stamp, now_ns)
+    def _array_of(self, follow: Telling) -> Callable[[bytes], None]:
+        """Return what notes an array."""
+        kind = message_type(follow.topic.kind)
+
+        def array(data: bytes) -> None:
+            now_ns = monotonic_ns()
+            self._arrays += 1
+            told: tuple[float, ...] = (self._arrays, 0, 0, 0, 0, *[nan] * len(STAGES))
+            if follow.progress is not None:
+                *counts, stage_ms = follow.progress(deserialize_message(data, kind))
+                told = (*counts, *(stage_ms[stage] for stage in STAGES))
+            stamp = _stamp_ns(data)
+            answer = self._pending[stamp]
+            answer.array_ns, answer.told = now_ns, told
+            self._came(stamp, now_ns)
+
+        return array
 
     def _came(self, stamp: int, now_ns: int) -> None:
         """Count one output of the image."""
         answer = self._pending[stamp]
         answer.outputs += 1
         answer.last_ns = now_ns
-        if answer.outputs == OUTPUTS:
+        if answer.outputs == len(self._outputs):
             self._finish(stamp)
         elif len(self._pending) > MAX_PENDING:
             self._finish(next(iter(self._pending)))
@@ -139,6 +149,7 @@ class Probe(Node):
         """Note what runs."""
         self._model = {key: getattr(message, key) for key in MODEL_KEYS}
         self._model["threads"] = message.threads
+        self._tasks = list(message.tasks)
 
     def _diagnosed(self, message: Any) -> None:
         """Keep the newest counts, and all times of stages, where the diagnostics tell them."""
@@ -147,15 +158,20 @@ class Probe(Node):
             if f"{TOLD_STAGES[0]}_p50_ms" in values:
                 with (self._folder / STAGE_TIMES_FILE).open("a") as lines:
                     lines.write(json.dumps(values) + "\n")
-            if "received" in values:
-                names = ("received", "perceived", *DROP_REASONS)
-                self._write(COUNTS_FILE, {name: int(values[name]) for name in names})
+        if counts := counts_of(message):
+            self._write(COUNTS_FILE, counts)
 
     def _write(self, name: str, values: dict[str, Any]) -> None:
         """Write a file that is always whole."""
         part = self._folder / f"{name}.part"
         part.write_text(json.dumps(values))
         os.replace(part, self._folder / name)
+
+
+def _stamp_ns(data: bytes) -> int:
+    """Return the stamp of a serialised message that begins with its header."""
+    seconds, nanoseconds = _STAMP.unpack_from(data)
+    return int(seconds) * 10**9 + int(nanoseconds)
 
 
 def main() -> int:

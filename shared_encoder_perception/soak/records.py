@@ -13,19 +13,17 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from shared_encoder_perception.tasks.lanes.answer import LANE_NAMES
-
-OUTPUTS: Final = len(LANE_NAMES) + 2
-"""Messages that one image gives: the lanes, the mask, the array."""
 STAGES: Final = ("conversion", "preprocess", "inference", "decode", "processing")
-"""Stages whose milliseconds a LaneLineArray carries; the last is the whole node."""
+"""Stages whose milliseconds an answer may tell; the last is the whole node."""
 TOLD_STAGES: Final = ("waiting", "geometry", "publish")
 """Stages of ``worker.NODE_STAGES`` whose milliseconds only the diagnostics tell."""
 
 SENT_FILE: Final = "sent.rows"
 ANSWER_FILE: Final = "answers.rows"
 MODEL_FILE: Final = "model.json"
-"""What runs, by the fields of ModelInfo. It is there as soon as the probe hears every output."""
+"""What runs, by the fields of ModelInfo, and how many messages one image gives (``OUTPUTS``). It is
+there as soon as the probe hears every output."""
+OUTPUTS: Final = "outputs"
 STAGE_TIMES_FILE: Final = "stage_times.jsonl"
 """One line for each of the node's diagnostics with the times of its stages: the keys and values of
 the task ``processing``, of which those of ``TOLD_STAGES`` are of use."""
@@ -50,7 +48,10 @@ ANSWER: Final = np.dtype(
     ]
 )
 """What came back for one image: on how many topics, when the array and when the last of all came,
-and what the array said. Without an array ``array_ns`` and what follows ``last_ns`` are 0."""
+and what the array said. Without an array ``array_ns`` and what follows ``last_ns`` are 0.
+
+The array is the message that tells of the node's work; where none does, the one that is sent last:
+then its number is that of the answers so far, its counts are 0 and its times are not known."""
 
 
 class Rows:

@@ -141,7 +141,7 @@ def summarise(
         "model": record.model,
         "rate": float((len(record.sent) - 1) / sent_s) if sent_s else 0.0,
         "overload": overload,
-        "images": analysis.fates(record.sent, record.answers, record.counts),
+        "images": analysis.fates(record.sent, record.answers, record.counts, record.outputs),
         "times": analysis.spreads(times),
         "stages_told": analysis.stages_told(record.stage_times),
         "resources": analysis.resources(

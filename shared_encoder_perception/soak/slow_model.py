@@ -1,7 +1,7 @@
 """Make a model really slow: the same answers, after as many more convolutions as it takes.
 
 Nothing is pretended: the engine computes them on every image, and cannot leave them out, because
-their result, too small to be seen, is added to the lanes.
+their result, too small to be seen, goes into an output.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from shared_encoder_perception.artifact.file import Artifact, kept_metadata, parse, write_artifact
+from shared_encoder_perception.artifact.tensors import blank
 from shared_encoder_perception.backends import Backend
 from shared_encoder_perception.spec import INPUT_IMAGE
-from shared_encoder_perception.tasks.lanes.spec import OUTPUT_LANES
 
 CHANNELS: Final = (32, 128, 512)
 """Widths of the convolutions; a wider one where more than ``MOST_LAYERS`` would be needed."""
@@ -31,7 +31,8 @@ TOLERANCE: Final = 0.1
 INFERENCES: Final = 7
 """Of which the median is taken, after one that warms up."""
 TINY: Final = 1e-30
-"""Factor of what is added to the lanes; not 0, which an engine might notice."""
+"""Factor of what goes into the output; not 0, which an engine might notice."""
+FLOAT: Final = "float32"
 
 
 def write_slow_model(
@@ -81,11 +82,11 @@ def write_slow_model(
 
 def inference_ms(backend: Backend) -> float:
     """Return the median time of an inference, in milliseconds, and close the backend."""
-    image = np.zeros((1, *backend.spec.input_size, 3), np.uint8)
+    inputs = blank(backend.spec.input_tensors())
     times = []
     for _ in range(1 + INFERENCES):
         start_s = perf_counter()
-        backend.infer(image)
+        backend.infer(inputs)
         times.append((perf_counter() - start_s) * 1e3)
     backend.close()
     return float(np.median(times[1:]))
@@ -95,12 +96,18 @@ def add_layers(artifact: Artifact, layers: int, channels: int, path: Path) -> No
     """Write a model with so many convolutions of 3x3 more, at a quarter of the input's size."""
     model = parse(artifact.content, artifact.source)
     graph = model.graph
-    plain = f"{OUTPUT_LANES}_plain"
+    tensors = artifact.spec.output_tensors()
+    output = next(
+        (name for name, one in tensors.items() if one.dtype == FLOAT), next(iter(tensors))
+    )
+    plain = f"{output}_plain"
     for node in graph.node:
         for names in (node.input, node.output):
             for index, name in enumerate(names):
-                if name == OUTPUT_LANES:
+                if name == output:
                     names[index] = plain
+    shape = numpy_helper.from_array(np.array([-1, *[1] * len(tensors[output].shape)]), "slow_shape")
+    graph.initializer.append(shape)
     weights = _weights(channels)
     graph.initializer.extend(
         numpy_helper.from_array(array, f"slow_{name}") for name, array in weights.items()
@@ -126,10 +133,20 @@ def add_layers(artifact: Artifact, layers: int, channels: int, path: Path) -> No
         [
             make("GlobalAveragePool", [f"slow_{layers}"], ["slow_mean"]),
             make("Conv", ["slow_mean", "slow_last"], ["slow_tiny"]),
-            make("Unsqueeze", ["slow_tiny", "slow_axis"], ["slow_tiny_5d"]),
-            make("Add", [plain, "slow_tiny_5d"], [OUTPUT_LANES]),
+            make("Reshape", ["slow_tiny", "slow_shape"], ["slow_last_value"]),
         ]
     )
+    if tensors[output].dtype == FLOAT:
+        graph.node.append(make("Add", [plain, "slow_last_value"], [output]))
+    else:  # whole numbers, to which not every engine can add: the value is never so large
+        zero = np.zeros([1] * (1 + len(tensors[output].shape)), tensors[output].dtype)
+        graph.initializer.append(numpy_helper.from_array(zero, "slow_zero"))
+        graph.node.extend(
+            [
+                make("Greater", ["slow_last_value", "slow_high"], ["slow_is_large"]),
+                make("Where", ["slow_is_large", "slow_zero", plain], [output]),
+            ]
+        )
     write_artifact(model, artifact.spec, path, kept_metadata(model))
 
 
@@ -150,5 +167,4 @@ def _weights(channels: int) -> dict[str, NDArray]:
         "bias": np.full(channels, 0.1, np.float32),
         "low": np.array(0.0, np.float32),
         "high": np.array(6.0, np.float32),
-        "axis": np.array([4], np.int64),
     }

@@ -16,6 +16,8 @@ import pytest
 pytest.importorskip("rclpy", reason="ROS 2 is not installed: make setup")
 pytest.importorskip("shared_encoder_perception.msg", reason="the messages are not built")
 
+from patience import PATIENCE_S
+
 from shared_encoder_perception.demo.processes import TETHER, Processes
 from shared_encoder_perception.demo.run import MARKER, RESULTS, clear
 from shared_encoder_perception.demo.summary import summarise
@@ -51,7 +53,7 @@ def demo(out, *options, **kwargs):
 def test_every_image_comes_back_whole_or_is_counted(tmp_path, images):
     out = tmp_path / "out"
     process = demo(out, "--images", images, "--rate", 5)
-    stdout, stderr = process.communicate(timeout=120)
+    stdout, stderr = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 0, stdout + stderr
     summary = json.loads((out / "summary.json").read_text())
     assert summary["published"] == FRAMES
@@ -73,7 +75,7 @@ def test_a_bad_model_stops_the_demo_with_the_reason(tmp_path, images):
     bad = tmp_path / "bad.onnx"
     bad.write_bytes(b"no model")
     process = demo(tmp_path / "out", "--images", images, "--model", bad)
-    _, stderr = process.communicate(timeout=60)
+    _, stderr = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 2
     assert "the node stopped early" in stderr
     assert "is not an ONNX model, or cut off" in stderr
@@ -83,7 +85,7 @@ def test_a_bad_model_stops_the_demo_with_the_reason(tmp_path, images):
 
 def test_a_missing_source_costs_no_process(tmp_path):
     process = demo(tmp_path / "out", "--video", tmp_path / "gone.mp4")
-    _, stderr = process.communicate(timeout=30)
+    _, stderr = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 2
     assert "there is no" in stderr
     assert not (tmp_path / "out").exists()
@@ -104,7 +106,7 @@ def running(pids):
     return found
 
 
-def wait_for(condition, seconds=30):
+def wait_for(condition, seconds=PATIENCE_S):
     deadline = time.monotonic() + seconds
     while not condition() and time.monotonic() < deadline:
         time.sleep(0.05)
@@ -128,10 +130,10 @@ def test_however_it_ends_no_process_is_left(tmp_path, images, number):
     children = children_of(process.pid)
     assert len(running(children)) == 3, "recorder, node and player"
     process.send_signal(number)
-    _, stderr = process.communicate(timeout=30)
+    _, stderr = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == (-number if number == signal.SIGKILL else 130), stderr
     assert "Traceback" not in stderr
-    assert wait_for(lambda: not running(children), 8), running(children)
+    assert wait_for(lambda: not running(children)), running(children)
     assert not (out / "bag").exists()
     assert not (out / "summary.json").exists()
 
@@ -156,7 +158,7 @@ def test_a_child_that_still_imports_ends_in_silence(tmp_path):
             stdin=reading,
             capture_output=True,
             env={**os.environ, "PYTHONPATH": os.pathsep.join([*sys.path, str(tmp_path)])},
-            timeout=30,
+            timeout=PATIENCE_S,
         )
     finally:
         os.close(writing)

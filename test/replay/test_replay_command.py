@@ -47,14 +47,15 @@ def test_every_kind_of_bag_gives_the_predictors_answers(tmp_path, models, plugin
     for index, line in enumerate(lines):
         perception = predictor(random_image(index))
         assert list(line["lanes"]) == list(LANE_NAMES)
-        for lane in perception.lanes:
+        for lane in perception.answers["lanes"]:
             said = line["lanes"][lane.lane_id.label]
             assert said["status"] == lane.status.name
             assert said["confidence"] == pytest.approx(lane.confidence, abs=1e-4)
             assert np.allclose(np.reshape(said["points_px"], (-1, 2)), lane.points_px, atol=0.01)
-        share = (perception.mask.binary() > 0).mean()
+        mask = perception.answers["drivable_surface"]
+        share = (mask.binary() > 0).mean()
         assert line["mask"]["area"] == pytest.approx(share, abs=1e-4)
-        sure = np.maximum(perception.mask.probability, 255 - perception.mask.probability).mean()
+        sure = np.maximum(mask.probability, 255 - mask.probability).mean()
         assert line["mask"]["mean_confidence"] == pytest.approx(sure / 255, abs=1e-4)
 
 
@@ -105,7 +106,7 @@ def test_options_reach_the_model_and_the_conditions(tmp_path, models):
     conditions, lines = replay_bags.results(out)
     assert (conditions["crop"], conditions["limit"], len(lines)) == ([80, 0, 640, 256], 2, 2)
     predictor = Predictor(load_backend(str(models.tiny), "onnxruntime"))
-    ego = predictor(random_image(0), Crop(80, 0, 640, 256)).lanes[0]
+    ego = predictor(random_image(0), Crop(80, 0, 640, 256)).answers["lanes"][0]
     assert np.allclose(lines[0]["lanes"]["ego"]["points_px"], ego.points_px, atol=0.01)
 
 
@@ -115,11 +116,13 @@ def test_tracking_follows_lanes_as_the_nodes_tracker_does(tmp_path, models):
     _, lines = replay_bags.results(tmp_path / "out")
     predictor = Predictor(load_backend(str(models.tiny), "onnxruntime"))
     options = TrackingOptions(enabled=True)
-    thresholds = options.decode_thresholds(predictor.spec.lane_thresholds)
-    predictor.options = replace(predictor.options, lane_thresholds=thresholds)
+    lowered = options.decode_thresholds(predictor.spec.tasks["lanes"].lane_thresholds)
+    lanes = replace(predictor.options["lanes"], lane_thresholds=lowered)
+    predictor.options = {**predictor.options, "lanes": lanes}
     tracker = LaneTracker(options)
     for index, stamp_ns in enumerate(stamps(12)):
-        ego = tracker.update(predictor(random_image(index)), stamp_ns * 1e-9).lanes[0]
+        seen = predictor(random_image(index))
+        ego = tracker.update(seen.answers["lanes"], seen.image_size, stamp_ns * 1e-9)[0]
         said = lines[index]["lanes"]["ego"]
         assert np.allclose(np.reshape(said["points_px"], (-1, 2)), ego.points_px, atol=0.01)
         assert said.get("track_id", 0) == ego.track_id

@@ -6,17 +6,27 @@ import cv2
 import numpy as np
 import pytest
 import replay_bags
-from replay_bags import IMAGE, START_NS, STEP_NS, TOPIC, arrival_ns, drive, header, replay, stamps
+from replay_bags import (
+    IMAGE,
+    START_NS,
+    STEP_NS,
+    TOPIC,
+    arrival_ns,
+    drive,
+    lane_message,
+    replay,
+    stamps,
+)
 from samples import sample_of
 from tiny_model import random_image, write_models
 
 from shared_encoder_perception.backends import load_backend
 from shared_encoder_perception.evaluation.scorer import Scorer
 from shared_encoder_perception.predictor import Predictor
-from shared_encoder_perception.replay.messages import ARRAY, LINE, new_message
+from shared_encoder_perception.replay.messages import new_message
 from shared_encoder_perception.replay.reading import LABEL_WINDOW
 from shared_encoder_perception.tasks.lanes.answer import LANE_NAMES, LaneId
-from shared_encoder_perception.tasks.lanes.content import fill_lane
+from shared_encoder_perception.tasks.lanes.content import ARRAY
 
 COUNT = 6
 
@@ -35,7 +45,7 @@ def shifted(predictor, index, pixels):
     """Return the answer on an image as labels, moved sideways: ego and both neighbours known."""
     lanes = {
         line.lane_id: line.points_px + (pixels, 0)
-        for line in predictor(random_image(index)).lanes[:2]
+        for line in predictor(random_image(index)).answers["lanes"].lines[:2]
     }
     return {**lanes, LaneId.RIGHT_EGO: None}
 
@@ -100,14 +110,7 @@ def test_a_label_file_scores_as_evaluation_does(tmp_path, models, predictor, kin
 
 
 def lane_messages(predictor, index, lanes):
-    perception = predictor(random_image(index))
-    messages = []
-    for line in perception.lanes:
-        if line.lane_id.label in lanes:
-            message = new_message(LINE)
-            fill_lane(message, line, perception, header(stamps(60)[index]), predictor.spec)
-            messages.append(message)
-    return messages
+    return [lane_message(predictor, index, lane) for lane in LaneId if lane.label in lanes]
 
 
 @pytest.mark.parametrize("form", ["array", "lines"])
@@ -189,4 +192,6 @@ def test_labels_that_do_not_fit_are_refused(
 def test_a_topic_without_labels_is_refused(tmp_path, models, capsys):
     bag = replay_bags.write_bag(tmp_path / "bag", drive(1))
     assert replay(models, bag, tmp_path / "out", "--labels", "/truth") == 2
-    assert "no LaneLine messages on '/truth' or below it" in capsys.readouterr().err
+    assert (
+        "no LaneLine or LaneLineArray messages on '/truth' or below it" in capsys.readouterr().err
+    )

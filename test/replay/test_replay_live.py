@@ -43,7 +43,7 @@ def test_live_answers_equal_the_offline_ones(tmp_path, models, kind, capsys):
     other.write_text("\n".join(texts) + "\n")
     topic = "/image/compressed" if kind == COMPRESSED else "/image"
     result = compare(other, out / "live" / "bag", topic, COUNT)
-    assert [one["lanes"] for one in result["different"]] == [["ego"]]
+    assert [one["what"] for one in result["different"]] == [["ego"]]
     assert result["unknown"] == 1
 
 

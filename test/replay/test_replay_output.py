@@ -8,19 +8,28 @@ from replay_bags import arrival_ns, drive, image_message, replay, stamps
 from rosbags.interfaces import QosDurability
 from tiny_model import random_image, write_models
 
+from shared_encoder_perception.artifact.model_info import INFO_TOPIC
 from shared_encoder_perception.backends import load_backend
 from shared_encoder_perception.images.bags import open_bag, read_messages
 from shared_encoder_perception.images.image_msg import to_bgr
 from shared_encoder_perception.images.sources import VideoSource
 from shared_encoder_perception.node.debug_overlay import DebugOptions, encode_jpeg, render
-from shared_encoder_perception.node.topics import ARRAY_TOPIC, INFO_TOPIC, LANE_TOPICS, MASK_TOPIC
 from shared_encoder_perception.predictor import Predictor
 from shared_encoder_perception.replay.messages import new_message, to_bytes
 from shared_encoder_perception.replay.pictures import rate_hz
+from shared_encoder_perception.tasks.contract.runtime import Context
+from shared_encoder_perception.tasks.drivable import content as drivable
+from shared_encoder_perception.tasks.drivable.content import MASK_TOPIC
+from shared_encoder_perception.tasks.lanes import content as lanes
 from shared_encoder_perception.tasks.lanes.answer import LANE_NAMES
-from shared_encoder_perception.tasks.lanes.content import lane_from_message
+from shared_encoder_perception.tasks.lanes.content import (
+    ARRAY_TOPIC,
+    LANE_TOPICS,
+    lane_from_message,
+)
 
 COUNT = 3
+DRIVABLE = "drivable_surface"
 OVERLAY = "/perception/debug/overlay/compressed"
 
 
@@ -70,7 +79,9 @@ def test_lanes_and_mask_are_exactly_the_predictors(recorded, predictor):
     for place, index in enumerate(PERCEIVED):
         perception = predictor(random_image(index))
         array = recorded[f"/{ARRAY_TOPIC}"][place][1]
-        for name, line, inside in zip(LANE_NAMES, perception.lanes, array.lanes, strict=True):
+        for name, line, inside in zip(
+            LANE_NAMES, perception.answers["lanes"], array.lanes, strict=True
+        ):
             single = recorded[f"/lane_lines/{name}"][place][1]
             assert to_bytes(single) == to_bytes(inside)
             back = lane_from_message(single)
@@ -79,7 +90,7 @@ def test_lanes_and_mask_are_exactly_the_predictors(recorded, predictor):
             assert back.status == line.status
         mask = recorded[f"/{MASK_TOPIC}"][place][1]
         assert mask.encoding == "mono8"
-        assert np.array_equal(to_bgr(mask)[:, :, 0], perception.mask.binary())
+        assert np.array_equal(to_bgr(mask)[:, :, 0], perception.answers[DRIVABLE].binary())
 
 
 def test_the_array_counts_as_the_node_does(recorded):
@@ -141,29 +152,32 @@ def same(one, other):
 
 def test_the_messages_are_those_that_the_node_would_publish(recorded, predictor):
     read, over_the_wire, messages = ros_messages()
-    from sensor_msgs.msg import Image
-    from shared_encoder_perception.images.counts import Counts
     from std_msgs.msg import Header
 
-    from shared_encoder_perception.node.messages import array_message, lane_messages, mask_message
+    from shared_encoder_perception.images.counts import Counts
+    from shared_encoder_perception.node.messages import new_message as new
 
     for place, index in enumerate(PERCEIVED):
         header = Header(frame_id="camera_optical")
         header.stamp.sec, header.stamp.nanosec = divmod(stamps(COUNT + 1)[index], 10**9)
         perception = predictor(random_image(index))
-        lanes = lane_messages(perception, header, predictor.spec)
-        for name, lane in zip(LANE_NAMES, lanes, strict=True):
-            ours = read(to_bytes(recorded[f"/lane_lines/{name}"][place][1]), messages.LaneLine)
-            assert same(ours, over_the_wire(lane))
-        mask = read(to_bytes(recorded[f"/{MASK_TOPIC}"][place][1]), Image)
-        assert same(mask, mask_message(perception.mask, header))
-        assert not same(mask, mask_message(predictor(random_image(7)).mask, header))
         ours = read(to_bytes(recorded[f"/{ARRAY_TOPIC}"][place][1]), messages.LaneLineArray)
-        times = {name: getattr(ours, f"{name}_ms") for name in TIMED}
-        counts = Counts(received=index + 1, perceived=place + 1, rejected=min(index, 1))
-        expected = array_message(lanes, times, counts)
-        expected.processing_ms = ours.processing_ms
-        assert same(ours, over_the_wire(expected))
+        context = Context(
+            header,
+            perception.image_size,
+            predictor.spec,
+            stage_ms={name: getattr(ours, f"{name}_ms") for name in TIMED},
+            counts=Counts(received=index + 1, perceived=place + 1, rejected=min(index, 1)),
+            elapsed_ms=lambda told=ours.processing_ms: told,
+        )
+        made = lanes.messages(perception.answers["lanes"], context, new)
+        made |= drivable.messages(perception.answers[DRIVABLE], context, new)
+        for topic in (*LANE_TOPICS, ARRAY_TOPIC, MASK_TOPIC):
+            expected = made[topic]()
+            ours = read(to_bytes(recorded[f"/{topic}"][place][1]), type(expected))
+            assert same(ours, over_the_wire(expected))
+        other = predictor(random_image(7)).answers[DRIVABLE]
+        assert not same(ours, drivable.messages(other, context, new)[MASK_TOPIC]())
 
 
 @pytest.mark.parametrize("kind", ["LaneLine", "LaneLineArray", "ModelInfo"])

@@ -10,6 +10,7 @@ import time
 import numpy as np
 import pytest
 import replay_bags
+from patience import PATIENCE_S
 from replay_bags import TOPIC, arguments, drive, replay, stamps
 from tiny_model import write_models
 
@@ -39,7 +40,7 @@ def kill_midway(models, bag, out, *options):
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + PATIENCE_S
     while time.monotonic() < deadline and process.poll() is None:
         found = checkpoints.read(out) if out.is_dir() else None
         if found is not None and found.frames >= 2 * EVERY:

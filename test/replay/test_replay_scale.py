@@ -12,6 +12,7 @@ from types import SimpleNamespace
 
 import pytest
 import replay_bags
+from patience import PATIENCE_S
 from replay_bags import arguments, drive, replay
 from tiny_model import write_models
 
@@ -25,7 +26,6 @@ if not Path("/proc/self/fd").exists():
 EVERY = 5
 """Images between checkpoints."""
 COUNTS = {"long": 120, "short": 6, "cut": 12}
-DEADLINE_S = 90
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +70,7 @@ def writers(path):
 
 def wait_for_worker(out, frames):
     """Return the process that replays into a folder, once it has perceived some images."""
-    deadline = time.monotonic() + DEADLINE_S
+    deadline = time.monotonic() + PATIENCE_S
     while time.monotonic() < deadline:
         at = checkpoints.read(out) if out.is_dir() else None
         if at is not None and at.frames >= frames:
@@ -176,7 +176,7 @@ def test_interrupted_the_cluster_ends_and_one_process_can_finish(tmp_path, model
     started = ray_processes(driver.pid)
     assert len(started) > 2
     os.kill(driver.pid, signal.SIGINT)
-    _, said = driver.communicate(timeout=DEADLINE_S)
+    _, said = driver.communicate(timeout=PATIENCE_S)
     assert driver.returncode == 130 and "interrupted" in said
     assert not [pid for pid in started if Path(f"/proc/{pid}").exists()]
     assert not (out / "summary.json").exists()
@@ -204,7 +204,7 @@ def address(tmp_path_factory):
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
     with subprocess.Popen(command, stderr=subprocess.DEVNULL, **pipes) as owner:
         yield owner.stdout.readline().strip()
-        alive, _ = owner.communicate(timeout=DEADLINE_S)
+        alive, _ = owner.communicate(timeout=PATIENCE_S)
     assert alive.strip() == "1"
     shutil.rmtree(folder)
 

@@ -6,15 +6,14 @@ from argparse import Namespace
 
 import pytest
 import replay_bags
-from replay_bags import drive, header, replay, stamps
-from tiny_model import random_image, write_models
+from replay_bags import drive, lane_message, replay
+from tiny_model import write_models
 
 from shared_encoder_perception.backends import load_backend
 from shared_encoder_perception.predictor import Predictor
-from shared_encoder_perception.replay.messages import LINE, new_message
 from shared_encoder_perception.replay.scale_bags import begun
 from shared_encoder_perception.replay.scale_cluster import Plan, plan_of
-from shared_encoder_perception.tasks.lanes.content import fill_lane
+from shared_encoder_perception.tasks.lanes.answer import LaneId
 
 
 @pytest.fixture(scope="module")
@@ -29,10 +28,7 @@ def labelled_drive(models, first, last, pixels=12.0):
     for index, message in enumerate(drive(last)):
         if index < first:
             continue
-        perception = predictor(random_image(index))
-        label = new_message(LINE)
-        line = perception.lanes[0]
-        fill_lane(label, line, perception, header(stamps(last)[index]), predictor.spec)
+        label = lane_message(predictor, index, LaneId.EGO)
         label.image_x = label.image_x + pixels * index
         messages += [("/truth/ego", message[1] - 1, label), message]
     return messages

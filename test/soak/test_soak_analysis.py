@@ -4,13 +4,13 @@ import argparse
 
 import numpy as np
 import pytest
-from samples import sample_of
 
 from shared_encoder_perception.soak import analysis, limits
-from shared_encoder_perception.soak.records import ANSWER, OUTPUTS, SENT, TOLD_STAGES, Rows, read
-from shared_encoder_perception.soak.resources import EXECUTOR, INFERENCE, MIDDLEWARE
+from shared_encoder_perception.soak.records import ANSWER, SENT, TOLD_STAGES, Rows, read
+from shared_encoder_perception.soak.resources import EXECUTOR, INFERENCE, MIDDLEWARE, Sample
 
 MS = 10**6
+OUTPUTS = 7
 
 
 def sent_rows(count):
@@ -47,7 +47,7 @@ def four():
 
 
 def test_in_is_out_and_dropped(four):
-    fates = analysis.fates(*four, {})
+    fates = analysis.fates(*four, {}, OUTPUTS)
     assert (fates["published"], fates["perceived"], fates["replaced"]) == (4, 3, 1)
     assert (fates["unaccounted"], fates["lost_messages"], fates["foreign"]) == (0, 0, 0)
     assert fates["whole"] == 3
@@ -56,17 +56,17 @@ def test_in_is_out_and_dropped(four):
 def test_reasons_that_only_the_diagnostics_know_are_counted(four):
     sent, answers = four
     more = np.concatenate((sent, sent_rows(6)[4:]))
-    assert analysis.fates(more, answers, {})["unaccounted"] == 2
+    assert analysis.fates(more, answers, {}, OUTPUTS)["unaccounted"] == 2
     told = {"received": 6, "perceived": 3, "replaced": 1, "limited": 2}
-    assert analysis.fates(more, answers, told)["unaccounted"] == 0
-    assert analysis.fates(more, answers, told)["limited"] == 2
-    assert analysis.fates(more, answers, told)["received"] == 6
+    assert analysis.fates(more, answers, told, OUTPUTS)["unaccounted"] == 0
+    assert analysis.fates(more, answers, told, OUTPUTS)["limited"] == 2
+    assert analysis.fates(more, answers, told, OUTPUTS)["received"] == 6
 
 
 def test_drops_without_a_named_reason_are_counted(four):
     sent, answers = four
     answers[2]["dropped"] += 1
-    fates = analysis.fates(np.concatenate((sent, sent_rows(5)[4:])), answers, {})
+    fates = analysis.fates(np.concatenate((sent, sent_rows(5)[4:])), answers, {}, OUTPUTS)
     assert (fates["dropped"], fates["replaced"], fates["unaccounted"]) == (2, 1, 0)
 
 
@@ -81,7 +81,7 @@ FAULTS = {
 def test_what_is_lost_or_foreign_is_told(four, fault):
     sent, answers = four
     change, key, number = FAULTS[fault]
-    fates = analysis.fates(sent, change(answers), {"perceived": 3, "replaced": 1})
+    fates = analysis.fates(sent, change(answers), {"perceived": 3, "replaced": 1}, OUTPUTS)
     assert fates[key] == number
     assert fates["unaccounted"] == 0
 
@@ -89,10 +89,10 @@ def test_what_is_lost_or_foreign_is_told(four, fault):
 def test_a_missing_lane_and_a_foreign_stamp_are_told(four):
     sent, answers = four
     answers[1]["outputs"] -= 1
-    fates = analysis.fates(sent, answers, {})
+    fates = analysis.fates(sent, answers, {}, OUTPUTS)
     assert (fates["whole"], fates["lost_messages"]) == (2, 1)
     answers[1]["stamp_ns"] += 1
-    fates = analysis.fates(sent, answers, {})
+    fates = analysis.fates(sent, answers, {}, OUTPUTS)
     assert (fates["whole"], fates["foreign"]) == (2, 1)
 
 
@@ -123,7 +123,7 @@ def test_times_are_those_of_the_same_image(four):
 def looks(count, threads=20):
     """Return one sample a second, of a node that uses 0.5 cores beside 0.25 of others."""
     return [
-        sample_of(
+        Sample(
             at_s=float(second),
             cpu_s=7.0 + 0.5 * second,
             groups_cpu_s={EXECUTOR: 1.0 + 0.1 * second, MIDDLEWARE: 2.0, INFERENCE: 0.4 * second},
@@ -169,7 +169,7 @@ def test_stages_that_only_the_diagnostics_tell():
 
 def test_no_answer_at_all_is_a_result_too():
     nothing = np.zeros(0, ANSWER)
-    fates = analysis.fates(sent_rows(3), nothing, {})
+    fates = analysis.fates(sent_rows(3), nothing, {}, OUTPUTS)
     assert (fates["perceived"], fates["unaccounted"]) == (0, 3)
     assert analysis.spreads(analysis.per_image(sent_rows(3), nothing)) == {}
 

@@ -1,0 +1,57 @@
+"""Lines of text in the corners of a picture."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+FONT: Final = cv2.FONT_HERSHEY_SIMPLEX
+LETTERS, SMALLEST_LETTERS = 0.55, 0.4
+"""OpenCV font scales: at ``REFERENCE_WIDTH``, and below which nobody can read them."""
+NOTE_COLOUR: Final = (230, 230, 230)
+FAINT_COLOUR: Final = (150, 150, 150)
+"""BGR of what is not there, such as a thing that was looked for and not found."""
+REFERENCE_WIDTH: Final = 800
+"""Lines and letters are drawn for this width and scale with the image."""
+
+
+def scale_of(canvas: NDArray[np.uint8]) -> float:
+    """How much larger than at ``REFERENCE_WIDTH`` lines and letters are."""
+    return max(canvas.shape[1] / REFERENCE_WIDTH, 0.5)
+
+
+def draw_legend(
+    canvas: NDArray[np.uint8], lines: Sequence[tuple[str, tuple[int, int, int]]]
+) -> None:
+    """Write lines of text, each in its colour (BGR), into the top-left corner (in place)."""
+    _write(canvas, lines)
+
+
+def draw_notes(canvas: NDArray[np.uint8], notes: Sequence[str]) -> None:
+    """Write lines of text into the top-right corner (in place)."""
+    _write(canvas, [(note, NOTE_COLOUR) for note in notes], right=True)
+
+
+def _write(
+    canvas: NDArray[np.uint8],
+    lines: Sequence[tuple[str, tuple[int, int, int]]],
+    right: bool = False,
+) -> None:
+    """Write lines of text into a top corner (in place)."""
+    if not lines:
+        return
+    scale = scale_of(canvas)
+    size, thickness = max(LETTERS * scale, SMALLEST_LETTERS), max(round(scale), 1)
+    row, margin = round(36 * size), round(12 * size)
+    width = max(cv2.getTextSize(text, FONT, size, thickness)[0][0] for text, _ in lines)
+    width += 2 * margin
+    left = max(canvas.shape[1] - width, 0) if right else 0
+    # Letters alone drown on a bright road.
+    canvas[: row * len(lines) + margin, left : left + width] //= 3
+    for index, (text, colour) in enumerate(lines, start=1):
+        at = (left + margin, row * index - margin // 3)
+        cv2.putText(canvas, text, at, FONT, size, colour, thickness, cv2.LINE_AA)
