@@ -1,4 +1,4 @@
-"""Draw the pictures of the README and of messages.md again: ``python docs/draw_pictures.py``.
+"""Draw the pictures of use.md and of messages.md again: ``python docs/draw_pictures.py``.
 
 ``node_view.jpg`` is what the node publishes on ~/debug/overlay/compressed: the shipped model's
 answer on rendered roads that it was not trained on. Its ground lines come from the rendered world's
@@ -18,11 +18,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared_encoder_perception.backends import DEFAULT_MODEL, load_backend
-from shared_encoder_perception.drawing.visualize import write_picture
+from shared_encoder_perception.drawing.pictures import write_picture
 from shared_encoder_perception.node.debug_overlay import DebugOptions, notes_of, render
 from shared_encoder_perception.predictor import Predictor
 from shared_encoder_perception.structures import Perception
-from shared_encoder_perception.tasks.lanes.answer import GroundLine, LaneLine
+from shared_encoder_perception.tasks.lanes.answer import GroundLine, LaneLine, Lanes
 from shared_encoder_perception.world.camera import Ground, see_ground
 from shared_encoder_perception.world.synthetic import Drive
 
@@ -33,7 +33,7 @@ from matplotlib.patches import Rectangle
 HERE: Final = Path(__file__).resolve().parent
 SCENES: Final = ((1_000_000_006, 0.25, 12.0), (1_000_000_304, 1.0, 15.0))
 """(seed, split probability, metres driven) of what the node's view shows: a motorway, and an exit
-that is found (one in four is missed, see the README)."""
+that is found (one in four is missed, see results.md)."""
 FRAME_ID: Final = "base_link"
 ORDER: Final = 3
 
@@ -64,8 +64,9 @@ def _on_ground(perception: Perception, drive: Drive, distance_m: float) -> Perce
     _, height = profile.at(ground.z)
     maps = [ground.z, -across, height.astype(np.float32)]
     focal = drive.world.camera.focal_px
-    lanes = tuple(_line_on_ground(line, ground, maps, focal) for line in perception.lanes)
-    return replace(perception, lanes=lanes)
+    lanes = perception.answers["lanes"]
+    lines = tuple(_line_on_ground(line, ground, maps, focal) for line in lanes)
+    return replace(perception, answers={**perception.answers, "lanes": Lanes(lines)})
 
 
 def _line_on_ground(
