@@ -3,6 +3,7 @@
 #   make demo    the main job: a drive through a real ROS 2 node, with overlay video and summary;
 #                your own drive: VIDEO=drive.mp4 or IMAGES=folder or BAG=rosbag2
 #   make test    lint, types, tests (fetches torch)
+#                AUTO_ENGINE=torch (or openvino, onnxruntime): as where `auto` chooses that engine
 #   make test-tensorrt   the tests of TensorRT, by its wheel for RTX cards (225 MB more)
 #   make setup   only the environment: runtime packages and messages, no torch
 #   make lint    only ruff and mypy

@@ -1,0 +1,37 @@
+"""Labels and perfect answers of every task, the toy among them, made of rendered worlds."""
+
+from functools import lru_cache
+
+import toy_task
+
+from shared_encoder_perception import tasks
+from shared_encoder_perception.spec import blocks
+from shared_encoder_perception.world.synthetic import VALIDATION_SEED, render_sample
+
+TASKS = (*tasks.ROOMS, toy_task.NAME)
+
+
+@lru_cache(maxsize=8)
+def world(seed):
+    """Return a rendered sample with the labels of all tasks."""
+    return render_sample(VALIDATION_SEED + seed, (320, 800))
+
+
+def label_of(name, sample):
+    """Return a task's label of a sample."""
+    return sample.labels[name]
+
+
+def ideal_outputs(name, label, transform):
+    """Return the tensors of a network that says what the label asks for in this view."""
+    size, block = transform.input_size, blocks(name)[name]
+    target = tasks.part(name, "target")
+    view = tasks.part(name, "labels").view(label, transform)
+    return target.ideal(target.encode(view, size, block), size, block)
+
+
+def perfect_answer(name, label, transform):
+    """Return what such a network's outputs are decoded to."""
+    room, block = tasks.part(name, "decode"), blocks(name)[name]
+    decoder = room.Decoder(block, transform.input_size)
+    return decoder(ideal_outputs(name, label, transform), transform, room.Options.of(block))
