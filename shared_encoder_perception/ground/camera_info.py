@@ -31,6 +31,8 @@ fisheye, which is bent even then)."""
 
 ORTHONORMAL: Final = 1e-3
 """Largest deviation of a rotation matrix, which drivers round, from one."""
+MOST_FOCAL_PX: Final = 1e7
+"""Far beyond any lens; with more, all rays are one, and no line can be fitted on the road."""
 
 
 def camera_model(info: Any, image_size: Size, rectified: bool = False) -> CameraModel:
@@ -170,8 +172,11 @@ def _matrix(name: str, values: Sequence[float], count: int, columns: int) -> NDA
     if not matrix.any():
         raise ValueError(f"CameraInfo: {name} is zero: the camera is not calibrated")
     (fx, skew, cx), (zero, fy, cy), last = matrix
-    if min(fx, fy) <= 0:
-        raise ValueError(f"CameraInfo: focal lengths in {name} are {fx:g}, {fy:g}, expected > 0")
+    if not (min(fx, fy) > 0 and max(fx, fy) <= MOST_FOCAL_PX):
+        raise ValueError(
+            f"CameraInfo: focal lengths in {name} are {fx:g}, {fy:g}, expected > 0 and at most "
+            f"{MOST_FOCAL_PX:g} pixels"
+        )
     if skew or zero or tuple(last) != (0, 0, 1):
         raise ValueError(
             f"CameraInfo: {name} is {matrix.tolist()}, expected [[fx, 0, cx], [0, fy, cy], "

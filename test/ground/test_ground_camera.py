@@ -134,6 +134,7 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"k": [0.0] * 9}, "k is zero: the camera is not calibrated"),
     ({"k": [NAN, 0, 640, 0, 1000, 360, 0, 0, 1]}, "k holds NaN or infinity"),
     ({"k": [1000, 0, 640, 0, -1000, 360, 0, 0, 1]}, "focal lengths in k are 1000, -1000"),
+    ({"k": [1e155, 0, 640, 0, 1e3, 360, 0, 0, 1]}, r"lengths in k are 1e\+155, 1000, expected"),
     ({"k": [1000, 5, 640, 0, 1000, 360, 0, 0, 1]}, r"expected \[\[fx, 0, cx\]"),
     ({"k": [1000, 0, 640]}, "k has 3 numbers, expected 9"),
     ({"d": [0.1, NAN, 0, 0, 0]}, "d holds NaN"),
