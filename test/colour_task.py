@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import onnx
-from onnx import TensorProto, helper, numpy_helper
+from graph_files import write_graph
+from onnx import TensorProto, helper
 
-from shared_encoder_perception.spec import METADATA_KEY, ModelSpec, Tensor, blocks
+from shared_encoder_perception.spec import ModelSpec, Tensor, blocks
 from shared_encoder_perception.tasks.contract.reports import MODEL, Column, TaskReport, number
 from shared_encoder_perception.tasks.contract.scores import FrameScores
 
@@ -211,26 +211,19 @@ report.REPORT = TaskReport(
 def write_colour_model(path: Path, *others: str) -> Path:
     """Write a model that answers the mean colour, and other tasks with zeros."""
     found = ModelSpec("colours", "1", tasks=blocks(*others, NAME))
-    image = helper.make_tensor_value_info("image", TensorProto.UINT8, ["N", *found.input_size, 3])
     nodes = [
         helper.make_node("Cast", ["image"], ["floats"], to=TensorProto.FLOAT),
         helper.make_node("ReduceMean", ["floats", "axes"], ["colour"], keepdims=0),
         helper.make_node("Shape", ["image"], ["batch"], start=0, end=1),
     ]
-    constants = [numpy_helper.from_array(np.array([1, 2]), "axes")]
-    outputs = []
+    arrays = {"axes": np.array([1, 2])}
     for name, tensor in found.output_tensors().items():
-        kind = helper.np_dtype_to_tensor_dtype(np.dtype(tensor.dtype))
-        outputs.append(helper.make_tensor_value_info(name, kind, ["N", *tensor.shape]))
         if name != "colour":
-            constants.append(numpy_helper.from_array(np.array(tensor.shape, np.int64), f"{name}_s"))
+            kind = helper.np_dtype_to_tensor_dtype(np.dtype(tensor.dtype))
             zero = helper.make_tensor("value", kind, [1], np.zeros(1, tensor.dtype))
+            arrays[f"{name}_s"] = np.array(tensor.shape, np.int64)
             nodes += [
                 helper.make_node("Concat", ["batch", f"{name}_s"], [f"{name}_shape"], axis=0),
                 helper.make_node("ConstantOfShape", [f"{name}_shape"], [name], value=zero),
             ]
-    graph = helper.make_graph(nodes, "colours", [image], outputs, constants)
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
-    helper.set_model_props(model, {METADATA_KEY: found.to_json()})
-    onnx.save(model, path)
-    return path
+    return write_graph(path, found, nodes, arrays)

@@ -7,10 +7,10 @@ a file of a room.
 from dataclasses import dataclass
 
 import numpy as np
-import onnx
-from onnx import TensorProto, helper, numpy_helper
+from graph_files import write_graph
+from onnx import TensorProto, helper
 
-from shared_encoder_perception.spec import METADATA_KEY, ModelSpec, Tensor
+from shared_encoder_perception.spec import ModelSpec, Tensor
 from shared_encoder_perception.tasks.contract.comparisons import (
     AGREEMENT,
     FRAMES,
@@ -31,8 +31,6 @@ SIZE = (64, 160)
 def write_green_model(path, version="1", more=0.0):
     """Write a model whose greenness is the mean of all channels, 0 to 1, and ``more``."""
     promised = ModelSpec("green", version, input_size=SIZE, tasks={NAME: spec.Block()})
-    image = helper.make_tensor_value_info("image", TensorProto.UINT8, ["N", *SIZE, 3])
-    output = helper.make_tensor_value_info("green", TensorProto.FLOAT, ["N", 1])
     nodes = [
         helper.make_node("Cast", ["image"], ["float_image"], to=TensorProto.FLOAT),
         helper.make_node("ReduceMean", ["float_image", "axes"], ["mean"], keepdims=0),
@@ -46,12 +44,7 @@ def write_green_model(path, version="1", more=0.0):
         "more": np.array(more, np.float32),
         "last": np.array([1]),
     }
-    constants = [numpy_helper.from_array(array, name) for name, array in arrays.items()]
-    graph = helper.make_graph(nodes, "green", [image], [output], constants)
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
-    helper.set_model_props(model, {METADATA_KEY: promised.to_json()})
-    onnx.save(model, path)
-    return path
+    return write_graph(path, promised, nodes, arrays)
 
 
 class spec:  # noqa: N801 - stands for the file spec.py, as those below for theirs

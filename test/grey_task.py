@@ -10,10 +10,10 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
-import onnx
+from graph_files import write_graph
 from onnx import TensorProto, helper
 
-from shared_encoder_perception.spec import METADATA_KEY, ModelSpec, Tensor
+from shared_encoder_perception.spec import ModelSpec, Tensor
 from shared_encoder_perception.tasks.contract.runtime import Topic
 from shared_encoder_perception.tasks.parameter import Parameter
 
@@ -208,17 +208,5 @@ def write_grey_model(path: Any) -> SimpleNamespace:
         helper.make_node("ReduceMean", ["flat", "axes"], ["mean"], keepdims=1),
         helper.make_node("Div", ["mean", "white"], [NAME]),
     ]
-    graph = helper.make_graph(
-        nodes,
-        NAME,
-        [helper.make_tensor_value_info("image", TensorProto.UINT8, ["N", 32, 64, 3])],
-        [helper.make_tensor_value_info(NAME, TensorProto.FLOAT, ["N", 1])],
-        [
-            helper.make_tensor("axes", TensorProto.INT64, [1], [1]),
-            helper.make_tensor("white", TensorProto.FLOAT, [1], [255.0]),
-        ],
-    )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
-    helper.set_model_props(model, {METADATA_KEY: promised.to_json()})
-    onnx.save(model, path)
-    return SimpleNamespace(tiny=path)
+    arrays = {"axes": np.array([1]), "white": np.array([255.0], np.float32)}
+    return SimpleNamespace(tiny=write_graph(path, promised, nodes, arrays))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -16,6 +15,7 @@ from shared_encoder_perception.tasks.lanes.answer import Lanes
 from shared_encoder_perception.tasks.lanes.ground.correction import Correction
 from shared_encoder_perception.tasks.lanes.ground.options import RoadOptions, road_options
 from shared_encoder_perception.tasks.lanes.ground.projector import Projector
+from shared_encoder_perception.tasks.lanes.lock import Lock
 from shared_encoder_perception.tasks.lanes.tracking.options import TrackingOptions, tracking_options
 from shared_encoder_perception.tasks.lanes.tracking.tracker import LaneTracker
 from shared_encoder_perception.tasks.status import Level, Status
@@ -49,16 +49,6 @@ class Refiner:
         self._correction = Correction.of(options.road)
         self._calibrated_by: GroundOptions | None = None
         self._on_road = False
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Return all that the next image depends on, so that work can be interrupted."""
-        with self._lock:
-            return {name: value for name, value in vars(self).items() if name != "_lock"}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        """Go on where the refiner was whose state this is."""
-        vars(self).update(state)
-        self._lock = Lock()
 
     @property
     def options(self) -> RefineOptions:

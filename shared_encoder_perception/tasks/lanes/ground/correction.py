@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from threading import Lock
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +16,7 @@ from numpy.typing import NDArray
 from shared_encoder_perception.tasks.lanes.answer import LaneId
 from shared_encoder_perception.tasks.lanes.ground.options import OFF, PITCH_HEIGHT, RoadOptions
 from shared_encoder_perception.tasks.lanes.ground.vanishing import find_horizon
+from shared_encoder_perception.tasks.lanes.lock import Lock
 
 MIN_IMAGES: Final = 15
 """Images that must have told the horizon before the correction is used."""
@@ -107,16 +107,6 @@ class Correction:
         self._lane_width_m = options.lane_width_m
         self._lock = Lock()
         self.reset()
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Return all that was learnt, so that work can be interrupted."""
-        with self._lock:
-            return {name: value for name, value in vars(self).items() if name != "_lock"}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        """Go on where the correction was whose state this is."""
-        vars(self).update(state)
-        self._lock = Lock()
 
     @classmethod
     def of(cls, options: RoadOptions) -> Correction | None:

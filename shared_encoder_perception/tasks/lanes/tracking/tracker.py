@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from collections import Counter
 from itertools import count
-from threading import Lock
-from typing import Any
 
 from shared_encoder_perception.structures import Size
 from shared_encoder_perception.tasks.lanes.answer import LaneLine, Lanes
+from shared_encoder_perception.tasks.lanes.lock import Lock
 from shared_encoder_perception.tasks.lanes.tracking.options import TrackingOptions
 from shared_encoder_perception.tasks.lanes.tracking.tracks import (
     BORN,
@@ -40,16 +39,6 @@ class LaneTracker:
         self._frame_id = ""
         self._has_stamps, self._on_road = True, False
         self._resets, self._reason = 0, ""
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Return all that the next image depends on, so that work can be interrupted."""
-        with self._lock:
-            return {name: value for name, value in vars(self).items() if name != "_lock"}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        """Go on where the tracker was whose state this is."""
-        vars(self).update(state)
-        self._lock = Lock()
 
     @property
     def options(self) -> TrackingOptions:
