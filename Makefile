@@ -5,6 +5,7 @@
 #   make test    lint, types, tests (fetches torch)
 #                AUTO_ENGINE=torch (or openvino, onnxruntime): as where `auto` chooses that engine
 #   make test-tensorrt   the tests of TensorRT, by its wheel for RTX cards (225 MB more)
+#   make fuzz    20 000 random cases for each thing that reads other people's data (CASES=, minutes to hours)
 #   make setup   only the environment: runtime packages and messages, no torch
 #   make lint    only ruff and mypy
 #   make lock    resolve the dependencies of pyproject.toml into requirements/*.txt again
@@ -22,7 +23,7 @@ unexport AMENT_PREFIX_PATH CMAKE_PREFIX_PATH COLCON_PREFIX_PATH PYTHONPATH PYTHO
 unexport ROS_DISTRO RMW_IMPLEMENTATION VIRTUAL_ENV
 unexport LD_LIBRARY_PATH _ROS_WHEELS_BOOTSTRAP_COMPLETE
 
-.PHONY: help setup demo test test-tensorrt lint lock clean
+.PHONY: help setup demo test test-tensorrt fuzz lint lock clean
 help:
 	@sed -n 's/^#   //p' Makefile
 
@@ -82,6 +83,11 @@ test: lint
 test-tensorrt: setup $(VENV)/test.stamp
 	$(call install,requirements/tensorrt.txt)
 	@$(BIN)/python -m pytest test/backends/test_tensorrt.py test/backends/test_tensorrt_graph.py test/backends/test_tensorrt_plan.py test/backends/test_cuda_memory.py
+
+# Hypothesis draws the cases; a failing one is shrunk to the smallest and printed.
+CASES ?= 20000
+fuzz: setup $(VENV)/test.stamp
+	@FUZZ_CASES=$(CASES) $(BIN)/python -m pytest -q --timeout 0 $(shell grep -rl --include='test_*.py' 'from fuzzing import' test)
 
 lint: setup $(VENV)/test.stamp
 	@$(BIN)/ruff check

@@ -8,7 +8,6 @@ from __future__ import annotations
 import struct
 from array import array
 from collections import Counter
-from collections.abc import Callable
 from copy import deepcopy
 from types import SimpleNamespace
 from typing import Any
@@ -17,10 +16,10 @@ import cv2
 import numpy as np
 import pytest
 
-hypothesis = pytest.importorskip("hypothesis", reason="hypothesis is not installed")
+pytest.importorskip("hypothesis", reason="hypothesis is not installed")
 
+from fuzzing import fuzz
 from ground_world import LANES, LENSES, camera_info, lanes_of, line, options
-from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from tiny_model import write_tiny_model
 
@@ -44,19 +43,6 @@ NUMBERS = st.one_of(
     st.floats(),
     st.sampled_from([float("nan"), float("inf"), -float("inf"), 0.0, -1.0, 1e-320, 1e-30, 1e300]),
 )
-
-
-def fuzz(cases: int, check: Callable[..., None], **strategies: Any) -> None:
-    """Run ``check`` on so many cases, the same in every run."""
-    run = settings(
-        max_examples=cases,
-        derandomize=True,
-        database=None,
-        deadline=None,
-        suppress_health_check=list(HealthCheck),
-        phases=(Phase.explicit, Phase.generate, Phase.shrink),
-    )
-    run(given(**strategies)(check))()
 
 
 def assert_reason(error: ValueError) -> None:
