@@ -14,6 +14,7 @@ from shared_encoder_perception import tasks
 
 ENTRIES = {
     *("__init__.py", "__main__.py", "structures.py", "typed_json.py", "spec.py", "whole_file.py"),
+    "data_paths.py",
     *("images", "tasks", "layers", "backends", "artifact", "predictor.py", "predict.py", "ground"),
     *("drawing", "node", "labels", "world", "model", "models", "training", "evaluation"),
     *("replay", "mining", "benchmark", "soak", "demo"),
@@ -21,7 +22,7 @@ ENTRIES = {
 """The top floor; ``docs/house.md`` shows it in the order of the flow."""
 
 FLOORS = (
-    ("structures", "typed_json", "whole_file", ""),
+    ("structures", "typed_json", "whole_file", "data_paths", ""),
     ("tasks",),
     ("spec",),
     ("images",),
@@ -57,6 +58,7 @@ RULES = [
     ("spec", (*ROS, *TORCH, "cv2", "numpy.random", "onnx", "onnxruntime")),
     ("tasks", (*ROS, *TORCH, "numpy", "cv2")),
     ("whole_file", (*ROS, *TORCH, "numpy", "cv2")),
+    ("data_paths", (*ROS, *TORCH, "numpy", "cv2")),
     ("images", (*ROS, *TORCH, "onnxruntime")),
     ("ground", (*ROS, *TORCH, "onnxruntime")),
     ("drawing", (*ROS, *TORCH, "onnxruntime", "matplotlib")),

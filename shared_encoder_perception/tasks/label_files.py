@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from shared_encoder_perception.data_paths import PathError, inside, path_fault, shown
 from shared_encoder_perception.structures import Size
 
 FILE_NAME: Final = "frames.jsonl"
@@ -28,10 +29,27 @@ class LabelError(ValueError):
 def path_faults(record: Mapping[str, Any], key: str) -> Iterator[str]:
     """Say what is wrong with a key of a line that names a file of the set."""
     value = record.get(key)
-    if not isinstance(value, str) or not value:
-        yield f"{key} is {value!r}, expected a path relative to the folder of {FILE_NAME}"
-    elif Path(value).is_absolute() or ".." in Path(value).parts:
-        yield f"{key} is {value!r}, which leaves the folder of {FILE_NAME}"
+    if fault := path_fault(value):
+        yield f"{key} is {shown(value)}, {fault}"
+
+
+def named_file(folder: Path, value: Any, key: str, path: Path, line: int | None) -> Path:
+    """Return the path of a file that a label file names; it may be missing.
+
+    Args:
+        folder: What the name is relative to, and must stay in.
+        value: The name.
+        key: What it is called in the label file.
+        path: The label file.
+        line: Its line, from 1; ``None`` where it has no lines.
+
+    Raises:
+        LabelError: No path, or one that leaves the folder, as written or by a link.
+    """
+    try:
+        return inside(folder, value, key)
+    except PathError as error:
+        raise LabelError(path, line, str(error)) from None
 
 
 def read_plane(path: Path, size: Size, what: str = "mask") -> NDArray[np.uint8]:
