@@ -6,6 +6,7 @@ A field's annotation decides what it may hold: ``str``, ``bool``, ``int``, ``flo
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import fields, is_dataclass
@@ -19,6 +20,30 @@ _WORDS: Final = {str: "text", bool: "true or false", int: "a whole number", floa
 
 class JsonError(ValueError):
     """A value that does not fit; the message says which key, what it is and what was expected."""
+
+
+def parse_json(text: str | bytes, where: str) -> Any:
+    """Parse JSON that somebody else wrote.
+
+    Args:
+        text: The JSON; bytes are UTF-8, with or without a mark at their start.
+        where: What to call it in messages, e.g. its file and line.
+
+    Raises:
+        JsonError: It is none, is not text, or is nested deeper than any data of ours.
+    """
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        raise JsonError(f"{where} is not valid JSON: {error}") from None
+    except UnicodeDecodeError as error:
+        raise JsonError(
+            f"{where} is not UTF-8 text: {error.reason} at byte {error.start}"
+        ) from None
+    except RecursionError:
+        raise JsonError(f"{where} is not valid JSON: lists or objects nested too deep") from None
+    except ValueError as error:  # a number of thousands of digits
+        raise JsonError(f"{where} is not valid JSON: {error}") from None
 
 
 def from_json(kind: type[T], raw: Any, where: str, optional: Iterable[str] = ()) -> T:
