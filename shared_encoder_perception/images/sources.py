@@ -20,9 +20,9 @@ from numpy.typing import NDArray
 
 from shared_encoder_perception.images.bags import image_topic, is_bag, open_bag, read_messages
 from shared_encoder_perception.images.image_msg import to_bgr
+from shared_encoder_perception.images.listing import IMAGE_SUFFIXES, has_image_suffix, pictures_in
 from shared_encoder_perception.images.preprocess import Crop
 
-IMAGE_SUFFIXES: Final = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".ppm")
 MAGIC: Final = {b"\xff\xd8": "jpeg", b"\x89PNG": "png"}
 """First bytes of the files that a camera's CompressedImage may hold too -> their format."""
 DAMAGED_BELOW: Final = 0.9
@@ -81,22 +81,18 @@ def open_source(path: Path, topic: str | None = None) -> Source:
         return FolderSource(path)
     if path.suffix == ".jsonl":
         return JsonlSource(path)
-    if path.suffix.lower() in IMAGE_SUFFIXES:
+    if has_image_suffix(path):
         return FolderSource(path.parent, [path])
     return VideoSource(path)
 
 
 class FolderSource:
-    """All images below a folder, sorted by path."""
+    """All images below a folder, sorted by path; what systems left behind is no image."""
 
     def __init__(self, folder: Path, files: list[Path] | None = None) -> None:
         """List the images; ``files`` limits them."""
         self._folder = folder
-        self._files = files or sorted(
-            path
-            for path in folder.rglob("*")
-            if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file()
-        )
+        self._files = files or pictures_in(folder, below=True)
         if not self._files:
             raise SourceError(
                 f"{folder} holds no images: expected files ending in {', '.join(IMAGE_SUFFIXES)}"

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared_encoder_perception import tasks as table
-from shared_encoder_perception.images.sources import IMAGE_SUFFIXES
+from shared_encoder_perception.images.listing import pictures_in
 from shared_encoder_perception.labels import native
 from shared_encoder_perception.labels.disk_index import DiskIndex
 from shared_encoder_perception.labels.frame import LabelledFrame, constant
@@ -106,12 +106,11 @@ def _frames(path: Path, masks: TeacherMasks) -> Iterator[LabelledFrame | LabelEr
     if path.name == FILE_NAME or (path / FILE_NAME).exists():
         yield from native.read(path)
         return
-    files = sorted(
+    files = [
         file
-        for file in path.rglob("*")
-        if file.suffix.lower() in IMAGE_SUFFIXES
-        and not set(masks.folders.values()) & set(file.parents[:-1])
-    )
+        for file in pictures_in(path, below=True)
+        if not set(masks.folders.values()) & set(file.parents[:-1])
+    ]
     if not files:
         raise ValueError(
             f"{path} is neither a native set nor a folder of images: masks are found by the names "
