@@ -63,7 +63,7 @@ class Decoder:
             name: decode(outputs, transform, options[name])
             for name, decode in self._decoders.items()
         }
-        return Perception(transform.image_size, answers)
+        return Perception(transform.image_size, answers, crop=transform.crop)
 
 
 class Predictor:

@@ -13,7 +13,7 @@ STAGES = {"conversion": 0.5, "preprocess": 1.5, "inference": 20.0, "decode": 1.0
 
 def messages_of(perception, header, spec, new, **context):
     """Return what every task says, of the message types that ``new`` makes."""
-    told = {"stage_ms": STAGES, "counts": Counts(), **context}
+    told = {"stage_ms": STAGES, "counts": Counts(), "crop": perception.crop, **context}
     about = Context(header, perception.image_size, spec, **told)
     return {
         topic: make()

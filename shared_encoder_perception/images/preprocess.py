@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from shared_encoder_perception.structures import Crop as Crop
 from shared_encoder_perception.structures import Size
 
 _AREA_BELOW = 0.5
@@ -27,20 +28,6 @@ PADDING: Final = 114
 
 class ImageError(ValueError):
     """An image that cannot be perceived as asked for; the text says why."""
-
-
-class Crop(NamedTuple):
-    """A rectangle of the source image in whole pixels: ``x``, ``y`` of its top-left pixel."""
-
-    x: int
-    y: int
-    width: int
-    height: int
-
-    @property
-    def window(self) -> tuple[slice, slice]:
-        """Rows and columns, to cut images and masks with: ``image[crop.window]``."""
-        return np.s_[self.y : self.y + self.height, self.x : self.x + self.width]
 
 
 CropRule = Callable[[Size], Crop]

@@ -89,7 +89,8 @@ class Outputs:
             for topic, message in content.announce(spec.tasks[name], header, new_message).items()
         }
         messages[INFO_TOPIC] = new_message(MODEL_INFO)
-        fill_model_info(messages[INFO_TOPIC], spec, predictor.backend.info, header.stamp)
+        message, info = messages[INFO_TOPIC], predictor.backend.info
+        fill_model_info(message, spec, info, header.stamp, predictor.options)
         return messages
 
     def announce(self, messages: Mapping[str, Any]) -> None:
@@ -117,6 +118,7 @@ class Outputs:
             image.counts,
             frame_id,
             lambda: (perf_counter() - image.received_s) * 1e3,
+            image.perception.crop,
         )
         makers = {
             name: content.messages(answers[name], context, new_message)

@@ -64,6 +64,7 @@ def pack(seen: Seen, spec: ModelSpec) -> bytes:
         stage_ms=seen.stage_ms,
         counts=seen.counts,
         elapsed_ms=lambda: elapsed_ms,
+        crop=perception.crop,
     )
     make = {
         name: content.messages(perception.answers[name], context, new_message)

@@ -138,6 +138,7 @@ class Progress(NamedTuple):
         rejected: Of these, those that could not be used.
         stage_ms: Milliseconds of ``conversion``, ``preprocess``, ``inference``, ``decode`` and
             ``processing``, which is the whole node.
+        crop: What the network saw of the image; ``None`` where the message does not say.
     """
 
     sequence: int
@@ -146,6 +147,7 @@ class Progress(NamedTuple):
     replaced: int
     rejected: int
     stage_ms: Mapping[str, float]
+    crop: Crop | None = None
 
 
 class TellsProgress(Protocol):

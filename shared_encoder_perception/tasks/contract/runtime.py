@@ -13,7 +13,7 @@ from shared_encoder_perception.ground.calibrated import CalibratedCamera
 from shared_encoder_perception.images.counts import Counts
 from shared_encoder_perception.images.preprocess import ImageTransform
 from shared_encoder_perception.spec import Block, ModelSpec
-from shared_encoder_perception.structures import Answer, Size
+from shared_encoder_perception.structures import Answer, Crop, Size
 from shared_encoder_perception.tasks.parameter import Parameter
 from shared_encoder_perception.tasks.status import Status
 
@@ -111,6 +111,7 @@ class Context:
         counts: What became of the images so far, this one included.
         frame_id: The vehicle's frame; empty without calibration.
         elapsed_ms: Returns the milliseconds since the image was received.
+        crop: What the network saw of the image; ``None`` where nobody says.
     """
 
     header: Any
@@ -120,6 +121,7 @@ class Context:
     counts: Counts
     frame_id: str = ""
     elapsed_ms: Callable[[], float] = field(default=lambda: 0.0)
+    crop: Crop | None = None
 
 
 New = Callable[[str], Any]
@@ -166,6 +168,9 @@ class Content(Protocol):
 
     def fill_info(self, message: Any, block: Any) -> None:
         """Fill in what ``ModelInfo`` says of the task, where it has fields for it (in place)."""
+
+    def fill_options(self, message: Any, options: Any) -> None:
+        """Fill in what depends on the decoder's ``Options``, too (optional; in place)."""
 
 
 @dataclass(frozen=True)

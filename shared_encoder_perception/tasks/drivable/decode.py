@@ -23,9 +23,11 @@ class Options:
     Attributes:
         mask_threshold: Lowest mask probability that counts as drivable, 0 to 1; calibrated if the
             model is.
+        mask_unseen_value: Of pixels outside of the crop, in masks for others; see ``DrivableMask``.
     """
 
     mask_threshold: float
+    mask_unseen_value: int = 0
 
     @classmethod
     def of(cls, block: Block) -> Options:
@@ -49,10 +51,11 @@ class Decoder:
         Args:
             outputs: ``mask`` uint8 (H, W), without the batch axis.
             transform: How the source image became the network input.
-            options: The threshold.
+            options: The threshold, and what stands for "not seen".
         """
         threshold = min(max(math.ceil(options.mask_threshold * 255), 1), 255)
         values = outputs[OUTPUT_MASK]
         if self._table is not None:
             values = cv2.LUT(values, self._table)
-        return DrivableMask(transform.mask_to_image(values), threshold)
+        probability = transform.mask_to_image(values)
+        return DrivableMask(probability, threshold, transform.crop, options.mask_unseen_value)

@@ -42,4 +42,5 @@ def outline_label(canvas: NDArray[np.uint8], label: Label) -> None:
 def resized(answer: DrivableMask, image_size: Size, size: Size) -> DrivableMask:
     """Return the mask of the resized image."""
     probability = cv2.resize(answer.probability, size[::-1], interpolation=cv2.INTER_AREA)
-    return replace(answer, probability=np.asarray(probability, np.uint8))
+    crop = answer.crop and answer.crop.resized(image_size, size)
+    return replace(answer, probability=np.asarray(probability, np.uint8), crop=crop)

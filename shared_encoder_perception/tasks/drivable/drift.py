@@ -54,7 +54,8 @@ TEXTS: Final = DriftTexts(
 
 def answer_counts(answer: DrivableMask, crop: Crop) -> dict[str, float]:
     """Count how much of what the network saw is drivable."""
-    return {"area": float((answer.binary()[crop.window] > 0).mean()), "areas": 1.0}
+    seen = answer.seen(crop).window
+    return {"area": float((answer.binary()[seen] > 0).mean()), "areas": 1.0}
 
 
 def label_counts(metric: Metric, full: FullMetric, shares: Mapping[str, float]) -> dict[str, float]:
@@ -70,8 +71,9 @@ def label_counts(metric: Metric, full: FullMetric, shares: Mapping[str, float]) 
 
 
 def agreement_counts(one: DrivableMask, other: DrivableMask, crop: Crop) -> dict[str, float]:
-    """Count the pixels that both, and that one of them calls drivable."""
-    said, too = one.binary()[crop.window] > 0, other.binary()[crop.window] > 0
+    """Count the pixels that both, and that one of them calls drivable, where both saw them."""
+    seen = other.seen(one.seen(crop)).window
+    said, too = one.binary()[seen] > 0, other.binary()[seen] > 0
     return {"common": float((said & too).sum()), "united": float((said | too).sum())}
 
 

@@ -102,7 +102,7 @@ def write(label: Label, folder: Path, picture: Path) -> dict[str, Any]:
     for key, plane in ((MASK, label.mask), (MASK_CONFIDENCE, label.confidence)):
         if plane is not None:
             path = Path(FOLDERS[key]) / picture.with_suffix(".png")
-            write_plane(folder / path, plane)
+            write_plane(folder, path, plane)
             keys[key] = path.as_posix()
     return keys
 

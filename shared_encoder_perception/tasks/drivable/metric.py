@@ -36,9 +36,10 @@ class Metric:
 
     def update(self, answer: DrivableMask, label: Label, image_size: Size, crop: Crop) -> None:
         """Add one image; see ``contract.scores.Metric``."""
-        truth = label.mask[crop.window]
-        self.mask.update(answer.binary()[crop.window], truth)
-        self.reliability.update(answer.probability[crop.window], truth)
+        seen = answer.seen(crop).window
+        truth = label.mask[seen]
+        self.mask.update(answer.binary()[seen], truth)
+        self.reliability.update(answer.probability[seen], truth)
 
     def merge(self, other: Metric) -> None:
         """Add everything another one has counted."""
@@ -66,7 +67,8 @@ class FullMetric:
 
     def update(self, answer: DrivableMask, label: Label, image_size: Size, crop: Crop) -> None:
         """Add one image; see ``contract.scores.Metric``."""
-        self.boundary.update(answer.binary()[crop.window], label.mask[crop.window])
+        seen = answer.seen(crop).window
+        self.boundary.update(answer.binary()[seen], label.mask[seen])
 
     def merge(self, other: FullMetric) -> None:
         """Add everything another one has counted."""

@@ -31,9 +31,9 @@ def detected(answer: DrivableMask) -> list[str]:
 
 
 def prediction(answer: DrivableMask, out: Path, picture: Path) -> dict[str, Any]:
-    """Write the mask of 255 and 0, and return ``{"mask": "masks/....png"}``."""
+    """Write the mask, see ``DrivableMask.values``, and return ``{"mask": "masks/....png"}``."""
     path = FOLDER / picture
-    write_picture(out / path, answer.binary())
+    write_picture(out / path, answer.values())
     return {KEY: path.as_posix()}
 
 
@@ -58,8 +58,9 @@ def different(line: Mapping[str, Any], answer: DrivableMask, crop: Crop) -> Sequ
 
 
 def _histogram(answer: DrivableMask, crop: Crop) -> NDArray[np.float64]:
-    """Count the pixels (256,) of each probability in a crop."""
-    seen: NDArray[np.uint8] = np.ascontiguousarray(answer.probability[crop.window])
+    """Count the pixels (256,) of each probability in the part of a crop that was seen."""
+    window = answer.seen(crop).window
+    seen: NDArray[np.uint8] = np.ascontiguousarray(answer.probability[window])
     counts = cv2.calcHist([seen], [0], None, [256], [0, 256])
     return np.asarray(counts.ravel(), np.float64)
 

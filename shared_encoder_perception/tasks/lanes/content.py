@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from shared_encoder_perception.structures import Size
+from shared_encoder_perception.structures import Crop, Size
 from shared_encoder_perception.tasks.contract.runtime import Context, New, Topic
 from shared_encoder_perception.tasks.lanes.answer import (
     LANE_NAMES,
@@ -38,6 +38,9 @@ ARRAY: Final = "shared_encoder_perception/msg/LaneLineArray"
 LANE_TOPICS: Final = tuple(f"lane_lines/{name}" for name in LANE_NAMES)
 """Topic of each lane, in the order of ``LaneId``."""
 ARRAY_TOPIC: Final = "lane_lines"
+CROP: Final = ("crop_x", "crop_y", "crop_width", "crop_height")
+"""Fields of the array."""
+UNKNOWN_CROP: Final = Crop(0, 0, 0, 0)
 POINTS_TOPIC: Final = "lane_lines/points"
 MARKERS_TOPIC: Final = "~/debug/markers"
 TOPICS: Final = (
@@ -144,6 +147,17 @@ def fill_array(message: Any, lanes: Sequence[Any], context: Context) -> None:
     message.inference_ms = float(stage_ms["inference"])
     message.decode_ms = float(stage_ms["decode"])
     message.processing_ms = float(context.elapsed_ms())
+    for field, value in zip(CROP, context.crop or UNKNOWN_CROP, strict=True):
+        setattr(message, field, int(value))
+
+
+def read_crop(message: Any) -> Crop | None:
+    """Return what the network saw of the image of a LaneLineArray, if the message says so.
+
+    Older recordings lack the fields; in newer ones zeros stand for not known.
+    """
+    crop = Crop(*(int(getattr(message, field, 0)) for field in CROP))
+    return None if crop == UNKNOWN_CROP else crop
 
 
 def read(messages: Mapping[str, Any], image_size: Size) -> Lanes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from shared_encoder_perception.tasks.contract.records import Progress
-from shared_encoder_perception.tasks.lanes.content import ARRAY_TOPIC
+from shared_encoder_perception.tasks.lanes.content import ARRAY_TOPIC, read_crop
 
 TOPIC: Final = ARRAY_TOPIC
 STAGES: Final = ("conversion", "preprocess", "inference", "decode", "processing")
@@ -20,4 +20,5 @@ def progress(message: Any) -> Progress:
         int(message.frames_replaced),
         int(message.frames_rejected),
         {stage: float(getattr(message, f"{stage}_ms")) for stage in STAGES},
+        read_crop(message),
     )
