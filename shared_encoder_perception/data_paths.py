@@ -11,8 +11,9 @@ from __future__ import annotations
 import os
 import re
 import stat
+from contextlib import suppress
 from pathlib import Path
-from typing import Final
+from typing import Final, TextIO
 
 LINKED: Final = "SHARED_ENCODER_LINKED_FOLDERS"
 """Environment variable: folders, separated as in PATH, into which links in data may lead."""
@@ -47,10 +48,10 @@ def path_fault(value: object) -> str:
     if "\0" in value:
         return "which has a zero byte in it"
     if value[0] in "\\/" or _DRIVE.match(value):
-        return "an absolute path, expected one relative to its folder"
+        return "which leaves the folder: expected a path relative to it"
     pieces = _SEPARATORS.split(value)
     if ".." in pieces:
-        return "which leaves its folder"
+        return "which leaves the folder it is relative to"
     if not set(pieces) - {"", "."}:
         return "which names no file"
     if len(max(parts, key=len)) > MOST_BYTES_OF_PART or len(os.fsencode(value)) > MOST_BYTES:
@@ -84,19 +85,30 @@ def link_fault(folder: Path, path: Path) -> str:
         path: Below it as written.
 
     Returns:
-        What to put behind "PATH is ..., "; empty if nothing is wrong, or nothing there.
+        What to put behind "PATH is VALUE, "; empty if nothing is wrong, or nothing there.
     """
-    real = os.path.realpath(path)
-    if not _is_below(real, folder):
-        return (
-            f"a link to {real}, outside of {folder}: copy the file to here, or, if you trust who "
-            f"made the link, name the folder it leads to in {LINKED}"
-        )
     try:
-        mode = os.stat(real).st_mode
-    except OSError:
-        return ""  # whoever opens it says so better
-    if stat.S_ISREG(mode) or stat.S_ISDIR(mode):
+        below = path.relative_to(folder).parts
+    except ValueError:
+        below = ("..",)
+    place, linked, mode = str(folder), ".." in below, stat.S_IFREG
+    for part in below:  # not resolved at once: most sets have no links, and many files
+        place = os.path.join(place, part)
+        try:
+            mode = os.lstat(place).st_mode
+        except OSError:
+            break  # whoever opens it says so better
+        linked = linked or stat.S_ISLNK(mode)
+    if linked:
+        real = os.path.realpath(path)
+        if not _is_below(real, folder):
+            return (
+                f"a link to {real}, outside of {folder}: copy the file to here, or, if you trust "
+                f"who made the link, name the folder it leads to in {LINKED}"
+            )
+        with suppress(OSError):
+            mode = os.stat(real).st_mode
+    if stat.S_ISREG(mode) or stat.S_ISDIR(mode) or stat.S_ISLNK(mode):
         return ""
     return "no file: a pipe, a socket or a device"
 
@@ -151,6 +163,30 @@ def write_new(folder: Path, name: str | Path, data: bytes) -> Path:
         path.unlink(missing_ok=True)  # a full disk: what is there of it is ours
         raise
     return path
+
+
+def create(path: Path) -> TextIO:
+    """Open a text file of ours anew: one that was there is removed, not written through.
+
+    Raises:
+        OSError: It cannot be written, or is a folder.
+    """
+    path.unlink(missing_ok=True)
+    return path.open("x", encoding="utf-8")
+
+
+def remove_named(folder: Path, name: object) -> None:
+    """Remove a file of a folder that a result of ours names, if it is there.
+
+    What leaves the folder, as written or by a link, is not ours and stays; so do folders.
+    """
+    if path_fault(name):
+        return
+    path = folder / str(name)
+    if not _holds(os.path.realpath(folder), os.path.realpath(path.parent)):
+        return
+    with suppress(FileNotFoundError, NotADirectoryError, IsADirectoryError, PermissionError):
+        path.unlink()
 
 
 def _holds_already(path: Path, data: bytes) -> bool:

@@ -13,6 +13,7 @@ from tqdm import tqdm
 
 from shared_encoder_perception import tasks as table
 from shared_encoder_perception.backends import DEFAULT_MODEL, BackendOptions, load_backend
+from shared_encoder_perception.data_paths import PathError
 from shared_encoder_perception.labels import native
 from shared_encoder_perception.labels.frame import LabelledFrame
 from shared_encoder_perception.labels.pseudo import label
@@ -21,6 +22,7 @@ from shared_encoder_perception.labels.teacher_masks import TeacherMasks, label_b
 from shared_encoder_perception.predictor import Predictor
 from shared_encoder_perception.tasks.contract.labels import Option
 from shared_encoder_perception.tasks.label_files import FILE_NAME, LabelError
+from shared_encoder_perception.whole_file import write_text
 
 HELP: Final = "let a model, or masks of another network, label pictures: only what is sure"
 FAULTS_FILE: Final = "label_faults.txt"
@@ -64,7 +66,11 @@ def run(args: argparse.Namespace) -> int:
             if isinstance(found, LabelError):
                 faults.append(str(found))
                 continue
-            writer.write(found, encoded=encoded)
+            try:
+                writer.write(found, encoded=encoded)
+            except (FileExistsError, PathError) as error:
+                faults.append(f"{found.where or found.name}: {error}")
+                continue
             labelled.update(pseudo_words(found))
             labelled.update(_names(found))
         if faults and not writer.count:
@@ -73,7 +79,7 @@ def run(args: argparse.Namespace) -> int:
     for what, number in labelled.items():
         print(f"  {what} by the teacher: {number}")
     if faults:
-        return report_faults(faults, args.out / FAULTS_FILE, "left out, without usable masks")
+        return report_faults(faults, args.out / FAULTS_FILE, "left out")
     return 0
 
 
@@ -116,7 +122,10 @@ def _by_teacher(
         if room.Config
     }
     masks = TeacherMasks(given, configs)
-    return ((found, None) for found in label_by_masks(masks, args.path, doubts))
+    return (
+        (found, None if isinstance(found, LabelError) else found.image_path.read_bytes())
+        for found in label_by_masks(masks, args.path, doubts)
+    )
 
 
 def _values(args: argparse.Namespace, options: Sequence[Option]) -> dict[str, Any]:
@@ -131,6 +140,6 @@ def _attribute(option: Option) -> str:
 
 def report_faults(faults: list[str], path: Path, what: str) -> int:
     """Write why frames were left out and print the first reason; return the exit status."""
-    path.write_text("\n".join(faults) + "\n")
+    write_text(path, "\n".join(faults) + "\n")
     print(f"{len(faults)} frames {what}: {path}\n  first: {faults[0]}")
     return FAULTY

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Final, TextIO
 
 from shared_encoder_perception import tasks as table
+from shared_encoder_perception.data_paths import create
 from shared_encoder_perception.labels import native
 from shared_encoder_perception.labels.disk_index import DiskIndex
 from shared_encoder_perception.labels.frame import LabelledFrame, constant, in_order
@@ -47,7 +48,7 @@ def merge(
         DiskIndex() as contents,
         DiskIndex() as names,
         native.Writer(out) as writer,
-        (out / REPORT).open("w") as report,
+        create(out / REPORT) as report,
     ):
         for number, frame in enumerate(progress(_frames(paths), "comparing")):
             contents.add(_digest(frame), number)
@@ -59,7 +60,8 @@ def merge(
             for other in map(reader.frame, same[1:]):
                 _report(report, counts, "duplicate", frame, other)
                 frame = _complete(frame, other, report, counts)
-            writer.write(_with_own_name(frame, names, report, counts))
+            renamed = _with_own_name(frame, names, report, counts)
+            writer.write(renamed, encoded=frame.image_path.read_bytes())
             counts["frames"] += 1
     return counts
 
@@ -134,7 +136,7 @@ def _with_own_name(
     """Give a frame whose name is taken another one."""
     name, turn = f"{frame.source}/{Path(frame.name).name}", 1
     path = Path(frame.name)
-    while names.add(str(native.picture_path(frame)), 0) is not None:
+    while names.add(native.same_name(native.picture_path(frame)), 0) is not None:
         turn += 1
         frame = replace(frame, name=str(path.with_stem(f"{path.stem}_{turn}")))
     if turn > 1:

@@ -11,20 +11,28 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final
+from unicodedata import normalize
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from shared_encoder_perception import tasks as table
+from shared_encoder_perception.data_paths import (
+    PathError,
+    create,
+    link_fault,
+    path_fault,
+    shown,
+    write_new,
+)
 from shared_encoder_perception.images.preprocess import Crop
+from shared_encoder_perception.labels.disk_index import DiskIndex
 from shared_encoder_perception.labels.frame import LabelledFrame, in_order
-from shared_encoder_perception.labels.record_faults import load_record, pseudo_words
-from shared_encoder_perception.tasks.label_files import FILE_NAME, LabelError
+from shared_encoder_perception.labels.record_faults import IMAGE, IMAGES, load_record, pseudo_words
+from shared_encoder_perception.tasks.label_files import FILE_NAME, LabelError, named_file
 
 JPEG: Final = (cv2.IMWRITE_JPEG_QUALITY, 95)
-IMAGES: Final = "images"
-"""Folder of the pictures, and the source of those that name none."""
 
 
 def labels_file(path: Path) -> Path:
@@ -54,13 +62,17 @@ def parse(text: str | bytes, path: Path, line: int) -> LabelledFrame:
     if faults:
         raise LabelError(path, line, faults[0])
     size = (record["size"][0], record["size"][1])
-    labels = {
-        task: room.read(record, path.parent, size) for task, room in table.parts("labels").items()
-    }
+    picture = named_file(path.parent, record[IMAGE], IMAGE, path, line)
+    labels = {}
+    for task, room in table.parts("labels").items():
+        for key in room.KEYS if getattr(room, "IN_FILES", False) else ():
+            if record.get(key):
+                named_file(path.parent, record[key], key, path, line)
+        labels[task] = room.read(record, path.parent, size)
     words = pseudo_words()
     return LabelledFrame(
-        name=record["image"],
-        image_path=path.parent / record["image"],
+        name=record[IMAGE],
+        image_path=picture,
         size=size,
         labels={task: label for task, label in labels.items() if label is not None},
         crop=Crop(*record["crop"]) if record.get("crop") else None,
@@ -92,7 +104,8 @@ class Writer:
             )
         folder.mkdir(parents=True, exist_ok=True)
         self._part = folder / f"{FILE_NAME}.part"
-        self._lines = self._part.open("w", encoding="utf-8")
+        self._lines = create(self._part)
+        self._names, self._stems = DiskIndex(), DiskIndex()
         self.count = 0
 
     def __enter__(self) -> Writer:
@@ -107,6 +120,8 @@ class Writer:
     ) -> None:
         """Close; rename when nothing went wrong."""
         self._lines.close()
+        for index in (self._names, self._stems):
+            index.__exit__(kind, error, trace)
         if kind is None:
             os.replace(self._part, self.folder / FILE_NAME)
 
@@ -119,20 +134,60 @@ class Writer:
             frame: What to write; its name must be new in this set.
             pictures: Without, only the line is written, and labels that are no files.
             encoded: The picture's file, where it is not at ``frame.image_path``.
+
+        Raises:
+            FileExistsError: The set has a picture of this name, or its folder another file.
+            PathError: The name leaves the set's folder, or the picture is a link out of its own.
         """
         image = picture_path(frame)
-        data = (encoded or frame.image_path.read_bytes()) if pictures else b""
-        keys: dict[str, Any] = {}
-        for task, read_label in in_order(frame.labels).items():
-            room = table.part(task, "labels")
-            if pictures or not getattr(room, "IN_FILES", False):
-                keys |= room.write(read_label(), self.folder, image.relative_to(IMAGES))
+        if fault := path_fault(str(image)):
+            raise PathError(f"the picture's name is {shown(str(image))}, {fault}")
+        if (line := next(self._names.numbers(str(image)), None)) is not None:
+            raise FileExistsError(
+                f"{image} is in line {line} already: two pictures of one name, and nothing is "
+                "overwritten"
+            )
+        rooms = table.parts("labels", in_order(frame.labels))
+        if not pictures:
+            rooms = {t: room for t, room in rooms.items() if not getattr(room, "IN_FILES", False)}
+        labels = {task: frame.labels[task]() for task in rooms}
         if pictures:
-            path = self.folder / image
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(data)
+            write_new(self.folder, image, encoded or _own_picture(frame))
+        stem, keys = self._own_stem(image.relative_to(IMAGES)), dict[str, Any]()
+        for task, room in rooms.items():
+            keys |= room.write(labels[task], self.folder, stem)
         self._lines.write(json.dumps(record_of(frame, image, keys)) + "\n")
         self.count += 1
+        self._names.add(str(image), self.count)
+        self._stems.add(same_name(stem.with_suffix("")), self.count)
+
+    def _own_stem(self, picture: Path) -> Path:
+        """Return what files of labels are named by: they have suffixes of their own.
+
+        ``a.jpg`` and ``a.png`` would share a mask ``a.png``.
+        """
+        while next(self._stems.numbers(same_name(picture.with_suffix(""))), None) is not None:
+            picture = picture.with_name(f"{picture.name}.png")
+        return picture
+
+
+def same_name(path: Path) -> str:
+    """Return what two paths have in common if some system takes them for one file."""
+    return normalize("NFC", str(path)).casefold()
+
+
+def _own_picture(frame: LabelledFrame) -> bytes:
+    """Read a frame's picture, unless a link in its data set leads out of there.
+
+    Raises:
+        PathError: It does, or there is no file but a pipe or a device.
+    """
+    path, name = frame.image_path, Path(frame.name).parts
+    is_named = bool(name) and path.parts[-len(name) :] == name
+    root = path.parents[len(name) - 1] if is_named else path.parent
+    if fault := link_fault(root, path):
+        raise PathError(f"the picture {path} is {fault}")
+    return path.read_bytes()
 
 
 def encode_picture(image: NDArray[np.uint8]) -> bytes:
@@ -142,8 +197,9 @@ def encode_picture(image: NDArray[np.uint8]) -> bytes:
 
 def picture_path(frame: LabelledFrame) -> Path:
     """Return where a set keeps a frame's picture, relative to its folder."""
-    folder = f"{IMAGES}/{frame.source or IMAGES}"
-    return Path(folder) / frame.name.removeprefix(f"{folder}/")
+    folder = Path(f"{IMAGES}/{frame.source or IMAGES}")
+    name = Path(frame.name)  # without "." and "//", behind which a prefix could hide
+    return folder / (name.relative_to(folder) if name.is_relative_to(folder) else name)
 
 
 def record_of(frame: LabelledFrame, image: Path, keys: Mapping[str, Any]) -> dict[str, Any]:

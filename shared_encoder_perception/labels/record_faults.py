@@ -12,10 +12,14 @@ from difflib import get_close_matches
 from typing import Any, Final
 
 from shared_encoder_perception import tasks as table
+from shared_encoder_perception.data_paths import path_fault, shown
 from shared_encoder_perception.structures import Size
 from shared_encoder_perception.tasks.label_files import path_faults
 
 IMAGE: Final = "image"
+IMAGES: Final = "images"
+"""Folder of a set's pictures, in which each source has its own; the source of those that name none.
+"""
 PICTURE_KEYS: Final = (IMAGE, "size", "crop")
 ORIGIN_KEYS: Final = ("pseudo", "source", "licence", "attributes", "notes")
 
@@ -73,6 +77,10 @@ def _origin_faults(record: Mapping[str, Any]) -> Iterator[str]:
     for key in ("source", "licence"):
         if not isinstance(record.get(key, ""), str):
             yield f"{key} is {record[key]!r}, expected text"
+    source = record.get("source")
+    # Writers make a folder of it.
+    if isinstance(source, str) and (fault := path_fault(f"{IMAGES}/{source}")):
+        yield f"source is {shown(source)}, {fault}"
     pseudo = record.get("pseudo", [])
     if not (isinstance(pseudo, list) and all(isinstance(word, str) for word in pseudo)):
         words = " and ".join(map(repr, pseudo_words()))

@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from shared_encoder_perception import tasks as table
+from shared_encoder_perception.data_paths import path_fault
 from shared_encoder_perception.labels import native
 from shared_encoder_perception.labels.disk_index import DiskIndex
 from shared_encoder_perception.labels.label_io import image_size
-from shared_encoder_perception.labels.record_faults import load_record, unknown
+from shared_encoder_perception.labels.record_faults import IMAGE, load_record, unknown
 from shared_encoder_perception.tasks.label_files import LabelError
 
 
@@ -29,9 +30,9 @@ def find_faults(path: Path, *, pictures: bool = True) -> Iterator[tuple[int, lis
     with path.open("rb") as lines, DiskIndex() as seen:
         for number, line in enumerate(lines, start=1):
             record, faults = load_record(line)
-            name = record.get("image")
-            if isinstance(name, str):
-                before = seen.add(name, number)
+            name = record.get(IMAGE)
+            if not path_fault(name):
+                before = seen.add(str(Path(name)), number)  # "a//b" and "./a/b" are one file
                 if before is not None:
                     faults.append(f"image {name!r} is also in line {before}")
             if pictures and not faults:
@@ -41,7 +42,11 @@ def find_faults(path: Path, *, pictures: bool = True) -> Iterator[tuple[int, lis
 
 def _picture_faults(line: bytes, path: Path, number: int) -> Iterator[str]:
     """Faults of the files that a faultless line names."""
-    frame = native.parse(line, path, number)
+    try:
+        frame = native.parse(line, path, number)
+    except LabelError as error:  # a link that leaves the set
+        yield str(error).removeprefix(f"{path}, line {number}: ")
+        return
     try:
         height, width = image_size(frame.image_path)
         if (height, width) != tuple(frame.size):

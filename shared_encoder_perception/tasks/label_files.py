@@ -10,7 +10,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from shared_encoder_perception.data_paths import PathError, inside, path_fault, shown
+from shared_encoder_perception.data_paths import (
+    PathError,
+    inside,
+    path_fault,
+    shown,
+    write_new,
+)
 from shared_encoder_perception.structures import Size
 
 FILE_NAME: Final = "frames.jsonl"
@@ -76,7 +82,11 @@ def read_plane(path: Path, size: Size, what: str = "mask") -> NDArray[np.uint8]:
     return np.asarray(plane)
 
 
-def write_plane(path: Path, plane: NDArray[np.uint8]) -> None:
-    """Write an (H, W) uint8 plane as PNG, and the folders above it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(cv2.imencode(".png", plane)[1].tobytes())
+def write_plane(folder: Path, name: Path, plane: NDArray[np.uint8]) -> None:
+    """Write an (H, W) uint8 plane as PNG, and the folders above it.
+
+    Raises:
+        FileExistsError: There is another file of this name.
+        PathError: The name leaves the folder.
+    """
+    write_new(folder, name, cv2.imencode(".png", plane)[1].tobytes())

@@ -1,0 +1,342 @@
+"""Paths in label files: nothing outside of a set is read, written or lost, whatever they say."""
+
+import json
+import os
+
+import cv2
+import numpy as np
+import pytest
+
+pytest.importorskip("torch", reason="the offline side needs torch: make test")
+
+from fuzzing import fuzz
+from hypothesis import strategies as st
+from labelled_set import HEIGHT, WIDTH, record, write_records, write_set
+
+from shared_encoder_perception.__main__ import main
+from shared_encoder_perception.data_paths import LINKED
+from shared_encoder_perception.labels import native
+from shared_encoder_perception.labels.frame import LabelledFrame
+
+PICTURE = cv2.imencode(".jpg", np.full((720, 1280, 3), 90, np.uint8))[1].tobytes()
+VICTIM = b"mine"
+
+
+def lines_of(path):
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+@pytest.fixture
+def home(tmp_path):
+    """A folder with a file that must survive, beside the sets."""
+    (tmp_path / "victim").mkdir()
+    for name in ("a.jpg", "000.png", "secret.txt"):
+        (tmp_path / "victim" / name).write_bytes(VICTIM)
+    yield tmp_path
+    found = {path.name: path.read_bytes() for path in (tmp_path / "victim").iterdir()}
+    assert found == dict.fromkeys(("a.jpg", "000.png", "secret.txt"), VICTIM)
+
+
+def tusimple(folder, *names):
+    rows = list(range(260, 720, 10))
+    lanes = [[600 - row // 4 for row in rows], [700 + row // 4 for row in rows]]
+    lines = [{"raw_file": name, "h_samples": rows, "lanes": lanes} for name in names]
+    text = "".join(json.dumps(line) + "\n" for line in lines)
+    (folder / "label_data_1.json").write_text(text)
+
+
+def as_lines(names):
+    return "".join(f"{name}\n" for name in names).encode("utf-8", "surrogatepass")
+
+
+def culane(folder, *names):
+    (folder / "list").mkdir(exist_ok=True)
+    (folder / "list/train.txt").write_bytes(as_lines(names))
+
+
+def curvelanes(folder, *names):
+    (folder / "labels").mkdir(exist_ok=True)
+    (folder / "labels/a.lines.json").write_text('{"Lines": []}')
+    (folder / "train.txt").write_bytes(as_lines(names))
+
+
+def bdd100k(folder, *names):
+    (folder / "a.json").write_text(json.dumps([{"name": name, "labels": []} for name in names]))
+
+
+FORMATS = {
+    "tusimple": (tusimple, ""),
+    "culane": (culane, ""),
+    "curvelanes": (curvelanes, "train.txt"),
+    "bdd100k": (bdd100k, ""),
+}
+
+
+def convert(home, form, *names, out="in/out"):
+    """Write a public set and convert it; return the exit status."""
+    write, path = FORMATS[form]
+    folder = home / "set" / form
+    folder.mkdir(exist_ok=True, parents=True)
+    write(folder, *names)
+    return main(["dataset", "convert", form, str(folder / path), "--out", str(home / out)])
+
+
+@pytest.mark.parametrize("form", FORMATS)
+@pytest.mark.parametrize("name", ["../victim/a.jpg", "b/../../a.jpg", "..\\victim\\a.jpg"])
+def test_convert_follows_no_path_out_of_the_set(home, capsys, form, name):
+    assert convert(home, form, name) == 2
+    error = capsys.readouterr().err
+    assert "line 1: " in error
+    assert "leaves the folder" in error
+
+
+@pytest.mark.parametrize("form", ["tusimple", "bdd100k"])
+def test_convert_follows_no_absolute_path(home, capsys, form):
+    assert convert(home, form, str(home / "victim/a.jpg")) == 2
+    error = capsys.readouterr().err
+    assert "line 1: " in error
+    assert "expected a path relative to it" in error
+
+
+def test_convert_writes_no_absolute_path_of_the_reader(home):
+    with native.Writer(home / "out") as writer:
+        for name in (str(home / "victim/a.jpg"), "../../victim/a.jpg", "../victim/a.jpg", ".."):
+            frame = LabelledFrame(name, home / "victim/a.jpg", (720, 1280), source="tusimple")
+            with pytest.raises(ValueError, match="leaves the folder"):
+                writer.write(frame, encoded=PICTURE)
+            with pytest.raises(ValueError, match="leaves the folder"):
+                writer.write(frame, pictures=False)
+
+
+def test_a_name_that_comes_twice_loses_no_picture_and_is_told(home, capsys):
+    (home / "set/tusimple/clips").mkdir(parents=True)
+    (home / "set/tusimple/clips/1.jpg").write_bytes(PICTURE)
+    names = ("clips/1.jpg", "clips/1.jpg", "./clips//1.jpg")
+    assert convert(home, "tusimple", *names, out="out") == 1
+    assert len(lines_of(home / "out/frames.jsonl")) == 1
+    assert "2 frames could not be converted" in capsys.readouterr().out
+    told = (home / "out/convert_faults.txt").read_text().splitlines()
+    assert "label_data_1.json, line 2: " in told[0]
+    assert all("is in line 1 already" in line for line in told)
+
+
+def test_no_file_that_was_there_is_overwritten(home, capsys):
+    (home / "set/tusimple/clips").mkdir(parents=True)
+    for name in ("1.jpg", "2.jpg"):
+        (home / "set/tusimple/clips" / name).write_bytes(PICTURE)
+    theirs = home / "out/images/tusimple/clips/1.jpg"
+    theirs.parent.mkdir(parents=True)
+    theirs.write_bytes(b"another picture")
+    assert convert(home, "tusimple", "clips/1.jpg", "clips/2.jpg", out="out") == 1
+    assert theirs.read_bytes() == b"another picture"
+    assert [line["image"] for line in lines_of(home / "out/frames.jsonl")] == [
+        "images/tusimple/clips/2.jpg"
+    ]
+    assert "nothing is overwritten" in (home / "out/convert_faults.txt").read_text()
+
+
+@pytest.mark.parametrize("link", [os.symlink, os.link])
+@pytest.mark.parametrize(
+    "planted",
+    ["frames.jsonl.part", "merge_report.jsonl", "images/road/000.png", "masks/road/000.png"],
+)
+def test_links_in_the_folder_of_the_new_set_are_not_written_through(home, link, planted):
+    write_set(home / "set", 1)
+    place = home / "out" / planted
+    place.parent.mkdir(parents=True)
+    link(home / "victim/secret.txt", place)
+    status = main(["dataset", "merge", str(home / "set"), "--out", str(home / "out")])
+    assert status == (2 if planted.endswith(".png") else 0)
+
+
+@pytest.mark.parametrize("planted", ["images", "masks", "images/road"])
+def test_a_linked_folder_in_the_new_set_is_not_written_into(home, planted):
+    write_set(home / "set", 1)
+    place = home / "out" / planted
+    place.parent.mkdir(parents=True)
+    place.symlink_to(home / "victim")
+    assert main(["dataset", "merge", str(home / "set"), "--out", str(home / "out")]) == 2
+
+
+def test_the_new_sets_folder_itself_may_be_a_link(home):
+    write_set(home / "set", 1)
+    (home / "big disk").mkdir()
+    (home / "out").symlink_to(home / "big disk")
+    assert main(["dataset", "merge", str(home / "set"), "--out", str(home / "out")]) == 0
+    assert main(["dataset", "validate", str(home / "out")]) == 0
+
+
+# ---- native sets ---------------------------------------------------------------------------------
+
+BAD_SOURCES = ("../../victim", "..", "a/../../../victim", "a\0b", "..\\..\\victim", "x" * 300)
+
+
+@pytest.mark.parametrize("source", BAD_SOURCES, ids=range(len(BAD_SOURCES)))
+def test_a_source_is_a_name_and_no_way_out(home, capsys, source):
+    write_set(home / "set", 1, source=source)
+    one, out = str(home / "set"), str(home / "in/out")
+    commands = (
+        ("dataset", "merge", one, "--out", out),
+        ("dataset", "convert", "native", one, "--out", out),
+        ("dataset", "label", one, "--out", out),
+        ("mine", one, "--out", out),
+        ("dataset", "stats", one),
+    )
+    for command in commands:
+        assert main(list(command)) == 2, command
+        assert "frames.jsonl, line 1: source is " in capsys.readouterr().err
+    for options in ((), ("--labels-only",)):
+        assert main(["dataset", "validate", one, *options]) == 1
+        assert "line 1: source is " in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "source", ["", "my set, 2024", "a/b", "BDD:100k", "https://x.org/set", "ü"]
+)
+def test_a_source_of_other_words_is_as_good_as_before(home, source):
+    write_set(home / "set", 2, source=source)
+    assert main(["dataset", "merge", str(home / "set"), "--out", str(home / "out")]) == 0
+    assert main(["dataset", "validate", str(home / "out")]) == 0
+
+
+def test_a_prefix_hides_no_absolute_path(home):
+    hidden = f"images/road/{home / 'victim/000.png'}"
+    write_set(home / "set", 1, image=hidden)
+    assert main(["dataset", "merge", str(home / "set"), "--out", str(home / "out")]) == 0
+    (line,) = lines_of(home / "out/frames.jsonl")
+    assert (home / "out" / line["image"]).read_bytes() == (home / "set" / hidden).read_bytes()
+
+
+@pytest.mark.parametrize("key", ["image", "mask", "mask_confidence"])
+@pytest.mark.parametrize("is_folder", [True, False])
+def test_links_out_of_a_set_are_refused_and_found(home, capsys, monkeypatch, key, is_folder):
+    write_set(home / "set", 1)
+    write_set(home / "theirs", 1)
+    linked = (
+        home / "theirs/masks/road/000.png"
+        if key != "image"
+        else home / "theirs/images/road/000.png"
+    )
+    if is_folder:
+        (home / "set/link").symlink_to(linked.parent)
+        name = "link/000.png"
+    else:
+        (home / "set/link.png").symlink_to(linked)
+        name = "link.png"
+    write_records(home / "set", [record(0, **{key: name})])
+    one, out = str(home / "set"), str(home / "out")
+    for command in (
+        ("dataset", "merge", one, "--out", out),
+        ("dataset", "convert", "native", one, "--out", out),
+        ("dataset", "stats", one),
+    ):
+        assert main(list(command)) == 2
+        assert f"frames.jsonl, line 1: {key} is '{name}', a link to " in capsys.readouterr().err
+    assert main(["dataset", "validate", one]) == 1
+    assert f"line 1: {key} is '{name}', a link to " in capsys.readouterr().out
+    assert not (home / "out/frames.jsonl").exists()
+    monkeypatch.setenv(LINKED, str(home / "theirs"))
+    assert main(["dataset", "validate", one]) == 0
+    assert main(["dataset", "merge", one, "--out", out]) == 0
+
+
+def test_links_within_a_set_and_a_linked_set_are_followed(home):
+    write_set(home / "set", 1)
+    (home / "set/link").symlink_to("images/road")
+    write_records(home / "set", [record(0, image="link/000.png")])
+    (home / "door").symlink_to(home / "set")
+    assert main(["dataset", "validate", str(home / "door")]) == 0
+    assert main(["dataset", "merge", str(home / "door"), "--out", str(home / "out")]) == 0
+    assert not (home / "out/images/road/link/000.png").is_symlink()
+
+
+def test_a_listed_picture_that_is_a_link_is_not_copied_from_elsewhere(home, capsys):
+    for folder in ("set/train", "set/trainannot"):
+        (home / folder).mkdir(parents=True)
+    pixels = np.full((40, 60), 3, np.uint8)
+    for name in ("a.png", "b.png"):
+        cv2.imwrite(str(home / "set/trainannot" / name), pixels)
+    cv2.imwrite(str(home / "set/train/a.png"), pixels)
+    cv2.imwrite(str(home / "private.png"), pixels)
+    (home / "set/train/b.png").symlink_to(home / "private.png")
+    command = ["dataset", "convert", "camvid", str(home / "set"), "--out", str(home / "out")]
+    assert main(command) == 1
+    assert "b.png is a link to" in capsys.readouterr().out
+    assert len(lines_of(home / "out/frames.jsonl")) == 1
+
+
+def test_pictures_whose_names_differ_in_the_suffix_keep_their_own_masks(home):
+    write_set(home / "set", 2)
+    first, second = (record(index) for index in range(2))
+    (home / "set" / second["image"]).rename(home / "set/images/road/000.jpg")
+    second["image"] = "images/road/000.jpg"
+    mask = np.full((HEIGHT, WIDTH), 127, np.uint8)
+    cv2.imwrite(str(home / "set" / second["mask"]), mask)
+    write_records(home / "set", [first, second])
+    for command in (["convert", "native"], ["merge"]):
+        out = home / command[0]
+        assert main(["dataset", *command, str(home / "set"), "--out", str(out)]) == 0
+        one, other = lines_of(out / "frames.jsonl")
+        assert one["mask"] == "masks/road/000.png"
+        assert other["mask"] != one["mask"]
+        assert np.array_equal(cv2.imread(str(out / other["mask"]), -1), mask)
+        assert main(["dataset", "validate", str(out)]) == 0
+
+
+def test_merge_gives_names_that_are_one_on_other_systems_another_one(home):
+    write_set(home / "set", 3)
+    records = [record(index) for index in range(3)]
+    for item, name in zip(
+        records, ("cafe\u0301.png", "caf\u00e9.png", "CAF\u00c9.png"), strict=True
+    ):
+        (home / "set" / item["image"]).rename(home / "set/images/road" / name)
+        item["image"] = f"images/road/{name}"
+    write_records(home / "set", records)
+    assert main(["dataset", "merge", str(home / "set"), "--out", str(home / "out")]) == 0
+    lines = lines_of(home / "out/frames.jsonl")
+    names = {native.same_name(home / line[key]) for line in lines for key in ("image", "mask")}
+    assert len(names) == 6
+
+
+def test_validate_knows_a_picture_by_whatever_path(home, capsys):
+    write_set(home / "set", 1)
+    again = [record(0), record(0, image="./images//road/000.png")]
+    write_records(home / "set", again)
+    assert main(["dataset", "validate", str(home / "set")]) == 1
+    assert "is also in line 1" in capsys.readouterr().out
+
+
+def test_no_name_in_a_label_file_gets_out(home):
+    (home / "set").mkdir()
+    pieces = st.sampled_from(
+        [
+            "..",
+            ".",
+            "",
+            "victim",
+            "a.jpg",
+            "clips",
+            "\\",
+            "C:",
+            "\0",
+            "\ud800",
+            "~",
+            "x" * 300,
+            "\n",
+        ]
+    )
+    names = st.lists(pieces, min_size=1, max_size=6).map("/".join)
+    turn = iter(range(10**9))
+
+    def check(form, name, source):
+        out = home / f"in/{next(turn)}/out"
+        assert convert(home, form, name, out=str(out.relative_to(home))) in (0, 1, 2)
+        write_records(home / "native", [record(0, image=name, source=source)])
+        for command in (["convert", "native"], ["merge"]):
+            status = main(["dataset", *command, str(home / "native"), "--out", f"{out}2"])
+            assert status in (0, 1, 2)
+
+    fuzz(60, check, form=st.sampled_from(sorted(FORMATS)), name=names, source=names)
+    kept = {"set", "native", "in", "victim"}
+    assert {path.name for path in home.iterdir()} <= kept
+    assert not list((home / "set").rglob("images"))
