@@ -18,6 +18,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from shared_encoder_perception.data_paths import PathError, inside
 from shared_encoder_perception.images.bags import image_topic, is_bag, open_bag, read_messages
 from shared_encoder_perception.images.image_msg import to_bgr
 from shared_encoder_perception.images.listing import IMAGE_SUFFIXES, has_image_suffix, pictures_in
@@ -154,8 +155,8 @@ class JsonlSource:
                 f"pixels, found {line.strip()[:120]!r}"
             ) from None
         try:
-            return Frame(name, read_image(self._path.parent / name), crop)
-        except SourceError as error:
+            return Frame(name, read_image(inside(self._path.parent, name, "image")), crop)
+        except (PathError, SourceError) as error:
             raise SourceError(f"{where}: {error}") from None
 
 
