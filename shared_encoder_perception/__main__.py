@@ -11,7 +11,10 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
-from typing import Final
+from typing import Final, NoReturn
+
+from shared_encoder_perception import libraries
+from shared_encoder_perception.safe_text import without_secrets
 
 COMMANDS: Final = {
     "demo": ("demo.run", "drive through a real ROS 2 node and show the result"),
@@ -74,14 +77,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
             os.environ.setdefault(key, value)
     module_name, purpose = COMMANDS[name]
     try:
+        libraries.check()  # before the first import that fails of it
         module = import_module(f"{PACKAGE}.{module_name}")
+    except libraries.UnfitError as error:
+        return _fail(str(error))
     except ModuleNotFoundError as error:
         ours = error.name is None or error.name.startswith(f"{PACKAGE}.")
         if ours and error.name != MESSAGES:
             raise
         remedy = REMEDIES["training" if module_name.startswith(("training", "labels")) else "ros"]
         return _fail(f"`{name}` needs {error.name!r}, which is not installed: {remedy}")
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog=f"shared_encoder_perception {name}",
         description=purpose.capitalize() + ".",
         epilog=module.__doc__,
@@ -100,7 +106,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (ValueError, OSError, RuntimeError) as error:
         if args.debug:
             raise
-        return _fail(_message(error))
+        return _fail(without_secrets(_message(error), *arguments))
+
+
+class _Parser(argparse.ArgumentParser):
+    """Repeats no secret of a URL that stands where it should not."""
+
+    def error(self, message: str) -> NoReturn:
+        """Say what was wrong and end."""
+        super().error(without_secrets(message))
 
 
 def _parse(parser: argparse.ArgumentParser, arguments: list[str]) -> argparse.Namespace:

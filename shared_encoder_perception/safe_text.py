@@ -20,7 +20,7 @@ _FORMULA: Final = re.compile("'*[=+\\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")
 """How a cell begins that a spreadsheet runs; the last four are the full-width signs."""
 
 _SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.:-]*:/+")
-_IN_TEXT: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.:-]*://[^\s\"'<>]+")
+_IN_TEXT: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.:-]*:/+[^\s\"'<>]+")
 _OWN_HOST: Final = re.compile(r"(localhost|\d{1,3}(\.\d{1,3}){3}|\[[0-9A-Fa-f:.]*\])?(:\d*)?")
 """What can only be a computer and its port, no user and password."""
 

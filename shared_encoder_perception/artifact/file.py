@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +17,10 @@ import numpy as np
 import onnx
 from onnx import TensorProto
 
+from shared_encoder_perception.plain_file import plain
+from shared_encoder_perception.safe_text import printable, redact
 from shared_encoder_perception.spec import METADATA_KEY, ModelSpec, SpecError, Tensor
+from shared_encoder_perception.whole_file import write_bytes
 
 CHECKSUM_KEY: Final = "shared_encoder_perception.sha256"
 """Key of the checksum over graph and spec in an ONNX file's ``metadata_props``. It finds damage,
@@ -73,7 +75,7 @@ def read_artifact(path: Path, sha256: str = "", source: str = "") -> Artifact:
         ArtifactError: Missing, unreadable, cut off, damaged or another file than was asked for.
         SpecError: No spec, or a graph that does not keep its promise.
     """
-    source = source or str(path)
+    source = source or shown(path)
     content = read_file(path)
     found = check_sha256(content, sha256, source)
     model = parse(content, source)
@@ -90,15 +92,23 @@ def read_file(path: Path) -> bytes:
         ArtifactError: Missing, unreadable or empty.
     """
     try:
-        content = path.read_bytes()
-    except OSError as error:
+        content = plain(path).read_bytes()
+        reason = ""
+    except (OSError, ValueError) as error:  # the latter for a name with a NUL
+        content, reason = b"", str(getattr(error, "strerror", None) or error)
+    if reason:  # not above: the error would repeat a URL that was taken for a path
         raise ArtifactError(
-            f"cannot read the model {path}: {error.strerror or error}; "
+            f"cannot read the model {shown(path)}: {reason}; "
             "give the path of an .onnx file written by this package's export"
-        ) from None
+        )
     if not content:
-        raise ArtifactError(f"the model {path} is empty (0 bytes): copy or export it again")
+        raise ArtifactError(f"the model {shown(path)} is empty (0 bytes): copy or export it again")
     return content
+
+
+def shown(path: Path) -> str:
+    """Return a path as messages have it; of a URL that was taken for one, not its secrets."""
+    return printable(redact(str(path)))
 
 
 def check_sha256(content: bytes, expected: str, source: str) -> str:
@@ -110,8 +120,8 @@ def check_sha256(content: bytes, expected: str, source: str) -> str:
     found = hashlib.sha256(content).hexdigest()
     if expected and found != expected.strip().lower():
         raise ArtifactError(
-            f"{source} has the sha256 {found}, expected {expected}: it is damaged or another "
-            "model; fetch it again, or correct the pinned sha256"
+            f"{source} has the sha256 {found}, expected {printable(expected)}: it is damaged or "
+            "another model; fetch it again, or correct the pinned sha256"
         )
     return found
 
@@ -180,12 +190,7 @@ def write_artifact(
     onnx.helper.set_model_props(model, properties)
     onnx.checker.check_model(model, full_check=True)
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.name + ".part")
-    try:
-        part.write_bytes(model.SerializeToString())
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
+    write_bytes(path, model.SerializeToString())
 
 
 def _checksum(graph: onnx.GraphProto, spec: str) -> str:

@@ -20,10 +20,10 @@ from shared_encoder_perception.artifact.remote import (
     MissingError,
     Remote,
     StoreError,
-    redact,
     scheme_of,
 )
 from shared_encoder_perception.artifact.store import CHECKSUM, checksum_file
+from shared_encoder_perception.safe_text import redact
 from shared_encoder_perception.spec import ModelSpec
 
 MODEL: Final = ".onnx"

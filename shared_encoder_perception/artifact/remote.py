@@ -1,17 +1,21 @@
 """One object behind a URL, read and written through fsspec, with errors that say what to do.
 
-What a URL may hold of secrets (user, password, query) never gets into a message.
+What a URL may hold of secrets (user, password, query, fragment) never gets into a message, and the
+error of a library is never handed on: it repeats the URL, and its traceback would, too.
 """
 
 from __future__ import annotations
 
 import errno
+import logging
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from http import HTTPStatus
 from pathlib import Path
-from typing import Any, Final
-from urllib.parse import unquote, urlsplit
+from typing import Any, Final, TypeVar
+from urllib.parse import unquote
+
+from shared_encoder_perception.safe_text import HIDDEN, printable, redact, without_secrets
 
 PACKAGES: Final = {
     "s3": ("s3fs", "s3"),
@@ -30,11 +34,18 @@ large model on a slow line is no error."""
 PROGRESS_DELAY_S: Final = 1.0
 """A download that takes longer shows its progress on a terminal."""
 
+STATUS: Final = {status.value: status.phrase for status in HTTPStatus}
+_FIRST_ERROR: Final = 400
 _SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.:-]*)://")
-_USER: Final = re.compile(r"(?<=://)[^/]*@")
 _DISK_FULL: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _NO_CREDENTIALS: Final = ("NoCredentialsError", "PartialCredentialsError", "TokenRetrievalError")
 """Of botocore, whose types exist only where it is installed."""
+
+
+_LIBRARIES: Final = ("fsspec", "aiohttp", "s3fs", "gcsfs", "botocore", "aiobotocore", "asyncio")
+"""Whose own log lines repeat URLs."""
+
+T = TypeVar("T")
 
 
 class StoreError(ValueError):
@@ -66,24 +77,21 @@ def local_path(url: str) -> Path | None:
         return Path(url)
     if scheme != "file":
         return None
-    parts = urlsplit(url)
-    if parts.netloc not in ("", "localhost"):
-        raise StoreError(f"{url} names the computer {parts.netloc!r}: write file:///absolute/path")
-    return Path(unquote(parts.path))
+    # By hand: urlsplit repeats a password that it does not like.
+    name = redact(url)
+    computer, slash, path = re.split("[?#]", name, maxsplit=1)[0][len("file://") :].partition("/")
+    if computer not in ("", "localhost"):
+        far = computer.removeprefix(f"{HIDDEN}@")
+        what = f"the computer {far!r}" if far else "a user"
+        raise StoreError(f"{printable(name)} names {what}: write file:///absolute/path")
+    return Path(unquote(slash + path))
 
 
 def beside(url: str, suffix: str) -> str:
     """Return the URL of a file beside another one: its name with ``suffix`` appended."""
-    name, mark, query = url.partition("?")
-    return name + suffix + mark + query
-
-
-def redact(url: str) -> str:
-    """Return a URL, or a path, without what may be secret in it, for messages."""
-    if not scheme_of(url):
-        return url
-    name, mark, _ = url.partition("?")
-    return _USER.sub("***@", name) + ("?***" if mark else "")
+    ends = "[?#]" if scheme_of(url).startswith("http") else "[?]"  # S3's names may hold a "#"
+    end = match.start() if (match := re.search(ends, url)) else len(url)
+    return url[:end] + suffix + url[end:]
 
 
 class Remote:
@@ -101,7 +109,7 @@ class Remote:
             StoreError: Unknown scheme, missing package, or a URL that the store does not
                 understand.
         """
-        self.url, self.name = url, redact(url)
+        self.url, self.name = url, printable(redact(url))
         self._files, self._path = _open(url)
 
     def read(self) -> bytes:
@@ -110,8 +118,7 @@ class Remote:
         Raises:
             MissingError, DeniedError, StoreError: It cannot be read.
         """
-        with _explained("read", self.name):
-            return bytes(self._files.cat_file(self._path))
+        return _explained("read", self.url, lambda: bytes(self._files.cat_file(self._path)))
 
     def write(self, content: bytes) -> None:
         """Create or replace the object.
@@ -119,8 +126,7 @@ class Remote:
         Raises:
             MissingError, DeniedError, StoreError: It cannot be written; missing is the bucket.
         """
-        with _explained("upload", self.name):
-            self._files.pipe_file(self._path, content)
+        _explained("upload", self.url, lambda: self._files.pipe_file(self._path, content))
 
     def download(self, path: Path) -> None:
         """Copy the object to a file, with a progress bar on a terminal.
@@ -134,14 +140,19 @@ class Remote:
         from fsspec.callbacks import TqdmCallback
 
         look = {"unit": "B", "unit_scale": True, "desc": self.name, "delay": PROGRESS_DELAY_S}
-        with _explained("download", self.name), TqdmCallback({**look, "disable": None}) as bar:
-            self._files.get_file(self._path, str(path), callback=bar)
+
+        def copy() -> None:
+            with TqdmCallback({**look, "disable": None}) as bar:
+                self._files.get_file(self._path, str(path), callback=bar)
+
+        _explained("download", self.url, copy)
 
 
 def _open(url: str) -> tuple[Any, str]:
     """Return fsspec's file system for a URL, and the path in it."""
-    name, scheme = redact(url), scheme_of(url)
+    name, scheme = printable(redact(url)), scheme_of(url)
     package, extra = PACKAGES.get(scheme, ("", ""))
+    missing = ""
     try:
         from fsspec import available_protocols
         from fsspec.core import url_to_fs
@@ -151,16 +162,18 @@ def _open(url: str) -> tuple[Any, str]:
                 f"cannot open {name}: expected s3://, gs://, https:// or another scheme that "
                 "fsspec knows, and no chain of them"
             )
-        with _explained("open", name):
-            # A new one each time: a cached one keeps the endpoint and the keys that it began with.
-            files, path = url_to_fs(url, skip_instance_cache=True, **_options(scheme))
+        # A new one each time: a cached one keeps the endpoint and the keys that it began with.
+        options = {"skip_instance_cache": True, **_options(scheme)}
+        files, path = _explained("open", url, lambda: url_to_fs(url, **options))
+        _FOREIGN_LOGS.watch(url)  # of what was imported only now
     except ImportError as error:
-        cause = error.__cause__ or error
+        missing = without_secrets(error.__cause__ or error, url)
+    if missing:
         hint = f"{package}, or the extra [{extra}] of shared_encoder_perception" if extra else ""
         raise StoreError(
-            f"cannot open {name}: it needs what cannot be imported ({cause}): "
+            f"cannot open {name}: it needs what cannot be imported ({missing}): "
             f"pip install fsspec {hint}".rstrip()
-        ) from None
+        )
     return files, str(path)
 
 
@@ -174,24 +187,59 @@ def _options(scheme: str) -> dict[str, Any]:
     return {"client_kwargs": {"trust_env": True, "timeout": timeout}}
 
 
-@contextmanager
-def _explained(doing: str, name: str) -> Iterator[None]:
-    """Turn what a store raises into words."""
+def _explained(doing: str, url: str, action: Callable[[], T]) -> T:
+    """Do something with a store, and turn what it raises into words.
+
+    Raises:
+        StoreError: It failed. The store's own error is not its context: that repeats secrets.
+    """
+    _FOREIGN_LOGS.watch(url)
     try:
-        yield
+        return action()
     except ImportError:
         raise
     except Exception as error:  # each store has types of its own
-        kind, reason = _reason(error)
-        raise kind(f"cannot {doing} {name}: {reason}") from None
+        kind, reason = _reason(error, url)
+    raise kind(f"cannot {doing} {printable(redact(url))}: {reason}")
 
 
-def _reason(error: Exception) -> tuple[type[StoreError], str]:
+class _ForeignLogs(logging.Filter):
+    """Takes the secrets of URLs out of the log lines of the libraries that we hand them to."""
+
+    def __init__(self) -> None:
+        """Know no URL yet."""
+        super().__init__()
+        self._urls: set[str] = set()
+
+    def watch(self, url: str) -> None:
+        """See that no library logs the secrets of a URL from now on."""
+        if redact(url) == url:
+            return
+        self._urls.add(url)
+        for name, logger in list(logging.root.manager.loggerDict.items()):
+            if name.split(".")[0] in _LIBRARIES and isinstance(logger, logging.Logger):
+                logger.addFilter(self)
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Clean a line; its traceback, which may end in an error that repeats a URL, goes."""
+        words = record.getMessage()
+        if record.exc_info and record.exc_info[1] is not None:
+            words += f": {type(record.exc_info[1]).__name__}: {record.exc_info[1]}"
+        record.msg, record.args = without_secrets(words, *self._urls), ()
+        record.exc_info = record.exc_text = None
+        return True
+
+
+_FOREIGN_LOGS: Final = _ForeignLogs()
+
+
+def _reason(error: Exception, url: str) -> tuple[type[StoreError], str]:
     """Say what went wrong and what to do."""
-    status = getattr(error, "status", None)  # of aiohttp
-    words = re.sub(r"\S+://\S+", lambda match: redact(match[0]), " ".join(str(error).split()))
-    words = words or type(error).__name__
-    if isinstance(error, FileNotFoundError) or status == 404:
+    status = _status(error)
+    words = without_secrets(error, url) or type(error).__name__
+    if status is not None:  # whatever else a server says, it is about the URL
+        words = f"HTTP status {status}" + (f", {STATUS[status]}" if status in STATUS else "")
+    if isinstance(error, FileNotFoundError) or status in (404, 410):
         return MissingError, f"it is not there ({words}); check the bucket and the name"
     if (
         isinstance(error, PermissionError)
@@ -200,11 +248,22 @@ def _reason(error: Exception) -> tuple[type[StoreError], str]:
     ):
         return DeniedError, (
             f"access denied ({words}); give the credentials as the store's own tools take them, "
-            "e.g. AWS_PROFILE, or FSSPEC_S3_ANON=true for a public bucket"
+            "e.g. AWS_PROFILE, or FSSPEC_S3_ANON=true for a public bucket; a signed URL may have "
+            "expired"
         )
     if isinstance(error, OSError) and error.errno in _DISK_FULL:
         return StoreError, f"there is no room for it ({words}); free some"
+    kind = type(error).__name__
+    said = words if status is not None or words == kind else f"{kind}: {words}"
     return StoreError, (
-        f"{type(error).__name__}: {words}; check the network and the address (s3:// on your own "
-        "server: AWS_ENDPOINT_URL)"
+        f"{said}; check the network and the address (s3:// on your own server: AWS_ENDPOINT_URL)"
     )
+
+
+def _status(error: Exception) -> int | None:
+    """Return the HTTP status that an error of a library is about; ``None`` for none."""
+    for name in ("status", "code"):
+        value = getattr(error, name, None)
+        if isinstance(value, int) and not isinstance(value, bool) and value >= _FIRST_ERROR:
+            return value
+    return None

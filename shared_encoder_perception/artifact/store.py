@@ -15,6 +15,7 @@ import tempfile
 from pathlib import Path, PurePosixPath
 from typing import Final
 
+from shared_encoder_perception.artifact.file import CHECKPOINT
 from shared_encoder_perception.artifact.remote import (
     DeniedError,
     MissingError,
@@ -23,6 +24,7 @@ from shared_encoder_perception.artifact.remote import (
     beside,
     local_path,
 )
+from shared_encoder_perception.safe_text import redact
 
 CHECKSUM: Final = ".sha256"
 """Appended to a model's name: the file beside it that holds its sha256, as sha256sum writes it."""
@@ -111,8 +113,13 @@ class ModelCache:
 
     def path(self, digest: str, url: str) -> Path:
         """Return the file of a model: its sha256, with the suffix by which backends know it."""
-        suffix = PurePosixPath(url.partition("?")[0]).suffix
-        return self.folder / (digest + (suffix if _SUFFIX.fullmatch(suffix) else ".onnx"))
+        # Of the last part alone, and nothing secret: a file's name can be listed by others.
+        name = re.split("[?#]", redact(url), maxsplit=1)[0].partition("://")[2].partition("/")[2]
+        suffix = PurePosixPath(name).suffix
+        if not _SUFFIX.fullmatch(suffix):  # to S3, a number sign is part of the name
+            end = PurePosixPath(url.partition("?")[0]).suffix
+            suffix = end if end in (".onnx", CHECKPOINT) else ".onnx"
+        return self.folder / (digest + suffix)
 
     def find(self, digest: str, url: str) -> Path | None:
         """Return a model, or ``None`` where there is none that is whole."""

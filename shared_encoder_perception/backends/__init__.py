@@ -19,8 +19,8 @@ from shared_encoder_perception.artifact.file import (
     Artifact,
     read_artifact,
 )
-from shared_encoder_perception.artifact.remote import redact
 from shared_encoder_perception.artifact.store import fetch
+from shared_encoder_perception.safe_text import printable, redact
 from shared_encoder_perception.spec import ModelSpec
 
 DEFAULT_MODEL: Final = Path(__file__).resolve().parent.parent / "models" / "default.onnx"
@@ -191,7 +191,7 @@ def load_backend(
     options = options or BackendOptions()
     if name not in (*BACKENDS, AUTO):
         raise BackendError(f"unknown backend {name!r}: choose {AUTO} or one of {_known()}")
-    path, source = fetch(model, sha256), redact(str(model))
+    path, source = fetch(model, sha256), printable(redact(str(model)))
     if path.suffix == CHECKPOINT:
         if name not in (AUTO, "torch"):
             raise BackendError(

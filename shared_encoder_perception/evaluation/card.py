@@ -15,7 +15,7 @@ from typing import Final
 
 from tqdm import tqdm
 
-from shared_encoder_perception.artifact.remote import local_path, redact
+from shared_encoder_perception.artifact.remote import local_path
 from shared_encoder_perception.backends.options import add_engine_options, load_engine
 from shared_encoder_perception.drawing.pictures import write_picture
 from shared_encoder_perception.evaluation.evaluate import native_frames, score, synthetic_frames
@@ -23,6 +23,7 @@ from shared_encoder_perception.evaluation.failures import WorstFrames
 from shared_encoder_perception.evaluation.reliability import plot, require_matplotlib
 from shared_encoder_perception.evaluation.report_tables import card_tables, statements
 from shared_encoder_perception.predictor import Predictor
+from shared_encoder_perception.safe_text import printable, redact
 
 BEGIN: Final = "<!-- scores:begin -->"
 END: Final = "<!-- scores:end -->"
@@ -43,8 +44,8 @@ def run(args: argparse.Namespace) -> int:
     model = local_path(args.model)
     if model is None:
         raise ValueError(
-            f"the pictures are drawn beside the model, which cannot be at {redact(args.model)}: "
-            "download it, and give its path"
+            "the pictures are drawn beside the model, which cannot be at "
+            f"{printable(redact(args.model))}: download it, and give its path"
         )
     for card in args.cards:
         fill_in(card.read_text(encoding="utf-8"), "")  # before the work, not after it

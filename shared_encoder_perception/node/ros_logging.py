@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 from typing import Any, Final
 
+from shared_encoder_perception.safe_text import printable
+
 PACKAGE: Final = "shared_encoder_perception"
 
 
@@ -18,7 +20,7 @@ class RosHandler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Log one record with the nearest of ROS's severities."""
-        message = record.getMessage()
+        message = printable(record.getMessage())  # names of files and models may hold ESC
         # Called by name: ROS allows one severity for each place in the code.
         if record.levelno >= logging.ERROR:
             self._logger.error(message)

@@ -50,12 +50,13 @@ from shared_encoder_perception.demo.drive import stop_on_signals
 from shared_encoder_perception.demo.node_arguments import engine_parameters, ros_arguments
 from shared_encoder_perception.images.sources import open_source
 from shared_encoder_perception.node.parameter_groups.images import COMPRESSED, RAW
+from shared_encoder_perception.safe_text import redact
 from shared_encoder_perception.soak import analysis, limits, plot, report
 from shared_encoder_perception.soak.load import Record, Setting, put_under_load
 from shared_encoder_perception.soak.resources import Growth
 from shared_encoder_perception.soak.slow_model import write_slow_model
 from shared_encoder_perception.structures import Size
-from shared_encoder_perception.whole_file import write_text
+from shared_encoder_perception.whole_file import sole_writer, write_text
 
 RATE_HZ: Final = 30.0
 SECONDS: Final = 60.0
@@ -106,7 +107,18 @@ def run(args: argparse.Namespace) -> int:
     described = machine.describe()
     print("\n".join(machine.lines(described)))
     folder = args.log or Path(tempfile.mkdtemp(prefix="soak-"))
-    folder.mkdir(parents=True, exist_ok=True)
+    with sole_writer(folder):
+        return _soak(args, setting, source, folder, described)
+
+
+def _soak(
+    args: argparse.Namespace,
+    setting: Setting,
+    source: Path,
+    folder: Path,
+    described: dict[str, Any],
+) -> int:
+    """Put the node under load, judge, print and write."""
     kept = True
     try:
         slow_ms = _slow_model_ms(args, folder)
@@ -206,7 +218,7 @@ def _slow_model_ms(args: argparse.Namespace, folder: Path) -> float | None:
         args.device, args.precision, args.threads, 1, folder / ENGINES, args.allow_fallback
     )
     found_ms = write_slow_model(
-        read_artifact(fetch(args.model, args.sha256), args.sha256, args.model),
+        read_artifact(fetch(args.model, args.sha256), args.sha256, redact(args.model)),
         asked_ms,
         lambda path: load_backend(path, args.backend, options),
         folder / SLOW_MODEL,
