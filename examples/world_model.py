@@ -32,14 +32,17 @@ class WorldModel(Node):
         parts[type(message)] = message
         if len(parts) == 2:
             del self.waiting[stamp]
-            self.update(parts[LaneLineArray].lanes, to_bgr(parts[Image])[:, :, 0] > 0)
+            array, mask = parts[LaneLineArray], to_bgr(parts[Image])[:, :, 0]
+            x, y = array.crop_x, array.crop_y  # the network saw this part: the rest is unknown
+            seen = mask[y : y + array.crop_height or None, x : x + array.crop_width or None]
+            self.update(array.lanes, seen == 255)
         elif len(self.waiting) > 5:  # its other half was lost
             del self.waiting[next(iter(self.waiting))]
 
     def update(self, lanes, drivable):
         """Use them: here, say where the vehicle is."""
         ego = lanes[LaneLine.EGO]
-        text = f"confidence {ego.confidence:.2f}, drivable {drivable.mean():.0%}"
+        text = f"confidence {ego.confidence:.2f}, drivable {drivable.mean():.0%} of what it sees"
         curve = LaneCurve.from_message(ego)
         if curve is not None:
             offset, heading = curve.offset(), curve.heading(0.0, extrapolate=True)

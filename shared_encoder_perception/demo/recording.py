@@ -15,7 +15,7 @@ from shared_encoder_perception.artifact.model_info import INFO_TOPIC
 from shared_encoder_perception.images.bags import read_messages
 from shared_encoder_perception.images.image_msg import to_bgr
 from shared_encoder_perception.structures import Perception
-from shared_encoder_perception.tasks.topics import for_every_image
+from shared_encoder_perception.tasks.topics import crop_of, for_every_image
 
 MAX_PENDING: Final = 100
 """Images whose answer has not come within so many others were dropped by the node."""
@@ -115,4 +115,5 @@ class AnswerGatherer:
         answers = {
             name: tasks.part(name, "content").read(own, size) for name, own in by_task.items()
         }
-        return AnsweredImage(pixels, Perception(size, answers))
+        crop = crop_of(by_task, gathered.answers)
+        return AnsweredImage(pixels, Perception(size, answers, crop=crop))

@@ -1,22 +1,27 @@
 """What was perceived or labelled, drawn on its image, whatever the tasks are.
 
 Each task is painted by the ``draw.py`` of its room, in the order of their ``LAYER``; a task whose
-room has none does not show.
+room has none does not show. Where the network did not see all of the image, a dashed line says so:
+nothing beyond it is known.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from shared_encoder_perception import tasks
-from shared_encoder_perception.drawing.text import draw_legend, scale_of
-from shared_encoder_perception.images.preprocess import Crop
-from shared_encoder_perception.structures import Perception, Size
+from shared_encoder_perception.drawing.shapes import Colour, draw_line
+from shared_encoder_perception.drawing.text import NOTE_COLOUR, draw_legend, scale_of
+from shared_encoder_perception.structures import Crop, Perception, Size
+
+SEEN_NOTE: Final = "not seen beyond the dashes"
+EDGE_WIDTH: Final = 0.6
+"""Of the edge of what was seen, as a share of a lane's."""
 
 
 def draw(image: NDArray[np.uint8], perception: Perception) -> NDArray[np.uint8]:
@@ -30,8 +35,29 @@ def draw(image: NDArray[np.uint8], perception: Perception) -> NDArray[np.uint8]:
         ValueError: The image is of another size.
     """
     canvas = _painted(image, perception)
-    _add_legend(canvas, perception)
+    crop = perception.crop
+    partly = crop is not None and not crop.covers(perception.image_size)
+    if crop is not None:
+        mark_edge(canvas, crop)
+    _add_legend(canvas, perception, [(SEEN_NOTE, NOTE_COLOUR)] if partly else [])
     return canvas
+
+
+def mark_edge(canvas: NDArray[np.uint8], crop: Crop) -> None:
+    """Draw dashes along the sides of a crop that lie inside of a picture (H, W, 3) (in place)."""
+    height, width = canvas.shape[:2]
+    left, top = crop.x - 0.5, crop.y - 0.5
+    right, bottom = left + crop.width, top + crop.height
+    sides = (
+        (crop.x > 0, ((left, top), (left, bottom))),
+        (crop.y > 0, ((left, top), (right, top))),
+        (crop.x + crop.width < width, ((right, top), (right, bottom))),
+        (crop.y + crop.height < height, ((left, bottom), (right, bottom))),
+    )
+    for inside, ends in sides:
+        if inside:
+            scale = EDGE_WIDTH * scale_of(canvas)
+            draw_line(canvas, np.array(ends), NOTE_COLOUR, scale, dashed=True)
 
 
 def draw_beside_labels(
@@ -46,6 +72,8 @@ def draw_beside_labels(
         crop: What the network saw.
     """
     picture = _painted(image, perception)
+    if perception.crop is not None and crop.shared(perception.crop) != crop:
+        mark_edge(picture, perception.crop)
     outline_labels(picture, labels)
     part = picture[crop.y : crop.y + crop.height, crop.x : crop.x + crop.width].copy()
     _add_legend(part, perception)
@@ -72,7 +100,8 @@ def resized(perception: Perception, size: Size) -> Perception:
         name: room.resized(perception.answers[name], perception.image_size, size)
         for name, room in tasks.parts("draw", perception.answers).items()
     }
-    return replace(perception, image_size=size, answers=answers)
+    crop = perception.crop and perception.crop.resized(perception.image_size, size)
+    return replace(perception, image_size=size, answers=answers, crop=crop)
 
 
 def _painted(image: NDArray[np.uint8], perception: Perception) -> NDArray[np.uint8]:
@@ -87,12 +116,13 @@ def _painted(image: NDArray[np.uint8], perception: Perception) -> NDArray[np.uin
     return canvas
 
 
-def _add_legend(canvas: NDArray[np.uint8], perception: Perception) -> None:
-    """Write what each task has to say in the top-left corner (in place)."""
+def _add_legend(
+    canvas: NDArray[np.uint8], perception: Perception, more: Sequence[tuple[str, Colour]] = ()
+) -> None:
+    """Write what each task has to say, and more, in the top-left corner (in place)."""
     answers = perception.answers
-    draw_legend(
-        canvas, [line for name, room in by_layer(answers) for line in room.legend(answers[name])]
-    )
+    lines = [line for name, room in by_layer(answers) for line in room.legend(answers[name])]
+    draw_legend(canvas, [*lines, *more])
 
 
 def by_layer(names: Iterable[str]) -> list[tuple[str, Any]]:

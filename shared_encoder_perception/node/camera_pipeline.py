@@ -21,11 +21,27 @@ from shared_encoder_perception.node.refinement import Refinement, Refiners
 from shared_encoder_perception.node.worker import Worker
 from shared_encoder_perception.predictor import Predictor
 from shared_encoder_perception.spec import ModelSpec
+from shared_encoder_perception.structures import Crop, Perception, Size
 
 STOP_TIMEOUT_S: Final = 2.0
 """Longest wait of the executor for the inference thread; lifecycle services stall meanwhile."""
 REPORT_PERIOD_S: Final = 1.0
 """Shortest time between two lines about images that could not be perceived."""
+SEEN_PERIOD_S: Final = 10.0
+"""Shortest time between two lines about what the network sees of images that change."""
+
+
+def seen_line(image_size: Size, crop: Crop) -> str:
+    """Say which part of images of ``(height, width)`` the network sees."""
+    height, width = image_size
+    if crop.covers(image_size):
+        return f"the network sees all {width}x{height} pixels of the images"
+    share = crop.width * crop.height / (width * height)
+    return (
+        f"the network sees {crop.width}x{crop.height} of the images' {width}x{height} pixels "
+        f"({share:.0%}), [x, y, width, height] = {list(crop)}: what lies outside is not known, "
+        "see mask.unseen_value and input.crop_mode"
+    )
 
 
 class CameraPipeline:
@@ -69,6 +85,7 @@ class CameraPipeline:
         self.outputs = Outputs(node, spec, options.debug, self._report)
         self.worker: Worker | None = None
         self._subscription: Any = None
+        self._told_seen: tuple[Size, Crop | None] | None = None
 
     @property
     def hangs(self) -> bool:
@@ -175,6 +192,15 @@ class CameraPipeline:
         if self._node.context.ok():
             self.outputs.publish(image, self._refinement.frame_id)
             self._health.published(image.perception)
+            self._tell_seen(image.perception)
+
+    def _tell_seen(self, perception: Perception) -> None:
+        """Say which part of the images the network sees, when that has changed."""
+        seen = (perception.image_size, perception.crop)
+        if perception.crop is not None and seen != self._told_seen:
+            line = seen_line(perception.image_size, perception.crop)
+            self._node.get_logger().info(line, throttle_duration_sec=SEEN_PERIOD_S)
+        self._told_seen = seen
 
     def _report(self, reason: str) -> None:
         """Say why an image was not perceived, or what was odd about it (any thread)."""

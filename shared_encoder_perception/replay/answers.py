@@ -10,15 +10,16 @@ from __future__ import annotations
 import struct
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
 from shared_encoder_perception import tasks
+from shared_encoder_perception.images.preprocess import default_crop
 from shared_encoder_perception.replay.drive import Seen
 from shared_encoder_perception.replay.messages import from_bytes, new_header, new_message, to_bytes
 from shared_encoder_perception.spec import ModelSpec
-from shared_encoder_perception.structures import Perception, Size
+from shared_encoder_perception.structures import Crop, Perception, Size
 from shared_encoder_perception.tasks.contract.runtime import Context
 from shared_encoder_perception.tasks.topics import TaskTopic, for_every_image
 
@@ -78,8 +79,14 @@ def pack(seen: Seen, spec: ModelSpec) -> bytes:
     return head + content
 
 
-def read_answers(path: Path, spec: ModelSpec) -> Iterator[Answer]:
-    """Read a file of packed answers, one by one."""
+def read_answers(path: Path, spec: ModelSpec, crop: Crop | None = None) -> Iterator[Answer]:
+    """Read a file of packed answers, one by one.
+
+    Args:
+        path: Of the file.
+        spec: Of the model.
+        crop: Part of the images that was used; ``None`` for the default.
+    """
     topics = for_every_image(spec.tasks)
     with path.open("rb") as file:
         while head := file.read(HEAD.size):
@@ -90,9 +97,9 @@ def read_answers(path: Path, spec: ModelSpec) -> Iterator[Answer]:
                 (length,) = LENGTH.unpack_from(plain, at)
                 at += LENGTH.size + length
                 messages[topic.name] = plain[at - length : at]
-            yield Answer(
-                index, arrived_ns, messages, _perception(messages, topics, (height, width))
-            )
+            perception = _perception(messages, topics, (height, width))
+            seen = crop or default_crop((height, width), spec.input_size)
+            yield Answer(index, arrived_ns, messages, replace(perception, crop=seen))
 
 
 def _perception(

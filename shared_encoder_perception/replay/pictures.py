@@ -45,6 +45,7 @@ from shared_encoder_perception.replay.messages import (
 )
 from shared_encoder_perception.replay.reading import BagImages
 from shared_encoder_perception.spec import ModelSpec
+from shared_encoder_perception.structures import Crop
 from shared_encoder_perception.tasks.topics import for_every_image, latched
 
 BAG_VERSION: Final = 9
@@ -81,6 +82,7 @@ def write_pictures(
     video: Path | None,
     rate: float,
     total: int,
+    crop: Crop | None = None,
 ) -> list[NDArray[np.uint8]]:
     """Draw every answer, and write what is wanted; both appear only when complete.
 
@@ -93,6 +95,7 @@ def write_pictures(
         video: The .mp4; ``None`` for none.
         rate: Of the video, images per second.
         total: Number of answers.
+        crop: Part of the images that was used; ``None`` for the default.
 
     Returns:
         A few of the pictures, evenly spaced.
@@ -107,7 +110,9 @@ def write_pictures(
             writer.set_compression(CompressionMode.STORAGE, CompressionFormat.ZSTD)
             out = _OutputBag(stack.enter_context(writer), spec, info)
         # Drawn in a thread of their own, they are ready when the encoder wants the next.
-        drawn = read_ahead(_pictures(images, answers, spec, out), READ_AHEAD)
+        drawn = read_ahead(
+            _pictures(images, read_answers(answers, spec, crop), spec, out), READ_AHEAD
+        )
         stack.callback(drawn.close)
         shown = _keep(tqdm(drawn, total=total, desc="drawing", unit="image"), sheet, total)
         if video is not None:
@@ -132,12 +137,12 @@ def _keep(
 
 
 def _pictures(
-    images: BagImages, answers: Path, spec: ModelSpec, out: _OutputBag | None
+    images: BagImages, answers: Iterable[Answer], spec: ModelSpec, out: _OutputBag | None
 ) -> Generator[NDArray[np.uint8]]:
     """Yield the overlay of every answer, all of one even size, and record it."""
     size: tuple[int, int] | None = None
     frames = read_ahead(images.frames(), READ_AHEAD)
-    for answer in read_answers(answers, spec):
+    for answer in answers:
         frame = next(frame for frame in frames if frame.index == answer.index)
         assert frame.image is not None
         picture = render(frame.image, answer.perception, notes_of(spec.title, {}, 0), OPTIONS)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from shared_encoder_perception import tasks
+from shared_encoder_perception.structures import Crop
 from shared_encoder_perception.tasks.contract.records import Progress
 from shared_encoder_perception.tasks.contract.runtime import Topic
 
@@ -36,6 +37,15 @@ def latched(names: Iterable[str]) -> list[TaskTopic]:
         for topic in content.TOPICS
         if topic.latched
     ]
+
+
+def crop_of(names: Iterable[str], messages: Mapping[str, Any]) -> Crop | None:
+    """Return what the network saw of an image, as far as its messages say, by their topics."""
+    for room in tasks.parts("progress", names).values():
+        if room.TOPIC in messages:
+            crop: Crop | None = room.progress(messages[room.TOPIC]).crop
+            return crop
+    return None
 
 
 class Telling(NamedTuple):
