@@ -102,17 +102,23 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _convert(args: argparse.Namespace) -> int:
-    """Write a public set in our format; a frame whose picture is missing is reported."""
+    """Write a public set in our format; a frame whose picture is unusable is reported."""
     notes: Counter[str] = Counter()
     faults: list[str] = []
     with native.Writer(args.out) as writer:
         options = {"lane_changes": True} if args.lane_changes else {}
         frames = islice(read(args.format, args.path, **options), args.limit)
         for frame in tqdm(frames, unit="frame"):
+            if isinstance(frame, LabelError):
+                faults.append(str(frame))
+                continue
             try:
+                if not args.labels_only:
+                    frame.read_image()  # a picture that is cut off has a header, too
                 writer.write(frame, pictures=not args.labels_only)
-            except (OSError, LabelError) as error:
-                faults.append(f"{frame.where}: {error}")
+            except (OSError, ValueError) as error:
+                reason = str(error)
+                faults.append(reason if frame.where in reason else f"{frame.where}: {reason}")
                 continue
             notes.update(frame.notes)
         if not writer.count:

@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from shared_encoder_perception.labels.frame import LabelledFrame
+from shared_encoder_perception.tasks.label_files import LabelError
 
 PACKAGE: Final = "shared_encoder_perception.labels"
 FORMATS: Final = MappingProxyType(
@@ -34,13 +35,16 @@ FORMATS: Final = MappingProxyType(
 """Name -> (module, arguments of its ``read``, what it is)."""
 
 
-def read(name: str, path: Path, **options: Any) -> Iterator[LabelledFrame]:
+def read(name: str, path: Path, **options: Any) -> Iterator[LabelledFrame | LabelError]:
     """Read a data set frame by frame.
 
     Args:
         name: A key of ``FORMATS``.
         path: Its folder or label file, as the format's module says.
         options: Passed to the module's ``read``.
+
+    Yields:
+        Each frame, or what is wrong with its picture, which is no reason to end.
 
     Raises:
         ValueError: An unknown format.
@@ -55,5 +59,5 @@ def read(name: str, path: Path, **options: Any) -> Iterator[LabelledFrame]:
     for option in options:
         if option not in signature(reader).parameters:
             raise ValueError(f"the format {name!r} has no option {option!r}")
-    frames: Iterator[LabelledFrame] = reader(path, **arguments, **options)
+    frames: Iterator[LabelledFrame | LabelError] = reader(path, **arguments, **options)
     return frames

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any, Final
 
@@ -13,11 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from shared_encoder_perception.labels.said import NO, YES, Plane
+from shared_encoder_perception.labels.frame import LabelledFrame
+from shared_encoder_perception.labels.said import NO, NOT_LABELLED, YES, Plane
 from shared_encoder_perception.structures import Size
 from shared_encoder_perception.tasks.label_files import LabelError
 
-PICTURES: Final = (".jpg", ".jpeg", ".png")
 EXIF_ORIENTATION: Final = 0x0112
 SIDEWAYS: Final = (5, 6, 7, 8)
 """Orientations that swap width and height; OpenCV turns such pictures when it reads them."""
@@ -25,30 +25,50 @@ CHUNK: Final = 1 << 20
 LOOK_AHEAD: Final = 64
 """Longer than any JSON token but strings."""
 DECODER: Final = json.JSONDecoder()
+MOST_PX: Final = 1e5
+"""Coordinates beyond are of no picture; sums and squares of those below are exact enough."""
+
+
+class PictureError(LabelError):
+    """A picture that cannot be used: its frame is left out, the others go on."""
+
+
+def or_fault(make: Callable[..., LabelledFrame], *args: Any) -> LabelledFrame | PictureError:
+    """Return what ``make`` makes of some arguments, or what is wrong with the picture."""
+    try:
+        return make(*args)
+    except PictureError as error:
+        return error
 
 
 def image_size(path: Path) -> Size:
     """Return ``(height, width)`` from a picture's header, turned as its EXIF data ask for.
 
     Raises:
-        LabelError: There is no such picture, or it cannot be read.
+        PictureError: There is no such picture, or it cannot be read.
     """
     try:
         with Image.open(path) as picture:
             turned = picture.getexif().get(EXIF_ORIENTATION, 1) in SIDEWAYS
             width, height = picture.size[::-1] if turned else picture.size
             return height, width
-    except OSError as error:
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         reason = "there is no such picture" if isinstance(error, FileNotFoundError) else str(error)
-        raise LabelError(path, None, reason) from None
+        raise PictureError(path, None, reason) from None
 
 
-def fill_polygons(polygons: Iterable[NDArray], size: Size) -> Plane:
-    """Return a plane that is ``YES`` inside of the polygons (N, 2), ``(x, y)`` pixels."""
+def fill_polygons(
+    polygons: Iterable[NDArray], size: Size, doubtful: Iterable[NDArray] = ()
+) -> Plane:
+    """Return a plane that is ``YES`` inside of the polygons (N, 2), ``(x, y)`` pixels.
+
+    Inside of the ``doubtful`` ones it is ``NOT_LABELLED``, unless another one says ``YES``.
+    """
     plane = np.full(size, NO, np.uint8)
     # One by one: together, overlapping polygons would cancel each other.
-    for polygon in polygons:
-        cv2.fillPoly(plane, [np.round(polygon).astype(np.int32)], YES)
+    for value, those in ((NOT_LABELLED, doubtful), (YES, polygons)):
+        for polygon in those:
+            cv2.fillPoly(plane, [np.round(polygon).astype(np.int32)], value)
     return plane
 
 
@@ -85,11 +105,23 @@ def pairs(values: Sequence[Any], path: Path, line: int) -> NDArray[np.float64]:
     """Turn ``x y x y …`` into (N, 2) numbers."""
     try:
         numbers = np.array(values, np.float64)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise LabelError(path, line, f"not all of {list(values)[:8]} … are numbers") from None
     if len(numbers) % 2 or not np.isfinite(numbers).all():
         raise LabelError(path, line, f"expected pairs of finite x y, found {len(numbers)} numbers")
-    return numbers.reshape(-1, 2)
+    return in_reach(numbers.reshape(-1, 2), path, line)
+
+
+def in_reach(points: NDArray[np.float64], path: Path, line: int) -> NDArray[np.float64]:
+    """Return points (N, 2), ``(x, y)`` pixels, that may lie outside of a picture, but not far.
+
+    Raises:
+        LabelError: Not finite, or beyond ``MOST_PX``.
+    """
+    if not (np.abs(points) <= MOST_PX).all():
+        reason = f"coordinates that are not finite, or beyond {MOST_PX:g} pixels, are of no picture"
+        raise LabelError(path, line, reason)
+    return points
 
 
 class _Window:

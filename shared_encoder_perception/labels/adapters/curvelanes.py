@@ -8,13 +8,22 @@ from typing import Any
 
 import numpy as np
 
+from shared_encoder_perception.images.listing import beside, files_matching
 from shared_encoder_perception.labels.frame import LabelledFrame
-from shared_encoder_perception.labels.label_io import image_size, load_json, read_label, text_lines
+from shared_encoder_perception.labels.label_io import (
+    PictureError,
+    image_size,
+    in_reach,
+    load_json,
+    or_fault,
+    read_label,
+    text_lines,
+)
 from shared_encoder_perception.labels.said import Line, Said
-from shared_encoder_perception.tasks.label_files import LabelError
+from shared_encoder_perception.tasks.label_files import LabelError, named_file
 
 
-def read(path: Path, *, lane_changes: bool = False) -> Iterator[LabelledFrame]:
+def read(path: Path, *, lane_changes: bool = False) -> Iterator[LabelledFrame | PictureError]:
     """Read a split.
 
     Args:
@@ -22,22 +31,27 @@ def read(path: Path, *, lane_changes: bool = False) -> Iterator[LabelledFrame]:
             lines ``images/x.jpg``.
         lane_changes: Keep the lanes of pictures in which a boundary runs under the vehicle.
 
+    Yields:
+        Each frame, or why the size of its picture cannot be read.
+
     Raises:
-        LabelError: A faulty label file, or a picture whose size cannot be read.
+        LabelError: A faulty label file, or one that is missing.
     """
     if path.is_dir():
-        labels = sorted((path / "labels").glob("*.lines.json"))
+        labels = files_matching(path / "labels", "*.lines.json")
         if not labels:
             raise LabelError(path, None, "there is no labels/*.lines.json")
         for label in labels:
             stem = label.name.removesuffix(".lines.json")
-            yield _frame(path, path / "images" / f"{stem}.jpg", label, lane_changes)
+            name = path / "images" / stem
+            picture = next(beside(name), name.with_name(f"{stem}.jpg"))
+            yield or_fault(_frame, path, picture, label, lane_changes)
         return
-    for _, line in text_lines(path):
+    for number, line in text_lines(path):
         if entry := line.strip():
-            picture = path.parent / entry.lstrip("/")
+            picture = named_file(path.parent, entry.lstrip("/"), "the picture", path, number)
             label = path.parent / "labels" / f"{picture.stem}.lines.json"
-            yield _frame(path.parent, picture, label, lane_changes)
+            yield or_fault(_frame, path.parent, picture, label, lane_changes)
 
 
 def _frame(root: Path, picture: Path, label: Path, lane_changes: bool) -> LabelledFrame:
@@ -67,9 +81,9 @@ def _points(line: Any, label: Path, index: int) -> np.ndarray:
     """Read one line; its numbers are strings."""
     try:
         points = np.array([[float(point["x"]), float(point["y"])] for point in line], np.float64)
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         reason = f"line {index} of Lines: expected x and y as numbers, found {error!r}"
         raise LabelError(label, 1, reason) from None
-    if points.ndim != 2 or not np.isfinite(points).all():
-        raise LabelError(label, 1, f"line {index} of Lines has no finite points")
-    return points
+    if points.ndim != 2:
+        raise LabelError(label, 1, f"line {index} of Lines has no points")
+    return in_reach(points, label, 1)

@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from shared_encoder_perception.images.listing import files_matching, pictures_in
 from shared_encoder_perception.labels.frame import LabelledFrame
-from shared_encoder_perception.labels.label_io import PICTURES, image_size
+from shared_encoder_perception.labels.label_io import PictureError, image_size, or_fault
 from shared_encoder_perception.labels.said import NO, NOT_LABELLED, YES, Plane, Said
 from shared_encoder_perception.structures import Size
 from shared_encoder_perception.tasks.label_files import LabelError
@@ -35,6 +36,7 @@ class Layout:
         ids: (drivable, ignored) class ids of maps with one channel or a palette.
         classes: Ids of such maps are below this, or ignored.
         colours: (drivable, ignored) RGB colours of three-channel maps.
+        others: All their other colours; what is none of them is ignored, too.
         licence: In a few words.
     """
 
@@ -44,12 +46,24 @@ class Layout:
     ids: tuple[tuple[int, ...], tuple[int, ...]] = ((), ())
     classes: int = 0
     colours: tuple[tuple[Colour, ...], tuple[Colour, ...]] = ((), ())
+    others: tuple[Colour, ...] = ()
     licence: str = "non-commercial research"
 
 
 WITHOUT_MAPS: Final = "test"
 CITYSCAPES_IDS: Final = ((7,), (0, 1, 2, 3, 6, 9))
 """Road; unlabelled, own car, border, out of region, ground and parking are ignored."""
+CAMVID_OTHERS: Final = (
+    *((64, 128, 64), (192, 0, 128), (0, 128, 192), (0, 128, 64), (128, 0, 0), (64, 0, 128)),
+    *((64, 0, 192), (192, 128, 64), (192, 192, 128), (64, 64, 128), (128, 128, 64)),
+    *((192, 0, 192), (128, 64, 64), (64, 192, 128), (64, 64, 0), (128, 128, 192), (0, 0, 192)),
+    *((192, 128, 128), (128, 128, 128), (64, 128, 192), (0, 0, 64), (0, 64, 64), (192, 64, 128)),
+    *((128, 128, 0), (192, 128, 192), (64, 0, 64), (192, 192, 0), (64, 192, 0)),
+)
+"""Animal to wall: the colours of the 32 classes but for road, lane markings and void."""
+STRANGE: Final = "the map has colours that the data set does not have: ignored"
+MOST_STRANGE: Final = 0.1
+"""Of a map's pixels; with more of them it is no map of this data set."""
 LAYOUTS: Final = MappingProxyType(
     {
         "camvid": Layout(
@@ -67,6 +81,7 @@ LAYOUTS: Final = MappingProxyType(
                 ((128, 64, 128), (128, 0, 192), (192, 0, 64)),
                 ((0, 0, 0),),
             ),
+            others=CAMVID_OTHERS,
         ),
         "cityscapes": Layout(
             "cityscapes",
@@ -87,6 +102,7 @@ LAYOUTS: Final = MappingProxyType(
             (("training/image_2", "training/gt_image_2"),),
             (("_", "_road_"),),
             colours=(((255, 0, 255),), ((0, 0, 0),)),
+            others=((255, 0, 0),),
         ),
         "kitti_semantics": Layout(
             "kitti_semantics",
@@ -100,12 +116,15 @@ LAYOUTS: Final = MappingProxyType(
 those of the 12-class form. In KITTI road, red is labelled and not road, black is not labelled."""
 
 
-def read(path: Path, layout: str) -> Iterator[LabelledFrame]:
+def read(path: Path, layout: str) -> Iterator[LabelledFrame | PictureError]:
     """Read every picture of a data set that has a map.
 
     Args:
         path: The data set's folder.
         layout: A key of ``LAYOUTS``.
+
+    Yields:
+        Each frame, or what is wrong with its picture.
 
     Raises:
         ValueError: An unknown layout.
@@ -116,7 +135,7 @@ def read(path: Path, layout: str) -> Iterator[LabelledFrame]:
         raise ValueError(f"unknown layout {layout!r}: use one of {list(LAYOUTS)}")
     chosen, count = LAYOUTS[layout], 0
     for folder, map_folders in _folders(path, chosen).items():
-        pictures = sorted(p for p in folder.iterdir() if p.suffix.lower() in PICTURES)
+        pictures = pictures_in(folder)
         found = next((maps for maps in map_folders if maps.is_dir()), None)
         if found is None and (not pictures or WITHOUT_MAPS in folder.relative_to(path).parts):
             continue
@@ -125,7 +144,8 @@ def read(path: Path, layout: str) -> Iterator[LabelledFrame]:
             raise LabelError(folder, None, f"the maps of these pictures are missing: {expected}")
         for picture in pictures:
             count += 1
-            yield _frame(path, picture, _map_of(picture, found, chosen), chosen)
+            label = _map_of(picture, found, chosen)
+            yield or_fault(_frame, path, picture, label, chosen)
     if not count:
         places = ", ".join(f"{pictures} with {maps}" for pictures, maps in chosen.places)
         raise LabelError(path, None, f"no pictures with maps: expected {places}")
@@ -135,7 +155,7 @@ def _folders(path: Path, layout: Layout) -> dict[Path, list[Path]]:
     """Folders of pictures that exist, and where the maps of each may be."""
     folders: dict[Path, list[Path]] = {}
     for pictures, maps in layout.places:
-        for folder in sorted(path.glob(pictures)):
+        for folder in files_matching(path, pictures):
             # The parts matched by * are the same on both sides: split and city.
             matched = folder.relative_to(path).parts[1:] if "*" in maps else ()
             map_folder = path.joinpath(Path(maps).parts[0], *matched) if matched else path / maps
@@ -166,6 +186,7 @@ def _frame(root: Path, picture: Path, label: Path, layout: Layout) -> LabelledFr
         image_path=picture,
         source=layout.source,
         licence=layout.licence,
+        notes=_notes(label, layout),
         where=str(label),
     )
 
@@ -181,7 +202,6 @@ def read_map(path: Path, size: Size, layout: Layout) -> Plane:
         raise LabelError(path, None, f"the map is {pixels.shape[:2]}, the picture {tuple(size)}")
     if pixels.dtype != np.uint8:
         raise LabelError(path, None, f"the map is {pixels.dtype}, expected uint8")
-    plane = np.full(size, NO, np.uint8)
     if pixels.ndim == 2:
         if not layout.ids[0]:
             raise LabelError(path, None, f"the map has one channel, {layout.source} has colours")
@@ -189,30 +209,61 @@ def read_map(path: Path, size: Size, layout: Layout) -> Plane:
         if unknown:
             reason = f"class ids {list(map(int, unknown))}: {layout.source} has {layout.classes}"
             raise LabelError(path, None, reason)
+        plane = np.full(size, NO, np.uint8)
         plane[np.isin(pixels, layout.ids[0])] = YES
         plane[np.isin(pixels, layout.ids[1])] = NOT_LABELLED
         return plane
     if not layout.colours[0]:
         raise LabelError(path, None, f"the map has colours, {layout.source} has one channel of ids")
-    for colours, value in zip(layout.colours, (YES, NOT_LABELLED), strict=True):
-        for red, green, blue in colours:
-            plane[(pixels[:, :, :3] == (blue, green, red)).all(axis=2)] = value
+    plane, strange = _by_colour(pixels, layout)
+    if strange.mean() > MOST_STRANGE:
+        example = pixels[strange][0, 2::-1].tolist()
+        reason = f"{strange.mean():.0%} of the map has colours that {layout.source} does not have"
+        raise LabelError(path, None, f"{reason}, such as {example}")
     return plane
+
+
+def _by_colour(pixels: NDArray, layout: Layout) -> tuple[Plane, NDArray[np.bool_]]:
+    """Turn (H, W, 3 or 4) BGR colours into a plane; say where they are none of the layout's."""
+    blue, green, red = (pixels[:, :, channel].astype(np.int32) for channel in range(3))
+    codes = (red << 16) + (green << 8) + blue
+    plane, strange = np.full(codes.shape, NOT_LABELLED, np.uint8), np.ones(codes.shape, np.bool_)
+    values = (YES, NOT_LABELLED, NO)
+    for colours, value in zip((*layout.colours, layout.others), values, strict=True):
+        known = np.isin(codes, [(r << 16) + (g << 8) + b for r, g, b in colours])
+        plane[known] = value
+        strange &= ~known
+    return plane, strange
+
+
+def _notes(path: Path, layout: Layout) -> tuple[str, ...]:
+    """Say whether a map has colours that the data set does not have; its faults come later."""
+    if not layout.colours[0]:
+        return ()
+    try:
+        pixels = _map_pixels(path, layout)
+    except LabelError:
+        return ()
+    if pixels.ndim != 3 or pixels.dtype != np.uint8:
+        return ()
+    return (STRANGE,) if _by_colour(pixels, layout)[1].any() else ()
 
 
 def _map_pixels(path: Path, layout: Layout) -> NDArray:
     """Read a map: (H, W) ids or (H, W, 3) BGR colours.
 
-    A palette only lends ids a colour to look at, unless its colours are those of the layout.
+    A palette only lends ids a colour to look at, unless it has the layout's road elsewhere than at
+    the layout's id of it: then the ids are others, and the colours tell.
     """
     try:
         with Image.open(path) as picture:
             if picture.mode == "P" and layout.ids[0]:
                 values = picture.getpalette() or []
-                palette = set(zip(values[::3], values[1::3], values[2::3], strict=True))
-                if not palette.intersection(layout.colours[0]):
+                palette = zip(values[::3], values[1::3], values[2::3], strict=True)
+                road = {i for i, colour in enumerate(palette) if colour in layout.colours[0]}
+                if not road or road & set(layout.ids[0]):
                     return np.array(picture)
-    except OSError:
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
         raise LabelError(path, None, "cannot read the map") from None
     pixels = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
     if pixels is None:

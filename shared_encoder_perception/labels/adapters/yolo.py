@@ -1,8 +1,8 @@
-"""YOLO polygons as Roboflow exports them: ``data.yaml``, ``images/``, ``labels/*.txt``."""
+"""YOLO polygons as Roboflow and Ultralytics lay them out: ``data.yaml``, ``images``, ``labels``."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -11,107 +11,161 @@ import numpy as np
 import yaml
 from numpy.typing import NDArray
 
+from shared_encoder_perception.images.listing import files_matching, pictures_in
 from shared_encoder_perception.labels.frame import LabelledFrame
 from shared_encoder_perception.labels.label_io import (
-    PICTURES,
+    PictureError,
     fill_polygons,
     image_size,
+    or_fault,
     pairs,
     read_label,
 )
 from shared_encoder_perception.labels.said import Said
+from shared_encoder_perception.safe_text import printable
 from shared_encoder_perception.tasks.label_files import LabelError
 
 DRIVABLE_NAMES: Final = (
-    "road",
-    "roads",
-    "drivable",
-    "drivable area",
-    "drivable surface",
-    "road segmentation",
-    "street",
+    *("road", "roads", "roadway", "carriageway", "street", "road surface", "road segmentation"),
+    *("drivable", "drivable area", "drivable surface", "drivable region", "drivable road"),
+    *("driveable", "driveable area", "driveable surface", "driveable region", "driveable road"),
 )
 """Class names that mean a drivable surface; case, hyphens and underscores do not matter."""
-SPLITS: Final = ("train", "valid", "val", "test")
+OTHER_NAMES: Final = frozenset(
+    (
+        *("car", "cars", "truck", "bus", "van", "vehicle", "vehicles", "train", "tram", "trailer"),
+        *("motorcycle", "motorbike", "bike", "bicycle", "cyclist", "rider", "scooter", "auto"),
+        *("person", "people", "pedestrian", "pedestrians", "animal", "dog", "cat", "cow"),
+        *("sidewalk", "sidewalks", "pavement", "footpath", "curb", "kerb", "grass", "terrain"),
+        *("building", "buildings", "house", "wall", "fence", "guard rail", "barrier", "pole"),
+        *("tree", "trees", "vegetation", "sky", "water", "mountain", "rock", "obstacle"),
+        *("traffic light", "traffic sign", "sign", "stop sign", "cone", "traffic cone"),
+        *("non drivable", "not drivable", "non drivable area", "undrivable"),
+    )
+)
+"""Class names that mean something where nobody drives; what is neither of both is not known."""
+TOLERANCE: Final = 0.01
+"""By how much a coordinate may leave 0 to 1: exports round, and enlarge what touches the border."""
 
 
-def read(path: Path) -> Iterator[LabelledFrame]:
+def read(path: Path) -> Iterator[LabelledFrame | PictureError]:
     """Read all splits of an export.
 
     Args:
-        path: Folder with ``data.yaml`` and ``{train,valid,test}/{images,labels}`` (or ``images/``
-            and ``labels/`` directly).
+        path: Folder with ``data.yaml``, and pictures in ``SPLIT/images``, ``images/SPLIT`` or
+            ``images``; the label of each is found at the same place below ``labels``.
+
+    Yields:
+        Each frame, or what is wrong with its picture.
 
     Raises:
         LabelError: No drivable class, no pictures, or a faulty line of a label.
     """
-    names = _class_names(path / "data.yaml")
-    folders = [path / split for split in SPLITS if (path / split / "images").is_dir()]
-    if (path / "images").is_dir():
-        folders.append(path)
-    if not folders:
-        raise LabelError(path, None, f"there is no images/ in it, nor in any of {list(SPLITS)}")
+    names = _class_names(_yaml_of(path))
+    folders = [p.parent for p in files_matching(path, "images", "*/images") if p.is_dir()]
+    count = 0
     for folder in folders:
-        for picture in sorted((folder / "images").iterdir()):
-            if picture.suffix.lower() in PICTURES:
-                label = folder / "labels" / f"{picture.stem}.txt"
-                yield _frame(path, picture, label, names)
+        for picture in pictures_in(folder / "images", below=True):
+            place = picture.relative_to(folder / "images").with_suffix(".txt")
+            count += 1
+            yield or_fault(_frame, path, picture, folder / "labels" / place, names)
+    if not count:
+        places = "images, images/SPLIT or SPLIT/images"
+        raise LabelError(path, None, f"there are no pictures in it: expected them in {places}")
 
 
-def _class_names(path: Path) -> dict[int, bool]:
-    """Numbers of the classes, and whether each is drivable."""
+def _yaml_of(path: Path) -> Path:
+    """The file that names the classes: ``data.yaml``, or the only YAML file there is."""
+    found = files_matching(path, "*.yaml", "*.yml")
+    return found[0] if len(found) == 1 else path / "data.yaml"
+
+
+def _class_names(path: Path) -> dict[int, str]:
+    """Numbers and names of the classes, the names as they are looked up."""
     if not path.exists():
         raise LabelError(path, None, "there is no such file; it names the classes")
     try:
         content = yaml.safe_load(read_label(path))
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        if isinstance(error, LabelError):
+            raise
         mark = getattr(error, "problem_mark", None)
         line = mark.line + 1 if mark else None
         raise LabelError(path, line, "not YAML") from None
     names = content.get("names") if isinstance(content, dict) else None
     if isinstance(names, list):
         names = dict(enumerate(names))
-    if not isinstance(names, dict) or not names or not all(isinstance(n, int) for n in names):
+    plain = isinstance(names, dict) and all(
+        type(number) is int and isinstance(name, (str, int, float))
+        for number, name in names.items()
+    )
+    if not names or not plain:
         raise LabelError(
             path, None, "expected `names`: a list, or an object from numbers to class names"
         )
-    drivable = {
-        number: str(name).lower().replace("-", " ").replace("_", " ").strip() in DRIVABLE_NAMES
+    found = {
+        number: " ".join(str(name).lower().replace("-", " ").replace("_", " ").split())
         for number, name in names.items()
     }
-    if not any(drivable.values()):
+    if not set(found.values()) & set(DRIVABLE_NAMES):
         raise LabelError(
             path,
             None,
             f"none of the classes {list(names.values())} is known as drivable: "
             f"rename one of them to {DRIVABLE_NAMES[0]!r}",
         )
-    return drivable
+    return found
 
 
-def _frame(root: Path, picture: Path, label: Path, drivable: dict[int, bool]) -> LabelledFrame:
+def _frame(root: Path, picture: Path, label: Path, names: Mapping[int, str]) -> LabelledFrame:
     """Read one picture's polygons. A label that is empty or missing says: nothing is drivable."""
     height, width = size = image_size(picture)
-    polygons: list[NDArray[np.float64]] = []
+    drivable: list[NDArray[np.float64]] = []
+    doubtful: list[NDArray[np.float64]] = []
+    notes = [] if label.exists() else ["no label file: nothing is drivable, by the format's rule"]
     lines = read_label(label).splitlines() if label.exists() else []
     for number, line in enumerate(lines, start=1):
         words = line.split()
         if not words:
             continue
-        if len(words) == 5:
-            reason = "a box, expected a polygon: export as segmentation, not as detection"
-            raise LabelError(label, number, reason)
-        if not words[0].isdecimal() or int(words[0]) not in drivable:
-            reason = f"class is {words[0]!r}, expected one of data.yaml's: {sorted(drivable)}"
-            raise LabelError(label, number, reason)
-        points = pairs(words[1:], label, number)
-        if len(points) < 3 or (points < 0).any() or (points > 1).any():
-            raise LabelError(label, number, "expected at least three x y from 0 to 1")
-        if drivable[int(words[0])]:
-            polygons.append(points * (width, height) - 0.5)
-    return Said(size, drivable=partial(fill_polygons, polygons, size)).frame(
+        name = _class_of(words[0], names, label, number)
+        if name in OTHER_NAMES:
+            continue  # nothing is drivable outside of polygons that say so
+        known = name in DRIVABLE_NAMES
+        points = _polygon(words[1:], label, number, boxes=not known)
+        (drivable if known else doubtful).append(points * (width, height) - 0.5)
+        if not known:
+            notes.append(f"class {printable(name)!r} is not known: ignored where it is")
+    return Said(size, drivable=partial(fill_polygons, drivable, size, doubtful)).frame(
         name=picture.relative_to(root).as_posix(),
         image_path=picture,
         source="yolo",
+        notes=tuple(notes),
         where=str(label),
     )
+
+
+def _class_of(word: str, names: Mapping[int, str], label: Path, line: int) -> str:
+    """Name of the class that a line begins with; some exports write its number as ``1.0``."""
+    whole = word.removesuffix(".0")
+    number = int(whole) if whole.isascii() and whole.isdecimal() and len(whole) < 10 else -1
+    if number not in names:
+        raise LabelError(
+            label, line, f"class is {word!r}, expected one of data.yaml's: {sorted(names)}"
+        )
+    return names[number]
+
+
+def _polygon(words: Sequence[str], label: Path, line: int, *, boxes: bool) -> NDArray[np.float64]:
+    """Read a polygon (N, 2), or a box if ``boxes``, in shares of width and height, 0 to 1."""
+    if len(words) == 4 and not boxes:
+        reason = "a box, expected a polygon: export as segmentation, not as detection"
+        raise LabelError(label, line, reason)
+    points = pairs(words, label, line)
+    if len(points) == 2:  # middle and extent
+        corners = np.array([(-1, -1), (1, -1), (1, 1), (-1, 1)]) / 2
+        points = points[0] + corners * points[1]
+    outside = (points < -TOLERANCE) | (points > 1 + TOLERANCE)
+    if len(points) < 3 or (outside.any() and not (boxes and len(words) == 4)):
+        raise LabelError(label, line, "expected at least three x y from 0 to 1")
+    return np.clip(points, 0, 1)
