@@ -65,6 +65,8 @@ def prepare(
         checkpoint = checkpoints.read(folder)
         if checkpoint is not None:
             _check(folder, checkpoint, conditions)
+            for name in set(UNFINISHED) - checkpoints.GROWING - {checkpoints.NAME}:
+                remove(folder / name)  # written anew, and if it is a link, not through it
             return checkpoint
     for path in ours:
         remove(path)
@@ -82,9 +84,13 @@ def finished_status(folder: Path, conditions: Mapping[str, Any]) -> int | None:
     path = folder / SUMMARY
     if not path.is_file():
         return None
-    summary = json.loads(path.read_bytes())
-    _compare(folder, summary["conditions"], conditions)
-    return int(summary["status"])
+    try:
+        summary = json.loads(path.read_bytes())
+        before, status = dict(summary["conditions"]), int(summary["status"])
+    except (ValueError, TypeError, LookupError) as error:
+        raise ValueError(f"{path} is no summary ({error}): start anew with --force") from None
+    _compare(folder, before, conditions)
+    return status
 
 
 def _check(folder: Path, checkpoint: Checkpoint, conditions: Mapping[str, Any]) -> None:
@@ -145,7 +151,7 @@ def finish(folder: Path) -> None:
 
 def remove(path: Path) -> None:
     """Remove a file or a folder, if it is there."""
-    if path.is_dir():
+    if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)

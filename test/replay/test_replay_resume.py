@@ -2,10 +2,12 @@
 
 import os
 import pickle
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -16,6 +18,7 @@ from tiny_model import write_models
 
 from shared_encoder_perception.images.bags import open_bag
 from shared_encoder_perception.images.sources import VideoSource
+from shared_encoder_perception.labels.disk_index import DiskIndex
 from shared_encoder_perception.replay import checkpoint as checkpoints
 from shared_encoder_perception.replay import run
 
@@ -182,6 +185,79 @@ def test_a_forged_checkpoint_is_refused_and_runs_nothing(tmp_path, forged):
     (tmp_path / checkpoints.NAME).write_bytes(forged)
     with pytest.raises(ValueError, match="start anew with --force"):
         checkpoints.read(tmp_path)
+
+
+def reforge(out, **changes):
+    """Change what a checkpoint says."""
+    path = out / checkpoints.NAME
+    path.write_bytes(pickle.dumps(replace(checkpoints.read(out), **changes)))
+
+
+@pytest.fixture(scope="module")
+def broken_off(tmp_path_factory, models, bag):
+    return unfinished(models, bag, tmp_path_factory.mktemp("broken off") / "out")
+
+
+@pytest.fixture
+def left(tmp_path, broken_off):
+    """A copy of what a killed replay left, beside a file that must survive."""
+    shutil.copytree(broken_off, tmp_path / "out")
+    (tmp_path / "victim").write_text("mine")
+    yield tmp_path / "out"
+    assert (tmp_path / "victim").read_text() == "mine"
+
+
+@pytest.mark.parametrize("name", ["{}/victim", "../victim", "summary.json", "", 5, None])
+@pytest.mark.parametrize("length", [0, 4])
+def test_a_forged_checkpoint_names_no_other_file(left, models, bag, capsys, name, length):
+    name = name.format(left.parent) if isinstance(name, str) else name
+    reforge(left, lengths={name: length})
+    assert replay(models, bag, left, "--resume") == 2
+    assert "lengths names" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("link", [os.symlink, os.link])
+@pytest.mark.parametrize("name", sorted(checkpoints.GROWING))
+def test_a_link_in_the_results_is_not_written_through(left, models, bag, capsys, link, name):
+    (left / name).unlink(missing_ok=True)
+    link(left.parent / "victim", left / name)
+    assert replay(models, bag, left, "--resume") == 2
+    assert "is a link to another file" in capsys.readouterr().err
+
+
+def test_a_planted_link_is_replaced_and_not_followed(left, models, bag):
+    for name in ("checkpoint.part.new", "overlay.mp4.part", "summary.json.part", "bag.part"):
+        os.link(left.parent / "victim", left / name)
+    assert replay(models, bag, left, "--resume") == 0
+
+
+FIELDS = [
+    *({"lengths": {"results.jsonl.part": size}} for size in (-1, 1.5, "9", None)),
+    *({"frames": value} for value in (-1, None, "3", True)),
+    *({name: 5} for name in ("conditions", "lengths", "alone", "drive", "tallies", "problems")),
+    *({name: None} for name in ("done", "complete", "elapsed_s")),
+]
+
+
+@pytest.mark.parametrize("changes", FIELDS, ids=str)
+def test_a_field_of_another_kind_is_no_checkpoint(left, changes):
+    reforge(left, **changes)
+    with pytest.raises(ValueError, match=r"cannot be used: .*start anew with --force"):
+        checkpoints.read(left)
+
+
+def test_a_checkpoint_makes_no_object_that_writes_files(tmp_path):
+    forged = pickle.dumps(DiskIndex)
+    (tmp_path / checkpoints.NAME).write_bytes(forged)
+    with pytest.raises(ValueError, match="does not belong into it"):
+        checkpoints.read(tmp_path)
+
+
+@pytest.mark.parametrize("text", ["", "5", "{}", '{"conditions": 5, "status": 0}', "[]"])
+def test_a_file_that_is_no_summary_is_told(left, models, bag, capsys, text):
+    (left / "summary.json").write_text(text)
+    assert replay(models, bag, left, "--resume") == 2
+    assert "is no summary" in capsys.readouterr().err
 
 
 def test_files_that_lost_their_end_are_not_gone_on_with(tmp_path, models, bag, capsys):
