@@ -4,11 +4,12 @@
 
 `result/predictions.jsonl` gets one line per image:
 
-    {"image": ..., "size": [h, w], "mask": "masks/....png", "stage_ms": {...},
+    {"image": ..., "size": [h, w], "mask": "masks/....png", "crop": [...], "stage_ms": {...},
      "lanes": {"ego": {"status", "confidence", "points": [[x, y], ...]} or null, ... all five}}
 
 A lane that was not detected is null. Points run near to far in pixels of the source image. The mask
-has the source's size: 255 drivable, 0 not, 0 outside the crop. Each task of the model has keys of
+has the source's size: 255 drivable, 0 not, and --unseen-value (0) outside of "crop", [x, y, width,
+height] of what the network saw: nothing is known there. Each task of the model has keys of
 its own (``record.py`` of its room). Until the run has finished the file is called
 `predictions.jsonl.part`. A finished result is replaced only with --force, and then its masks and
 pictures go with it.
@@ -33,18 +34,21 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 
 from shared_encoder_perception import tasks
 from shared_encoder_perception.backends.options import add_engine_options, load_engine
+from shared_encoder_perception.data_paths import create, remove_named, write_new
 from shared_encoder_perception.drawing.overlay import draw
-from shared_encoder_perception.drawing.pictures import tile, write_picture
+from shared_encoder_perception.drawing.pictures import as_png, tile, write_picture
 from shared_encoder_perception.images.preprocess import Crop
 from shared_encoder_perception.images.sources import Frame, Source, open_source
-from shared_encoder_perception.predictor import STAGES, Predictor
+from shared_encoder_perception.predictor import STAGES, Options, Predictor
 from shared_encoder_perception.structures import Perception
 from shared_encoder_perception.tasks.detections import detectable, detected
 
 RESULT: Final = "predictions.jsonl"
 SHEET: Final = "sheet.png"
-OVERLAYS: Final = "overlays"
+OVERLAYS: Final = Path("overlays")
 SHEET_PICTURES: Final = 24
+UNSEEN: Final = "mask.unseen_value"
+"""Parameter of tasks whose masks can tell what was not seen; others lack it."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -59,6 +63,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--topic", help="image topic of a bag that has several")
     parser.add_argument("--limit", type=int, help="stop after so many images")
+    parser.add_argument(
+        "--unseen-value",
+        type=int,
+        default=0,
+        metavar="V",
+        help="value of mask pixels outside of the crop: 0, as not drivable, or e.g. 127",
+    )
     parser.add_argument("--overlay", action="store_true", help="also write overlay pictures")
     parser.add_argument("--sheet", action="store_true", help="also write sheet.png")
     parser.add_argument("--force", action="store_true", help="replace an earlier result")
@@ -82,10 +93,11 @@ def run(args: argparse.Namespace) -> int:
         raise ValueError(f"{result} exists: choose another --out, or replace it with --force")
     source = open_source(args.input, args.topic)
     predictor = Predictor(load_engine(args))
+    predictor.options = with_unseen(predictor, args.unseen_value)
     predictor.warm_up()
     args.out.mkdir(parents=True, exist_ok=True)
-    remove_result(result)
-    tally, sheet = write_predictions(predictor, source, args, result)
+    again = remove_result(result)
+    tally, sheet = write_predictions(predictor, source, args, result, again)
     if args.sheet:
         write_picture(args.out / SHEET, tile(sheet))
     print(tally)
@@ -93,6 +105,31 @@ def run(args: argparse.Namespace) -> int:
     if args.sheet:
         print(f"sheet:       {args.out / SHEET}")
     return 0
+
+
+def with_unseen(predictor: Predictor, value: int) -> Options:
+    """Return a predictor's options with another value for pixels that were not seen.
+
+    Raises:
+        ValueError: No mask can have that value, or the model has no mask.
+    """
+    told = dict(predictor.options)
+    found = False
+    for name, content in tasks.parts("content", told).items():
+        values = {parameter.name: parameter.default for parameter in content.PARAMETERS}
+        if UNSEEN not in values:
+            continue
+        found = True
+        for parameter in content.PARAMETERS:
+            if parameter.name == UNSEEN and (problem := parameter.problem(value)):
+                raise ValueError(problem)
+        values[UNSEEN] = value
+        told[name] = content.options(values.__getitem__, predictor.spec.tasks[name])
+    if value and not found:
+        raise ValueError(
+            f"--unseen-value is {value}, but the model has no mask: it answers {', '.join(told)}"
+        )
+    return told
 
 
 class Tally:
@@ -123,35 +160,59 @@ class Tally:
         return "\n".join(lines)
 
 
-def remove_result(result: Path) -> None:
-    """Remove an earlier result and what its lines name; other files of the folder stay."""
+def remove_result(result: Path) -> bool:
+    """Remove an earlier result, finished or not, and what its lines name; other files stay.
+
+    Returns:
+        Whether there was one.
+    """
     folder = result.parent
     (folder / SHEET).unlink(missing_ok=True)
-    if not result.exists():
-        return
-    # What cannot be read as our own lines names no files of ours.
-    with result.open("rb") as lines, suppress(ValueError, LookupError, TypeError, AttributeError):
-        for line in lines:
-            record = json.loads(line)
-            for path in named_files(record):
-                (folder / path).unlink(missing_ok=True)
-            (folder / OVERLAYS / picture_path(record["image"])).unlink(missing_ok=True)
-    result.unlink()
+    earlier = [path for path in (result, part_of(result)) if path.exists()]
+    for path in earlier:
+        # What cannot be read as our own lines names no files of ours.
+        with path.open("rb") as lines, suppress(ValueError, LookupError, TypeError, AttributeError):
+            for line in lines:
+                record = json.loads(line)
+                for named in named_files(record):
+                    remove_named(folder, named)
+                remove_named(folder, str(OVERLAYS / picture_path(record["image"])))
+        path.unlink()
+    return bool(earlier)
 
 
-def named_files(record: Mapping[str, Any]) -> Iterator[Path]:
-    """Yield the files that a line names, below the folder of the result."""
+def part_of(result: Path) -> Path:
+    """Return what a result is called until it is finished."""
+    return result.with_name(f"{result.name}.part")
+
+
+def named_files(record: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the files that a line names, in the folders that are for them."""
     for room in tasks.parts("record").values():
         for key, folder in room.FILES.items():
-            path = Path(record.get(key) or "")
-            if path.parts[:1] == (folder,) and ".." not in path.parts:
-                yield path
+            if Path(record.get(key) or "").parts[:1] == (folder,):
+                yield record[key]
+
+
+def files_of(name: str) -> Iterator[str]:
+    """Yield the files that may be written of an image."""
+    folders = {f for room in tasks.parts("record").values() for f in room.FILES.values()}
+    for folder in (*folders, OVERLAYS):
+        yield str(folder / picture_path(name))
 
 
 def write_predictions(
-    predictor: Predictor, source: Source, args: argparse.Namespace, result: Path
+    predictor: Predictor, source: Source, args: argparse.Namespace, result: Path, again: bool
 ) -> tuple[Tally, list[NDArray[np.uint8]]]:
     """Perceive and write frame by frame.
+
+    Args:
+        predictor: Perceives.
+        source: The images.
+        args: Of the command.
+        result: The file to write.
+        again: Whether an earlier result was there: a killed one may have left files of the images
+            that it did not come to name.
 
     Returns:
         Numbers for the summary, and pictures for the sheet.
@@ -160,21 +221,23 @@ def write_predictions(
     every = max((total or SHEET_PICTURES) // SHEET_PICTURES, 1)
     tally = Tally(predictor.spec.tasks)
     sheet: list[NDArray[np.uint8]] = []
-    part = result.with_name(result.name + ".part")
-    with part.open("w") as lines, logging_redirect_tqdm():
+    part = part_of(result)
+    with create(part) as lines, logging_redirect_tqdm():
         frames: Iterator[Frame] = islice(iter(source), args.limit)
         for index, frame in enumerate(tqdm(frames, total=total, unit="image")):
             try:
                 perception = predictor(frame.image, frame.crop or args.crop)
             except ValueError as error:
                 raise ValueError(f"{frame.name}: {error}") from None
+            for named in files_of(frame.name) if again else ():
+                remove_named(args.out, named)
             lines.write(json.dumps(to_record(frame.name, perception, args.out)) + "\n")
             tally.add(perception)
             wanted = args.sheet and index % every == 0 and len(sheet) < SHEET_PICTURES
             if args.overlay or wanted:
                 picture = draw(frame.image, perception)
                 if args.overlay:
-                    write_picture(args.out / OVERLAYS / picture_path(frame.name), picture)
+                    write_new(args.out, OVERLAYS / picture_path(frame.name), as_png(picture))
                 if wanted:
                     sheet.append(picture)
     os.replace(part, result)
@@ -194,5 +257,7 @@ def to_record(name: str, perception: Perception, out: Path) -> dict[str, Any]:
     line: dict[str, Any] = {"image": name, "size": list(perception.image_size)}
     for task, record in tasks.parts("record", perception.answers).items():
         line |= record.prediction(perception.answers[task], out, picture_path(name))
+    if perception.crop is not None:
+        line["crop"] = list(perception.crop)
     line["stage_ms"] = {stage: round(value, 3) for stage, value in perception.stage_ms.items()}
     return line

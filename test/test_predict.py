@@ -1,6 +1,7 @@
 """predict: every kind of source, the format of its output, and no half-finished results."""
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -168,6 +169,64 @@ def test_a_run_that_fails_half_way_leaves_only_the_part(tmp_path, images):
     assert main(["predict", "--input", str(tmp_path / "in"), "--out", str(tmp_path / "out")]) == 2
     names = {path.name for path in (tmp_path / "out").iterdir() if path.is_file()}
     assert names == {"predictions.jsonl.part"}
+
+
+@pytest.mark.parametrize(
+    "name", ["../side0/0.png", "a/../../side0/0.png", "{}/side0/0.png", "link"]
+)
+def test_no_path_out_of_a_list_is_followed(tmp_path, images, capsys, name):
+    write_folder(tmp_path, images[:1])
+    (tmp_path / "set").mkdir()
+    (tmp_path / "set/link").symlink_to(tmp_path / "side0/0.png")
+    line = json.dumps({"image": name.format(tmp_path)})
+    (tmp_path / "set/frames.jsonl").write_text(line)
+    arguments = ["predict", "--input", str(tmp_path / "set/frames.jsonl")]
+    assert main([*arguments, "--out", str(tmp_path / "out")]) == 2
+    assert "frames.jsonl, line 1: image is '" in capsys.readouterr().err
+
+
+def test_a_result_that_broke_off_is_done_again(tmp_path, images):
+    write_folder(tmp_path / "in", images)
+    out = tmp_path / "out"
+    (out / "masks/side0").mkdir(parents=True)
+    for name in ("side0/0.png.png", "gone.png"):  # of a picture that no line came to name, and not
+        (out / "masks" / name).write_bytes(b"half a mask")
+    line = json.dumps({"image": "gone", "mask": "masks/gone.png"})
+    (out / "predictions.jsonl.part").write_text(f"{line}\n{line[:9]}")
+    for record in predict(tmp_path / "in", out):
+        assert cv2.imread(str(out / record["mask"])) is not None
+    assert not (out / "masks/gone.png").exists()
+
+
+@pytest.mark.parametrize("link", [os.symlink, os.link])
+@pytest.mark.parametrize("planted", ["predictions.jsonl.part", "masks/side0/0.png.png", "overlays"])
+def test_links_in_the_folder_of_results_are_not_written_through(tmp_path, images, link, planted):
+    write_folder(tmp_path / "in", images[:1])
+    place = tmp_path / "out" / planted
+    place.parent.mkdir(parents=True)
+    victim = tmp_path / "victim"
+    if planted == "overlays":
+        victim.mkdir()
+        place.symlink_to(victim)
+    else:
+        victim.write_text("mine")
+        link(victim, place)
+    command = ["predict", "--input", str(tmp_path / "in"), "--out", str(tmp_path / "out")]
+    assert main([*command, "--overlay"]) == (0 if planted.endswith("part") else 2)
+    assert list(victim.iterdir()) == [] if victim.is_dir() else victim.read_text() == "mine"
+
+
+def test_force_removes_nothing_through_a_link(tmp_path, images):
+    write_folder(tmp_path / "in", images[:1])
+    (tmp_path / "victim").mkdir()
+    (tmp_path / "victim/a.png").write_text("mine")
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out/masks").symlink_to(tmp_path / "victim")
+    line = json.dumps({"image": "a", "mask": "masks/a.png"})
+    (tmp_path / "out/predictions.jsonl").write_text(line)
+    command = ["predict", "--input", str(tmp_path / "in"), "--out", str(tmp_path / "out")]
+    assert main([*command, "--force"]) == 2
+    assert (tmp_path / "victim/a.png").read_text() == "mine"
 
 
 def test_bag_with_two_image_topics_asks(tmp_path, images, capsys):

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+
+from shared_encoder_perception.whole_file import write_bytes
 
 
 def tile(
@@ -42,6 +43,11 @@ def tile(
     return np.vstack(rows)
 
 
+def as_png(image: NDArray[np.uint8]) -> bytes:
+    """Return a picture, (H, W) or (H, W, 3) uint8 BGR, as the content of a PNG file."""
+    return cv2.imencode(".png", image)[1].tobytes()
+
+
 def write_picture(path: Path, image: NDArray[np.uint8]) -> None:
     """Write a picture that is never seen half-written; the suffix decides its format.
 
@@ -55,6 +61,4 @@ def write_picture(path: Path, image: NDArray[np.uint8]) -> None:
         encoded = False
     if not encoded:
         raise OSError(f"cannot encode {path} as {path.suffix or 'a picture'}: use .png or .jpg")
-    part = path.with_name(path.name + ".part")
-    part.write_bytes(data.tobytes())
-    os.replace(part, path)
+    write_bytes(path, data.tobytes())

@@ -17,6 +17,7 @@ from shared_encoder_perception.data_paths import (
     shown,
     write_new,
 )
+from shared_encoder_perception.drawing.pictures import as_png
 from shared_encoder_perception.structures import Size
 
 FILE_NAME: Final = "frames.jsonl"
@@ -89,4 +90,4 @@ def write_plane(folder: Path, name: Path, plane: NDArray[np.uint8]) -> None:
         FileExistsError: There is another file of this name.
         PathError: The name leaves the folder.
     """
-    write_new(folder, name, cv2.imencode(".png", plane)[1].tobytes())
+    write_new(folder, name, as_png(plane))

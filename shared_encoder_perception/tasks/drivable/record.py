@@ -11,7 +11,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from shared_encoder_perception.drawing.pictures import write_picture
+from shared_encoder_perception.data_paths import write_new
+from shared_encoder_perception.drawing.pictures import as_png
 from shared_encoder_perception.images.preprocess import Crop
 from shared_encoder_perception.tasks.drivable.answer import DrivableMask
 from shared_encoder_perception.tasks.drivable.metric import Metric
@@ -33,7 +34,7 @@ def detected(answer: DrivableMask) -> list[str]:
 def prediction(answer: DrivableMask, out: Path, picture: Path) -> dict[str, Any]:
     """Write the mask, see ``DrivableMask.values``, and return ``{"mask": "masks/....png"}``."""
     path = FOLDER / picture
-    write_picture(out / path, answer.values())
+    write_new(out, path, as_png(answer.values()))
     return {KEY: path.as_posix()}
 
 
