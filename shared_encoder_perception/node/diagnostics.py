@@ -7,13 +7,14 @@ clock that stands still can silence it.
 from __future__ import annotations
 
 from collections.abc import Callable
+from time import perf_counter
 from typing import Any, Final
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rclpy.clock import Clock, ClockType
 
 from shared_encoder_perception.backends import BackendInfo
-from shared_encoder_perception.node.health import model_status, no_model_status
+from shared_encoder_perception.node.health import loading_status, model_status, no_model_status
 from shared_encoder_perception.spec import ModelSpec
 from shared_encoder_perception.tasks.status import Level, Status
 
@@ -21,6 +22,9 @@ TOPIC: Final = "/diagnostics"
 PERIOD_S: Final = 1.0
 DEPTH: Final = 10
 MODEL_TASK: Final = "model"
+
+Loading = Callable[[], tuple[str, float] | None]
+"""Says which model is being loaded, and for how many seconds already; ``None`` for none."""
 
 Task = Callable[[], Status | None]
 """Judges one part of the node now; called in the executor's thread. ``None``: there is nothing to
@@ -32,7 +36,8 @@ class Diagnostics:
 
     def __init__(self, node: Any, period_s: float = PERIOD_S) -> None:
         """Start to publish on ``node`` every ``period_s`` seconds."""
-        self._node = node
+        self._node, self._period_s, self._published_s = node, period_s, 0.0
+        self._loading: Loading = lambda: None
         self._name = node.get_fully_qualified_name().lstrip("/")
         self._tasks: dict[str, Task] = {}
         self._levels: dict[str, Level] = {}
@@ -64,9 +69,24 @@ class Diagnostics:
         """Tell from now on that none runs, and why if that is an error."""
         self._model = no_model_status(error)
 
+    def watch_loading(self, loading: Loading) -> None:
+        """Tell from now on what is being loaded, too."""
+        self._loading = loading
+
+    def publish_if_due(self) -> None:
+        """Publish unless the last time is less than a period ago.
+
+        For the executor's thread while it waits for something, and its timers for it.
+        """
+        if perf_counter() - self._published_s >= self._period_s:
+            self.publish()
+
     def publish(self) -> None:
         """Publish once."""
-        statuses = {MODEL_TASK: self._model}
+        self._published_s = perf_counter()
+        loading = self._loading()
+        model = self._model if loading is None else loading_status(self._model, *loading)
+        statuses = {MODEL_TASK: model}
         for name, task in self._tasks.items():
             status = _run(task)
             if status is not None:

@@ -34,6 +34,8 @@ WAKING: Final = {
     "inactive": "`ros2 lifecycle set {node} activate`",
 }
 """What makes a node active, by its lifecycle state."""
+TRANSITIONS: Final = ("configuring", "activating", "deactivating", "cleaningup", "shuttingdown")
+"""States that end by themselves: nobody has to do anything."""
 
 
 def model_status(spec: ModelSpec, info: BackendInfo) -> Status:
@@ -57,6 +59,21 @@ def model_status(spec: ModelSpec, info: BackendInfo) -> Status:
 def no_model_status(error: str = "") -> Status:
     """Tell that no model runs, and why if that is an error."""
     return Status(Level.ERROR if error else Level.STALE, error or "no model is loaded")
+
+
+def loading_status(present: Status, source: str, seconds: float) -> Status:
+    """Tell that a model is being loaded.
+
+    Args:
+        present: What is to be said of the model that runs meanwhile; without values if none does.
+        source: Where the new one comes from.
+        seconds: For how long already.
+    """
+    values = {**present.values, "loading": source, "loading_s": shown(seconds)}
+    message = f"loading for {seconds:.0f} s: {source}"
+    if not present.values:
+        return Status(Level.WARN, message, values)
+    return Status(present.level, f"{present.message}; {message}", values)
 
 
 class ProcessingHealth:
@@ -221,6 +238,8 @@ class OutputHealth:
             counts: What became of the images by name, as in ``worker.Counts``.
         """
         values = {"lifecycle": lifecycle}
+        if lifecycle in TRANSITIONS:
+            return Status(Level.STALE, f"{lifecycle}: nothing is published", values)
         if lifecycle != ACTIVE:
             command = WAKING.get(lifecycle, "").format(node=self._node_name)
             message = f"{lifecycle}: nothing is published"

@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from threading import Lock
-from typing import Any
+from time import perf_counter
+from typing import Any, Final
 
-from shared_encoder_perception.node.loading import LoadBackend, load_predictor
+from shared_encoder_perception.backends import load_backend
+from shared_encoder_perception.node.loading import (
+    NAMES,
+    SHA256,
+    TIMEOUT,
+    Load,
+    LoadBackend,
+    load_predictor,
+    source_of,
+)
+from shared_encoder_perception.node.trial import try_model
 from shared_encoder_perception.node.worker import Worker
 from shared_encoder_perception.predictor import Options, Predictor
 from shared_encoder_perception.spec import ModelSpec, SpecError
+
+TRY_FIRST: Final = "model.try_first"
 
 
 class LoadedModel:
@@ -33,13 +46,27 @@ class LoadedModel:
             thresholds: Returns what the decoder of a model is told at present.
         """
         self._value, self._load, self._thresholds = value, load, thresholds
+        self._begun: tuple[str, float] | None = None
         self._lock = Lock()
         """Held by whoever exchanges the predictor: a transition, or the thread that reloads."""
         self.predictor: Predictor | None = None
 
-    def load(self) -> Predictor:
-        """Load what the parameters name; see ``load_predictor`` for what it raises."""
-        predictor = load_predictor(self._value, self._load)
+    def loading(self) -> tuple[str, float] | None:
+        """Return what is being loaded and for how many seconds already; ``None`` for nothing."""
+        begun = self._begun
+        return None if begun is None else (begun[0], perf_counter() - begun[1])
+
+    def load(self, meanwhile: Callable[[], None]) -> Predictor:
+        """Load what the parameters name.
+
+        Args:
+            meanwhile: Called now and then until it is loaded; what it raises ends the wait.
+
+        Raises:
+            TimeoutError: It took longer than the parameters allow.
+            Exception: As ``load_predictor`` raises.
+        """
+        predictor = self._loaded(self._settings(), meanwhile)
         predictor.options = self._thresholds(predictor.spec)
         with self._lock:
             self.predictor = predictor
@@ -52,6 +79,8 @@ class LoadedModel:
     ) -> Predictor:
         """Load beside the present one what the parameters name now, then use it instead.
 
+        It is tried in a process of its own first, if the parameters say so.
+
         Args:
             worker: Returns the inference thread that uses the present one, if one runs.
             prepare: Called with the new one before it is used; returns what to do once it is.
@@ -62,12 +91,13 @@ class LoadedModel:
         Raises:
             RuntimeError: No model is loaded, or the node let go of it meanwhile.
             SpecError: The new one answers other tasks.
-            TimeoutError: The old one has not returned from an image.
+            TimeoutError: It took too long, or the old one has not returned from an image.
+            TrialError: It did not survive its trial.
             Exception: As ``load`` raises.
         """
         if self.predictor is None:
             raise RuntimeError("no model is loaded: configure the node")
-        new = load_predictor(self._value, self._load)
+        new = self._loaded(self._settings(), lambda: None, tries=self._value(TRY_FIRST))
         try:
             with self._lock:
                 old, running = self.predictor, worker()
@@ -85,6 +115,25 @@ class LoadedModel:
         old.backend.close()
         then()
         return new
+
+    def _settings(self) -> dict[str, Any]:
+        """Return what decides about a load; parameters may change while it lasts."""
+        return {name: self._value(name) for name in NAMES}
+
+    def _loaded(
+        self, settings: Mapping[str, Any], meanwhile: Callable[[], None], tries: bool = False
+    ) -> Predictor:
+        """Load and warm up a model, within the limit."""
+        source, limit_s = source_of(settings.__getitem__), self._value(TIMEOUT)
+        self._begun = source, perf_counter()
+        try:
+            # Another process cannot run a loader of the caller's.
+            if tries and self._load is load_backend:
+                settings = {**settings, SHA256: try_model(settings, limit_s)}
+            load = Load(lambda: load_predictor(settings.__getitem__, self._load))
+            return load.result(source, limit_s, meanwhile)
+        finally:
+            self._begun = None
 
     def apply_thresholds(self) -> None:
         """Let the next image use the present thresholds."""

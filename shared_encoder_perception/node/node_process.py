@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import signal
 import sys
 import threading
@@ -15,11 +16,18 @@ from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.signals import SignalHandlerOptions
 from rclpy.utilities import remove_ros_args
 
+from shared_encoder_perception.node.ending import asked_to_end, on_signals
+from shared_encoder_perception.node.loading import LOAD_THREAD
+from shared_encoder_perception.node.services import RELOAD_THREAD
+from shared_encoder_perception.node.worker import INFERENCE_THREAD
+
 SIGNAL_PERIOD_S: Final = 0.2
 """Longest time until SIGINT or SIGTERM is noticed."""
 SWITCH_INTERVAL_S: Final = 1e-4
 """Longest time that a thread keeps the interpreter while another one waits for it. The executor,
 which lists all its entities after each message, otherwise keeps an image waiting for 0.4 ms."""
+HANGING: Final = (LOAD_THREAD, RELOAD_THREAD, INFERENCE_THREAD)
+"""Threads that may be left behind in native code, which may not survive the interpreter's end."""
 
 
 def run(make: Callable[[], Any], name: str, arguments: Sequence[str] | None = None) -> int:
@@ -31,19 +39,30 @@ def run(make: Callable[[], Any], name: str, arguments: Sequence[str] | None = No
         arguments: Of the process, its name included; those of ``sys.argv`` by default.
 
     Returns:
-        0 after SIGINT or SIGTERM, 1 when it cannot start.
+        0 after SIGINT or SIGTERM, 1 when it cannot start. With a thread left behind that hangs, the
+        process ends here, with that status.
     """
+    status = _run(make, name, arguments)
+    if any(thread.name in HANGING for thread in threading.enumerate()):
+        for stream in (sys.stdout, sys.stderr):
+            stream.flush()
+        os._exit(status)
+    return status
+
+
+def _run(make: Callable[[], Any], name: str, arguments: Sequence[str] | None) -> int:
+    """Run a node as ``run`` does."""
     command_line = list(sys.argv if arguments is None else arguments)
     # Not rclpy's handlers: they shut the middleware down before the node could finish its image
     # and say goodbye.
-    asked_to_end = threading.Event()
+    asked_to_end.clear()
 
     def interrupt(*_: object) -> None:
         # Kept as well as raised: an exception is lost in some callbacks of Python's own.
         asked_to_end.set()
         raise KeyboardInterrupt
 
-    _on_signals(interrupt)
+    on_signals(interrupt)
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     node = None
     try:
@@ -57,7 +76,7 @@ def run(make: Callable[[], Any], name: str, arguments: Sequence[str] | None = No
         if node.builds_only:
             node.get_logger().info("the engine is built; ending, as backend.build_only asks")
             return 0
-        return _spin(node, asked_to_end)
+        return _spin(node)
     except (KeyboardInterrupt, ExternalShutdownException):
         return 0
     except (ParameterException, RuntimeError, ValueError) as error:
@@ -65,7 +84,7 @@ def run(make: Callable[[], Any], name: str, arguments: Sequence[str] | None = No
         return 1
     finally:
         # Ctrl-C under `ros2 launch` arrives twice, from the terminal and from launch.
-        _on_signals(signal.SIG_IGN)
+        on_signals(signal.SIG_IGN)
         if node is not None:
             node.stop()
             node.destroy_node()
@@ -77,13 +96,7 @@ def one_line(error: Exception | str) -> str:
     return " ".join(str(error).split())
 
 
-def _on_signals(handler: Any) -> None:
-    """Treat both signals that ask a process to end alike."""
-    signal.signal(signal.SIGINT, handler)
-    signal.signal(signal.SIGTERM, handler)
-
-
-def _spin(node: Any, asked_to_end: threading.Event) -> int:
+def _spin(node: Any) -> int:
     """Serve the node until a signal asks it to end, or its context ends."""
     # rclpy's experimental EventsExecutor would save more, but deadlocks with another thread that
     # publishes to a subscription of the same process.
@@ -91,7 +104,7 @@ def _spin(node: Any, asked_to_end: threading.Event) -> int:
     executor.add_node(node)
     # No exception from here on: one that is raised while rclpy makes a Python object of a message
     # comes out as a RuntimeError.
-    _on_signals(lambda *_: asked_to_end.set())
+    on_signals(lambda *_: asked_to_end.set())
     while rclpy.ok() and not asked_to_end.is_set():
         # Python runs signal handlers only between waits.
         executor.spin_once(timeout_sec=SIGNAL_PERIOD_S)

@@ -20,9 +20,10 @@ from shared_encoder_perception.artifact.remote import StoreError
 from shared_encoder_perception.backends import BackendError, load_backend
 from shared_encoder_perception.node.camera_pipeline import CameraPipeline
 from shared_encoder_perception.node.diagnostics import Diagnostics
+from shared_encoder_perception.node.ending import asked_to_end, minded
 from shared_encoder_perception.node.health import Audience
 from shared_encoder_perception.node.loaded_model import LoadedModel
-from shared_encoder_perception.node.loading import LoadBackend, describe
+from shared_encoder_perception.node.loading import TIMEOUT, LoadBackend, describe
 from shared_encoder_perception.node.node_health import NodeHealth
 from shared_encoder_perception.node.node_options import NodeOptions
 from shared_encoder_perception.node.node_process import one_line, run
@@ -36,7 +37,15 @@ from shared_encoder_perception.spec import SpecError
 from shared_encoder_perception.tasks.status import Level, Status
 
 NODE_NAME: Final = "perception"
-EXPECTED: Final = (BackendError, ArtifactError, SpecError, StoreError, ValueError)
+EXPECTED: Final = (
+    BackendError,
+    ArtifactError,
+    SpecError,
+    StoreError,
+    ValueError,
+    TimeoutError,
+    InterruptedError,
+)
 """Errors whose text says everything."""
 
 SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
@@ -64,6 +73,7 @@ class PerceptionNode(LifecycleNode):
         self._model = LoadedModel(self._value, load, lambda spec: self._options.decode(spec))
         self._refiners = Refiners(self._options.refine)
         self._diagnostics = Diagnostics(self, self._value("diagnostics.period_s"))
+        self._diagnostics.watch_loading(self._model.loading)
         self._health = NodeHealth(
             self,
             self._diagnostics,
@@ -116,7 +126,8 @@ class PerceptionNode(LifecycleNode):
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Load and warm up the model, and create the publishers."""
         try:
-            predictor = self._model.load()
+            with minded(self._value(TIMEOUT)):
+                predictor = self._model.load(self._wait_for_load)
             self._pipeline = CameraPipeline(
                 self, self._value, self._options, predictor.spec, self._refiners, self._health
             )
@@ -188,6 +199,16 @@ class PerceptionNode(LifecycleNode):
             self._diagnostics.clear_model(one_line(reason))
         return FAILURE
 
+    def _wait_for_load(self) -> None:
+        """Go on with what the executor's thread has to do while a model is loaded.
+
+        Raises:
+            InterruptedError: The process was asked to end.
+        """
+        if asked_to_end.is_set():
+            raise InterruptedError("the process was asked to end")
+        self._diagnostics.publish_if_due()
+
     # ---- services and parameters ----------------------------------------------------------------
 
     def _set_enabled(self, enabled: bool) -> str:
@@ -206,7 +227,12 @@ class PerceptionNode(LifecycleNode):
                 return lambda: None
             return partial(outputs.announce, outputs.announcement(predictor))
 
-        return self._tell_model("reloaded", self._model.reload(self._worker, prepare))
+        try:
+            predictor = self._model.reload(self._worker, prepare)
+        except Exception as error:  # the caller may not wait for it; the log is read later
+            self.get_logger().error(f"cannot reload: {one_line(error)}")
+            raise
+        return self._tell_model("reloaded", predictor)
 
     def _reset_tracker(self) -> str:
         """Forget what was learnt from images: tracks, corrections of the calibration."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from threading import Thread
-from typing import Any
+from typing import Any, Final
 
 from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.task import Future
@@ -12,6 +12,7 @@ from std_srvs.srv import SetBool, Trigger
 
 Action = Callable[[], str]
 """Does something and says what, in one line; raises whatever went wrong."""
+RELOAD_THREAD: Final = "reload"
 
 
 class Services:
@@ -64,7 +65,7 @@ class Services:
             done.set_result(_answer(response, self._reload_model))
 
         try:
-            Thread(target=load, name="reload", daemon=True).start()
+            Thread(target=load, name=RELOAD_THREAD, daemon=True).start()
             return await done
         finally:
             self._loading = False

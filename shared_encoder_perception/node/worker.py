@@ -33,6 +33,8 @@ NODE_STAGES: Final = ("waiting", "conversion", *STAGES, "geometry", "publish", "
 """Keys of ``Worker.stage_times``: ``waiting`` for the thread, ``geometry`` for what ``refine`` does
 (0 without one), ``total`` from receipt to the end."""
 
+INFERENCE_THREAD: Final = "inference"
+
 HISTORY: Final = 1000
 """Images whose stage times are kept."""
 
@@ -101,7 +103,7 @@ class Worker:
         self._lock = Lock()
         self._history: deque[dict[str, float]] = deque(maxlen=HISTORY)
         # A daemon, because a hung engine must not keep the process from ending.
-        self._thread = Thread(target=self._run, name="inference", daemon=True)
+        self._thread = Thread(target=self._run, name=INFERENCE_THREAD, daemon=True)
         self._thread.start()
 
     @property

@@ -21,4 +21,21 @@ PARAMETERS: Final = (
         "as the path.",
         read_only=False,
     ),
+    Parameter(
+        "model.load_timeout_s",
+        600.0,
+        "Longest time that loading a model may take, the building of its engine included. Then "
+        "configuration fails; a reload fails and the old model goes on.",
+        bounds=(0.1, 86400.0),
+        special=(0.0, "no limit"),
+        read_only=False,
+    ),
+    Parameter(
+        "model.try_first",
+        True,
+        "~/reload_model tries a model in a process of its own, of lowest priority, before the node "
+        "loads it: one that never ends, or takes its process down, costs nothing but a message. "
+        "false where memory or the GPU do not bear one process more.",
+        read_only=False,
+    ),
 )
