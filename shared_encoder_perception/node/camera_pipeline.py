@@ -10,6 +10,7 @@ from typing import Any, Final
 from sensor_msgs.msg import CompressedImage, Image
 
 from shared_encoder_perception.node.calibration import Calibration
+from shared_encoder_perception.node.given_parameters import warn_of_idle, warn_of_unknown
 from shared_encoder_perception.node.inputs import subscribe
 from shared_encoder_perception.node.node_health import NodeHealth
 from shared_encoder_perception.node.node_options import NodeOptions
@@ -77,6 +78,7 @@ class CameraPipeline:
             ValueError: A parameter names what is not there.
         """
         self._node, self._options, self._health = node, options, health
+        warn_of_idle(node, spec.tasks)
         needs_info = options.images.crop_mode == CAMERA_INFO
         self.calibration = Calibration(node, value, needs_info=needs_info)
         refiners.reset()
@@ -111,6 +113,7 @@ class CameraPipeline:
             depth=images.depth,
             event_callbacks=self._health.event_callbacks(),
         )
+        warn_of_unknown(self._node, late=True)
         return str(self._subscription.topic_name)
 
     def start(self, predictor: Predictor, enabled: bool) -> None:

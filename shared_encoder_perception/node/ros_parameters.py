@@ -12,6 +12,7 @@ from rcl_interfaces.msg import (
     SetParametersResult,
 )
 
+from shared_encoder_perception.node.given_parameters import warn_of_unknown
 from shared_encoder_perception.node.parameters import all_parameters
 from shared_encoder_perception.tasks.parameter import Parameter
 
@@ -20,6 +21,7 @@ def declare_parameters(node: Any) -> None:
     """Declare every parameter with its description, range and read-only flag.
 
     Values that the table does not allow are refused from now on, those given at start included.
+    What was given at start and is not in the table is named in the log.
 
     Raises:
         ParameterException: A parameter was given a value or type that it does not allow.
@@ -39,6 +41,7 @@ def declare_parameters(node: Any) -> None:
         default = parameter.default
         value = list(default) if isinstance(default, tuple) else default
         node.declare_parameter(parameter.name, value, _descriptor(parameter))
+    warn_of_unknown(node)
 
 
 def check_together(
