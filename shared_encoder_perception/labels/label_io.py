@@ -29,15 +29,17 @@ MOST_PX: Final = 1e5
 """Coordinates beyond are of no picture; sums and squares of those below are exact enough."""
 
 
-class PictureError(LabelError):
+class UnusablePictureError(LabelError):
     """A picture that cannot be used: its frame is left out, the others go on."""
 
 
-def or_fault(make: Callable[..., LabelledFrame], *args: Any) -> LabelledFrame | PictureError:
+def or_fault(
+    make: Callable[..., LabelledFrame], *args: Any
+) -> LabelledFrame | UnusablePictureError:
     """Return what ``make`` makes of some arguments, or what is wrong with the picture."""
     try:
         return make(*args)
-    except PictureError as error:
+    except UnusablePictureError as error:
         return error
 
 
@@ -45,7 +47,7 @@ def image_size(path: Path) -> Size:
     """Return ``(height, width)`` from a picture's header, turned as its EXIF data ask for.
 
     Raises:
-        PictureError: There is no such picture, or it cannot be read.
+        UnusablePictureError: There is no such picture, or it cannot be read.
     """
     try:
         with Image.open(path) as picture:
@@ -54,7 +56,7 @@ def image_size(path: Path) -> Size:
             return height, width
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         reason = "there is no such picture" if isinstance(error, FileNotFoundError) else str(error)
-        raise PictureError(path, None, reason) from None
+        raise UnusablePictureError(path, None, reason) from None
 
 
 def fill_polygons(

@@ -10,7 +10,7 @@ from shared_encoder_perception.images.listing import beside, files_matching, has
 from shared_encoder_perception.images.preprocess import Crop
 from shared_encoder_perception.labels.frame import LabelledFrame
 from shared_encoder_perception.labels.label_io import (
-    PictureError,
+    UnusablePictureError,
     image_size,
     or_fault,
     pairs,
@@ -26,7 +26,9 @@ CROP: Final = Crop(0, 270, 1640, 320)
 LISTS: Final = ("list/train_gt.txt", "list/train.txt")
 
 
-def read(path: Path, *, lane_changes: bool = False) -> Iterator[LabelledFrame | PictureError]:
+def read(
+    path: Path, *, lane_changes: bool = False
+) -> Iterator[LabelledFrame | UnusablePictureError]:
     """Read the pictures of a list, or of a folder.
 
     Args:

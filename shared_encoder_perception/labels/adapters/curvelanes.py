@@ -11,7 +11,7 @@ import numpy as np
 from shared_encoder_perception.images.listing import beside, files_matching
 from shared_encoder_perception.labels.frame import LabelledFrame
 from shared_encoder_perception.labels.label_io import (
-    PictureError,
+    UnusablePictureError,
     image_size,
     in_reach,
     load_json,
@@ -23,7 +23,9 @@ from shared_encoder_perception.labels.said import Line, Said
 from shared_encoder_perception.tasks.label_files import LabelError, named_file
 
 
-def read(path: Path, *, lane_changes: bool = False) -> Iterator[LabelledFrame | PictureError]:
+def read(
+    path: Path, *, lane_changes: bool = False
+) -> Iterator[LabelledFrame | UnusablePictureError]:
     """Read a split.
 
     Args:

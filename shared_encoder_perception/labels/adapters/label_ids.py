@@ -16,7 +16,7 @@ from PIL import Image
 
 from shared_encoder_perception.images.listing import files_matching, pictures_in
 from shared_encoder_perception.labels.frame import LabelledFrame
-from shared_encoder_perception.labels.label_io import PictureError, image_size, or_fault
+from shared_encoder_perception.labels.label_io import UnusablePictureError, image_size, or_fault
 from shared_encoder_perception.labels.said import NO, NOT_LABELLED, YES, Plane, Said
 from shared_encoder_perception.structures import Size
 from shared_encoder_perception.tasks.label_files import LabelError
@@ -116,7 +116,7 @@ LAYOUTS: Final = MappingProxyType(
 those of the 12-class form. In KITTI road, red is labelled and not road, black is not labelled."""
 
 
-def read(path: Path, layout: str) -> Iterator[LabelledFrame | PictureError]:
+def read(path: Path, layout: str) -> Iterator[LabelledFrame | UnusablePictureError]:
     """Read every picture of a data set that has a map.
 
     Args:

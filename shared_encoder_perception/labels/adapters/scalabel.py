@@ -16,7 +16,7 @@ from shared_encoder_perception.labels.adapters.bdd_words import Meaning, Role, m
 from shared_encoder_perception.labels.adapters.poly2d import PolygonError, flatten
 from shared_encoder_perception.labels.frame import LabelledFrame
 from shared_encoder_perception.labels.label_io import (
-    PictureError,
+    UnusablePictureError,
     fill_polygons,
     image_size,
     or_fault,
@@ -33,7 +33,9 @@ LICENCE: Final = "BDD100K: research and non-profit"
 ATTRIBUTES: Final = ("weather", "scene", "timeofday")
 
 
-def read(path: Path, *, lane_changes: bool = False) -> Iterator[LabelledFrame | PictureError]:
+def read(
+    path: Path, *, lane_changes: bool = False
+) -> Iterator[LabelledFrame | UnusablePictureError]:
     """Read label files element by element.
 
     Args:

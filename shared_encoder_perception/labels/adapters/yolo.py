@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from shared_encoder_perception.images.listing import files_matching, pictures_in
 from shared_encoder_perception.labels.frame import LabelledFrame
 from shared_encoder_perception.labels.label_io import (
-    PictureError,
+    UnusablePictureError,
     fill_polygons,
     image_size,
     or_fault,
@@ -48,7 +48,7 @@ TOLERANCE: Final = 0.01
 """By how much a coordinate may leave 0 to 1: exports round, and enlarge what touches the border."""
 
 
-def read(path: Path) -> Iterator[LabelledFrame | PictureError]:
+def read(path: Path) -> Iterator[LabelledFrame | UnusablePictureError]:
     """Read all splits of an export.
 
     Args:
