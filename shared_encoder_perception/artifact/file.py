@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -139,12 +139,28 @@ def parse(content: bytes, source: str) -> onnx.ModelProto:
             f"{source} is not an ONNX model, or cut off ({type(error).__name__}): copy or export "
             "it again"
         ) from None
-    if any(item.data_location == TensorProto.EXTERNAL for item in model.graph.initializer):
+    bodies = [model.graph, *model.functions]
+    if any(tensor.data_location == TensorProto.EXTERNAL for tensor in _tensors(bodies)):
         raise ArtifactError(
             f"{source} keeps weights in other files: save it as one file "
             "(onnx.save with save_as_external_data=False)"
         )
     return model
+
+
+def _tensors(bodies: Iterable[Any]) -> Iterator[TensorProto]:
+    """Yield every tensor of graphs and functions: weights, constants, those of branches."""
+    left = list(bodies)
+    while left:
+        body = left.pop()
+        for sparse in getattr(body, "sparse_initializer", ()):
+            yield from (sparse.values, sparse.indices)
+        yield from getattr(body, "initializer", ())
+        for attribute in (one for node in body.node for one in node.attribute):
+            yield from (attribute.t, *attribute.tensors)
+            for sparse in (attribute.sparse_tensor, *attribute.sparse_tensors):
+                yield from (sparse.values, sparse.indices)
+            left += [attribute.g, *attribute.graphs]
 
 
 def metadata(model: onnx.ModelProto) -> dict[str, str]:

@@ -192,6 +192,28 @@ def test_weights_in_other_files_are_refused(tmp_path, model):
         read_artifact(path)
 
 
+@pytest.mark.parametrize("place", ["constant", "branch", "function"])
+def test_no_tensor_anywhere_names_another_file(tmp_path, model, place):
+    """An engine would read the file, wherever the name leads."""
+    hidden = numpy_helper.from_array(np.zeros(4, np.float32), "hidden")
+    hidden.data_location = TensorProto.EXTERNAL
+    hidden.external_data.add(key="location", value="../../victim")
+    node = helper.make_node("Constant", [], ["hidden"], value=hidden)
+    if place == "constant":
+        model.graph.node.append(node)
+    elif place == "branch":
+        body = helper.make_graph([node], "body", [], [])
+        branch = helper.make_node("If", ["x"], ["y"], then_branch=body, else_branch=body)
+        model.graph.node.append(branch)
+    else:
+        opset = [helper.make_opsetid("", 17)]
+        model.functions.append(helper.make_function("d", "f", [], ["hidden"], [node], opset))
+    path = tmp_path / "model.onnx"
+    path.write_bytes(model.SerializeToString())
+    with pytest.raises(ArtifactError, match="keeps weights in other files"):
+        read_artifact(path)
+
+
 def test_a_full_disk_leaves_the_old_model_and_nothing_half_written(sealed, model, monkeypatch):
     before = sealed.read_bytes()
 
