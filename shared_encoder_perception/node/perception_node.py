@@ -30,7 +30,7 @@ from shared_encoder_perception.node.node_process import one_line, run
 from shared_encoder_perception.node.refinement import CALIBRATION, Refiners
 from shared_encoder_perception.node.ros_logging import forward_log
 from shared_encoder_perception.node.ros_parameters import check_together, declare_parameters
-from shared_encoder_perception.node.services import Services
+from shared_encoder_perception.node.services import Services, refuse_impossible_transitions
 from shared_encoder_perception.node.worker import Worker
 from shared_encoder_perception.predictor import Predictor
 from shared_encoder_perception.spec import SpecError
@@ -85,6 +85,7 @@ class PerceptionNode(LifecycleNode):
         for name in self._refiners.names:
             self._diagnostics.add(name, partial(self._refiner_status, name))
         self._offers = Services(self, self._set_enabled, self._reload_model, self._reset_tracker)
+        refuse_impossible_transitions(self)
         self.add_on_set_parameters_callback(self._check_together)
         self.add_post_set_parameters_callback(self._apply_parameters)
 

@@ -71,6 +71,29 @@ class Services:
             self._loading = False
 
 
+def refuse_impossible_transitions(node: Any) -> None:
+    """Answer no to transitions that a lifecycle node's state does not have.
+
+    rclpy raises in the executor then: whoever asks twice for the same, as a manager may that has
+    not heard of the end of a long load, would end the process.
+    """
+    service = node._service_change_state  # rclpy has no public getter
+    change = service.callback
+
+    def answer(request: Any, response: Any) -> Any:
+        try:
+            return change(request, response)
+        except RuntimeError as error:
+            state = node._state_machine.current_state[1]
+            asked = request.transition.label or request.transition.id
+            text = " ".join(str(error).split())
+            node.get_logger().warning(f"no transition {asked} from the state {state}: {text}")
+            response.success = False
+            return response
+
+    service.callback = answer
+
+
 def _answer(response: Any, action: Action) -> Any:
     """Fill in the response with what came of ``action``."""
     try:

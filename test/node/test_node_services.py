@@ -12,6 +12,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import ros_harness as ros
+from lifecycle_msgs.msg import Transition
+from lifecycle_msgs.srv import ChangeState
 from local_node import local_node
 from sensor_msgs.msg import CameraInfo
 from specs import spec_of
@@ -139,6 +141,21 @@ def test_a_reload_behind_a_hung_engine_gives_up_and_says_so(
     backend.gate.set()
     peer.ask(ros.image_message(random_image(1), 2))
     assert active.local.backends[1].closed and not backend.closed
+
+
+@pytest.mark.parametrize("asked", ["configure", Transition.TRANSITION_CONFIGURE])
+def test_a_transition_that_the_state_does_not_have_is_refused(
+    active: SimpleNamespace, asked: str | int
+) -> None:
+    """A manager that waits for a long load may ask again: that is no reason to end."""
+    request = ChangeState.Request()
+    if isinstance(asked, str):
+        request.transition.label = asked
+    else:
+        request.transition.id = asked
+    assert not active.peer.call(ChangeState, "change_state", request).success
+    assert active.peer.state() == "active"
+    active.peer.ask(ros.image_message(random_image(1), 1))
 
 
 def test_a_reload_without_a_model_says_what_to_do(tmp_path: Path) -> None:
