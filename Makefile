@@ -5,6 +5,8 @@
 #   make test    lint, types, tests (fetches torch)
 #                AUTO_ENGINE=torch (or openvino, onnxruntime): as where `auto` chooses that engine
 #   make test-tensorrt   the tests of TensorRT, by its wheel for RTX cards (225 MB more)
+#   make test-ubuntu-24.04   the tests that need no torch, with numpy, OpenCV and others as old as Ubuntu
+#                24.04's, in an environment of their own (Python 3.10 to 3.12)
 #   make fuzz    20 000 random cases for each thing that reads other people's data (CASES=, minutes to hours)
 #   make setup   only the environment: runtime packages and messages, no torch
 #   make lint    only ruff and mypy
@@ -15,6 +17,7 @@
 
 PYTHON ?= python3
 VENV := .venv
+LOCK := requirements/run.txt
 BIN := $(VENV)/bin
 
 # A sourced ROS 2 must not leak into the environment that the wheels make. The wheels set the last two
@@ -23,7 +26,7 @@ unexport AMENT_PREFIX_PATH CMAKE_PREFIX_PATH COLCON_PREFIX_PATH PYTHONPATH PYTHO
 unexport ROS_DISTRO RMW_IMPLEMENTATION VIRTUAL_ENV
 unexport LD_LIBRARY_PATH _ROS_WHEELS_BOOTSTRAP_COMPLETE
 
-.PHONY: help setup demo test test-tensorrt fuzz lint lock clean
+.PHONY: help setup demo test test-runtime test-tensorrt test-ubuntu-24.04 fuzz lint lock clean
 help:
 	@sed -n 's/^#   //p' Makefile
 
@@ -41,8 +44,10 @@ interrupted := $(shell test -e $(VENV)/unfinished && flock -n $(VENV)/unfinished
 ifneq ($(made)$(interrupted)$(if $(realpath $(BIN)/python),,gone),$(wanted))
 .PHONY: $(VENV)/python.stamp
 endif
-install = @flock $(VENV)/unfinished $(BIN)/uv pip install -q --python $(BIN)/python --require-hashes -r $(1) \
-  && rm -f $(VENV)/unfinished
+# Wheels only. The two exceptions have none: they are built with tools that are pinned by their hashes, too.
+WHEELS := --only-binary :all: --no-binary empy --no-binary tensorrt-rtx-cu12
+install = @flock $(VENV)/unfinished $(BIN)/uv pip install -q --python $(BIN)/python $(WHEELS) \
+  --build-constraints requirements/build_tools.txt --require-hashes -r $(1) && rm -f $(VENV)/unfinished
 
 setup: $(VENV)/messages.stamp
 
@@ -51,12 +56,12 @@ $(VENV)/python.stamp: requirements/bootstrap.txt
 	@$(PYTHON) requirements/check_system.py
 	@echo "set-up 1/3: virtual environment in $(VENV)"
 	@$(PYTHON) -m venv --clear $(VENV)
-	@$(BIN)/python -m pip install -qq --disable-pip-version-check --require-hashes -r requirements/bootstrap.txt
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --only-binary :all: --require-hashes -r requirements/bootstrap.txt
 	@echo '$(CURDIR) $(call version,$(PYTHON))' > $@
 
-$(VENV)/run.stamp: $(VENV)/python.stamp requirements/run.txt
+$(VENV)/run.stamp: $(VENV)/python.stamp $(LOCK)
 	@echo "set-up 2/3: runtime packages (about 700 MB on disk)"
-	$(call install,requirements/run.txt)
+	$(call install,$(LOCK))
 	@touch $@
 
 # Only messages and files beside the code: Python runs from this source tree, so editing it needs no build.
@@ -79,6 +84,13 @@ demo: setup
 test: lint
 	@$(BIN)/python -m pytest -n 2 --no-loadscope-reorder
 
+# Without torch: what needs it skips itself.
+test-runtime: setup
+	@$(BIN)/python -m pytest -n 2 --no-loadscope-reorder
+
+test-ubuntu-24.04:
+	@$(MAKE) --no-print-directory VENV=.venv-ubuntu-24.04 LOCK=requirements/ubuntu-24.04.txt test-runtime
+
 # Parser and builder of TensorRT run without a GPU (225 MB more); the rest of its tests needs one.
 test-tensorrt: setup $(VENV)/test.stamp
 	$(call install,requirements/tensorrt.txt)
@@ -96,7 +108,7 @@ lint: setup $(VENV)/test.stamp
 
 # ---- upkeep ---------------------------------------------------------------------------------------
 COMPILE := $(BIN)/uv pip compile -q --universal --python-version 3.10 --generate-hashes --no-emit-index-url --custom-compile-command "make lock"
-RUN := --extra ros --extra build --extra openvino
+RUN := --extra ros --extra build --extra openvino --extra report
 lock: $(VENV)/python.stamp
 	@cp -p requirements/bootstrap.txt $(VENV)/bootstrap.before
 	$(COMPILE) requirements/bootstrap.in -o requirements/bootstrap.txt
@@ -104,7 +116,9 @@ lock: $(VENV)/python.stamp
 	  touch -r $(VENV)/bootstrap.before requirements/bootstrap.txt; fi  # else .venv would start over
 	$(COMPILE) pyproject.toml $(RUN) -o requirements/run.txt
 	$(COMPILE) pyproject.toml $(RUN) --extra train --extra test --extra lint -c requirements/run.txt -o requirements/test.txt
+	$(COMPILE) requirements/build_tools.in -c requirements/test.txt -o requirements/build_tools.txt
+	$(COMPILE) pyproject.toml requirements/ubuntu-24.04.in --extra ros --extra build -o requirements/ubuntu-24.04.txt
 	$(COMPILE) pyproject.toml --extra test-tensorrt -c requirements/test.txt -o requirements/tensorrt.txt
 
 clean:
-	rm -rf $(VENV) build install log demo_output
+	rm -rf $(VENV) .venv-ubuntu-24.04 build install log demo_output

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from shared_encoder_perception import tasks
+from shared_encoder_perception import libraries, tasks
 from shared_encoder_perception.artifact.tensors import (
     Arrays,
     OutputError,
@@ -23,6 +23,8 @@ from shared_encoder_perception.backends import Backend
 from shared_encoder_perception.images.preprocess import STRETCH, Crop, ImageError, ImageTransform
 from shared_encoder_perception.spec import INPUT_IMAGE, ModelSpec
 from shared_encoder_perception.structures import Perception
+
+libraries.check()
 
 STAGES = ("preprocess", "inference", "decode")
 """Keys of ``Perception.stage_ms``, in the order in which the stages run."""

@@ -14,7 +14,7 @@ from shared_encoder_perception import tasks
 
 ENTRIES = {
     *("__init__.py", "__main__.py", "structures.py", "typed_json.py", "spec.py", "whole_file.py"),
-    *("safe_text.py", "plain_file.py"),
+    *("safe_text.py", "plain_file.py", "libraries.py"),
     "data_paths.py",
     *("images", "tasks", "layers", "backends", "artifact", "predictor.py", "predict.py", "ground"),
     *("drawing", "node", "labels", "world", "model", "models", "training", "evaluation"),
@@ -23,7 +23,16 @@ ENTRIES = {
 """The top floor; ``docs/house.md`` shows it in the order of the flow."""
 
 FLOORS = (
-    ("structures", "typed_json", "whole_file", "data_paths", "safe_text", "plain_file", ""),
+    (
+        "structures",
+        "typed_json",
+        "whole_file",
+        "data_paths",
+        "safe_text",
+        "plain_file",
+        "libraries",
+        "",
+    ),
     ("tasks",),
     ("spec",),
     ("images",),

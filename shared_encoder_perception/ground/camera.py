@@ -85,8 +85,13 @@ class CameraModel:
 
     def _undistorted(self, pixels: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return (N, 2) ``(x / z, y / z)`` of full-resolution pixels, before rectification."""
-        undistort = cv2.fisheye.undistortPoints if self.fisheye else cv2.undistortPoints
-        points = undistort(pixels[:, None], self.matrix, self.distortion, criteria=UNDISTORT)
+        seen, lens = pixels[:, None], (self.matrix, self.distortion)
+        if self.fisheye:
+            points = cv2.fisheye.undistortPoints(seen, *lens, criteria=UNDISTORT)
+        elif hasattr(cv2, "undistortPointsIter"):  # what OpenCV 4 calls it where it takes criteria
+            points = cv2.undistortPointsIter(seen, *lens, np.eye(3), np.eye(3), UNDISTORT)
+        else:
+            points = cv2.undistortPoints(seen, *lens, criteria=UNDISTORT)
         return np.asarray(points[:, 0], np.float64)
 
     def _distorted(self, rays: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -2,7 +2,22 @@
 
 import sys
 
-from shared_encoder_perception.node.perception_node import main
+from shared_encoder_perception import libraries
+
+USER_ERROR = 2
+
+
+def main() -> int:
+    """Run the node, if the libraries do; one line says why not."""
+    try:
+        libraries.check()  # before the first import that fails of it
+    except libraries.UnfitError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return USER_ERROR
+    from shared_encoder_perception.node.perception_node import main as run
+
+    return run()
+
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -73,15 +73,21 @@ def test_binning_keeps_the_edges_of_the_image_where_they_are() -> None:
     np.testing.assert_allclose(binned.rays(corners), whole.rays(expected), atol=1e-12)
 
 
+def undistorted(*args: Any, **options: Any) -> Any:
+    """OpenCV's, by the name that it has where it takes criteria: another one in OpenCV 4."""
+    undistort = getattr(cv2, "undistortPointsIter", None) or cv2.undistortPoints
+    return undistort(*args, **options)
+
+
 @pytest.mark.parametrize("lens", LENSES)
 def test_raw_and_rectified_images_see_the_same(lens: str) -> None:
     """With ``r`` and ``p``: OpenCV rectifies the pixels, both models give the same rays."""
     turn = cv2.Rodrigues(np.array([0.01, -0.02, 0.015]))[0]
     info = camera_info(lens, r=turn.ravel())
     matrix, new = np.reshape(info.k, (3, 3)), np.reshape(info.p, (3, 4))[:, :3]
-    undistort = cv2.fisheye.undistortPoints if lens == "equidistant" else cv2.undistortPoints
     criteria = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, 100, 1e-10)
     distortion = np.array(info.d) if info.d else np.zeros(4)
+    undistort = cv2.fisheye.undistortPoints if lens == "equidistant" else undistorted
     rectified = undistort(PIXELS[:, None], matrix, distortion, R=turn, P=new, criteria=criteria)
     rays = camera_model(info, SIZE, rectified=True).rays(rectified[:, 0])
     np.testing.assert_allclose(
@@ -95,10 +101,11 @@ def test_a_rectified_region_lies_where_the_raw_one_is_rectified_to() -> None:
     info = camera_info("plumb_bob", roi=region)
     x, y, width, height = 300, 300, 640, 300
     corners = np.array([(a, b) for a in (x, x + width) for b in (y, y + height)], np.float64)
-    seen = cv2.undistortPoints(
+    seen = undistorted(
         corners[:, None],
         np.reshape(info.k, (3, 3)),
         np.array(info.d),
+        R=np.eye(3),
         P=np.reshape(info.p, (3, 4))[:, :3],
         criteria=(cv2.TERM_CRITERIA_COUNT, 50, 0),
     )[:, 0]
