@@ -13,6 +13,10 @@ from typing import Any, Final
 FUTURE_TOLERANCE_S: Final = 0.1
 """Clocks of two computers in step may differ by less: an image may be that much ahead of ours."""
 
+OTHER_CLOCK_S: Final = 5.0
+"""Images that are further from the node's clock, to either side, are stamped by another one: a bag
+without /clock, a driver that counts from its start. No queue of ours delays an image that long."""
+
 JUMP_QUIET_IMAGES: Final = 30
 """After a jump was told, this many images tell of none: two cameras on one topic, each with a clock
 of its own, would fill the log. ``StampCounts`` has all of them."""
@@ -78,6 +82,32 @@ def stamp_ns(header: Any) -> int:
     return int(header.stamp.sec) * 1_000_000_000 + int(header.stamp.nanosec)
 
 
+def off_clock(age_s: float) -> str:
+    """Say how far images are from the node's clock and what to do; empty where they are not.
+
+    Args:
+        age_s: How old an image is by that clock, seconds; negative from the future, NaN = unknown.
+    """
+    if not abs(age_s) > OTHER_CLOCK_S:
+        return ""
+    if age_s > 0:
+        found = f"images are {_lasting(age_s)} old by this node's clock"
+    else:
+        found = f"images are stamped {_lasting(-age_s)} ahead of the node's clock"
+    return (
+        f"{found}: use_sim_time? Set it here and where images are played or simulated, or nowhere; "
+        "let cameras stamp by a clock that is in step with this computer's"
+    )
+
+
+def _lasting(seconds: float) -> str:
+    """Return a time in the unit that people would take."""
+    for unit, length_s in (("years", 31557600.0), ("days", 86400.0), ("hours", 3600.0)):
+        if seconds >= length_s:
+            return f"{seconds / length_s:.1f} {unit}"
+    return f"{seconds:.1f} s"
+
+
 class StampWatch:
     """Judges the stamps of successive images. For one thread; ``counts`` may be read by all."""
 
@@ -133,6 +163,8 @@ class StampWatch:
                 f"time jumped by {jump_s:.3f} s from one image to the next: what was tracked is "
                 "forgotten (normal when a bag starts again)"
             )
+        if far := off_clock(age_s):
+            return self._once("old" if age_s > 0 else "future", far)
         if age_s < -FUTURE_TOLERANCE_S:
             return self._once(
                 "future",

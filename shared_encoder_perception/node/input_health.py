@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from math import nan
 from typing import Final
 
+from shared_encoder_perception.images.stamps import off_clock
 from shared_encoder_perception.node.watchdogs import (
     CountWindow,
     Finding,
@@ -69,6 +70,7 @@ class InputHealth:
         self._since_s: float | None = None
         self._received_s: float | None = None
         self._stamp_ns = 0
+        self._off_clock = ""
 
     def start(self, now_s: float) -> None:
         """Listen from now on, without a past."""
@@ -91,6 +93,7 @@ class InputHealth:
         stamps: Mapping[str, float],
         topic: TopicState,
         clock_ns: int,
+        sim_time: bool = False,
     ) -> Status:
         """Judge the input.
 
@@ -100,12 +103,16 @@ class InputHealth:
             stamps: What was odd about their stamps by name, as in ``stamps.StampCounts``.
             topic: Where they should come from.
             clock_ns: The node's clock in nanoseconds; 0 = it does not run.
+            sim_time: Whether the node takes its time from /clock.
         """
         if self._since_s is None:
             return Status(Level.STALE, "inactive: not listening", {"state": INACTIVE})
         odd = {f"stamps_{name}": int(n) for name, n in stamps.items() if name != "age_s"}
         watched = {name: counts[name] for name in COUNTERS if name in counts}
         self._window.add(now_s, {**watched, **odd}, self.options.window_s)
+        self._off_clock = off_clock(stamps.get("age_s", nan))
+        if sim_time and not clock_ns:
+            self._off_clock = "use_sim_time is set, but nothing comes on /clock: ages are not known"
         state, (level, message) = self._judge(now_s, topic)
         values = {
             "state": state,
@@ -137,7 +144,8 @@ class InputHealth:
             return REJECTED, (Level.ERROR, f"no image can be used: {self.last_problem}")
         if grown("stale") and not perceived:
             age = "images are too old when they come: look at the camera driver, the network and "
-            return STALE, (Level.ERROR, f"{age}the clocks, or raise input.max_age_s")
+            far = f" ({self._off_clock})" if self._off_clock else ""
+            return STALE, (Level.ERROR, f"{age}the clocks, or raise input.max_age_s{far}")
         rate = f"{self._window.rate_hz('received'):.1f} Hz on {topic.topic}"
         return ACTIVE, worst([*self._doubts(), (Level.OK, rate)])
 
@@ -153,7 +161,9 @@ class InputHealth:
             yield Level.WARN, f"stamps jumped back in the last {span_s:.1f} s: {jumps}x"
         if grown("stamps_zero"):
             yield Level.WARN, "images have no stamp: let the camera driver stamp them"
-        if grown("stamps_future"):
+        if self._off_clock:
+            yield Level.WARN, self._off_clock
+        elif grown("stamps_future"):
             yield (
                 Level.WARN,
                 "images are stamped ahead of the node's clock: synchronise the clocks, or set "

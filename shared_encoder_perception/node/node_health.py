@@ -111,8 +111,9 @@ class NodeHealth:
         """Judge the input now."""
         stamps = asdict(self._worker.stamps) if self._worker else {}
         clock_ns = self._node.get_clock().now().nanoseconds
+        sim_time = bool(self._node.get_parameter("use_sim_time").value)
         return self._input.status(
-            perf_counter(), self._counts(), stamps, self._topic.state(), clock_ns
+            perf_counter(), self._counts(), stamps, self._topic.state(), clock_ns, sim_time
         )
 
     def _processing_status(self) -> Status:

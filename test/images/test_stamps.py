@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import isnan
+from math import isnan, nan
 from types import SimpleNamespace
 
 import numpy as np
@@ -11,10 +11,12 @@ import pytest
 from shared_encoder_perception.images.stamps import (
     FUTURE_TOLERANCE_S,
     JUMP_QUIET_IMAGES,
+    OTHER_CLOCK_S,
     RateLimit,
     StampCounts,
     StampVerdict,
     StampWatch,
+    off_clock,
     stamp_ns,
 )
 
@@ -195,3 +197,33 @@ def test_no_limit_and_a_limit_that_is_changed() -> None:
     assert [limit.admits(time, 1.0) for time in (1.0, 1.1, 1.2)] == [True, True, False]
     # What was booked under another limit is no debt once it is off.
     assert limit.admits(1.3, 0.0) and limit.admits(1.4, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("age_s", "shown"),
+    [
+        (1.7e9, "53.9 years old"),
+        (3 * 86400.0, "3.0 days old"),
+        (7200.0, "2.0 hours old"),
+        (42.0, "42.0 s old"),
+        (-1.7e9, "53.9 years ahead"),
+        (-30.0, "30.0 s ahead"),
+    ],
+)
+def test_images_of_another_clock_are_told_of_once_in_either_direction(
+    age_s: float, shown: str
+) -> None:
+    watch, now_s = StampWatch(), 1.8e9
+    verdicts = [
+        watch.check(round((now_s - age_s + number) * 1e9), round((now_s + number) * 1e9), WINDOW_S)
+        for number in range(5)
+    ]
+    assert [bool(verdict.warning) for verdict in verdicts] == [True] + [False] * 4
+    assert shown in verdicts[0].warning and "use_sim_time?" in verdicts[0].warning
+    assert not any(verdict.is_late for verdict in verdicts), "they are perceived all the same"
+
+
+@pytest.mark.parametrize("age_s", [0.0, 2.0, OTHER_CLOCK_S, -OTHER_CLOCK_S, nan])
+def test_what_a_queue_or_an_unknown_clock_explains_is_no_other_clock(age_s: float) -> None:
+    assert off_clock(age_s) == ""
+    assert StampWatch().check(1000 * 10**9, 0, WINDOW_S).warning == "", "a clock that stands"

@@ -140,3 +140,28 @@ def test_an_image_in_work_and_then_done_leaves_the_rate_alone() -> None:
         counts = {"received": 30 * second, "perceived": 30 * second, "in_work": second % 2}
         status = health.status(float(second), counts, {}, TOPIC, 0)
         assert status.values["rate_hz"] == "30.0" and status.values["in_work"] == str(second % 2)
+
+
+@pytest.mark.parametrize(
+    ("age_s", "expected"),
+    [(1.7e9, "53.9 years old by this node's clock"), (-40.0, "40.0 s ahead of the node's clock")],
+)
+def test_images_of_another_clock_are_warned_of_while_they_come(age_s: float, expected: str) -> None:
+    """In both directions; where that drops all of them, the error says so, too."""
+    status = judged(stamps={"age_s": age_s, "future": 30 if age_s < 0 else 0})
+    assert status.level is Level.WARN and expected in status.message
+    assert "use_sim_time?" in status.message and status.values["state"] == "active"
+    dropped = judged(stamps={"age_s": age_s}, perceived=0, stale=30)
+    assert dropped.level is Level.ERROR and expected in dropped.message
+
+
+def test_a_simulated_clock_that_stands_is_warned_of() -> None:
+    """The ages are unknown then; a clock of the system never stands."""
+    health = InputHealth(OPTIONS)
+    health.start(10.0)
+    health.received(10.5, 100 * S)
+    counts = {"received": 1, "perceived": 1}
+    assert health.status(10.6, counts, {}, TOPIC, 0).level is Level.OK
+    status = health.status(10.6, counts, {}, TOPIC, 0, sim_time=True)
+    assert status.level is Level.WARN and "nothing comes on /clock" in status.message
+    assert health.status(10.6, counts, {"age_s": 0.1}, TOPIC, S, sim_time=True).level is Level.OK
