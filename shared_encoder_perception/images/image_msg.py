@@ -6,7 +6,6 @@ and imports neither.
 
 from __future__ import annotations
 
-import re
 from array import array
 from dataclasses import dataclass
 from typing import Any, Final
@@ -14,6 +13,14 @@ from typing import Any, Final
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+
+from shared_encoder_perception.images.compressed_format import (
+    FormatError,
+    check_converted,
+    read_format,
+)
+from shared_encoder_perception.images.picture_bytes import PictureError
+from shared_encoder_perception.images.picture_file import decode
 
 
 class ImageMsgError(ValueError):
@@ -57,15 +64,7 @@ ENCODINGS: Final = {
 """The encodings of ``sensor_msgs/Image`` that are understood."""
 
 _SUBSAMPLED = ("yuv422", "uyvy", "yuv422_yuy2", "yuyv")
-_COMPRESSED_FORMAT = re.compile(r"\b(jpeg|jpg|png)\b", re.IGNORECASE)
 _EXTENSIONS = {"jpeg": ".jpg", "png": ".png"}
-_JPEG_SCAN, _JPEG_END, _PNG_END = b"\xff\xda", b"\xff\xd9", b"IEND"
-_JPEG_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
-"""Second bytes of the markers of the segment that holds a JPEG's size."""
-_JPEG_PIXELS_PER_BYTE: Final = 512
-"""At most: each block of 8x8 pixels takes a bit, even where nothing is to be seen."""
-_JPEG_PIXELS: Final = 1 << 26
-"""At most: no camera in a vehicle has more, and the decoder takes a second for so many."""
 
 
 def to_bgr(message: Any) -> NDArray[np.uint8]:
@@ -190,66 +189,25 @@ def _view(message: Any, layout: _Encoding) -> NDArray[np.uint8]:
 
 
 def _decompress(message: Any) -> NDArray[np.uint8]:
-    """Decode a ``sensor_msgs/CompressedImage``."""
-    name = " ".join(message.format.split())  # reasons are one line, whatever was sent
-    if not _COMPRESSED_FORMAT.search(name) or "compressedDepth" in name:
-        raise ImageMsgError(
-            f"compressed image format {name!r} is not supported: publish 'jpeg' or 'png'"
-        )
-    content = bytes(message.data)
-    if not content:
-        raise ImageMsgError(f"compressed image ({name}) is empty: expected a JPEG or PNG file")
-    if _is_truncated(content):
-        raise ImageMsgError(
-            f"compressed image ({name}) is truncated: its {len(content)} bytes lack the end mark"
-        )
-    height, width = _jpeg_size(content)
-    if height * width > min(_JPEG_PIXELS_PER_BYTE * len(content), _JPEG_PIXELS):
-        # The decoder would believe it, and fill gigabytes with grey.
-        raise ImageMsgError(
-            f"compressed image ({name}) is damaged: its {len(content)} bytes claim to be "
-            f"{width}x{height} pixels"
-        )
-    # The pixels as the camera sent them: an EXIF tag must not turn the image under the lanes.
-    flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
-    try:
-        bgr = cv2.imdecode(np.frombuffer(content, np.uint8), flags)
-    except cv2.error as error:
-        raise ImageMsgError(f"compressed image ({name}) cannot be decoded: {error.err}") from None
-    if bgr is None:
-        raise ImageMsgError(
-            f"compressed image ({name}) cannot be decoded: its {len(content)} bytes are not a "
-            "valid JPEG or PNG file"
-        )
-    if name.endswith("compressed rgb8"):
-        # image_transport's way to say that red and blue were swapped before compression.
-        bgr = cv2.cvtColor(bgr, cv2.COLOR_RGB2BGR)
-    return np.ascontiguousarray(bgr, np.uint8)
+    """Decode a ``sensor_msgs/CompressedImage``: as the camera stored it.
 
-
-def _is_truncated(content: bytes) -> bool:
-    """Whether the end of a JPEG or PNG file is missing, which some OpenCV versions tolerate.
-
-    The scan comes last in a JPEG and cannot contain the end mark by accident; an end mark before
-    it belongs to an embedded preview.
+    An EXIF tag must not turn the image under the lanes.
     """
-    if content.startswith(b"\xff\xd8"):
-        return content.rfind(_JPEG_END) < content.rfind(_JPEG_SCAN)
-    return content.startswith(b"\x89PNG") and content.rfind(_PNG_END) < 0
-
-
-def _jpeg_size(content: bytes) -> tuple[int, int]:
-    """Return ``(height, width)`` as the header of a JPEG file says; zeros for anything else."""
-    at = 2 if content.startswith(b"\xff\xd8") else len(content)
-    while (at := content.find(b"\xff", at)) >= 0 and at + 9 <= len(content):
-        marker = content[at + 1]
-        if marker in _JPEG_FRAMES:
-            size = content[at + 5 : at + 9]
-            return int.from_bytes(size[:2], "big"), int.from_bytes(size[2:], "big")
-        # Padding, and the marks that stand alone, have no length.
-        alone = marker in (0x00, 0x01, 0xFF) or 0xD0 <= marker <= 0xD9
-        at += 1 if alone else 2 + int.from_bytes(content[at + 2 : at + 4], "big")
-    return 0, 0
+    content = bytes(message.data)
+    try:
+        form = read_format(message.format)
+        if not content:
+            reason = "is empty: expected a JPEG or PNG file"
+            raise ImageMsgError(f"compressed image ({form.name}) {reason}")
+        bgr = np.asarray(decode(content, stored=True), np.uint8)
+        check_converted(form, bgr[:, :, 1])
+    except FormatError as error:
+        raise ImageMsgError(str(error)) from None
+    except PictureError as error:
+        raise ImageMsgError(f"compressed image ({form.name}) {error}") from None
+    if form.swapped:
+        bgr = np.asarray(cv2.cvtColor(bgr, cv2.COLOR_RGB2BGR), np.uint8)
+    return bgr
 
 
 def _pack(current: Any, content: NDArray) -> Any:

@@ -7,11 +7,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from shared_encoder_perception import tasks as table
+from shared_encoder_perception.images.picture_bytes import PictureError
+from shared_encoder_perception.images.picture_file import read_picture
 from shared_encoder_perception.images.preprocess import Crop
 from shared_encoder_perception.labels.sample import Sample
 from shared_encoder_perception.structures import Size
@@ -58,20 +59,23 @@ class LabelledFrame:
         )
 
     def read_image(self) -> NDArray[np.uint8]:
-        """Read the picture: (H, W, 3) uint8 BGR.
+        """Read the picture as people see it: (H, W, 3) uint8 BGR.
 
         Raises:
             ValueError: It is missing, unreadable or of another size than the labels say.
         """
-        image = cv2.imread(str(self.image_path), cv2.IMREAD_COLOR)
-        if image is None:
-            raise ValueError(f"{self.where}: cannot read the picture {self.image_path}")
+        try:
+            image = read_picture(self.image_path)
+        except PictureError as error:
+            raise ValueError(
+                f"{self.where}: cannot read the picture {self.image_path}: it {error}"
+            ) from None
         if image.shape[:2] != tuple(self.size):
             raise ValueError(
                 f"{self.where}: {self.image_path} is {image.shape[1]}x{image.shape[0]}, "
                 f"the labels are for {self.size[1]}x{self.size[0]}"
             )
-        return np.asarray(image, np.uint8)
+        return image
 
     def load(self) -> Sample:
         """Read the picture and the labels.

@@ -11,16 +11,14 @@ from typing import IO, Any, Final
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
+from shared_encoder_perception.images.picture_bytes import PictureError
+from shared_encoder_perception.images.picture_file import picture_size
 from shared_encoder_perception.labels.frame import LabelledFrame
 from shared_encoder_perception.labels.said import NO, NOT_LABELLED, YES, Plane
 from shared_encoder_perception.structures import Size
 from shared_encoder_perception.tasks.label_files import LabelError
 
-EXIF_ORIENTATION: Final = 0x0112
-SIDEWAYS: Final = (5, 6, 7, 8)
-"""Orientations that swap width and height; OpenCV turns such pictures when it reads them."""
 CHUNK: Final = 1 << 20
 LOOK_AHEAD: Final = 64
 """Longer than any JSON token but strings."""
@@ -44,18 +42,15 @@ def or_fault(
 
 
 def image_size(path: Path) -> Size:
-    """Return ``(height, width)`` from a picture's header, turned as its EXIF data ask for.
+    """Return ``(height, width)`` of a picture as people see it, from its header.
 
     Raises:
         UnusablePictureError: There is no such picture, or it cannot be read.
     """
     try:
-        with Image.open(path) as picture:
-            turned = picture.getexif().get(EXIF_ORIENTATION, 1) in SIDEWAYS
-            width, height = picture.size[::-1] if turned else picture.size
-            return height, width
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        reason = "there is no such picture" if isinstance(error, FileNotFoundError) else str(error)
+        return picture_size(path)
+    except PictureError as error:
+        reason = f"the picture {error}" if path.exists() else "there is no such picture"
         raise UnusablePictureError(path, None, reason) from None
 
 

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -18,6 +17,8 @@ from shared_encoder_perception.data_paths import (
     write_new,
 )
 from shared_encoder_perception.drawing.pictures import as_png
+from shared_encoder_perception.images.picture_bytes import PictureError
+from shared_encoder_perception.images.picture_file import read_values
 from shared_encoder_perception.structures import Size
 
 FILE_NAME: Final = "frames.jsonl"
@@ -60,7 +61,7 @@ def named_file(folder: Path, value: Any, key: str, path: Path, line: int | None)
 
 
 def read_plane(path: Path, size: Size, what: str = "mask") -> NDArray[np.uint8]:
-    """Read a picture of one byte per pixel.
+    """Read a picture of one byte per pixel, as people see it.
 
     Args:
         path: The picture.
@@ -73,9 +74,10 @@ def read_plane(path: Path, size: Size, what: str = "mask") -> NDArray[np.uint8]:
     Raises:
         LabelError: Unreadable, of another type or size.
     """
-    plane = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
-    if plane is None:
-        raise LabelError(path, None, f"cannot read the {what}")
+    try:
+        plane = read_values(path)
+    except PictureError as error:
+        raise LabelError(path, None, f"cannot read the {what}: it {error}") from None
     if plane.dtype != np.uint8 or plane.ndim != 2 or plane.shape != tuple(size):
         raise LabelError(
             path, None, f"the {what} is {plane.dtype} {plane.shape}, expected uint8 {tuple(size)}"

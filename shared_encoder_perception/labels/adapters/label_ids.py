@@ -9,12 +9,14 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from shared_encoder_perception.images.exif import upright
 from shared_encoder_perception.images.listing import files_matching, pictures_in
+from shared_encoder_perception.images.picture_bytes import PictureError
+from shared_encoder_perception.images.picture_file import picture_header, read_values
 from shared_encoder_perception.labels.frame import LabelledFrame
 from shared_encoder_perception.labels.label_io import UnusablePictureError, image_size, or_fault
 from shared_encoder_perception.labels.said import NO, NOT_LABELLED, YES, Plane, Said
@@ -256,16 +258,16 @@ def _map_pixels(path: Path, layout: Layout) -> NDArray:
     the layout's id of it: then the ids are others, and the colours tell.
     """
     try:
+        orientation = picture_header(path).orientation
         with Image.open(path) as picture:
             if picture.mode == "P" and layout.ids[0]:
                 values = picture.getpalette() or []
                 palette = zip(values[::3], values[1::3], values[2::3], strict=True)
                 road = {i for i, colour in enumerate(palette) if colour in layout.colours[0]}
                 if not road or road & set(layout.ids[0]):
-                    return np.array(picture)
+                    return upright(np.array(picture), orientation)
+        return read_values(path)
+    except PictureError as error:
+        raise LabelError(path, None, f"cannot read the map: it {error}") from None
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
-        raise LabelError(path, None, "cannot read the map") from None
-    pixels = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
-    if pixels is None:
-        raise LabelError(path, None, "cannot read the map")
-    return pixels
+        raise LabelError(path, None, "cannot read the map: it is damaged") from None
