@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final
@@ -23,6 +24,7 @@ from shared_encoder_perception.data_paths import (
     create,
     link_fault,
     path_fault,
+    remove_named,
     shown,
     write_new,
 )
@@ -88,7 +90,8 @@ def parse(text: str | bytes, path: Path, line: int) -> LabelledFrame:
 class Writer:
     """Writes a set; ``frames.jsonl`` appears under its name when all is written.
 
-    Use as a context manager: leaving it by an error leaves ``frames.jsonl.part`` behind.
+    Use as a context manager: leaving it by an error leaves ``frames.jsonl.part`` behind. What that
+    names is removed when a set is written there again; nothing else is, and nothing is overwritten.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -104,6 +107,8 @@ class Writer:
             )
         folder.mkdir(parents=True, exist_ok=True)
         self._part = folder / f"{FILE_NAME}.part"
+        self._again = self._part.exists()
+        _remove_unfinished(self._part)
         self._lines = create(self._part)
         self._names, self._stems = DiskIndex(), DiskIndex()
         self.count = 0
@@ -152,11 +157,14 @@ class Writer:
             rooms = {t: room for t, room in rooms.items() if not getattr(room, "IN_FILES", False)}
         labels = {task: frame.labels[task]() for task in rooms}
         if pictures:
+            if self._again:  # a killed run may have left a picture that it did not come to name
+                remove_named(self.folder, str(image))
             write_new(self.folder, image, encoded or _own_picture(frame))
         stem, keys = self._own_stem(image.relative_to(IMAGES)), dict[str, Any]()
         for task, room in rooms.items():
             keys |= room.write(labels[task], self.folder, stem)
         self._lines.write(json.dumps(record_of(frame, image, keys)) + "\n")
+        self._lines.flush()
         self.count += 1
         self._names.add(str(image), self.count)
         self._stems.add(same_name(stem.with_suffix("")), self.count)
@@ -169,6 +177,24 @@ class Writer:
         while next(self._stems.numbers(same_name(picture.with_suffix(""))), None) is not None:
             picture = picture.with_name(f"{picture.name}.png")
         return picture
+
+
+def _remove_unfinished(part: Path) -> None:
+    """Remove the files that the lines of a set name which was never finished."""
+    if part.is_symlink() or not part.is_file():
+        return
+    rooms = table.parts("labels").values()
+    keys = [
+        IMAGE,
+        *(key for room in rooms if getattr(room, "IN_FILES", False) for key in room.KEYS),
+    ]
+    with part.open("rb") as lines:
+        for line in lines:
+            with suppress(ValueError, RecursionError, AttributeError):  # cut off, or not ours
+                record = json.loads(line)
+                for name in (record.get(key) for key in keys):
+                    if isinstance(name, str) and len(Path(name).parts) > 1:
+                        remove_named(part.parent, name)
 
 
 def same_name(path: Path) -> str:

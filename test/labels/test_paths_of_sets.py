@@ -2,6 +2,7 @@
 
 import json
 import os
+from contextlib import suppress
 
 import cv2
 import numpy as np
@@ -147,6 +148,25 @@ def test_links_in_the_folder_of_the_new_set_are_not_written_through(home, link, 
     link(home / "victim/secret.txt", place)
     status = main(["dataset", "merge", str(home / "set"), "--out", str(home / "out")])
     assert status == (2 if planted.endswith(".png") else 0)
+
+
+def test_a_set_that_broke_off_is_written_again_with_other_options(home):
+    write_set(home / "set", 3)
+    frames = list(native.read(home / "set"))
+    with suppress(KeyError), native.Writer(home / "out") as writer:
+        for frame in frames[:2]:
+            writer.write(frame)
+        raise KeyError
+    (home / "out/images/road/002.png").write_bytes(b"half of it")  # by a kill
+    (home / "out/images/road/other.png").write_bytes(b"theirs")
+    with (home / "out/frames.jsonl.part").open("a") as part:
+        part.write('{"image": "../victim/a.jpg"}\n{"image": "images/road/other.png\n[]\n')
+    with native.Writer(home / "out") as writer:
+        for frame in frames[1:]:
+            writer.write(frame, encoded=PICTURE)
+    left = {path.relative_to(home / "out").as_posix() for path in (home / "out").rglob("*.*")}
+    named = {line[key] for line in lines_of(home / "out/frames.jsonl") for key in ("image", "mask")}
+    assert left == named | {"frames.jsonl", "images/road/other.png"}
 
 
 @pytest.mark.parametrize("planted", ["images", "masks", "images/road"])
