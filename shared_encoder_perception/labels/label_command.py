@@ -18,7 +18,12 @@ from shared_encoder_perception.labels import native
 from shared_encoder_perception.labels.frame import LabelledFrame
 from shared_encoder_perception.labels.pseudo import label
 from shared_encoder_perception.labels.statistics import pseudo_words
-from shared_encoder_perception.labels.teacher_masks import TeacherMasks, label_by_masks, mask_rooms
+from shared_encoder_perception.labels.teacher_masks import (
+    MaskValues,
+    TeacherMasks,
+    label_by_masks,
+    mask_rooms,
+)
 from shared_encoder_perception.predictor import Predictor
 from shared_encoder_perception.tasks.contract.labels import Option
 from shared_encoder_perception.tasks.label_files import FILE_NAME, LabelError
@@ -61,8 +66,9 @@ def run(args: argparse.Namespace) -> int:
     """Write what a teacher is sure of as a set; a frame without a usable mask is reported."""
     labelled: Counter[str] = Counter()
     faults: list[str] = []
+    values = MaskValues()
     with native.Writer(args.out) as writer:
-        for found, encoded in tqdm(islice(_by_teacher(args), args.limit), unit="frame"):
+        for found, encoded in tqdm(islice(_by_teacher(args, values), args.limit), unit="frame"):
             if isinstance(found, LabelError):
                 faults.append(str(found))
                 continue
@@ -78,6 +84,8 @@ def run(args: argparse.Namespace) -> int:
     print(f"{writer.count} frames: {args.out / FILE_NAME}")
     for what, number in labelled.items():
         print(f"  {what} by the teacher: {number}")
+    for line in values.lines():
+        print(f"  {line}")
     if faults:
         return report_faults(faults, args.out / FAULTS_FILE, "left out")
     return 0
@@ -91,7 +99,7 @@ def _names(frame: LabelledFrame) -> Iterator[str]:
 
 
 def _by_teacher(
-    args: argparse.Namespace,
+    args: argparse.Namespace, values: MaskValues
 ) -> Iterator[tuple[LabelledFrame | LabelError, bytes | None]]:
     """Frames labelled by masks or by a model, and their pictures where those are no files."""
     doubts = {
@@ -124,7 +132,7 @@ def _by_teacher(
     masks = TeacherMasks(given, configs)
     return (
         (found, None if isinstance(found, LabelError) else found.image_path.read_bytes())
-        for found in label_by_masks(masks, args.path, doubts)
+        for found in label_by_masks(masks, args.path, doubts, values)
     )
 
 

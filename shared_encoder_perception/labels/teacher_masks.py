@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 
 from shared_encoder_perception import tasks as table
 from shared_encoder_perception.images.listing import pictures_in
+from shared_encoder_perception.images.picture_bytes import PictureError
+from shared_encoder_perception.images.picture_file import read_values
 from shared_encoder_perception.labels import native
 from shared_encoder_perception.labels.disk_index import DiskIndex
 from shared_encoder_perception.labels.frame import LabelledFrame, constant
@@ -24,12 +26,18 @@ from shared_encoder_perception.labels.label_io import image_size
 from shared_encoder_perception.labels.pseudo import Doubts
 from shared_encoder_perception.structures import Size
 from shared_encoder_perception.tasks.label_files import FILE_NAME, LabelError
+from shared_encoder_perception.tasks.probability_planes import (
+    Histogram,
+    described,
+    histogram,
+    shows_probabilities,
+    why_no_probabilities,
+)
 
 SAME_SHAPE: Final = 0.01
 """By how much the aspect ratio of a mask may differ from its image's, relatively."""
-ONES: Final = 0.01
-"""A mask that goes no further than 1, and has it in more than this share of its pixels, counts to
-1 and not to 255."""
+MASKS_SEEN: Final = 32
+"""Of a folder, evenly spread, where one mask may hold class ids."""
 
 
 def mask_rooms() -> dict[str, Any]:
@@ -73,7 +81,7 @@ class TeacherMasks:
 
 
 def label_by_masks(
-    masks: TeacherMasks, path: Path, doubts: Doubts
+    masks: TeacherMasks, path: Path, doubts: Doubts, found: MaskValues | None = None
 ) -> Iterator[LabelledFrame | LabelError]:
     """Label pictures by masks.
 
@@ -82,6 +90,7 @@ def label_by_masks(
         path: A native set, where labels by people are kept, and those of other teachers are
             replaced where this one has a folder for them; or a folder of images.
         doubts: When the teacher is believed.
+        found: Is told what values the masks have.
 
     Yields:
         Each frame, or why it has to be left out: a mask that is missing or does not fit.
@@ -90,13 +99,14 @@ def label_by_masks(
         LabelError: A faulty line of the native set.
         ValueError: ``path`` is neither a native set nor a folder of images.
     """
+    found = MaskValues() if found is None else found
     with DiskIndex() as used:
         for number, frame in enumerate(_frames(path, masks), start=1):
             if isinstance(frame, LabelError):
                 yield frame
                 continue
             try:
-                yield _labelled(frame, masks, doubts, _Finder(used, number))
+                yield _labelled(frame, masks, doubts, _Finder(used, number, found))
             except LabelError as error:
                 yield error
 
@@ -133,10 +143,12 @@ class _Finder:
     Attributes:
         used: Masks of all images so far, with the images' numbers.
         number: Of this image, from 1.
+        found: Is told what values the masks have.
     """
 
     used: DiskIndex
     number: int
+    found: MaskValues
 
     def read(self, folder: Path, frame: LabelledFrame) -> NDArray[np.uint8]:
         """Find and read a mask.
@@ -160,14 +172,59 @@ class _Finder:
                 f"the mask of image {before} would be that of image {self.number} ({frame.name}) "
                 f"too: expected it at {paths[0]}",
             )
-        return _read_probability(path, frame.size)
+        return self.found.read(path, frame.size, folder)
 
 
-def _read_probability(path: Path, size: Size) -> NDArray[np.uint8]:
-    """See ``_Finder.read``."""
-    plane = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
-    if plane is None:
-        raise LabelError(path, None, "cannot read the mask: expected a PNG")
+@dataclass
+class MaskValues:
+    """Reads masks, and counts their values: only the user knows whether those can be right.
+
+    Attributes:
+        counts: By the folder of the masks, (256,) pixels of each value.
+        are_probabilities: Of folders that were looked into.
+    """
+
+    counts: dict[Path, Histogram] = field(default_factory=dict)
+    are_probabilities: dict[Path, bool] = field(default_factory=dict)
+
+    def read(self, path: Path, size: Size, folder: Path) -> NDArray[np.uint8]:
+        """Read a mask of a folder; see ``_Finder.read``."""
+        plane = _read_plane(path)
+        counts = histogram(plane)
+        why = why_no_probabilities(plane, counts)
+        if why and (counts[2:].sum() == 0 or not self._holds_probabilities(folder)):
+            raise LabelError(path, None, f"the mask {why}")
+        self.counts[folder] = self.counts.get(folder, np.zeros(256, np.int64)) + counts
+        return _sized(plane, path, size)
+
+    def _holds_probabilities(self, folder: Path) -> bool:
+        """Whether the masks of a folder, taken together, can only be probabilities."""
+        if folder not in self.are_probabilities:
+            masks = pictures_in(folder, below=True)
+            chosen = masks[:: max(len(masks) // MASKS_SEEN, 1)]
+            self.are_probabilities[folder] = shows_probabilities(_histograms(chosen))
+        return self.are_probabilities[folder]
+
+    def lines(self) -> Iterator[str]:
+        """Say of each folder what its masks hold."""
+        return (f"masks of {folder}: {described(c)}" for folder, c in self.counts.items())
+
+
+def _histograms(paths: list[Path]) -> Iterator[Histogram]:
+    """Count the values of masks; those that cannot be read show nothing."""
+    for path in paths:
+        try:
+            yield histogram(_read_plane(path))
+        except LabelError:
+            continue
+
+
+def _read_plane(path: Path) -> NDArray[np.uint8]:
+    """Read a mask as it is stored."""
+    try:
+        plane = read_values(path)
+    except PictureError as error:
+        raise LabelError(path, None, f"cannot read the mask, which {error}") from None
     if plane.dtype != np.uint8 or plane.ndim != 2:
         raise LabelError(
             path,
@@ -175,8 +232,11 @@ def _read_probability(path: Path, size: Size) -> NDArray[np.uint8]:
             f"the mask is {plane.dtype} {plane.shape}, expected one channel of 8 bits: "
             "probability 0 to 255, or 0 and 255",
         )
-    if plane.max() == 1 and plane.mean() > ONES:
-        raise LabelError(path, None, "the mask has the values 0 and 1, expected 0 to 255")
+    return np.asarray(plane, np.uint8)
+
+
+def _sized(plane: NDArray[np.uint8], path: Path, size: Size) -> NDArray[np.uint8]:
+    """Return a mask in the size of its image; refuse another shape."""
     (height, width), (rows, columns) = size, plane.shape
     if abs((columns * height) / (rows * width) - 1) > SAME_SHAPE:
         raise LabelError(

@@ -11,7 +11,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -24,6 +23,7 @@ from shared_encoder_perception.tasks.label_files import (
     read_plane,
     write_plane,
 )
+from shared_encoder_perception.tasks.probability_planes import SURE_NO, histogram
 
 MASK_DRIVABLE: Final = 255
 MASK_IGNORE: Final = 127
@@ -89,11 +89,19 @@ def _read(path: Path, confidence: Path | None, size: Size) -> Label:
         LabelError: Unreadable, of another size, or with other values than 255, 0 and 127.
     """
     mask = read_plane(path, size)
-    histogram = cv2.calcHist([mask], [0], None, [256], [0, 256]).ravel()  # 10 x bincount's speed
-    strange = [v for v in np.flatnonzero(histogram).tolist() if v not in MASK_VALUES]
+    strange = [v for v in np.flatnonzero(histogram(mask)).tolist() if v not in MASK_VALUES]
     if strange:
         raise LabelError(path, None, f"the mask has values {strange}, expected only {MASK_VALUES}")
-    return Label(mask, None if confidence is None else read_plane(confidence, size))
+    return Label(mask, None if confidence is None else _read_confidence(confidence, size))
+
+
+def _read_confidence(path: Path, size: Size) -> NDArray[np.uint8]:
+    """Read the confidence of a mask; refuse numbers that are surely meant otherwise."""
+    plane = read_plane(path, size, MASK_CONFIDENCE)
+    if 0 < plane.max() <= SURE_NO:
+        reason = f"has values up to {plane.max()} only, expected 0 to 255 for a weight of 0 to 1"
+        raise LabelError(path, None, f"the {MASK_CONFIDENCE} {reason}")
+    return plane
 
 
 def write(label: Label, folder: Path, picture: Path) -> dict[str, Any]:
