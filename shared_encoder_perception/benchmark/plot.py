@@ -2,23 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from shared_encoder_perception.evaluation.reliability import COLOURS
-
-
-def require_matplotlib() -> None:
-    """Check that the drawing library is there.
-
-    Raises:
-        RuntimeError: It is not.
-    """
-    if find_spec("matplotlib") is None:
-        raise RuntimeError("--plot needs 'matplotlib', which is not installed: pip install it")
+from shared_encoder_perception.whole_file import replacing
 
 
 def draw(rows: Sequence[Mapping[str, Any]], title: str, path: Path) -> None:
@@ -30,9 +19,8 @@ def draw(rows: Sequence[Mapping[str, Any]], title: str, path: Path) -> None:
         path: File to write.
 
     Raises:
-        RuntimeError: matplotlib is not installed.
+        ModuleNotFoundError: matplotlib is not installed.
     """
-    require_matplotlib()
     from matplotlib.figure import Figure
 
     models = list(dict.fromkeys(row["name"] for row in rows))
@@ -63,12 +51,8 @@ def draw(rows: Sequence[Mapping[str, Any]], title: str, path: Path) -> None:
     axes.grid(axis="x", alpha=0.3)
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)
-    part = path.with_name(path.name + ".part")
-    try:
+    with replacing(path) as part:
         figure.savefig(part, format="png", dpi=110)
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def _engine(row: Mapping[str, Any]) -> str:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import shutil
 from pathlib import Path
 from typing import Final
 
 import cv2
 from tqdm import tqdm
 
+from shared_encoder_perception.whole_file import making_folder
 from shared_encoder_perception.world import synthetic
 
 FRAMES: Final = 180
@@ -31,18 +30,16 @@ def synthetic_clip(cache: Path) -> Path:
     folder = cache / f"clip-{_version()}"
     if folder.is_dir():
         return folder
-    part = folder.with_name(folder.name + ".part")
-    shutil.rmtree(part, ignore_errors=True)
-    part.mkdir(parents=True)
     cv2.setNumThreads(1)
     drives = [synthetic.Drive(seed, split_probability=split) for seed, split in SCENES]
-    for index in tqdm(range(FRAMES), desc="rendering the drive (first time only)", unit="image"):
-        scene, step = divmod(index, FRAMES // len(SCENES))
-        image = drives[scene].render(step * SPEED_M_PER_FRAME).image
-        parameters = [cv2.IMWRITE_JPEG_QUALITY, QUALITY]
-        if not cv2.imwrite(str(part / f"{index:06d}.jpg"), image, parameters):
-            raise OSError(f"cannot write {part}")
-    os.replace(part, folder)
+    steps = tqdm(range(FRAMES), desc="rendering the drive (first time only)", unit="image")
+    with making_folder(folder) as part:
+        for index in steps:
+            scene, step = divmod(index, FRAMES // len(SCENES))
+            image = drives[scene].render(step * SPEED_M_PER_FRAME).image
+            parameters = [cv2.IMWRITE_JPEG_QUALITY, QUALITY]
+            if not cv2.imwrite(str(part / f"{index:06d}.jpg"), image, parameters):
+                raise OSError(f"cannot write {part}")
     return folder
 
 

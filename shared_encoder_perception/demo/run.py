@@ -9,7 +9,6 @@ The results of an earlier drive in the same --out are replaced.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import shutil
 import sys
@@ -17,11 +16,13 @@ from pathlib import Path
 from typing import Final
 
 from shared_encoder_perception.demo.clip import synthetic_clip
-from shared_encoder_perception.demo.drive import drive, stop_on_signals
+from shared_encoder_perception.demo.drive import Played, drive, stop_on_signals
 from shared_encoder_perception.demo.overlay import overlay_frames
 from shared_encoder_perception.demo.summary import DriveSummary, summarise
 from shared_encoder_perception.images.sources import open_source
 from shared_encoder_perception.images.video import write_video
+from shared_encoder_perception.libraries import can_write
+from shared_encoder_perception.whole_file import sole_writer, write_json
 
 RATE_HZ: Final = 15.0
 RESULTS: Final = ("bag", "recording", "log", "overlay.mp4", "summary.json")
@@ -44,14 +45,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Drive; 0 when every image came back whole or was counted as dropped."""
+    """Drive; 0 when every image came back whole or was counted as dropped, and all could be read."""
     if not 0 < args.rate <= 1000:
         raise ValueError(f"--rate is {args.rate}, expected more than 0 and at most 1000")
     if args.limit is not None and args.limit < 1:
         raise ValueError(f"--limit is {args.limit}, expected at least 1")
     source = args.video or args.images or args.bag
+    args.no_video = not can_write("the video", "av")
     if source is not None:
         open_source(source, args.topic)  # a mistake here must not cost the start of three processes
+    with sole_writer(args.out):
+        return _drive(args, source)
+
+
+def _drive(args: argparse.Namespace, source: Path | None) -> int:
+    """Play, record, summarise and draw."""
     clear(args.out, source)
     log, bag, recording = (args.out / name for name in ("log", "bag", "recording"))
     video, result = args.out / "overlay.mp4", args.out / "summary.json"
@@ -59,19 +67,18 @@ def run(args: argparse.Namespace) -> int:
     recording.mkdir()
     source = source or synthetic_clip(args.out / "cache")
     stop_on_signals()
-    published = play(args, source, log, recording / bag.name)
+    played = play(args, source, log, recording / bag.name)
     os.replace(recording / bag.name, bag)
     recording.rmdir()
-    summary = summarise(bag, published)
-    part = result.with_name(result.name + ".part")
-    part.write_text(json.dumps(summary.to_dict(), indent=2) + "\n")
-    os.replace(part, result)
-    frames = write_video(overlay_frames(bag), video, args.rate)
+    summary = summarise(bag, played.published)
+    write_json(result, summary.to_dict())
+    none = "the library is missing" if args.no_video else "no image came back"
+    frames = 0 if args.no_video else write_video(overlay_frames(bag), video, args.rate)
     print(f"\n{summary}\n")
-    print(f"video    {video if frames else 'none: no image came back'}")
+    print(f"video    {video if frames else f'none: {none}'}")
     print(f"bag      {bag}")
     print(f"summary  {result}")
-    return verdict(summary)
+    return verdict(summary) or (INCOMPLETE if played.left_out else 0)
 
 
 def clear(out: Path, source: Path | None) -> None:
@@ -99,7 +106,7 @@ def clear(out: Path, source: Path | None) -> None:
     marker.touch()
 
 
-def play(args: argparse.Namespace, source: Path, log: Path, bag: Path) -> int:
+def play(args: argparse.Namespace, source: Path, log: Path, bag: Path) -> Played:
     """Run the three processes; see ``drive``."""
     parameters = {} if args.model is None else {"model.path": args.model.resolve()}
     arguments = ["--source", str(source), "--rate", str(args.rate)]

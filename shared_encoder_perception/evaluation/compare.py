@@ -10,7 +10,7 @@ a video or a bag. Where the input is a native data set, each engine is scored on
 run's folder or checkpoint is exported first; torch then runs the checkpoint, the others the export.
 
 The exit status is 1 when an engine exceeds the tolerances (``--tolerances``, a YAML file like
-config/compare.yaml) or could not run.
+config/compare.yaml) or could not run, or images could not be read.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import argparse
 import json
 import tempfile
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -29,7 +30,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from shared_encoder_perception.artifact.file import CHECKPOINT, FP32, INT8
-from shared_encoder_perception.artifact.tensors import blank
+from shared_encoder_perception.artifact.tensors import blank, check_outputs
 from shared_encoder_perception.backends import (
     AUTO,
     DEFAULT_MODEL,
@@ -39,8 +40,14 @@ from shared_encoder_perception.backends import (
     load_backend,
 )
 from shared_encoder_perception.backends.options import Choice, parse_engine
-from shared_encoder_perception.evaluation.differences import Differences, read_tolerances, report
+from shared_encoder_perception.evaluation.differences import (
+    Differences,
+    Tolerances,
+    read_tolerances,
+    report,
+)
 from shared_encoder_perception.images.preprocess import Crop, ImageTransform
+from shared_encoder_perception.images.frames import tell
 from shared_encoder_perception.images.sources import open_source
 from shared_encoder_perception.images.spread import evenly
 from shared_encoder_perception.labels import native
@@ -48,7 +55,7 @@ from shared_encoder_perception.labels.sample import Sample
 from shared_encoder_perception.predictor import Decoder, own_options
 from shared_encoder_perception.spec import INPUT_IMAGE
 from shared_encoder_perception.tasks.label_files import FILE_NAME
-from shared_encoder_perception.whole_file import write_text
+from shared_encoder_perception.whole_file import sole_writer, write_text
 
 ENGINES: Final = ("onnxruntime:fp32", "openvino:fp32", "openvino:bf16", "torch:fp32")
 """Those that a model in fp32 can be run on without a GPU."""
@@ -85,13 +92,23 @@ def run(args: argparse.Namespace) -> int:
     tolerances = read_tolerances(args.tolerances)
     choices = list(dict.fromkeys(parse_engine(text) for text in args.engine))
     options = BackendOptions(device=args.device, threads=args.threads, cache=args.cache)
-    if args.out:
-        args.out.mkdir(parents=True, exist_ok=True)  # before the work: it may not be possible
+    with sole_writer(args.out) if args.out else nullcontext():
+        return _compare(args, choices, options, tolerances)
+
+
+def _compare(
+    args: argparse.Namespace,
+    choices: Sequence[Choice],
+    options: BackendOptions,
+    tolerances: dict[str, Tolerances],
+) -> int:
+    """Run the engines, judge, print and write."""
+    problems: list[str] = []
     with tempfile.TemporaryDirectory() as folder:
         models = _models(args.model, args.int8, Path(folder))
         backends, failed = load(choices, models, options)
         try:
-            frames = read_frames(args.input, args.topic, args.images)
+            frames = read_frames(args.input, args.topic, args.images, problems)
             found = compare(backends, tqdm(frames, unit="image", desc="comparing"))
         finally:
             for backend in backends.values():
@@ -102,15 +119,17 @@ def run(args: argparse.Namespace) -> int:
         write_text(args.out / "report.json", json.dumps(result, indent=2, allow_nan=False) + "\n")
         write_text(args.out / "report.md", table + "\n")
         print(f"report: {args.out / 'report.md'}")
-    return 0 if result["passed"] else EXCEEDED
+    return tell(problems) if result["passed"] else EXCEEDED
 
 
 Frame = tuple[str, Sample, Crop | None]
 """Source, image with what is known about it, crop."""
 
 
-def read_frames(path: Path, topic: str | None, limit: int) -> Iterator[Frame]:
-    """Yield up to ``limit`` images, 0 for all.
+def read_frames(
+    path: Path, topic: str | None, limit: int, problems: list[str] | None = None
+) -> Iterator[Frame]:
+    """Yield up to ``limit`` images, 0 for all; tell what cannot be read in ``problems``.
 
     Of a native data set, given by its folder or its ``frames.jsonl``, they come with their labels
     and evenly spread; of anything else they are the first ones.
@@ -126,8 +145,11 @@ def read_frames(path: Path, topic: str | None, limit: int) -> Iterator[Frame]:
             # A teacher's opinion is no truth.
             yield frame.source, frame.to_score().load(), frame.crop
         return
-    for image in islice(open_source(path, topic), limit or None):
+    source = open_source(path, topic)
+    for image in islice(source, limit or None):
         yield "images", Sample(image.image, name=image.name), image.crop
+    if problems is not None:
+        problems += source.problems
 
 
 def load(
@@ -175,6 +197,7 @@ def compare(backends: dict[str, Backend], frames: Iterator[Frame]) -> list[Diffe
     found = [Differences(label, item.info, item.spec) for label, item in backends.items()]
     extras = blank(spec.input_tensors())
     decoders = {label: Decoder(item.spec) for label, item in backends.items()}
+    promised = spec.output_tensors()
     count = 0
     for source, sample, crop in frames:
         height, width = sample.image.shape[:2]
@@ -183,6 +206,7 @@ def compare(backends: dict[str, Backend], frames: Iterator[Frame]) -> list[Diffe
         reference: dict[str, NDArray] | None = None
         for difference, (label, backend) in zip(found, backends.items(), strict=True):
             arrays = backend.infer({**extras, INPUT_IMAGE: image[np.newaxis]})
+            check_outputs(arrays, promised, 1)
             outputs = {name: array[0] for name, array in arrays.items()}
             reference = reference or outputs
             difference.update(outputs, reference, sample.name)

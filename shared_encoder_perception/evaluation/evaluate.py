@@ -39,19 +39,15 @@ from shared_encoder_perception.evaluation.labelled_images import (
     open_set,
     render_worlds,
 )
-from shared_encoder_perception.evaluation.reliability import (
-    plot,
-    require_matplotlib,
-    require_statements,
-)
-from shared_encoder_perception.evaluation.report.document import require_report_libraries
+from shared_encoder_perception.evaluation.reliability import plot, require_statements
 from shared_encoder_perception.evaluation.report_tables import terminal_table
 from shared_encoder_perception.evaluation.scorer import Scorer
 from shared_encoder_perception.images.preprocess import Crop
 from shared_encoder_perception.labels import native
 from shared_encoder_perception.labels.sample import Sample
+from shared_encoder_perception.libraries import REPORT_LIBRARIES, can_write
 from shared_encoder_perception.predictor import Predictor
-from shared_encoder_perception.whole_file import write_json
+from shared_encoder_perception.whole_file import sole_writer, write_json
 from shared_encoder_perception.world.synthetic import VALIDATION_SEED, render_sample
 
 SYNTHETIC: Final = labelled_images.SYNTHETIC
@@ -73,7 +69,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--out", type=Path, metavar="DIR", help=f"folder for {SUMMARY}, {FRAMES} and {REPORT}"
     )
     parser.add_argument(
-        "--no-report", action="store_true", help=f"leave {REPORT} out: it needs matplotlib, jinja2"
+        "--no-report", action="store_true", help=f"leave {REPORT} out"
     )
     parser.add_argument(
         "--reliability", type=Path, metavar="PNG", help="draw stated against true confidence"
@@ -83,6 +79,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Score, print a table, and write what was asked for."""
     _check(args)
+    with sole_writer(args.out) if args.out else nullcontext():
+        return _score(args)
+
+
+def _score(args: argparse.Namespace) -> int:
+    """Score with a checked command line."""
     backend = load_engine(args)
     predictor = Predictor(backend)
     size, names = predictor.spec.input_size, tuple(predictor.spec.tasks)
@@ -133,8 +135,8 @@ def _write(
 
 def _check(args: argparse.Namespace) -> None:
     """Refuse what cannot end well, before the work and not after it."""
-    if args.reliability:
-        require_matplotlib()
+    if args.reliability and not can_write("the reliability diagram", "matplotlib"):
+        args.reliability = None
     if not args.out:
         return
     if args.out.suffix == ".json" or args.out.is_file():
@@ -142,9 +144,7 @@ def _check(args: argparse.Namespace) -> None:
             f"--out is a folder, not a file: --out {args.out.with_suffix('')} writes the scores to "
             f"{args.out.with_suffix('') / SUMMARY}"
         )
-    if not args.no_report:
-        require_report_libraries()
-    args.out.mkdir(parents=True, exist_ok=True)
+    args.no_report = args.no_report or not can_write("the report", *REPORT_LIBRARIES)
 
 
 def _check_tasks(tasks: Collection[str], labelled: LabelledSet) -> None:

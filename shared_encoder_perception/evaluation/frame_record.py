@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import csv
 import math
-import os
 from collections.abc import Collection, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -18,6 +18,7 @@ from shared_encoder_perception.evaluation.slices import SOURCE, rules
 from shared_encoder_perception.predictor import STAGES
 from shared_encoder_perception.structures import Perception
 from shared_encoder_perception.tasks.contract.scores import FrameScores
+from shared_encoder_perception.whole_file import replacing
 
 LATENCY: Final = (*(f"{stage}_ms" for stage in STAGES), "latency_ms")
 """Columns that differ from run to run; no others do."""
@@ -119,9 +120,9 @@ class FramesCsv:
         Raises:
             OSError: The folder cannot be written.
         """
-        self._path, self._part = path, path.with_name(path.name + ".part")
-        self._columns = columns(names)
-        self._file = self._part.open("w", encoding="utf-8", newline="")
+        self._columns, self._stack = columns(names), ExitStack()
+        part = self._stack.enter_context(replacing(path))
+        self._file = self._stack.enter_context(part.open("w", encoding="utf-8", newline=""))
         self._rows = csv.writer(self._file, lineterminator="\n")
         self._rows.writerow(self._columns)
 
@@ -146,11 +147,7 @@ class FramesCsv:
         trace: TracebackType | None,
     ) -> None:
         """Close; keep the file only if all went well."""
-        self._file.close()
-        if kind is None:
-            os.replace(self._part, self._path)
-        else:
-            self._part.unlink(missing_ok=True)
+        self._stack.__exit__(kind, error, trace)
 
 
 def _cell(value: str | float, decimals: int = DECIMALS) -> str:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from fractions import Fraction
+from itertools import chain
 from pathlib import Path
-from typing import Any
 
-import av
 import numpy as np
 from numpy.typing import NDArray
+
+from shared_encoder_perception.whole_file import replacing
 
 
 def write_video(frames: Iterator[NDArray[np.uint8]], path: Path, rate: float) -> int:
@@ -26,27 +26,24 @@ def write_video(frames: Iterator[NDArray[np.uint8]], path: Path, rate: float) ->
 
     Raises:
         RuntimeError: The codec fails.
+        ModuleNotFoundError: PyAV is not installed.
     """
-    part, count = path.with_name(path.name + ".part"), 0
+    import av  # what needs no video does without
+
+    first = next(frames, None)
+    if first is None:
+        return 0
+    count = 0
     try:
-        with av.open(str(part), "w", format="mp4") as container:
-            stream: Any = None
-            for frame in frames:
-                if stream is None:
-                    stream = container.add_stream(
-                        "libx264", rate=Fraction(rate).limit_denominator(1000)
-                    )
-                    stream.height, stream.width = frame.shape[0], frame.shape[1]
-                    stream.pix_fmt = "yuv420p"
-                    stream.options = {"crf": "20", "preset": "veryfast"}
+        with replacing(path) as part, av.open(str(part), "w", format="mp4") as container:
+            stream = container.add_stream("libx264", rate=Fraction(rate).limit_denominator(1000))
+            stream.height, stream.width = first.shape[0], first.shape[1]
+            stream.pix_fmt = "yuv420p"
+            stream.options = {"crf": "20", "preset": "veryfast"}
+            for frame in chain([first], frames):
                 container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="bgr24")))
                 count += 1
-            if stream is not None:
-                container.mux(stream.encode())
-        if count:
-            os.replace(part, path)
+            container.mux(stream.encode())
     except av.FFmpegError as error:
         raise RuntimeError(f"cannot write the video {path}: {error}") from None
-    finally:
-        part.unlink(missing_ok=True)
     return count

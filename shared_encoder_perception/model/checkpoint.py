@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -14,6 +13,7 @@ from shared_encoder_perception import tasks
 from shared_encoder_perception.model.config import NetworkConfig
 from shared_encoder_perception.model.network import PerceptionNetwork
 from shared_encoder_perception.spec import ModelSpec, SpecError
+from shared_encoder_perception.whole_file import replacing
 
 FORMAT: Final = "shared_encoder_perception.network.v3"
 FORMERLY: Final = "shared_encoder_perception.network.v2"
@@ -35,15 +35,14 @@ def save_network(network: PerceptionNetwork, path: Path, spec: ModelSpec | None 
         spec: What makes it a model that the backend torch runs.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.name + ".part")
     content = {
         "format": FORMAT,
         "config": asdict(network.config),
         "weights": network.state_dict(),
         "spec": spec.to_json() if spec else "",
     }
-    torch.save(content, part)
-    os.replace(part, path)
+    with replacing(path) as part:
+        torch.save(content, part)
 
 
 def with_names_of_today(weights: Mapping[str, T]) -> dict[str, T]:

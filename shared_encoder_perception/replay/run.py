@@ -28,6 +28,8 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
+from contextlib import nullcontext
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -35,8 +37,8 @@ from time import perf_counter
 from typing import Final
 
 from shared_encoder_perception.backends.options import add_engine_options, load_engine
-from shared_encoder_perception.evaluation.report.document import require_report_libraries
 from shared_encoder_perception.images.bags import bag_name, is_bag
+from shared_encoder_perception.libraries import REPORT_LIBRARIES, can_write
 from shared_encoder_perception.predict import parse_crop
 from shared_encoder_perception.predictor import Predictor
 from shared_encoder_perception.replay import folder as folders
@@ -47,12 +49,18 @@ from shared_encoder_perception.replay.pictures import rate_hz, write_pictures
 from shared_encoder_perception.replay.reading import BagImages
 from shared_encoder_perception.replay.recorder import ANSWERS, TIMINGS, Recorder
 from shared_encoder_perception.replay.report import write_report
-from shared_encoder_perception.replay.scale_bags import LOCAL, claim, jobs_of, one_after_another
+from shared_encoder_perception.replay.scale_bags import (
+    LOCAL,
+    Job,
+    claim,
+    jobs_of,
+    one_after_another,
+)
 from shared_encoder_perception.replay.scale_summary import to_text as to_merged_text
 from shared_encoder_perception.replay.scale_summary import write_merged
 from shared_encoder_perception.replay.summary import read_timings, summarise, to_json, to_text
 from shared_encoder_perception.replay.truth import FindTruth, LabelFile, from_topics
-from shared_encoder_perception.whole_file import write_text
+from shared_encoder_perception.whole_file import sole_writer, write_text
 
 CHECKPOINT_IMAGES: Final = 600
 
@@ -104,17 +112,20 @@ def run(args: argparse.Namespace) -> int:
         value = getattr(args, name)
         if value is not None and value < 1:
             raise ValueError(f"--{name.replace('_', '-')} is {value}, expected at least 1")
-    if not args.no_report:
-        require_report_libraries()  # before the work, not after it
+    args.no_report = args.no_report or not can_write("the report", *REPORT_LIBRARIES)
+    args.no_video = args.no_video or not can_write("the video", "av")
     if args.live:
         live = import_module("shared_encoder_perception.replay.live")  # needs ROS
         live.check(args)
-    if len(args.bags) == 1 and args.ray is None:
-        predictor = Predictor(load_engine(args))
-        predictor.warm_up()
-        status = replay_bag(predictor, args.bags[0], args.out, args)
-        return max(status, live.play_live(args.bags[0], args.out, args)) if args.live else status
-    return replay_several(args)
+    if len(args.bags) > 1 or args.ray is not None:
+        return replay_several(args)
+    predictor = Predictor(load_engine(args))
+    predictor.warm_up()
+    status = replay_bag(predictor, args.bags[0], args.out, args)
+    if args.live:
+        with sole_writer(args.out):
+            status = max(status, live.play_live(args.bags[0], args.out, args))
+    return status
 
 
 def replay_several(args: argparse.Namespace) -> int:
@@ -124,10 +135,17 @@ def replay_several(args: argparse.Namespace) -> int:
     if args.ray is not None:
         scale = import_module("shared_encoder_perception.replay.scale")  # may need Ray
         scale.check(args)
+    with sole_writer(args.out) if len(jobs) > 1 else nullcontext():
+        return _replay_jobs(jobs, args)
+
+
+def _replay_jobs(jobs: Sequence[Job], args: argparse.Namespace) -> int:
+    """Replay bags that have a folder each."""
     several = len(jobs) > 1
     if several:
         claim(args.out, resume=args.resume, force=args.force)
     if args.ray is not None:
+        scale = import_module("shared_encoder_perception.replay.scale")
         outcomes, input_size = scale.replay_by_ray(jobs, replay_bag, args)
     else:
         predictor = Predictor(load_engine(args))
@@ -172,6 +190,12 @@ def replay_bag(predictor: Predictor, bag: Path, out: Path, args: argparse.Namesp
     Raises:
         ValueError: Nothing can be replayed, with the reason.
     """
+    with sole_writer(out):
+        return _replay_bag(predictor, bag, out, args)
+
+
+def _replay_bag(predictor: Predictor, bag: Path, out: Path, args: argparse.Namespace) -> int:
+    """Replay into a folder that no other run writes to."""
     truth, topic, labels = find_truth(args.labels)
     images = BagImages.of(bag, args.topic, topic)
     drive = Drive(predictor, args.crop, args.tracking)
@@ -211,6 +235,7 @@ def replay_bag(predictor: Predictor, bag: Path, out: Path, args: argparse.Namesp
             video=None if args.no_video else out / folders.VIDEO,
             rate=rate_hz(at.tallies.perceived, at.tallies.first_ns, at.tallies.last_ns),
             total=at.tallies.perceived,
+            crop=args.crop,
         )
         drawing_s = perf_counter() - start_s
     stage_ms = read_timings(out / TIMINGS)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -10,9 +9,9 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from shared_encoder_perception.benchmark.plot import require_matplotlib
 from shared_encoder_perception.evaluation.reliability import COLOURS
 from shared_encoder_perception.soak.resources import WARM_UP, Growth, Sample
+from shared_encoder_perception.whole_file import replacing
 
 BINS: Final = 60
 """Most parts of the run for which a median is drawn."""
@@ -39,9 +38,8 @@ def draw(
         path: File to write.
 
     Raises:
-        RuntimeError: matplotlib is not installed.
+        ModuleNotFoundError: matplotlib is not installed.
     """
-    require_matplotlib()
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(10, 9.5), layout="constrained")
@@ -109,9 +107,5 @@ def _cores(axes: Any, seconds: NDArray[np.float64], samples: Sequence[Sample]) -
 
 def _save(figure: Any, path: Path) -> None:
     """Write the file."""
-    part = path.with_name(path.name + ".part")
-    try:
+    with replacing(path) as part:
         figure.savefig(part, format="png", dpi=110)
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)

@@ -7,7 +7,6 @@ the one that tells of the node's work, the array, it reads as any consumer would
 from __future__ import annotations
 
 import json
-import os
 import signal
 import struct
 import sys
@@ -44,6 +43,7 @@ from shared_encoder_perception.soak.records import (
     Rows,
 )
 from shared_encoder_perception.tasks.topics import Telling, for_every_image, telling
+from shared_encoder_perception.whole_file import write_text
 
 MODEL_KEYS: Final = ("name", "version", "backend", "backend_version", "device", "precision")
 MAX_PENDING: Final = 100
@@ -163,9 +163,7 @@ class Probe(Node):
 
     def _write(self, name: str, values: dict[str, Any]) -> None:
         """Write a file that is always whole."""
-        part = self._folder / f"{name}.part"
-        part.write_text(json.dumps(values))
-        os.replace(part, self._folder / name)
+        write_text(self._folder / name, json.dumps(values))
 
 
 def _stamp_ns(data: bytes) -> int:

@@ -44,11 +44,11 @@ from shared_encoder_perception.backends import BackendOptions, load_backend
 from shared_encoder_perception.backends.options import add_engine_options
 from shared_encoder_perception.benchmark import machine
 from shared_encoder_perception.benchmark.combinations import parse_size
-from shared_encoder_perception.benchmark.plot import require_matplotlib
 from shared_encoder_perception.demo.clip import synthetic_clip
 from shared_encoder_perception.demo.drive import stop_on_signals
 from shared_encoder_perception.demo.node_arguments import engine_parameters, ros_arguments
 from shared_encoder_perception.images.sources import open_source
+from shared_encoder_perception.libraries import can_write
 from shared_encoder_perception.node.parameter_groups.images import COMPRESSED, RAW
 from shared_encoder_perception.safe_text import redact
 from shared_encoder_perception.soak import analysis, limits, plot, report
@@ -205,8 +205,8 @@ def _check(args: argparse.Namespace) -> None:
     for path in filter(None, (args.json, args.plot)):
         if not path.absolute().parent.is_dir():
             raise ValueError(f"cannot write {path}: there is no folder {path.parent}")
-    if args.plot:
-        require_matplotlib()
+    if args.plot and not can_write("the plot", "matplotlib"):
+        args.plot = None
 
 
 def _slow_model_ms(args: argparse.Namespace, folder: Path) -> float | None:

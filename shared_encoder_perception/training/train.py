@@ -14,6 +14,7 @@ import argparse
 import logging
 import os
 import warnings
+from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
 
@@ -34,6 +35,7 @@ from shared_encoder_perception.training.from_artifact import load_artifact
 from shared_encoder_perception.training.module import StageTraining
 from shared_encoder_perception.training.precision import avoid_crashes
 from shared_encoder_perception.training.record import Recorder, open_folder, record_start
+from shared_encoder_perception.whole_file import sole_writer
 from shared_encoder_perception.world.synthetic import render_sample
 
 IMAGES_FOR_STATISTICS = 32
@@ -119,6 +121,12 @@ def train(config: TrainConfig) -> Path:
     cv2.setNumThreads(1)
     avoid_crashes(config.network.encoder)
     out, first = Path(config.out), int(os.environ.get("RANK", "0")) == 0
+    with sole_writer(out) if first else nullcontext():
+        return _train(config, out, first)
+
+
+def _train(config: TrainConfig, out: Path, first: bool) -> Path:
+    """Train in a folder that no other run writes to; ``first`` of several processes writes."""
     if first:
         out = open_folder(config)
     lightning.seed_everything(config.seed, verbose=False)

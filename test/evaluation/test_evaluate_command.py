@@ -156,7 +156,7 @@ def test_what_cannot_be_scored_is_said(models, tmp_path, capsys, fault, message)
     command = ["evaluate", "--labels", str(labels), "--model", str(models.tiny), "--no-report"]
     assert main([*command, "--out", str(out)]) == 2
     assert message in capsys.readouterr().err
-    assert not list(out.iterdir())
+    assert not out.exists()
 
 
 def test_labels_of_what_the_model_does_not_answer_are_refused(models, tmp_path, capsys):

@@ -13,7 +13,8 @@ blocks of consecutive frames (--block; 30 for videos and bags, else 1: set it fo
 
 --out DIR gets DIR/diff.json (the same bytes on every run) and DIR/report.html, with the frames that
 changed most, side by side. The exit status is 1 when a limit is broken (--limits, a YAML file like
-config/diff.yaml, which says what holds by default), 2 when nothing could be compared.
+config/diff.yaml, which says what holds by default) or images could not be read, 2 when nothing
+could be compared.
 """
 
 from __future__ import annotations
@@ -38,6 +39,7 @@ from shared_encoder_perception.evaluation.diff.bootstrap import RESAMPLES, SEED
 from shared_encoder_perception.evaluation.diff.changed import KINDS
 from shared_encoder_perception.evaluation.diff.frames import open_input, rendered_input
 from shared_encoder_perception.evaluation.diff.limits import (
+    Limits,
     Verdict,
     default_limits,
     judge,
@@ -47,9 +49,9 @@ from shared_encoder_perception.evaluation.diff.metrics import Change, scores_of
 from shared_encoder_perception.evaluation.diff.pairs import Pairs, compare_frame
 from shared_encoder_perception.evaluation.diff.report import to_text, write_report
 from shared_encoder_perception.evaluation.diff.results import Outcome, compare_results, is_result
-from shared_encoder_perception.evaluation.report.document import require_report_libraries
+from shared_encoder_perception.libraries import REPORT_LIBRARIES, can_write
 from shared_encoder_perception.predictor import Predictor
-from shared_encoder_perception.whole_file import write_json
+from shared_encoder_perception.whole_file import sole_writer, write_json
 
 DIFF, REPORT = "diff.json", "report.html"
 BROKEN: Final = 1
@@ -90,7 +92,12 @@ def run(args: argparse.Namespace) -> int:
     limits = read_limits(args.limits) if args.limits else None
     folders = [Path(side) for side in args.sides if is_result(Path(side))]
     _check_sides(args, folders)
-    args.out.mkdir(parents=True, exist_ok=True)  # before the work: it may not be possible
+    with sole_writer(args.out):
+        return _diff(args, folders, limits)
+
+
+def _diff(args: argparse.Namespace, folders: Sequence[Path], limits: Limits | None) -> int:
+    """Compare, judge, print and write."""
     outcome = (
         compare_results(folders[0], folders[1], args.block) if folders else compare_models(args)
     )
@@ -106,11 +113,15 @@ def run(args: argparse.Namespace) -> int:
     }
     print(to_text(pairs, found, verdicts, outcome.notes))
     result = to_json(conditions, outcome, found, verdicts)
-    if not args.no_report:
-        write_report(args.out / REPORT, conditions, outcome, found, verdicts)
     write_json(args.out / DIFF, result)
-    print(f"results: {args.out}")
-    return BROKEN if any(one.broken for one in verdicts) else 0
+    print(f"results: {args.out / DIFF}")
+    if args.no_report:
+        (args.out / REPORT).unlink(missing_ok=True)  # an older one would be of other results
+    else:
+        write_report(args.out / REPORT, conditions, outcome, found, verdicts)
+        print(f"report:  {args.out / REPORT}")
+    left_out = not folders and outcome.notes  # of results, what was not compared is no fault
+    return BROKEN if left_out or any(one.broken for one in verdicts) else 0
 
 
 def compare_models(args: argparse.Namespace) -> Outcome:
@@ -147,7 +158,7 @@ def compare_models(args: argparse.Namespace) -> Outcome:
         for key, value in engine_conditions(backend).items()
     }
     missing = "nothing of it is labelled" if given.labelled else "the input has no labels"
-    return Outcome(pairs, {**conditions, **given.conditions}, given.labelled, missing, [])
+    return Outcome(pairs, {**conditions, **given.conditions}, given.labelled, missing, list(given.problems))
 
 
 def to_json(
@@ -216,8 +227,7 @@ def _check(args: argparse.Namespace) -> None:
             raise ValueError(f"--{name} is {getattr(args, name)}, expected {least} or more")
     if args.out.is_file():
         raise ValueError(f"--out {args.out} is a file, expected a folder")
-    if not args.no_report:
-        require_report_libraries()
+    args.no_report = args.no_report or not can_write("the report", *REPORT_LIBRARIES)
 
 
 def _check_sides(args: argparse.Namespace, folders: Sequence[Path]) -> None:
