@@ -6,6 +6,9 @@ from functools import cache
 from pathlib import Path
 
 os.environ["ROS_PYTHON_CHECK_FIELDS"] = "1"
+# OpenMP's threads wait for each other in a loop. On cores that are busy with something else that
+# takes ten times as long as the work itself; asleep, they take what the work takes.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 if "AUTO_ENGINE" in os.environ:  # see chosen_engine/sitecustomize.py
     chosen = str(Path(__file__).parent / "chosen_engine")
