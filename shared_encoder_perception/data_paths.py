@@ -21,7 +21,6 @@ MOST_BYTES: Final = 4096
 """Of a path, and 255 of each of its parts: what the usual file systems take."""
 MOST_BYTES_OF_PART: Final = 255
 _DRIVE: Final = re.compile(r"[A-Za-z]:[\\/]")
-_SEPARATORS: Final = re.compile(r"[\\/]")
 
 
 class PathError(ValueError):
@@ -42,19 +41,21 @@ def path_fault(value: object) -> str:
     if not isinstance(value, str) or not value:
         return "expected a path relative to its folder"
     try:
-        parts = os.fsencode(value).split(b"/")
+        encoded = os.fsencode(value)
     except UnicodeEncodeError:
         return "which is no text that a file can be called by"
-    if "\0" in value:
+    if b"\0" in encoded:
         return "which has a zero byte in it"
     if value[0] in "\\/" or _DRIVE.match(value):
         return "which leaves the folder: expected a path relative to it"
-    pieces = _SEPARATORS.split(value)
-    if ".." in pieces:
+    pieces = encoded.replace(b"\\", b"/").split(b"/")
+    if b".." in pieces:
         return "which leaves the folder it is relative to"
-    if not set(pieces) - {"", "."}:
+    if not set(pieces) - {b"", b"."}:
         return "which names no file"
-    if len(max(parts, key=len)) > MOST_BYTES_OF_PART or len(os.fsencode(value)) > MOST_BYTES:
+    if len(encoded) > MOST_BYTES_OF_PART and (
+        len(encoded) > MOST_BYTES or max(map(len, encoded.split(b"/"))) > MOST_BYTES_OF_PART
+    ):
         return f"longer than {MOST_BYTES_OF_PART} bytes in a part or {MOST_BYTES} in all"
     return ""
 
@@ -87,18 +88,19 @@ def link_fault(folder: Path, path: Path) -> str:
     Returns:
         What to put behind "PATH is VALUE, "; empty if nothing is wrong, or nothing there.
     """
-    try:
-        below = path.relative_to(folder).parts
-    except ValueError:
-        below = ("..",)
-    place, linked, mode = str(folder), ".." in below, stat.S_IFREG
+    place, whole = os.path.join(folder, ""), str(path)
+    if place == os.path.join(".", "") and not path.is_absolute():
+        place = ""
+    below = whole[len(place) :].split(os.sep) if whole.startswith(place) else [".."]
+    linked, mode = ".." in below, stat.S_IFREG
     for part in below:  # not resolved at once: most sets have no links, and many files
-        place = os.path.join(place, part)
+        place += part
         try:
             mode = os.lstat(place).st_mode
         except OSError:
             break  # whoever opens it says so better
         linked = linked or stat.S_ISLNK(mode)
+        place += os.sep
     if linked:
         real = os.path.realpath(path)
         if not _is_below(real, folder):

@@ -7,7 +7,14 @@ import pytest
 from fuzzing import fuzz
 from hypothesis import strategies as st
 
-from shared_encoder_perception.data_paths import LINKED, PathError, inside, path_fault, write_new
+from shared_encoder_perception.data_paths import (
+    LINKED,
+    PathError,
+    inside,
+    link_fault,
+    path_fault,
+    write_new,
+)
 
 GOOD = (
     *("a.jpg", "clips/0313-1/20/20.jpg", "./a.jpg", "a//b.jpg", "a b/ü.jpg", "..a/b..jpg"),
@@ -90,6 +97,17 @@ def test_links_that_lead_nowhere_or_in_circles_end_in_an_answer(places):
         inside(ours, "gone", "image")
     with pytest.raises(OSError, match="symbolic links"):
         inside(ours, "round", "image").read_bytes()
+
+
+def test_a_path_that_is_not_below_the_folder_is_seen_as_such(places, monkeypatch):
+    ours, theirs = places
+    monkeypatch.chdir(ours)
+    for folder in (Path("."), ours, Path("../set")):
+        assert not link_fault(folder, folder / "images/a.jpg")
+        assert not link_fault(folder, ours / "images/a.jpg")
+        assert not link_fault(folder, folder)
+        for path in (theirs / "a.jpg", Path("../elsewhere/a.jpg"), Path("images/../../elsewhere")):
+            assert "outside of" in link_fault(folder, path)
 
 
 def test_a_pipe_is_no_picture(places):
