@@ -22,12 +22,12 @@ MODELS: Final = MappingProxyType(
         "": (0,),
         "none": (0,),
         "plumb_bob": (0, 4, 5),
-        "rational_polynomial": (8, 12, 14),
+        "rational_polynomial": (4, 5, 8, 12, 14),
         **dict.fromkeys(FISHEYE, (4,)),
     }
 )
 """How many coefficients each ``distortion_model`` may have; all zero counts as none (not for a
-fisheye, which is bent even then)."""
+fisheye, which is bent even then). Drivers fill up with zeros what they send: those are left out."""
 
 ORTHONORMAL: Final = 1e-3
 """Largest deviation of a rotation matrix, which drivers round, from one."""
@@ -147,13 +147,28 @@ def _raw_lens(info: Any) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     distortion = _numbers("d", info.d)
     if model not in FISHEYE and not distortion.any():
         return matrix, np.zeros(0)
-    if len(distortion) not in MODELS[model]:
-        counts = " or ".join(map(str, MODELS[model]))
-        raise ValueError(
-            f"CameraInfo: d has {len(distortion)} coefficients, expected {counts} for "
-            f"{model or 'no distortion model'}"
-        )
-    return matrix, distortion
+    return matrix, distortion[: _coefficients(model, distortion)]
+
+
+def _coefficients(model: str, distortion: NDArray[np.float64]) -> int:
+    """Return how many of the coefficients a model takes; what is behind them is zero.
+
+    Raises:
+        ValueError: The model never has so many, or some behind are not zero.
+    """
+    counts, given = MODELS[model], len(distortion)
+    if given in counts:
+        return given
+    used = int(np.flatnonzero(distortion)[-1]) + 1 if distortion.any() else 0
+    enough = [count for count in counts if used <= count <= given]
+    if enough:
+        return enough[0]
+    text = f"CameraInfo: d has {given} coefficients, expected {' or '.join(map(str, counts))} for "
+    text += model or "no distortion model"
+    if given > counts[-1]:
+        behind = ", ".join(f"{value:g}" for value in distortion[counts[-1] :])
+        text += f", or more that are zero; behind those are {behind}"
+    raise ValueError(text)
 
 
 def _numbers(name: str, values: Sequence[float], count: int | None = None) -> NDArray[np.float64]:

@@ -13,14 +13,22 @@ from shared_encoder_perception.structures import Size
 
 FORMATS: Final = ".yaml, .yml, .json, .npy or .txt"
 KEY, SIZE_KEY = "homography", "image_size"
+WIDTH_KEY, HEIGHT_KEY = "image_width", "image_height"
+"""As ROS's calibration files have the size."""
+MATRIX_KEYS: Final = {"rows", "cols", "data"}
+"""As ROS's and OpenCV's files have a matrix."""
+OPENCV_HEAD: Final = "%YAML:"
+"""How OpenCV begins its files; YAML itself wants a blank there."""
+OPENCV_MATRIX: Final = "tag:yaml.org,2002:opencv-matrix"
 
 
 def load_homography(path: str) -> tuple[NDArray[np.float64], Size | None]:
     """Read a 3x3 matrix that takes pixels ``(u, v, 1)`` to ``(x, y, 1)`` on the road, metres.
 
     A ``.json`` or ``.yaml`` file holds the matrix alone, or under the key ``homography``, then
-    with the optional key ``image_size`` = [height, width]. A ``.npy`` file holds the array, a
-    ``.txt`` file three rows of three numbers.
+    with the optional key ``image_size`` = [height, width]. The matrix may also be written as OpenCV
+    and ROS do, with ``rows``, ``cols`` and ``data``, and the size as ``image_width`` and
+    ``image_height``. A ``.npy`` file holds the array, a ``.txt`` file three rows of three numbers.
 
     Returns:
         The matrix, and the size of the images it is for where the file says so.
@@ -40,11 +48,16 @@ def load_homography(path: str) -> tuple[NDArray[np.float64], Size | None]:
     except Exception as error:  # readers of the formats raise unrelated types
         raise ValueError(f"homography {path}: {type(error).__name__}: {error}") from error
     size = None
-    if isinstance(content, dict):
+    if isinstance(content, dict) and not content.keys() >= MATRIX_KEYS:
         size = content.get(SIZE_KEY)
+        if size is None and {WIDTH_KEY, HEIGHT_KEY} <= content.keys():
+            size = [content[HEIGHT_KEY], content[WIDTH_KEY]]
         if KEY not in content:
-            raise ValueError(f"homography {path}: has the keys {sorted(content)}, expected {KEY}")
+            keys = sorted(map(str, content))
+            raise ValueError(f"homography {path}: has the keys {keys}, expected {KEY}")
         content = content[KEY]
+    if isinstance(content, dict):
+        content = _of_rows(path, content)
     return _checked(path, content), _size(path, size)
 
 
@@ -59,15 +72,35 @@ def _read(path: Path) -> Any:
     if path.suffix in (".yaml", ".yml"):
         import yaml  # comes with ROS, which is not everywhere
 
-        return yaml.safe_load(path.read_text())
+        class Loader(yaml.SafeLoader):
+            """Reads OpenCV's matrices as mappings."""
+
+        Loader.add_constructor(OPENCV_MATRIX, yaml.SafeLoader.construct_yaml_map)
+        lines = path.read_text("utf-8-sig").splitlines()
+        if lines and lines[0].startswith(OPENCV_HEAD):
+            lines[0] = ""
+        return yaml.load("\n".join(lines), Loader)
     raise ValueError(f"unknown kind of file, expected {FORMATS}")
+
+
+def _of_rows(path: str, content: dict[Any, Any]) -> Any:
+    """Return the numbers of a matrix that is written with its rows, columns and data."""
+    if not content.keys() >= MATRIX_KEYS:
+        keys = sorted(map(str, content))
+        raise ValueError(
+            f"homography {path}: the matrix has the keys {keys}, expected {sorted(MATRIX_KEYS)}"
+        )
+    shape = content["rows"], content["cols"]
+    if shape != (3, 3):
+        raise ValueError(f"homography {path}: rows and cols are {shape}, expected (3, 3)")
+    return content["data"]
 
 
 def _checked(path: str, content: Any) -> NDArray[np.float64]:
     """Return the matrix if it is one that can be used."""
     try:
         matrix = np.asarray(content, np.float64)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         matrix = np.zeros(0)
     if matrix.shape not in ((3, 3), (9,)):
         raise ValueError(f"homography {path}: expected 3x3 numbers, got shape {matrix.shape}")

@@ -164,6 +164,52 @@ def test_bad_camera_info_is_refused_with_the_reason(changes: dict[str, Any], rea
         camera_model(camera_info("plumb_bob", **changes), SIZE)
 
 
+@pytest.mark.parametrize("lens", [lens for lens in LENSES if lens != "none"])
+@pytest.mark.parametrize("zeros", [1, 3, 4, 9, 10])
+def test_zeros_behind_the_coefficients_of_a_model_change_nothing(lens: str, zeros: int) -> None:
+    """Common drivers send eight or fourteen of them, whatever the lens."""
+    info = camera_info(lens)
+    filled = camera_info(lens, d=[*info.d, *[0.0] * zeros])
+    rays = [camera_model(one, SIZE).rays(PIXELS) for one in (info, filled)]
+    np.testing.assert_allclose(rays[1], rays[0], atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("model", "d", "reason"),
+    [
+        (
+            "plumb_bob",
+            [0.1, 0, 0, 0, 0, 0.2, 0, 0],
+            "d has 8 .*plumb_bob.*behind those are 0.2, 0, 0",
+        ),
+        ("rational_polynomial", [0.1] * 14 + [0.0, 0.3], "d has 16 .*behind those are 0, 0.3"),
+        (
+            "rational_polynomial",
+            [0.1] * 9,
+            "d has 9 coefficients, expected 4 or 5 or 8 or 12 or 14",
+        ),
+        ("equidistant", [0.1, 0, 0, 0, 0.5], "d has 5 .*equidistant.*behind those are 0.5"),
+        ("", [0.0, 0.1], "d has 2 .*no distortion model.*behind those are 0, 0.1"),
+    ],
+)
+def test_coefficients_that_a_model_has_not_are_refused(
+    model: str, d: list[float], reason: str
+) -> None:
+    """They mean another model; to leave them out would bend all lanes."""
+    with pytest.raises(ValueError, match=reason):
+        camera_model(camera_info(distortion_model=model, d=d), SIZE)
+
+
+def test_a_fisheye_of_zeros_only_is_a_fisheye_however_many_they_are() -> None:
+    """It bends even then."""
+    plain, filled = (
+        camera_model(camera_info(distortion_model="equidistant", d=[0.0] * count), SIZE)
+        for count in (4, 8)
+    )
+    assert filled.fisheye
+    np.testing.assert_array_equal(filled.rays(PIXELS), plain.rays(PIXELS))
+
+
 def test_rectified_images_need_p() -> None:
     """Drivers that do not rectify leave it zero; raw images do not mind."""
     info = camera_info(p=[0.0] * 12)

@@ -9,7 +9,9 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+from fuzzing import fuzz
 from ground_world import SIZE, camera_info, lanes_of, line, opencv_pixels, projector
+from hypothesis import strategies as st
 
 from shared_encoder_perception.ground.calibrated import CalibratedCamera
 from shared_encoder_perception.ground.homography import load_homography
@@ -112,3 +114,92 @@ def test_a_homography_must_see_the_road_at_the_bottom() -> None:
     matrix = np.array([[1.0, 0, 0], [0, 1, 0], [0, 1, -719]])
     with pytest.raises(ValueError, match="puts the bottom of a 1280x720 image at infinity"):
         HomographyView.from_matrix(matrix, SIZE, (0.0, 0.0, 1.5), 0.0)
+
+
+@pytest.mark.parametrize("suffix", ["yaml", "yml", "json"])
+def test_files_that_opencv_writes_are_read(tmp_path: Path, suffix: str) -> None:
+    """With its own first line and type, which are no YAML of others."""
+    pytest.importorskip("yaml", reason="PyYAML comes with ROS 2")
+    path = tmp_path / f"road.{suffix}"
+    storage = cv2.FileStorage(str(path), cv2.FILE_STORAGE_WRITE)
+    storage.write("homography", np.array(MATRIX))
+    storage.startWriteStruct("image_size", cv2.FileNode_SEQ)
+    for number in SIZE:
+        storage.write("", number)
+    storage.endWriteStruct()
+    storage.release()
+    matrix, size = load_homography(str(path))
+    np.testing.assert_allclose(matrix, MATRIX, rtol=1e-12)
+    assert size == SIZE
+
+
+FLAT = [number for row in MATRIX for number in row]
+ROWS = {"rows": 3, "cols": 3, "data": FLAT}
+
+
+@pytest.mark.parametrize("suffix", ["json", "yaml"])
+@pytest.mark.parametrize(
+    "content",
+    [ROWS, {"homography": ROWS}, {"homography": {**ROWS, "dt": "d", "data": MATRIX}}],
+)
+def test_rows_columns_and_data_are_read(tmp_path: Path, suffix: str, content: Any) -> None:
+    """As ROS's calibration files have a matrix; alone, too."""
+    if suffix == "yaml":
+        pytest.importorskip("yaml", reason="PyYAML comes with ROS 2")
+    matrix, size = load_homography(write(tmp_path / f"road.{suffix}", content))
+    np.testing.assert_array_equal(matrix, MATRIX)
+    assert size is None
+
+
+def test_the_size_may_be_written_as_ros_does(tmp_path: Path) -> None:
+    """Its names say which is which."""
+    content = {"image_width": SIZE[1], "image_height": SIZE[0], "homography": ROWS}
+    assert load_homography(write(tmp_path / "road.json", content))[1] == SIZE
+
+
+@pytest.mark.parametrize(
+    ("matrix", "reason"),
+    [
+        ({**ROWS, "rows": 2}, r"rows and cols are \(2, 3\), expected \(3, 3\)"),
+        ({**ROWS, "data": FLAT[:8]}, r"expected 3x3 numbers, got shape \(8,\)"),
+        ({"rows": 3, "data": FLAT}, r"matrix has the keys \['data', 'rows'\], expected \['cols'"),
+        ({**ROWS, "data": None}, "expected 3x3 numbers"),
+    ],
+)
+def test_a_matrix_of_rows_that_is_none_is_refused(tmp_path: Path, matrix: Any, reason: str) -> None:
+    """The message names the file and what is wrong."""
+    path = write(tmp_path / "a.json", {"homography": matrix})
+    with pytest.raises(ValueError, match=f"a.json: .*{reason}"):
+        load_homography(path)
+
+
+def test_any_file_is_read_or_refused_with_its_name(tmp_path: Path) -> None:
+    """Mutations of what OpenCV, ROS and we write."""
+    pytest.importorskip("yaml", reason="PyYAML comes with ROS 2")
+    head = "%YAML:1.0\n---\nhomography: !!opencv-matrix\n   rows: 3\n   cols: 3\n   dt: d\n"
+    valid = (f"{head}   data: {FLAT}\nimage_size: [720, 1280]\n", json.dumps({"homography": ROWS}))
+
+    def check(which: int, at: int, cut: int, put: str, suffix: str) -> None:
+        text = valid[which]
+        at %= len(text)
+        path = tmp_path / f"a.{suffix}"
+        path.write_text(text[:at] + put + text[at + cut :], "utf-8")
+        matrix, complaint = np.eye(3), str(path)
+        try:
+            matrix, _ = load_homography(str(path))
+        except ValueError as error:
+            complaint = str(error)
+        assert str(path) in complaint and matrix.shape == (3, 3) and np.isfinite(matrix).all()
+
+    texts = st.sampled_from(
+        ["", "-", "!!", "!!python/object:os.system ", "[", "{", "nan", "9" * 400]
+    )
+    fuzz(
+        300,
+        check,
+        which=st.integers(0, 1),
+        at=st.integers(0, 400),
+        cut=st.integers(0, 40),
+        put=texts | st.text(max_size=5).filter(lambda text: "\ud800" not in text),
+        suffix=st.sampled_from(["yaml", "json"]),
+    )
