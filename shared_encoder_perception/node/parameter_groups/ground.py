@@ -29,8 +29,8 @@ PARAMETERS: Final = (
     Parameter(
         "ground.calibration",
         "",
-        "File of the 3x3 homography from pixels to x, y on the road in metres (.yaml, .json, also as "
-        "OpenCV and ROS write matrices; .npy, .txt).",
+        "File of the 3x3 homography from pixels to x, y on the road in metres (.yaml, .json, also "
+        "as OpenCV and ROS write matrices; .npy, .txt).",
     ),
     Parameter(
         "ground.rectified",
