@@ -13,6 +13,9 @@ height] of what the network saw: nothing is known there. Each task of the model 
 its own (``record.py`` of its room). Until the run has finished the file is called
 `predictions.jsonl.part`. A finished result is replaced only with --force, and then its masks and
 pictures go with it.
+
+Exit status: 0 all images that the source promises were perceived; 1 some could not be read, and are
+told; 2 none was.
 """
 
 from __future__ import annotations
@@ -37,11 +40,14 @@ from shared_encoder_perception.backends.options import add_engine_options, load_
 from shared_encoder_perception.data_paths import create, remove_named, write_new
 from shared_encoder_perception.drawing.overlay import draw
 from shared_encoder_perception.drawing.pictures import as_png, tile, write_picture
+from shared_encoder_perception.images.bags import is_bag
+from shared_encoder_perception.images.frames import tell
 from shared_encoder_perception.images.preprocess import Crop
 from shared_encoder_perception.images.sources import Frame, Source, open_source
 from shared_encoder_perception.predictor import STAGES, Options, Predictor
 from shared_encoder_perception.structures import Perception
 from shared_encoder_perception.tasks.detections import detectable, detected
+from shared_encoder_perception.whole_file import sole_writer
 
 RESULT: Final = "predictions.jsonl"
 SHEET: Final = "sheet.png"
@@ -89,13 +95,24 @@ def run(args: argparse.Namespace) -> int:
     if args.limit is not None and args.limit < 1:
         raise ValueError(f"--limit is {args.limit}, expected at least 1")
     result = args.out / RESULT
-    if result.exists() and not args.force:
-        raise ValueError(f"{result} exists: choose another --out, or replace it with --force")
+    _check_free(result, args.force)
     source = open_source(args.input, args.topic)
     predictor = Predictor(load_engine(args))
     predictor.options = with_unseen(predictor, args.unseen_value)
     predictor.warm_up()
-    args.out.mkdir(parents=True, exist_ok=True)
+    with sole_writer(args.out, None if is_bag(args.input) else args.input):
+        _check_free(result, args.force)  # of a run that ended while the model was loaded
+        return _perceive(predictor, source, args, result)
+
+
+def _check_free(result: Path, force: bool) -> None:
+    """Refuse to replace a finished result unasked."""
+    if result.exists() and not force:
+        raise ValueError(f"{result} exists: choose another --out, or replace it with --force")
+
+
+def _perceive(predictor: Predictor, source: Source, args: argparse.Namespace, result: Path) -> int:
+    """Write the result into a folder that no other run writes to."""
     again = remove_result(result)
     tally, sheet = write_predictions(predictor, source, args, result, again)
     if args.sheet:
@@ -104,7 +121,7 @@ def run(args: argparse.Namespace) -> int:
     print(f"predictions: {result}")
     if args.sheet:
         print(f"sheet:       {args.out / SHEET}")
-    return 0
+    return tell(source.problems)
 
 
 def with_unseen(predictor: Predictor, value: int) -> Options:

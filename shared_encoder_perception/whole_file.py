@@ -58,11 +58,7 @@ def sole_writer(folder: Path, source: Path | None = None) -> Iterator[None]:
         ValueError: The folder lies within the source.
         OSError: It cannot be made.
     """
-    if source is not None and source.is_dir() and folder.resolve().is_relative_to(source.resolve()):
-        raise ValueError(
-            f"--out {folder} is inside of the input {source}: the next run would take what is "
-            "written there for input. Choose a folder outside of it"
-        )
+    check_outside(folder, source)
     if folder.exists() and not folder.is_dir():
         raise ValueError(f"--out {folder} is a file, expected a folder")
     made = not folder.exists()
@@ -74,6 +70,19 @@ def sole_writer(folder: Path, source: Path | None = None) -> Iterator[None]:
         if made:
             with suppress(OSError):  # results are in it
                 folder.rmdir()
+
+
+def check_outside(folder: Path, source: Path | None) -> None:
+    """Refuse a folder of results within the one that pictures are taken from.
+
+    Raises:
+        ValueError: The folder lies within ``source``.
+    """
+    if source is not None and source.is_dir() and folder.resolve().is_relative_to(source.resolve()):
+        raise ValueError(
+            f"--out {folder} is inside of the input {source}: the next run would take what is "
+            "written there for input. Choose a folder outside of it"
+        )
 
 
 @contextmanager

@@ -45,7 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Drive; 0 when every image came back whole or was counted as dropped, and all could be read."""
+    """Drive; 0 when every image could be read, and came back whole or was counted as dropped."""
     if not 0 < args.rate <= 1000:
         raise ValueError(f"--rate is {args.rate}, expected more than 0 and at most 1000")
     if args.limit is not None and args.limit < 1:
@@ -54,7 +54,7 @@ def run(args: argparse.Namespace) -> int:
     args.no_video = not can_write("the video", "av")
     if source is not None:
         open_source(source, args.topic)  # a mistake here must not cost the start of three processes
-    with sole_writer(args.out):
+    with sole_writer(args.out, args.images):
         return _drive(args, source)
 
 

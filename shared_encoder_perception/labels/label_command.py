@@ -14,6 +14,7 @@ from tqdm import tqdm
 from shared_encoder_perception import tasks as table
 from shared_encoder_perception.backends import DEFAULT_MODEL, BackendOptions, load_backend
 from shared_encoder_perception.data_paths import PathError
+from shared_encoder_perception.images.bags import is_bag
 from shared_encoder_perception.labels import native
 from shared_encoder_perception.labels.frame import LabelledFrame
 from shared_encoder_perception.labels.pseudo import label
@@ -67,7 +68,7 @@ def run(args: argparse.Namespace) -> int:
     labelled: Counter[str] = Counter()
     faults: list[str] = []
     values = MaskValues()
-    with native.Writer(args.out) as writer:
+    with native.Writer(args.out, None if is_bag(args.path) else args.path) as writer:
         for found, encoded in tqdm(islice(_by_teacher(args, values), args.limit), unit="frame"):
             if isinstance(found, LabelError):
                 faults.append(str(found))

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final
@@ -33,6 +33,7 @@ from shared_encoder_perception.labels.disk_index import DiskIndex
 from shared_encoder_perception.labels.frame import LabelledFrame, in_order
 from shared_encoder_perception.labels.record_faults import IMAGE, IMAGES, load_record, pseudo_words
 from shared_encoder_perception.tasks.label_files import FILE_NAME, LabelError, named_file
+from shared_encoder_perception.whole_file import sole_writer
 
 JPEG: Final = (cv2.IMWRITE_JPEG_QUALITY, 95)
 
@@ -94,24 +95,28 @@ class Writer:
     names is removed when a set is written there again; nothing else is, and nothing is overwritten.
     """
 
-    def __init__(self, folder: Path) -> None:
-        """Write into ``folder``.
+    def __init__(self, folder: Path, source: Path | None = None) -> None:
+        """Write into ``folder`` what comes from ``source``.
 
         Raises:
+            BusyError: Another run is writing there.
+            ValueError: ``folder`` lies within the folder ``source``.
             FileExistsError: There is a set already.
         """
-        self.folder = folder
-        if (folder / FILE_NAME).exists():
-            raise FileExistsError(
-                f"{folder / FILE_NAME} exists already: remove it, or choose another folder"
-            )
-        folder.mkdir(parents=True, exist_ok=True)
-        self._part = folder / f"{FILE_NAME}.part"
-        self._again = self._part.exists()
-        _remove_unfinished(self._part)
-        self._lines = create(self._part)
-        self._names, self._stems = DiskIndex(), DiskIndex()
+        self.folder, self._part = folder, folder / f"{FILE_NAME}.part"
         self.count = 0
+        with ExitStack() as stack:
+            stack.enter_context(sole_writer(folder, source))
+            if (folder / FILE_NAME).exists():
+                raise FileExistsError(
+                    f"{folder / FILE_NAME} exists already: remove it, or choose another folder"
+                )
+            self._again = self._part.exists()
+            _remove_unfinished(self._part)
+            self._lines = stack.enter_context(create(self._part))
+            self._names = stack.enter_context(DiskIndex())
+            self._stems = stack.enter_context(DiskIndex())
+            self._open = stack.pop_all()
 
     def __enter__(self) -> Writer:
         """Return itself."""
@@ -124,11 +129,10 @@ class Writer:
         trace: TracebackType | None,
     ) -> None:
         """Close; rename when nothing went wrong."""
-        self._lines.close()
-        for index in (self._names, self._stems):
-            index.__exit__(kind, error, trace)
-        if kind is None:
-            os.replace(self._part, self.folder / FILE_NAME)
+        with self._open:
+            if kind is None:
+                self._lines.close()
+                os.replace(self._part, self.folder / FILE_NAME)
 
     def write(
         self, frame: LabelledFrame, *, pictures: bool = True, encoded: bytes | None = None

@@ -36,6 +36,7 @@ from shared_encoder_perception.artifact.file import CHECKPOINT
 from shared_encoder_perception.backends import Backend
 from shared_encoder_perception.backends.options import add_engine_options, load_engine
 from shared_encoder_perception.evaluation.apart import apart
+from shared_encoder_perception.images.bags import is_bag
 from shared_encoder_perception.images.preprocess import Crop, ImageTransform
 from shared_encoder_perception.labels import native
 from shared_encoder_perception.labels.pseudo import pre_label_doubts
@@ -65,6 +66,7 @@ from shared_encoder_perception.mining.write import (
 from shared_encoder_perception.predictor import Predictor
 from shared_encoder_perception.structures import Perception
 from shared_encoder_perception.tasks.label_files import FILE_NAME
+from shared_encoder_perception.whole_file import check_outside
 
 COUNT: Final = 50
 DRIVE_GAP: Final = 15
@@ -256,6 +258,7 @@ def _check(args: argparse.Namespace) -> None:
         raise FileExistsError(
             f"{args.out / FILE_NAME} exists already: remove it, or choose another folder"
         )
+    check_outside(args.out, None if is_bag(args.source) else args.source)
     args.out.mkdir(parents=True, exist_ok=True)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import os
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -23,6 +22,7 @@ from shared_encoder_perception.mining.images import Found
 from shared_encoder_perception.mining.reasons import Candidate, finding, reason_names
 from shared_encoder_perception.predictor import Predictor
 from shared_encoder_perception.structures import Perception
+from shared_encoder_perception.whole_file import replacing
 
 TABLE, SHEET = "mined.csv", "sheet.jpg"
 SHEET_PICTURES: Final = 48
@@ -88,9 +88,9 @@ def write_table(
         The file.
     """
     things, reasons = finding(answered), reason_names(answered)
-    path, part = folder / TABLE, folder / f"{TABLE}.part"
+    path = folder / TABLE
     turns = {choice.candidate.index: (choice, turn) for turn, choice in enumerate(chosen, 1)}
-    with part.open("w", encoding="utf-8", newline="") as file:
+    with replacing(path) as part, part.open("w", encoding="utf-8", newline="") as file:
         rows = csv.writer(file, lineterminator="\n")
         rows.writerow(["frame", "stamp_ns", *things, *reasons, "taken_for", "turn"])
         for one in candidates:
@@ -105,5 +105,4 @@ def write_table(
                     turn,
                 ]
             )
-    os.replace(part, path)
     return path
