@@ -165,8 +165,10 @@ def test_a_killed_run_leaves_only_the_part(tmp_path, images):
 
 def test_a_run_that_fails_half_way_leaves_only_the_part(tmp_path, images):
     write_folder(tmp_path / "in", images)
-    (tmp_path / "in" / "z.png").write_bytes(b"no image")
-    assert main(["predict", "--input", str(tmp_path / "in"), "--out", str(tmp_path / "out")]) == 2
+    cv2.imwrite(str(tmp_path / "in" / "z.png"), images[0][:10, :10])
+    crop = ("--crop", "0,0,800,320")
+    command = ["predict", "--input", str(tmp_path / "in"), "--out", str(tmp_path / "out"), *crop]
+    assert main(command) == 2
     names = {path.name for path in (tmp_path / "out").iterdir() if path.is_file()}
     assert names == {"predictions.jsonl.part"}
 

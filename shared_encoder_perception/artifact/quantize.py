@@ -43,6 +43,7 @@ from shared_encoder_perception.artifact.file import (
 )
 from shared_encoder_perception.artifact.store import fetch
 from shared_encoder_perception.artifact.tensors import check_inputs
+from shared_encoder_perception.images.frames import tell
 from shared_encoder_perception.backends import DEFAULT_MODEL
 from shared_encoder_perception.spec import ModelSpec
 
@@ -113,7 +114,7 @@ def run(args: argparse.Namespace) -> int:
     )
     print(f"{quantised} convolutions in int8, {left} left in fp32")
     print(f"model: {args.out} ({args.out.stat().st_size / 1e6:.1f} MB)")
-    return 0
+    return tell([problem for source in sources for problem in source.problems])
 
 
 def quantise(

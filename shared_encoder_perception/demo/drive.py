@@ -7,13 +7,25 @@ import signal
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from time import sleep
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from shared_encoder_perception.demo.node_arguments import count_every_image, ros_arguments
 from shared_encoder_perception.demo.processes import Processes
 from shared_encoder_perception.node.parameter_groups.images import RAW
 
 POLL_S: Final = 0.1
+
+
+class Played(NamedTuple):
+    """What a player did.
+
+    Attributes:
+        published: Images that it sent.
+        left_out: Things that are wrong with its source, which it has told.
+    """
+
+    published: int
+    left_out: int
 
 
 def drive(
@@ -23,19 +35,19 @@ def drive(
     player: str,
     player_arguments: Sequence[str],
     transport: str = RAW,
-) -> int:
+) -> Played:
     """Run the three processes until the player has published everything.
 
     Args:
         log: Folder for their logs.
         bag: For the recorder; must not exist.
         parameters: Of the node, beside those by which it counts every image.
-        player: Module of ours; prints ``{"published": n}`` at its end.
+        player: Module of ours; prints ``{"published": n, "left_out": n}`` at its end.
         player_arguments: Its command line.
         transport: Of the images: raw or compressed.
 
     Returns:
-        The number of images that the player published.
+        What the player published.
 
     Raises:
         RuntimeError: One of them failed.
@@ -63,7 +75,8 @@ def drive(
                 f"not all processes ended well: node {node}, recorder {recorder} (0 = well); "
                 f"see {log}"
             )
-        return int(json.loads(output)["published"])
+        told = json.loads(output)
+        return Played(int(told["published"]), int(told["left_out"]))
 
 
 def stop_on_signals() -> None:

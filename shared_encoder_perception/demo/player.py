@@ -20,6 +20,7 @@ from sensor_msgs.msg import Image
 from tqdm import tqdm
 
 from shared_encoder_perception.demo.node_listener import QUEUE, NodeListener
+from shared_encoder_perception.images.frames import tell
 from shared_encoder_perception.images.image_msg import fill_image
 from shared_encoder_perception.images.preprocess import ImageTransform
 from shared_encoder_perception.images.sources import Frame, Source, open_source
@@ -136,8 +137,11 @@ def main() -> int:
     try:
         rclpy.init()
         player = Player(args.listeners)
-        play(player, open_source(args.source, args.topic), args.rate, args.limit)
-        print(json.dumps({"published": player.published}), flush=True)
+        source = open_source(args.source, args.topic)
+        play(player, source, args.rate, args.limit)
+        tell(source.problems)
+        told = {"published": player.published, "left_out": len(source.problems)}
+        print(json.dumps(told), flush=True)
     except (KeyboardInterrupt, ExternalShutdownException):
         return INTERRUPTED
     except (ValueError, RuntimeError, OSError) as error:

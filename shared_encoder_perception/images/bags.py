@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import lru_cache
-from itertools import count
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from rosbags.highlevel import AnyReader
-from rosbags.typesys import Stores, get_types_from_msg, get_typestore
+from shared_encoder_perception.images.bag_parts import ROS_ENCODING, Connection
+from shared_encoder_perception.images.listing import is_left_behind, pictures_in
+from shared_encoder_perception.images.own_topics import IMAGE_TYPES, is_ours
+
+if TYPE_CHECKING:
+    from shared_encoder_perception.images.bag_reader import Bag
 
 PACKAGE: Final = "shared_encoder_perception"
-IMAGE_TYPES: Final = ("sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage")
+METADATA: Final = "metadata.yaml"
+STORAGE_SUFFIXES: Final = (".mcap", ".db3")
+COMPRESSED: Final = ".zstd"
+ROS1_SUFFIX: Final = ".bag"
 
 
 class BagError(ValueError):
@@ -43,6 +50,8 @@ def message_folder() -> Path:
 @lru_cache(maxsize=1)
 def typestore() -> Any:
     """Return rosbags' type store of ROS 2 Jazzy with our messages added."""
+    from rosbags.typesys import Stores, get_types_from_msg, get_typestore
+
     store = get_typestore(Stores.ROS2_JAZZY)
     types: dict[str, Any] = {}
     for path in sorted(message_folder().glob("*.msg")):
@@ -54,10 +63,18 @@ def typestore() -> Any:
 def is_bag(path: Path) -> bool:
     """Tell a rosbag2 folder, or one of its storage files, from anything else."""
     if path.is_dir():
-        return (path / "metadata.yaml").is_file() or any(
-            child.suffix in (".mcap", ".db3") for child in path.iterdir()
-        )
-    return path.suffix in (".mcap", ".db3", ".bag")
+        return _is_ros2(path) or (_is_ros1(path) and not pictures_in(path, below=True))
+    return path.suffix == ROS1_SUFFIX or _plain_suffix(path) in STORAGE_SUFFIXES
+
+
+def _is_ros2(folder: Path) -> bool:
+    """Whether a folder holds a rosbag2."""
+    return (folder / METADATA).is_file() or bool(storage_files(folder))
+
+
+def _is_ros1(folder: Path) -> bool:
+    """Whether a folder holds bags of ROS 1."""
+    return any(child.suffix == ROS1_SUFFIX for child in folder.iterdir())
 
 
 def bag_name(path: Path) -> str:
@@ -68,41 +85,50 @@ def bag_name(path: Path) -> str:
 
 def is_part(path: Path) -> bool:
     """Whether a path is a file of a bag rather than a bag."""
-    return path.is_file() and (path.parent / "metadata.yaml").is_file()
+    return path.is_file() and (path.parent / METADATA).is_file()
+
+
+def storage_files(path: Path) -> list[Path]:
+    """Return a bag's files in the order of their numbers."""
+    if path.is_file():
+        return [path]
+    files = [
+        child
+        for child in path.iterdir()
+        if _plain_suffix(child) in STORAGE_SUFFIXES
+        and child.is_file()
+        and not is_left_behind(Path(child.name))
+    ]
+    return sorted(files, key=lambda file: [int(n) for n in re.findall(r"\d+", file.name)])
+
+
+def _plain_suffix(path: Path) -> str:
+    """Return the suffix without that of compression."""
+    return path.with_suffix("").suffix if path.suffix == COMPRESSED else path.suffix
 
 
 @contextmanager
-def open_bag(path: Path) -> Iterator[Any]:
-    """Open a bag for reading, with rosbags' ``AnyReader``, as a context manager.
+def open_bag(path: Path) -> Iterator[Bag]:
+    """Open a bag for reading, as a context manager; what of it is lost, is in ``problems``.
 
     Raises:
-        BagError: No bag, no metadata, a damaged file, a ROS 1 bag.
+        BagError: No bag, a ROS 1 bag, or nothing of it can be read.
     """
+    from shared_encoder_perception.images.bag_reader import Bag  # needs rosbags
+
     if is_part(path):
         path = path.parent
     if not path.exists():
         raise BagError(f"there is no bag {path}: give the folder that holds metadata.yaml")
-    if path.suffix == ".bag":
+    if path.suffix == ROS1_SUFFIX or (path.is_dir() and not _is_ros2(path) and _is_ros1(path)):
         raise BagError(f"{path} is a ROS 1 bag: convert it with `rosbags-convert`")
-    if not (path / "metadata.yaml").is_file():
-        raise BagError(
-            f"{path} has no metadata.yaml, so it is not a complete rosbag2: "
-            "`ros2 bag reindex` can restore it"
-        )
-    try:
-        reader = AnyReader([path], default_typestore=get_typestore(Stores.ROS2_JAZZY))
-        reader.open()
-    except Exception as error:  # rosbags and its storage libraries raise many types
-        raise BagError(f"cannot read the bag {path}: {first_line(error)}") from None
-    try:
-        yield reader
-    finally:
-        reader.close()
+    with ExitStack() as stack:
+        yield Bag(path, stack)
 
 
 def read_messages(
-    reader: Any, path: Path, connections: Sequence[Any] = ()
-) -> Iterator[tuple[Any, int, Any]]:
+    reader: Bag, path: Path, connections: Sequence[Connection] = ()
+) -> Iterator[tuple[Connection, int, Any]]:
     """Yield ``(connection, arrival in ns, deserialised message)`` in the order of the bag.
 
     Args:
@@ -111,39 +137,25 @@ def read_messages(
         connections: Which to read; all when empty.
 
     Raises:
-        BagError: The bag is damaged behind the point that ``open_bag`` looks at.
+        BagError: A message is damaged, or of a type that is not known.
     """
-    raw = read_raw(reader, path, connections)
-    for number, (connection, arrived_ns, data) in enumerate(raw, start=1):
+    for number, (connection, arrived_ns, data) in enumerate(reader.messages(connections), start=1):
         try:
             message = reader.deserialize(data, connection.msgtype)
         except Exception as error:  # rosbags raises many types
-            raise _damaged(path, number, error) from None
+            raise BagError(
+                f"the bag {path} is damaged: cannot read message {number}: {first_line(error)}"
+            ) from None
         yield connection, arrived_ns, message
 
 
-def read_raw(
-    reader: Any, path: Path, connections: Sequence[Any] = ()
-) -> Iterator[tuple[Any, int, bytes]]:
-    """Yield ``(connection, arrival in ns, serialised message)``; see ``read_messages``."""
-    messages = iter(reader.messages(connections=connections))
-    for number in count(1):
-        try:
-            connection, arrived_ns, data = next(messages)
-        except StopIteration:
-            return
-        except Exception as error:  # rosbags and its storage libraries raise many types
-            raise _damaged(path, number, error) from None
-        yield connection, arrived_ns, data
+def images_of(reader: Bag, topic: str) -> list[Connection]:
+    """Return what carries the images of a topic."""
+    return [c for c in reader.connections if c.topic == topic and c.msgtype in IMAGE_TYPES]
 
 
-def _damaged(path: Path, number: int, error: Exception) -> BagError:
-    """Say which message of a bag cannot be read."""
-    return BagError(f"the bag {path} is damaged: cannot read message {number}: {first_line(error)}")
-
-
-def image_topic(reader: Any, path: Path, topic: str | None) -> str:
-    """Choose the topic with the camera images.
+def image_topic(reader: Bag, path: Path, topic: str | None) -> str:
+    """Choose the topic with the camera images: the only one, beside those of our own node.
 
     Args:
         reader: From ``open_bag``.
@@ -151,29 +163,62 @@ def image_topic(reader: Any, path: Path, topic: str | None) -> str:
         topic: What the user asked for, or ``None``.
 
     Raises:
-        BagError: No such topic, none with images, or several and none was chosen.
+        BagError: No such topic, none with images, several and none was chosen, or images that are
+            not serialised as ROS 2 does it.
     """
-    found = {item.topic: item.msgtype for item in reader.connections}
-    images = sorted(name for name, kind in found.items() if kind in IMAGE_TYPES)
+    found = {item.topic: item for item in reader.connections if item.msgtype not in IMAGE_TYPES}
+    images = {item.topic: item for item in reader.connections if item.msgtype in IMAGE_TYPES}
+    why = f" ({'; '.join(reader.problems)})" if reader.problems else ""
     if topic is not None:
         if topic not in images:
-            other = f", which carries {found[topic]}" if topic in found else ""
+            other = f", which carries {found[topic].msgtype}" if topic in found else ""
             raise BagError(
-                f"{path} has no images on {topic!r}{other}; topics with images: "
-                f"{', '.join(images) or 'none'}"
+                f"{path} has no images on {topic!r}{other}{_ros1_hint(found.get(topic))}; topics "
+                f"with images: {', '.join(sorted(images)) or 'none'}{why}"
             )
-        return topic
-    if not images:
-        others = [f"{name} ({kind})" for name, kind in sorted(found.items())]
+    elif not images:
+        others = [f"{name} ({item.msgtype or 'no type'})" for name, item in sorted(found.items())]
+        hint = next(filter(None, map(_ros1_hint, found.values())), "")
         raise BagError(
-            f"{path} has no topic with images; it has {', '.join(others) or 'no topics'}"
+            f"{path} has no topic with images{hint}; it has {', '.join(others) or 'no topics'}{why}"
         )
-    if len(images) > 1:
+    else:
+        cameras = [name for name in sorted(images) if not is_ours(name)]
+        if len(images) > 1 and len(cameras) != 1:
+            raise BagError(
+                f"{path} has images on {len(images)} topics: choose one with --topic: "
+                f"{', '.join(sorted(images))}"
+            )
+        topic = (cameras or list(images))[0]
+    if images[topic].encoding != ROS_ENCODING:
         raise BagError(
-            f"{path} has images on {len(images)} topics: choose one with --topic: "
-            f"{', '.join(images)}"
+            f"{path}: the images on {topic} are serialised as {images[topic].encoding!r}, expected "
+            f"{ROS_ENCODING!r}: convert the bag"
         )
-    return images[0]
+    return topic
+
+
+def check_not_empty(reader: Bag, path: Path, topic: str) -> None:
+    """Refuse a topic without messages.
+
+    Raises:
+        BagError: It has none; the message names topics that have some.
+    """
+    images = images_of(reader, topic)
+    if sum(item.msgcount for item in images) or next(reader.messages(images), None) is not None:
+        return
+    found = ", ".join(sorted(f"{c.topic} ({c.msgcount})" for c in reader.connections if c.msgcount))
+    why = f" ({'; '.join(reader.problems)})" if reader.problems else ""
+    raise BagError(
+        f"{path} has no messages on {topic}{why}; topics with messages: {found or 'none'}"
+    )
+
+
+def _ros1_hint(connection: Connection | None) -> str:
+    """Say so if a topic is one of ROS 1, of which mcap files are made too."""
+    if connection is None or connection.encoding != "ros1":
+        return ""
+    return ": this is a ROS 1 recording, convert it to ROS 2 with `rosbags-convert`"
 
 
 def first_line(error: Exception) -> str:

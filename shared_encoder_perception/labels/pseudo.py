@@ -7,6 +7,7 @@ training. ``teacher_masks`` does the same with masks that any other network made
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -19,7 +20,7 @@ from shared_encoder_perception.labels import native
 from shared_encoder_perception.labels.frame import LabelledFrame, constant
 from shared_encoder_perception.predictor import Predictor
 from shared_encoder_perception.structures import Perception
-from shared_encoder_perception.tasks.label_files import FILE_NAME
+from shared_encoder_perception.tasks.label_files import FILE_NAME, LabelError
 
 Doubts = Mapping[str, Any]
 """By the name of the task, ``Doubt`` of its room's ``teacher.py``: when a teacher is believed."""
@@ -37,7 +38,7 @@ def pre_label_doubts() -> dict[str, Any]:
 
 def label(
     predictor: Predictor, path: Path, doubts: Doubts
-) -> Iterator[tuple[LabelledFrame, bytes | None]]:
+) -> Iterator[tuple[LabelledFrame | LabelError, bytes | None]]:
     """Label pictures with a model.
 
     Args:
@@ -47,19 +48,27 @@ def label(
         doubts: When the teacher is believed.
 
     Yields:
-        Each frame, and its encoded picture where it is not a file of its own.
+        Each frame, and its encoded picture where it is not a file of its own; and what is wrong
+        with images of a folder, a video or a bag that cannot be read.
 
     Raises:
-        ValueError: A picture that cannot be read, or a crop that does not fit it.
+        ValueError: A picture of a set that cannot be read, a crop that does not fit it, or nothing
+            of a source can be read.
     """
     if path.name == FILE_NAME or (path / FILE_NAME).exists():
         for frame in native.read(path):
             yield _complete(predictor, frame, doubts), None
         return
-    for found in open_source(path):
+    source, told = open_source(path), 0
+    for found in source:
+        for problem in source.problems[told:]:
+            yield LabelError(path, None, problem), None
+        told = len(source.problems)
         perception = predictor(found.image, found.crop)
-        labelled = with_labels(predictor, plain_frame(found, path.stem), perception, doubts)
+        labelled = with_labels(predictor, plain_frame(found, source_of(path)), perception, doubts)
         yield labelled, native.encode_picture(found.image)
+    for problem in source.problems[told:]:
+        yield LabelError(path, None, problem), None
 
 
 def plain_frame(found: Frame, source: str) -> LabelledFrame:
@@ -78,6 +87,11 @@ def plain_frame(found: Frame, source: str) -> LabelledFrame:
         crop=found.crop,
         source=source,
     )
+
+
+def source_of(path: Path) -> str:
+    """Return the name of the source that a folder, a video or a file of images is."""
+    return Path(os.path.abspath(path)).stem  # ``..`` has a name
 
 
 def by_people(frame: LabelledFrame) -> LabelledFrame:

@@ -15,7 +15,7 @@ from shared_encoder_perception.images.bags import bag_name, is_bag
 from shared_encoder_perception.images.sources import Frame, VideoSource, open_source
 from shared_encoder_perception.labels import native
 from shared_encoder_perception.labels.frame import LabelledFrame
-from shared_encoder_perception.labels.pseudo import by_people, plain_frame
+from shared_encoder_perception.labels.pseudo import by_people, plain_frame, source_of
 from shared_encoder_perception.replay.reading import BagImages
 from shared_encoder_perception.tasks.label_files import FILE_NAME
 
@@ -47,7 +47,7 @@ class Images:
         is_drive: Whether each image follows the one before in time.
         total: How many there are; 0 where only reading tells.
         skipped: Reason -> images that were left out in the last reading.
-        problems: What is wrong with a damaged bag.
+        problems: What else could not be read, one line each.
     """
 
     path: Path
@@ -85,19 +85,21 @@ class Images:
         elif _is_native(self.path):
             yield from self._read_native(answered)
         else:
-            for found in open_source(self.path):
-                yield _plain(found, self.path.stem)
+            source = open_source(self.path)
+            self.problems = source.problems
+            for found in source:
+                yield _plain(found, source_of(self.path))
 
     def _read_bag(self) -> Iterator[Found]:
         """Yield what can be read of a bag; the rest is counted."""
         bag = BagImages.of(self.path, self.topic, None)
+        self.problems = bag.problems
         for found in bag.frames():
             if found.image is None:
                 self.skipped[found.fault] += 1
                 continue
             name = f"frame_{found.index:06d}"
             yield _plain(Frame(name, found.image, stamp_ns=found.stamp_ns), bag_name(self.path))
-        self.problems = bag.problems
 
     def _read_native(self, answered: Collection[str]) -> Iterator[Found]:
         """Yield the pictures of a set; people's labels are kept, a teacher's are not."""

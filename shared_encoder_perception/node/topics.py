@@ -4,5 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-OVERLAY_TOPIC: Final = "debug/overlay/compressed"
+from shared_encoder_perception.images import own_topics
+
+OVERLAY_TOPIC: Final = own_topics.OVERLAY_TOPIC
 """Below the node's own name."""

@@ -82,10 +82,10 @@ def play_live(bag: Path, out: Path, args: argparse.Namespace) -> int:
     }
     stop_on_signals()
     print(f"\nlive: {bag} at {args.live_rate:g} times its pace")
-    published = drive(
+    played = drive(
         folder / LOG, folder / BAG, parameters, "replay.live_player", arguments, transport
     )
-    result = compare(out / RESULTS, folder / BAG, f"/{image_topic(transport)}", published)
+    result = compare(out / RESULTS, folder / BAG, f"/{image_topic(transport)}", played.published)
     result["conditions"] = {**conditions, "rate": args.live_rate}
     if not args.no_report:
         write_report(folder / REPORT, result)

@@ -28,7 +28,7 @@ from shared_encoder_perception.demo.player import (
     SETTLE_S,
     interrupt_on_signals,
 )
-from shared_encoder_perception.images.bags import open_bag, read_raw
+from shared_encoder_perception.images.bags import images_of, open_bag
 from shared_encoder_perception.node.parameter_groups.images import COMPRESSED, RAW
 
 LISTENERS: Final = 2
@@ -86,12 +86,12 @@ class LivePlayer(Node):
 def play(player: LivePlayer, args: argparse.Namespace) -> None:
     """Publish the images and wait for the last answers."""
     with open_bag(args.bag) as reader:
-        connections = [c for c in reader.connections if c.topic == args.topic]
+        connections = images_of(reader, args.topic)
         total = sum(c.msgcount for c in connections)
         player.wait_for_listeners()
         start_s, first_ns = monotonic(), None
         with tqdm(total=min(total, args.limit or total), unit="image", desc="driving") as bar:
-            for _, arrived_ns, data in read_raw(reader, args.bag, connections):
+            for _, arrived_ns, data in reader.messages(connections):
                 if player.published == args.limit:
                     break
                 first_ns = arrived_ns if first_ns is None else first_ns
@@ -120,7 +120,8 @@ def main() -> int:
         rclpy.init()
         player = LivePlayer(args.transport)
         play(player, args)
-        print(json.dumps({"published": player.published}), flush=True)
+        # What is wrong with the bag is told by the offline replay.
+        print(json.dumps({"published": player.published, "left_out": 0}), flush=True)
     except (KeyboardInterrupt, ExternalShutdownException):
         return INTERRUPTED
     except (ValueError, RuntimeError, OSError) as error:

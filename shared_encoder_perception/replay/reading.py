@@ -19,10 +19,16 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from shared_encoder_perception.images.bags import BagError, first_line, image_topic, read_raw
+from shared_encoder_perception.images.bags import (
+    BagError,
+    check_not_empty,
+    first_line,
+    image_topic,
+    images_of,
+    open_bag,
+)
 from shared_encoder_perception.images.image_msg import to_bgr
 from shared_encoder_perception.images.stamps import stamp_ns
-from shared_encoder_perception.replay.recovery import open_any
 from shared_encoder_perception.replay.topic_labels import LabelTopics
 
 LABEL_WINDOW: Final = 30
@@ -67,7 +73,6 @@ class BagImages:
         total: Messages on it.
         labels: Topic of the labels, or what they begin with; ``None`` for no labels.
         problems: What is wrong with the bag, one line each; more may come while it is read.
-        complete: Whether all of the bag could be read so far.
     """
 
     path: Path
@@ -75,7 +80,11 @@ class BagImages:
     total: int
     labels: str | None = None
     problems: list[str] = field(default_factory=list)
-    complete: bool = True
+
+    @property
+    def complete(self) -> bool:
+        """Whether all of the bag could be read so far."""
+        return not self.problems
 
     @classmethod
     def of(cls, path: Path, topic: str | None, labels: str | None) -> BagImages:
@@ -89,21 +98,13 @@ class BagImages:
         Raises:
             BagError: Nothing can be read, or no such topic, several, or none with messages.
         """
-        with open_any(path) as (reader, problems, complete):
+        with open_bag(path) as reader:
             topic = image_topic(reader, path, topic)
-            total = sum(c.msgcount for c in reader.connections if c.topic == topic)
             if labels is not None:
                 LabelTopics(reader, labels)
-            if not total:
-                found = ", ".join(
-                    sorted(f"{c.topic} ({c.msgcount})" for c in reader.connections if c.msgcount)
-                )
-                why = f" ({'; '.join(problems)})" if problems else ""
-                raise BagError(
-                    f"{path} has no messages on {topic}{why}; topics with messages: "
-                    f"{found or 'none'}"
-                )
-            return cls(path, topic, total, labels, list(problems), complete)
+            check_not_empty(reader, path, topic)
+            total = sum(connection.msgcount for connection in images_of(reader, topic))
+            return cls(path, topic, total, labels, list(reader.problems))
 
     def frames(self, start: int = 0, limit: int | None = None) -> Generator[BagFrame]:
         """Read the images in the order of the bag.
@@ -112,7 +113,7 @@ class BagImages:
             start: Images to pass over.
             limit: Index at which to stop.
         """
-        with open_any(self.path) as (reader, _, _):
+        with open_bag(self.path) as reader:
             labels = LabelTopics(reader, self.labels) if self.labels else None
             waiting: deque[BagFrame] = deque()
             window = LABEL_WINDOW if labels else 0
@@ -127,11 +128,11 @@ class BagImages:
         self, reader: Any, labels: LabelTopics | None, start: int, limit: int | None
     ) -> Iterator[BagFrame]:
         """Read images; labels go where they are kept."""
-        connections = [c for c in reader.connections if c.topic == self.topic]
+        connections = images_of(reader, self.topic)
         connections += labels.connections if labels else []
         index, beyond = 0, 0
         try:
-            for connection, arrived_ns, data in read_raw(reader, self.path, connections):
+            for connection, arrived_ns, data in reader.messages(connections):
                 if connection.topic != self.topic:
                     assert labels is not None
                     self._keep(labels, connection, data)
@@ -144,10 +145,9 @@ class BagImages:
                 if index >= start:
                     yield _read_frame(reader, connection, index, arrived_ns, data)
                 index += 1
-        except BagError as error:
-            self._tell(str(error))
-        if index < min(self.total, limit or self.total):
-            self._tell(f"{index} of {self.total} images on {self.topic} could be read")
+        finally:
+            for problem in reader.problems:
+                self._tell(problem)
 
     def _keep(self, labels: LabelTopics, connection: Any, data: bytes) -> None:
         """Keep a label; one that cannot be read costs its own image's score only."""
@@ -158,7 +158,6 @@ class BagImages:
 
     def _tell(self, problem: str) -> None:
         """Note that the rest cannot be read, once however often it is tried."""
-        self.complete = False
         if problem not in self.problems:
             self.problems.append(problem)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -55,6 +55,7 @@ class DiffInput:
         total: Number of images; 0 where only reading tells.
         block: Frames that are drawn together unless the user says otherwise.
         read: Yields the images.
+        problems: What could not be read so far, one line each.
     """
 
     conditions: Mapping[str, str]
@@ -62,6 +63,7 @@ class DiffInput:
     total: int
     block: int
     read: Callable[[], Iterator[DiffFrame]]
+    problems: Sequence[str] = ()
 
 
 def open_input(
@@ -92,7 +94,9 @@ def open_input(
 
     single = isinstance(source, (FolderSource, JsonlSource))
     conditions = {"data": f"{path.resolve().name}{f', {topic}' if topic else ''}, no labels"}
-    return DiffInput(conditions, False, total, 1 if single else DRIVE_BLOCK, read)
+    return DiffInput(
+        conditions, False, total, 1 if single else DRIVE_BLOCK, read, source.problems
+    )
 
 
 def rendered_input(count: int, size: Size) -> DiffInput:
