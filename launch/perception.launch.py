@@ -2,12 +2,21 @@
 
 One camera, or one node for each of several: ``cameras:=front,rear`` starts ``/front/perception``
 and ``/rear/perception``, each with the topics of its own namespace.
+
+The exit code is that of the process that failed, and nothing stays behind: with one camera, or when
+all of them have failed, or the bag cannot be played, the launch ends.
 """
 
 import os
+import shutil
+from functools import partial
 from pathlib import Path
 
-from ament_index_python.packages import get_package_share_directory
+from ament_index_python.packages import (
+    PackageNotFoundError,
+    get_package_prefix,
+    get_package_share_directory,
+)
 from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
 from launch.actions import (
     DeclareLaunchArgument,
@@ -18,6 +27,8 @@ from launch.actions import (
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import LifecycleNode, Node
 from launch_ros.parameter_descriptions import ParameterFile, ParameterValue
+
+from shared_encoder_perception.node import launched
 
 SHARE = Path(get_package_share_directory("shared_encoder_perception"))
 PROFILE = SHARE / "config" / "fastdds_profile.xml"
@@ -63,10 +74,48 @@ OVERRIDES = {
 
 def is_true(context: LaunchContext, name: str) -> bool:
     """Whether an argument says yes."""
-    return LaunchConfiguration(name).perform(context).lower() in ("true", "1", "yes")
+    return launched.is_true(name, LaunchConfiguration(name).perform(context))
 
 
-def start_nodes(context: LaunchContext) -> list[LaunchDescriptionEntity]:
+def check(context: LaunchContext) -> list[LaunchDescriptionEntity]:
+    """Refuse what cannot be started, before anything is.
+
+    Raises:
+        ValueError: An argument asks for what is not there; says what to do.
+    """
+    for name in ("rviz", "respawn", "use_sim_time"):
+        is_true(context, name)
+    value = {name: LaunchConfiguration(name).perform(context) for name in ARGUMENTS}
+    if value["autostart"]:
+        is_true(context, "autostart")
+    if not Path(value["params_file"]).is_file():
+        raise ValueError(f"params_file:={value['params_file']}: there is no such file")
+    if value["bag"]:
+        if not Path(value["bag"]).exists():
+            raise ValueError(f"bag:={value['bag']}: there is no such bag")
+        if not _is_installed("ros2bag") or shutil.which("ros2") is None:
+            raise ValueError(f"bag:= needs `ros2 bag`: {_how_to_install('ros2bag')}")
+    if is_true(context, "rviz") and not _is_installed("rviz2"):
+        raise ValueError(f"rviz:=true needs RViz: {_how_to_install('rviz2')}, or leave rviz out")
+    return []
+
+
+def _is_installed(package: str) -> bool:
+    """Whether ROS knows a package."""
+    try:
+        get_package_prefix(package)
+    except PackageNotFoundError:
+        return False
+    return True
+
+
+def _how_to_install(package: str) -> str:
+    """Return the command."""
+    distribution = os.environ.get("ROS_DISTRO", "jazzy")
+    return f"sudo apt-get install ros-{distribution}-{package}"
+
+
+def start_nodes(outcome: launched.Outcome, context: LaunchContext) -> list[LaunchDescriptionEntity]:
     """Return a node for each camera; an argument left empty leaves its parameter to the file."""
     given = {
         parameter: ParameterValue(LaunchConfiguration(name), value_type=kind)
@@ -76,7 +125,8 @@ def start_nodes(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     namespace = LaunchConfiguration("namespace").perform(context).strip("/")
     names = LaunchConfiguration("cameras").perform(context).split(",")
     cameras = [name.strip().strip("/") for name in names]
-    return [
+    respawn = is_true(context, "respawn")
+    nodes = [
         LifecycleNode(
             package="shared_encoder_perception",
             executable="perception_node",
@@ -91,29 +141,31 @@ def start_nodes(context: LaunchContext) -> list[LaunchDescriptionEntity]:
                 ("camera_info", LaunchConfiguration("camera_info")),
             ],
             ros_arguments=["--log-level", LaunchConfiguration("log_level")],
-            respawn=is_true(context, "respawn"),
+            respawn=respawn,
             respawn_delay=2.0,
             output="screen",
         )
         for camera in cameras
     ]
+    return outcome.nodes(nodes, respawn)
 
 
-def start_others(context: LaunchContext) -> list[LaunchDescriptionEntity]:
+def start_others(
+    outcome: launched.Outcome, context: LaunchContext
+) -> list[LaunchDescriptionEntity]:
     """Return the viewer and the player, if they are asked for."""
     others: list[LaunchDescriptionEntity] = []
     if is_true(context, "rviz"):
-        others.append(
-            Node(
-                package="rviz2",
-                executable="rviz2",
-                arguments=["-d", str(SHARE / "config" / "perception.rviz")],
-                parameters=[{"use_sim_time": is_true(context, "use_sim_time")}],
-            )
+        viewer = Node(
+            package="rviz2",
+            executable="rviz2",
+            arguments=["-d", str(SHARE / "config" / "perception.rviz")],
+            parameters=[{"use_sim_time": is_true(context, "use_sim_time")}],
         )
+        others.append(outcome.other(viewer))
     if bag := LaunchConfiguration("bag").perform(context):
         command = ["ros2", "bag", "play", bag, "--clock", "100"]
-        others.append(ExecuteProcess(cmd=command, output="screen"))
+        others.append(outcome.vital(ExecuteProcess(cmd=command, output="screen")))
     return others
 
 
@@ -126,5 +178,7 @@ def generate_launch_description() -> LaunchDescription:
     # Images do not fit Fast DDS's default shared memory. A profile of the user's own is kept.
     profile = SetEnvironmentVariable(PROFILE_VARIABLE, str(PROFILE))
     own = [] if PROFILE_VARIABLE in os.environ else [profile]
-    functions = [OpaqueFunction(function=start) for start in (start_nodes, start_others)]
-    return LaunchDescription([*own, *declared, *functions])
+    outcome = launched.Outcome()
+    starts = (check, partial(start_nodes, outcome), partial(start_others, outcome))
+    functions = [OpaqueFunction(function=start) for start in starts]
+    return LaunchDescription([*own, *declared, *outcome.handlers(), *functions])

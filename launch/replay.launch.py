@@ -1,14 +1,20 @@
 """Replay a bag: ``ros2 launch shared_encoder_perception replay.launch.py bag:=DRIVE out:=result``.
 
 Every image offline first, then the same bag in real time: player, node and recorder, whose answers
-are held against the offline ones. The folder gets both reports.
+are held against the offline ones. The folder gets both reports, unless ``report:=false``.
+
+The exit code is the replay's: 0 all well, 1 something is wrong with images or answers, 2 nothing
+was replayed.
 """
 
 import sys
+from functools import partial
 
 from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
 from launch.actions import DeclareLaunchArgument, ExecuteProcess, OpaqueFunction
 from launch.substitutions import LaunchConfiguration
+
+from shared_encoder_perception.node import launched
 
 ARGUMENTS = {
     "bag": (None, "rosbag2 with camera images."),
@@ -21,6 +27,7 @@ ARGUMENTS = {
     "device": ("", "auto, cpu, cuda, cuda:1, tensorrt; empty for auto."),
     "precision": ("", "auto, fp32, fp16, bf16 or int8; empty for auto."),
     "limit": ("", "Stop after so many images; empty for all."),
+    "report": ("true", "false: no reports, which need matplotlib and jinja2."),
     "force": ("false", "true: replace an earlier result in `out`."),
 }
 
@@ -28,7 +35,9 @@ ARGUMENTS = {
 OPTIONAL = ("topic", "labels", "model", "backend", "device", "precision", "limit")
 
 
-def start_replay(context: LaunchContext) -> list[LaunchDescriptionEntity]:
+def start_replay(
+    outcome: launched.Outcome, context: LaunchContext
+) -> list[LaunchDescriptionEntity]:
     """Return the command; it starts and ends the node itself, so that every image is counted."""
     value = {name: LaunchConfiguration(name).perform(context) for name in ARGUMENTS}
     command = [sys.executable, "-m", "shared_encoder_perception", "replay", value["bag"]]
@@ -36,9 +45,11 @@ def start_replay(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     for name in OPTIONAL:
         if value[name]:
             command += [f"--{name}", value[name]]
-    if value["force"].lower() in ("true", "1", "yes"):
+    if not launched.is_true("report", value["report"]):
+        command.append("--no-report")
+    if launched.is_true("force", value["force"]):
         command.append("--force")
-    return [ExecuteProcess(cmd=command, output="screen")]
+    return [outcome.vital(ExecuteProcess(cmd=command, output="screen"))]
 
 
 def generate_launch_description() -> LaunchDescription:
@@ -47,4 +58,6 @@ def generate_launch_description() -> LaunchDescription:
         DeclareLaunchArgument(name, default_value=default, description=description)
         for name, (default, description) in ARGUMENTS.items()
     ]
-    return LaunchDescription([*declared, OpaqueFunction(function=start_replay)])
+    outcome = launched.Outcome()
+    start = OpaqueFunction(function=partial(start_replay, outcome))
+    return LaunchDescription([*declared, *outcome.handlers(), start])

@@ -1,5 +1,6 @@
 """``python -m shared_encoder_perception.node --ros-args -r image:=/camera/image_raw``."""
 
+import signal
 import sys
 
 from shared_encoder_perception import libraries
@@ -9,6 +10,8 @@ USER_ERROR = 2
 
 def main() -> int:
     """Run the node, if the libraries do; one line says why not."""
+    # While Python still imports, Ctrl-C would be a traceback; the node handles it from its start.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     try:
         libraries.check()  # before the first import that fails of it
     except libraries.UnfitError as error:
