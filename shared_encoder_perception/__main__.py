@@ -10,11 +10,13 @@ import logging
 import os
 import sys
 from collections.abc import Sequence
+from difflib import get_close_matches
 from importlib import import_module
-from typing import Final, NoReturn
+from pathlib import Path
+from typing import Any, Final, NoReturn
 
 from shared_encoder_perception import libraries
-from shared_encoder_perception.safe_text import without_secrets
+from shared_encoder_perception.safe_text import printable, without_secrets
 
 COMMANDS: Final = {
     "demo": ("demo.run", "drive through a real ROS 2 node and show the result"),
@@ -40,13 +42,28 @@ COMMANDS: Final = {
 }
 """Name -> (module, what it does). A module has ``add_arguments(parser)`` and ``run(args)``."""
 
-PACKAGE: Final = "shared_encoder_perception"
-MESSAGES: Final = f"{PACKAGE}.msg"
-REMEDIES: Final = {
-    "training": "pip install '.[train]', or `make test`, in the source tree",
-    "ros": "`make setup` in the source tree, or build with colcon and source the workspace",
+GROUPS: Final = {
+    "perceive": ("demo", "predict", "replay"),
+    "judge": ("evaluate", "diff", "compare", "card"),
+    "measure": ("benchmark", "soak"),
+    "data sets": ("dataset", "mine", "sheet"),
+    "train": ("train", "throughput", "models", "export", "calibrate"),
+    "model files": ("quantize", "build", "publish"),
 }
-"""What to do when a command's libraries are missing."""
+"""How ``--help`` lists them."""
+
+PACKAGE: Final = "shared_encoder_perception"
+HERE: Final = f"{Path(__file__).parent}/"
+VERSION: Final = "0.1.0"
+"""As in package.xml and pyproject.toml."""
+MESSAGES: Final = f"{PACKAGE}.msg"
+TRAINING: Final = "pip install '.[train]', or `make test`, in the source tree"
+ROS: Final = "`make setup` in the source tree, or build with colcon and source the workspace"
+REMEDIES: Final = {
+    **dict.fromkeys(("torch", "torchvision", "timm", "lightning", "kornia", "omegaconf"), TRAINING),
+    **dict.fromkeys(("onnxscript", "tensorboard"), TRAINING),
+}
+"""Missing library -> what to do, where ``libraries`` does not know; ``ROS`` for all others."""
 
 TRAINING_ENVIRONMENT: Final = {"OMP_WAIT_POLICY": "PASSIVE"}
 """For commands that train on the CPU while other processes load data: torch's threads then sleep
@@ -79,19 +96,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         libraries.check()  # before the first import that fails of it
         module = import_module(f"{PACKAGE}.{module_name}")
-    except libraries.UnfitError as error:
-        return _fail(str(error))
-    except ModuleNotFoundError as error:
-        ours = error.name is None or error.name.startswith(f"{PACKAGE}.")
-        if ours and error.name != MESSAGES:
-            raise
-        remedy = REMEDIES["training" if module_name.startswith(("training", "labels")) else "ros"]
-        return _fail(f"`{name}` needs {error.name!r}, which is not installed: {remedy}")
+    except ImportError as error:
+        return _fail(_what_is_missing(name, error))
     parser = _Parser(
         prog=f"shared_encoder_perception {name}",
         description=purpose.capitalize() + ".",
         epilog=module.__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--debug", action="store_true", help="show where an error came from")
     module.add_arguments(parser)
@@ -103,14 +113,58 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return INTERRUPTED
+    except ImportError as error:  # of what is imported when it is needed
+        if args.debug:
+            raise
+        return _fail(_what_is_missing(name, error))
     except (ValueError, OSError, RuntimeError) as error:
         if args.debug:
             raise
         return _fail(without_secrets(_message(error), *arguments))
 
 
+def _what_is_missing(command: str, error: ImportError) -> str:
+    """Say which library a command needs, and what to do.
+
+    Raises:
+        ImportError: The same, if it is of this package.
+    """
+    name = error.name or ""
+    if isinstance(error, libraries.UnfitError):
+        return str(error)
+    if not isinstance(error, ModuleNotFoundError):
+        if name.startswith(PACKAGE):
+            raise error
+        return f"`{command}` needs {name or 'a library'!r}, which cannot be loaded: {error}"
+    if not name or (name.startswith(f"{PACKAGE}.") and name != MESSAGES):
+        raise error
+    package = libraries.package_of(name)
+    remedy = libraries.advice(package) if package else REMEDIES.get(name.partition(".")[0], ROS)
+    return f"`{command}` needs {name!r}, which is not installed: {remedy}"
+
+
+class _Help(argparse.RawDescriptionHelpFormatter):
+    """Tells the default of every option that has one."""
+
+    def _get_help_string(self, action: argparse.Action) -> str | None:
+        text, default = action.help or "", action.default
+        switch = action.nargs == 0 or isinstance(default, bool)
+        if switch or default in (None, [], (), "", argparse.SUPPRESS) or "(default" in text:
+            return text
+        values = default if isinstance(default, (list, tuple)) else [default]
+        joint = "x" if action.metavar == "HxW" else " "
+        told = joint.join(f"{v:g}" if isinstance(v, float) else str(v) for v in values)
+        text = text.removesuffix(f"({told})").rstrip()  # some say it so
+        told = told.replace(HERE, "the shipped ").replace("%", "%%")
+        return f"{text} (default: {told})".lstrip()
+
+
 class _Parser(argparse.ArgumentParser):
-    """Repeats no secret of a URL that stands where it should not."""
+    """Tells defaults, and repeats no secret of a URL that stands where it should not."""
+
+    def __init__(self, **options: Any) -> None:
+        """Make a parser as argparse does; those of sub-commands are of the same kind."""
+        super().__init__(**{"formatter_class": _Help, **options})
 
     def error(self, message: str) -> NoReturn:
         """Say what was wrong and end."""
@@ -140,13 +194,22 @@ def _fail(reason: str) -> int:
 
 def _usage(arguments: Sequence[str]) -> int:
     """Print the commands; an unknown one is an error."""
-    asked = bool(arguments) and arguments[0] in ("-h", "--help", "help")
+    given = arguments[0] if arguments else None
+    if given == "--version":
+        print(f"{PACKAGE} {VERSION}")
+        return 0
+    asked = given in ("-h", "--help", "help")
     stream = sys.stdout if asked else sys.stderr
-    if arguments and not asked:
-        print(f"error: unknown command {arguments[0]!r}", file=stream)
-    print("usage: python -m shared_encoder_perception <command> [--help]\n", file=stream)
-    for name, (_, purpose) in COMMANDS.items():
-        print(f"  {name:<10} {purpose}", file=stream)
+    if given is not None and not asked:
+        near = get_close_matches(given.lower(), COMMANDS, n=1)
+        hint = f": did you mean {near[0]!r}?" if near else ""
+        print(f"error: unknown command {printable(given)!r}{hint}", file=stream)
+    print("usage: python -m shared_encoder_perception <command> [--help]", file=stream)
+    for group, names in GROUPS.items():
+        print(f"\n{group}", file=stream)
+        for name in names:
+            print(f"  {name:<10} {COMMANDS[name][1]}", file=stream)
+    print("\n--version says which release this is", file=stream)
     return 0 if asked else USER_ERROR
 
 

@@ -7,6 +7,7 @@ with exactly these.
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Mapping
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
@@ -31,8 +32,17 @@ OLDEST: Final[Mapping[str, str]] = MappingProxyType(
 """Package -> the oldest release that does."""
 ALWAYS: Final = ("numpy", "opencv-python-headless", "onnx", "onnxruntime")
 """What nothing runs without."""
+REPORT_LIBRARIES: Final = ("jinja2", "matplotlib")
+"""What reports and their charts are made with."""
 MODULES: Final = {"opencv-python-headless": "cv2", "pillow": "PIL", "pyyaml": "yaml"}
 """Package -> what it is imported as, where that is another name."""
+BROUGHT: Final = {
+    "markupsafe": "jinja2",
+    **dict.fromkeys(("backports", "compression", "lz4", "ruamel"), "rosbags"),
+}
+"""Module that comes with a package of another name."""
+USED: Final = {"matplotlib": "matplotlib.figure"}
+"""Package -> its module that others fail to load with another numpy."""
 SELF_TOLD: Final = ("numpy", "opencv-python-headless")
 """Asked for their release themselves: no package manager of Python knows Ubuntu's OpenCV."""
 NAMES: Final = {"opencv-python-headless": "OpenCV"}
@@ -69,6 +79,44 @@ def check(*packages: str) -> None:
         raise UnfitError(f"{what}: {advice(*old)}")
 
 
+def missing(*packages: str) -> str | None:
+    """Return why some of these packages cannot be used and what to do; ``None`` if all can.
+
+    They are imported: a compiled one may be there and fit no other.
+    """
+    absent = []
+    for package in packages:
+        try:
+            import_module(USED.get(package) or MODULES.get(package, package))
+        except ModuleNotFoundError:
+            absent.append(package)
+        except ImportError as error:
+            return _why(package, error)
+    if absent:
+        is_not = "is not installed" if len(absent) == 1 else "are not installed"
+        return f"{' and '.join(absent)} {is_not}: {advice(*absent)}"
+    try:
+        check(*packages)
+    except UnfitError as error:
+        return str(error)
+    return None
+
+
+def can_write(what: str, *packages: str) -> bool:
+    """Whether the libraries for a picture, a video or a report are there; without, it is a warning.
+
+    To be asked before the work, which goes on without: its numbers are worth more than its looks.
+
+    Args:
+        what: Is left out otherwise, e.g. ``"the report"``.
+        packages: That it is made with.
+    """
+    reason = missing(*packages)
+    if reason:
+        print(f"warning: {what} is left out: {reason}", file=sys.stderr)
+    return reason is None
+
+
 def advice(*packages: str) -> str:
     """Return what to do to have these packages of ``OLDEST``."""
     bounds = (f"'{package}>={OLDEST[package]}{BELOW.get(package, '')}'" for package in packages)
@@ -78,6 +126,7 @@ def advice(*packages: str) -> str:
 def package_of(module: str) -> str | None:
     """Return the package of ``OLDEST`` that has a module, ``None`` for others'."""
     top = module.partition(".")[0]
+    top = BROUGHT.get(top, top)
     return next((name for name in OLDEST if MODULES.get(name, name) == top), None)
 
 

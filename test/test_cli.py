@@ -3,12 +3,13 @@
 import contextlib
 import subprocess
 import sys
+from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
-from shared_encoder_perception.__main__ import COMMANDS, main
+from shared_encoder_perception.__main__ import COMMANDS, GROUPS, main
 
 
 def run(*arguments, cwd=None):
@@ -24,6 +25,50 @@ def test_help_lists_every_command_without_loading_any():
     result = run("--help")
     assert result.returncode == 0
     assert all(name in result.stdout for name in COMMANDS)
+
+
+def test_every_command_is_in_one_group():
+    assert sorted(name for names in GROUPS.values() for name in names) == sorted(COMMANDS)
+
+
+def test_the_release_is_told(capsys):
+    assert main(["--version"]) == 0
+    project = (Path(__file__).parent.parent / "pyproject.toml").read_text()
+    assert f'version = "{capsys.readouterr().out.split()[1]}"' in project
+
+
+@pytest.mark.parametrize(("given", "meant"), [("pedict", "predict"), ("Evaluate", "evaluate")])
+def test_an_unknown_command_brings_the_nearest_one(given, meant, capsys):
+    assert main([given]) == 2
+    line = capsys.readouterr().err.splitlines()[0]
+    assert line == f"error: unknown command {given!r}: did you mean {meant!r}?"
+
+
+def test_an_unknown_command_that_is_like_none_gets_no_suggestion(capsys):
+    assert main(["xyzzy\x1b[2J"]) == 2
+    line = capsys.readouterr().err.splitlines()[0]
+    assert "did you mean" not in line and "\x1b" not in line
+
+
+@pytest.mark.parametrize(
+    ("command", "line"),
+    [
+        (["benchmark"], "images a second to the node (default: 15)"),
+        (["predict"], "(default: the shipped models/default.onnx)"),
+        (["mine"], "frames to take (default: 50)"),
+        (["diff"], "of the bootstrap (default: 1000)"),
+        (["dataset", "view"], "(default: "),
+    ],
+)
+def test_help_tells_defaults(command, line, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    with contextlib.suppress(SystemExit):
+        main([*command, "--help"])
+    printed = capsys.readouterr()
+    if "which is not installed" in printed.err:
+        pytest.skip(printed.err.strip())
+    assert line in printed.out
+    assert "default: None" not in printed.out and "default: False" not in printed.out
 
 
 @pytest.mark.parametrize("arguments", [[], ["fly"]])
@@ -127,14 +172,33 @@ def test_debug_shows_where_it_came_from(tmp_path):
     assert "Traceback" in result.stderr
 
 
-def test_missing_libraries_are_named_with_the_remedy(monkeypatch, capsys):
-    def without_torch(name):
-        raise ModuleNotFoundError("No module named 'torch'", name="torch")
+@pytest.mark.parametrize(
+    ("command", "library", "remedy"),
+    [
+        ("train", "torch", "pip install '.[train]'"),
+        ("dataset", "torch", "pip install '.[train]'"),
+        ("demo", "rclpy", "`make setup`"),
+        ("demo", "shared_encoder_perception.msg", "build with colcon"),
+        ("predict", "cv2", "pip install 'opencv-python-headless>=4.6,<4.12'"),
+        ("replay", "rosbags.highlevel", "pip install 'rosbags>=0.11.9'"),
+        ("dataset", "PIL", "pip install 'pillow>=10'"),
+        ("dataset", "yaml", "pip install 'pyyaml>=6'"),
+    ],
+)
+def test_missing_libraries_are_named_with_the_remedy(command, library, remedy, monkeypatch, capsys):
+    def without(name):
+        raise ModuleNotFoundError(f"No module named {library!r}", name=library)
 
-    monkeypatch.setattr("shared_encoder_perception.__main__.import_module", without_torch)
-    assert main(["train", "--out", "x"]) == 2
-    assert (
-        "needs 'torch', which is not installed: pip install '.[train]'" in capsys.readouterr().err
-    )
-    assert main(["demo"]) == 2
-    assert "`make setup`" in capsys.readouterr().err
+    monkeypatch.setattr("shared_encoder_perception.__main__.import_module", without)
+    assert main([command, "--out", "x"]) == 2
+    line = capsys.readouterr().err
+    assert f"`{command}` needs {library!r}, which is not installed: {remedy}" in line
+
+
+def test_a_module_of_ours_that_is_missing_is_no_library(monkeypatch):
+    def without(name):
+        raise ModuleNotFoundError("No module", name="shared_encoder_perception.gone")
+
+    monkeypatch.setattr("shared_encoder_perception.__main__.import_module", without)
+    with pytest.raises(ModuleNotFoundError):
+        main(["predict"])

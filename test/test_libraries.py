@@ -52,11 +52,6 @@ OPTIONAL = {
 OFFLINE = ("training", "model", "layers")
 OFFLINE_FILES = ("head", "loss", "distill", "augment", "mask_teacher")
 """Rooms, and files of tasks' rooms, that need torch."""
-BROUGHT = {
-    "markupsafe": "jinja2",
-    **dict.fromkeys(("backports", "compression", "lz4", "ruamel"), "rosbags"),
-}
-"""Comes with another one."""
 TYPE = re.compile(r"""["'](\w+_msgs|builtin_interfaces)/msg/\w+["']""")
 """How a message type is named that is imported when it is needed."""
 
@@ -84,7 +79,7 @@ def undeclared(module, source=None):
         if name in OF_ROS or name.endswith("_msgs"):
             if HOLDS.get(name, name) not in depends:
                 found.add(name)
-        elif (libraries.package_of(BROUGHT.get(name, name)) or name) not in packages:
+        elif (libraries.package_of(name) or name) not in packages:
             found.add(name)
     return found
 

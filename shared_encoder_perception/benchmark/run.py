@@ -43,6 +43,7 @@ from shared_encoder_perception.benchmark import (
 from shared_encoder_perception.benchmark.combinations import Combination, combine
 from shared_encoder_perception.benchmark.rows import add_cost, new_row, overhead
 from shared_encoder_perception.benchmark.runners import Runner, load, require_nvtx
+from shared_encoder_perception.libraries import can_write
 from shared_encoder_perception.whole_file import write_text
 
 WARM_UP: Final = 10
@@ -107,8 +108,8 @@ def _check(args: argparse.Namespace) -> tuple[list[Combination], Any]:
     for path in filter(None, (args.json, args.plot)):
         if not path.absolute().parent.is_dir():
             raise ValueError(f"cannot write {path}: there is no folder {path.parent}")
-    if args.plot:
-        plot.require_matplotlib()
+    if args.plot and not can_write("the plot", "matplotlib"):
+        args.plot = None
     found = combine(args.model, args.engine, args.threads, args.device, args.peer, args.peer_size)
     return found, require_nvtx() if args.nvtx else None
 

@@ -20,8 +20,9 @@ from shared_encoder_perception.backends.options import add_engine_options, load_
 from shared_encoder_perception.drawing.pictures import write_picture
 from shared_encoder_perception.evaluation.evaluate import native_frames, score, synthetic_frames
 from shared_encoder_perception.evaluation.failures import WorstFrames
-from shared_encoder_perception.evaluation.reliability import plot, require_matplotlib
+from shared_encoder_perception.evaluation.reliability import plot
 from shared_encoder_perception.evaluation.report_tables import card_tables, statements
+from shared_encoder_perception.libraries import can_write
 from shared_encoder_perception.predictor import Predictor
 from shared_encoder_perception.safe_text import printable, redact
 
@@ -40,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Measure, then write."""
-    require_matplotlib()
+    drawn = can_write("the reliability diagram", "matplotlib")
     model = local_path(args.model)
     if model is None:
         raise ValueError(
@@ -64,7 +65,7 @@ def run(args: argparse.Namespace) -> int:
             fill_in(card.read_text(encoding="utf-8"), card_tables(scores)), encoding="utf-8"
         )
         print(f"card: {card}")
-    pictures = {"reliability.png": plot(scores)} if statements(scores) else {}
+    pictures = {"reliability.png": plot(scores)} if drawn and statements(scores) else {}
     if worst.found:
         pictures["failures.jpg"] = worst.sheet()
     for suffix, picture in pictures.items():

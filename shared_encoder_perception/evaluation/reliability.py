@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from importlib.util import find_spec
 from typing import Any, Final
 
 import numpy as np
@@ -17,19 +16,6 @@ from shared_encoder_perception.tasks.reliability import BINS
 
 COLOURS: Final = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
 """One for each source in turn, after the colour-blind-safe palette of Okabe and Ito."""
-
-
-def require_matplotlib() -> None:
-    """Check that the drawing library is there.
-
-    Raises:
-        RuntimeError: It is not; the message says what to install.
-    """
-    if find_spec("matplotlib") is None:
-        raise RuntimeError(
-            "the reliability diagram needs 'matplotlib', which is not installed: "
-            "pip install '.[report]', or `make test`, in the source tree"
-        )
 
 
 def require_statements(names: Collection[str]) -> None:
@@ -56,9 +42,8 @@ def plot(scores: Mapping[str, Mapping[str, Any]]) -> NDArray[np.uint8]:
         (H, W, 3) uint8 BGR.
 
     Raises:
-        RuntimeError: matplotlib is not installed.
+        ModuleNotFoundError: matplotlib is not installed.
     """
-    require_matplotlib()
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 

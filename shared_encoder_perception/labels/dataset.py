@@ -33,6 +33,7 @@ from shared_encoder_perception.labels.label_command import FAULTY, report_faults
 from shared_encoder_perception.labels.merge import REPORT, merge
 from shared_encoder_perception.labels.statistics import count, plot, table
 from shared_encoder_perception.labels.validate import find_faults
+from shared_encoder_perception.libraries import can_write
 from shared_encoder_perception.tasks.label_files import FILE_NAME, LabelError
 from shared_encoder_perception.world.synthetic import CALIBRATION_SEED, render_sample
 
@@ -47,7 +48,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "convert",
         help="write a public data set in our format",
         epilog=f"formats:\n{formats}",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add.add_argument("format", choices=list(FORMATS), metavar="FORMAT")
     add.add_argument("path", type=Path, help="folder or label file of the data set")
@@ -179,10 +179,11 @@ def _merge(args: argparse.Namespace) -> int:
 
 def _stats(args: argparse.Namespace) -> int:
     """Print the counts and draw them."""
+    drawn = args.out and can_write("the plot", "matplotlib")
     frames = tqdm(native.read(args.path), unit="frame", leave=False)
     statistics = count(frames, pictures=not args.labels_only)
     print(table(statistics))
-    if args.out:
+    if drawn:
         write_picture(args.out, plot(statistics))
         print(f"plot: {args.out}")
     return 0

@@ -1,6 +1,6 @@
 """Charts of a report as PNG: histograms, lines over time, reliability diagrams.
 
-matplotlib is imported when a chart is drawn; ``document.require_report_libraries`` checks first.
+matplotlib is imported when a chart is drawn; ``libraries.can_write`` checks first.
 """
 
 from __future__ import annotations

@@ -15,7 +15,6 @@ import base64
 import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
 
@@ -28,27 +27,11 @@ from shared_encoder_perception.tasks.contract.reports import Cell as Cell
 from shared_encoder_perception.tasks.contract.reports import Groups
 from shared_encoder_perception.whole_file import write_text
 
-NEEDED: Final = ("jinja2", "matplotlib")
-"""Libraries of the page and its charts, imported when they are used."""
 DECIMALS: Final = 3
 JPEG_QUALITY: Final = 85
 SIGNATURES: Final = {"image/png": b"\x89PNG\r\n\x1a\n", "image/jpeg": b"\xff\xd8\xff"}
 NOTHING: Final = "\N{EN DASH}"
 """Shown for a number that there is not."""
-
-
-def require_report_libraries() -> None:
-    """Check that what draws a report is there.
-
-    Raises:
-        RuntimeError: It is not; the message says what to install.
-    """
-    missing = [name for name in NEEDED if find_spec(name) is None]
-    if missing:
-        raise RuntimeError(
-            f"the report needs {' and '.join(map(repr, missing))}, which is not installed: "
-            "pip install '.[report]', or `make test`, in the source tree"
-        )
 
 
 @dataclass(frozen=True)
@@ -207,10 +190,9 @@ class Report:
         """Write the page; it appears only when it is complete.
 
         Raises:
-            RuntimeError: jinja2 is not installed.
+            ModuleNotFoundError: jinja2 is not installed.
             OSError: The folder cannot be written.
         """
-        require_report_libraries()
         from jinja2 import Environment, StrictUndefined
         from markupsafe import Markup
 
