@@ -12,6 +12,7 @@ import pytest
 from patience import PATIENCE_S
 from rosbags.rosbag2 import StoragePlugin, Writer
 from rosbags.typesys import Stores, get_typestore
+from tiny_model import write_models
 
 from shared_encoder_perception.__main__ import main
 from shared_encoder_perception.backends import DEFAULT_MODEL, load_backend
@@ -27,6 +28,11 @@ COUNT = 3
 @pytest.fixture(scope="module")
 def images():
     return [render_sample(seed).image for seed in range(COUNT)]
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory):
+    return write_models(tmp_path_factory.mktemp("models"))
 
 
 def predict(source, out, *options):
@@ -100,6 +106,33 @@ def test_jsonl_crop_beats_the_option_and_bounds_the_mask(tmp_path, images):
     assert np.array_equal(mask, expected)
     mask[200:600, 100:1100] = 0
     assert mask.max() == 0
+
+
+def test_what_was_not_seen_can_be_told_from_what_is_not_drivable(tmp_path, images, models):
+    picture = cv2.resize(images[0], (640, 480))
+    write_folder(tmp_path / "in", [picture])
+    plain, told = (
+        predict(tmp_path / "in", tmp_path / name, "--model", str(models.tiny), *options)[0]
+        for name, options in (("a", ()), ("b", ("--unseen-value", "127")))
+    )
+    assert plain["crop"] == told["crop"] == [0, 224, 640, 256]
+    masks = [
+        cv2.imread(str(tmp_path / name / line["mask"]), cv2.IMREAD_UNCHANGED)
+        for name, line in (("a", plain), ("b", told))
+    ]
+    assert (masks[0][:224] == 0).all() and (masks[1][:224] == 127).all()
+    assert np.array_equal(masks[0][224:], masks[1][224:])
+
+
+def test_an_unseen_value_that_no_mask_can_have_is_refused(tmp_path, images, models, capsys):
+    write_folder(tmp_path / "in", images[:1])
+    options = ["predict", "--input", str(tmp_path / "in"), "--out", str(tmp_path / "out")]
+    for model, value, reason in (
+        (models.tiny, "255", "mask.unseen_value is 255, expected 0 to 254"),
+        (models.lanes_only, "127", "the model has no mask: it answers lanes"),
+    ):
+        assert main([*options, "--model", str(model), "--unseen-value", value]) == 2
+        assert reason in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("compressed", [False, True])

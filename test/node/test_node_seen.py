@@ -1,0 +1,54 @@
+"""What a real node says of a 4:3 camera's picture, of which the network sees about half."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import ros_harness as ros
+from shared_encoder_perception.msg import LaneLineArray
+from tiny_model import random_image, write_models
+
+from shared_encoder_perception.images.image_msg import to_bgr
+from shared_encoder_perception.images.preprocess import default_crop
+from shared_encoder_perception.node.camera_pipeline import seen_line
+from shared_encoder_perception.structures import Crop
+from shared_encoder_perception.tasks.drivable.content import MASK_TOPIC
+from shared_encoder_perception.tasks.lanes.content import ARRAY_TOPIC, read_crop
+
+SIZE = (480, 640)
+SEEN = "the network sees"
+
+
+def test_the_node_tells_what_it_did_not_see(tmp_path: Path) -> None:
+    """In the array, in the mask, in model_info, and once in the log."""
+    model = write_models(tmp_path).tiny
+    namespace = ros.new_namespace()
+    arguments = ("-p", f"model.path:={model}", "-p", "mask.unseen_value:=127")
+    pixels = np.random.default_rng(0).integers(0, 256, (*SIZE, 3), np.uint8)
+    crop = default_crop(SIZE, (320, 800))
+    with (
+        ros.node_process(tmp_path, namespace, *arguments) as node,
+        ros.peer_in(namespace, node) as peer,
+    ):
+        peer.settle(ros.image_message(pixels, 0))
+        for sequence in range(1, 4):
+            answer = peer.ask(ros.image_message(pixels, sequence))
+            assert isinstance(answer[ARRAY_TOPIC], LaneLineArray)
+            assert read_crop(answer[ARRAY_TOPIC]) == crop == Crop(0, 224, 640, 256)
+            mask = to_bgr(answer[MASK_TOPIC])[:, :, 0]
+            assert (mask[: crop.y] == 127).all()
+            assert set(np.unique(mask[crop.window])) <= {0, 255}
+        wide = peer.ask(ros.image_message(random_image(1), 4))
+        assert read_crop(wide[ARRAY_TOPIC]) == Crop(0, 0, 800, 320)
+        assert not (to_bgr(wide[MASK_TOPIC]) == 127).any()
+        assert peer.spin_until(lambda: SEEN in node.log)
+        lines = [line for line in node.log.splitlines() if SEEN in line]
+    assert "640x256 of the images' 640x480 pixels (53%)" in lines[0]
+    assert "[0, 224, 640, 256]" in lines[0] and "mask.unseen_value" in lines[0]
+    assert len(lines) <= 2, "not for every image"
+
+
+def test_a_picture_that_is_seen_whole_is_said_to_be() -> None:
+    """Whoever reads the log need not compute."""
+    assert seen_line((320, 800), Crop(0, 0, 800, 320)).endswith("all 800x320 pixels of the images")
