@@ -70,10 +70,14 @@ def meaning(label: Mapping[str, Any]) -> Meaning:
     if not isinstance(category, str) or not isinstance(attributes, Mapping):
         raise TypeError("expected a text `category` and an object `attributes` in every label")
     category = _word(category)
-    if "areaType" in attributes or category in DRIVABLE or _has(category, "area", "drivable"):
+    is_area = category in DRIVABLE or any(word in category for word in ("area", "drivable"))
+    if attributes.get("areaType") or is_area:
+        if attributes.get("laneTypes") or category.startswith("lane"):
+            note = f"{printable(category)!r} says both area and lane marking"
+            return Meaning(Role.UNKNOWN, None, notes=(note,))
         return _area(category, attributes)
     lane_type = _word(attributes.get("laneTypes") or category.removeprefix("lane/"))
-    if "laneTypes" in attributes or category.startswith("lane/") or category == "lane":
+    if attributes.get("laneTypes") or category.startswith("lane/") or category == "lane":
         return _marking("" if lane_type == "lane" else lane_type, attributes)
     if category in (*ALONG, *NOT_ALONG):
         return _marking(category, attributes)
@@ -85,11 +89,6 @@ def meaning(label: Mapping[str, Any]) -> Meaning:
 def _word(value: Any) -> str:
     """A word as it is looked up."""
     return str(value).strip().lower()
-
-
-def _has(category: str, *words: str) -> bool:
-    """Whether a category speaks of one of some words."""
-    return any(word in category for word in words)
 
 
 def _area(category: str, attributes: Mapping[str, Any]) -> Meaning:

@@ -180,9 +180,9 @@ class _Found:
         if not polygons:
             self.unknown_area = True
             self.notes.append("area without a polygon: drivable is not known")
-        if means.role is Role.UNKNOWN:
+        if means.role is Role.UNKNOWN or not polygons:  # it may be a line
             self.unknown_line = True
-            self.notes.append("polygon of an unknown category: lanes are not known")
+            self.notes.append("polygon that may be a line: lanes are not known")
 
     def drivable(self) -> Callable[[], Plane] | None:
         """Return what draws the areas.

@@ -1,0 +1,285 @@
+"""Label files of every format, damaged at random: an answer or one line, and no invented "no".
+
+What is written is a valid set, and nothing is written beside it.
+"""
+
+import json
+import random
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import cv2
+import numpy as np
+import pytest
+
+pytest.importorskip("torch", reason="the offline side needs torch: make test")
+
+from fuzzing import fuzz
+from hypothesis import strategies as st
+from labelled_set import lanes_of, mask_of
+
+from shared_encoder_perception.labels import formats, native
+from shared_encoder_perception.labels.validate import find_faults
+from shared_encoder_perception.tasks.label_files import LabelError
+
+SIZE = (72, 128)
+AREA = [[0, 71], [127, 71], [64, 30]]
+LINES = [[[64 + side * 10, 30], [64 + side * 60, 71]] for side in (-1.5, -0.5, 0.5, 1.5)]
+
+
+def encoded(pixels, suffix=".png"):
+    return cv2.imencode(suffix, pixels)[1].tobytes()
+
+
+PICTURE = encoded(np.full((*SIZE, 3), 90, np.uint8))
+ROAD = np.zeros(SIZE, np.uint8)
+cv2.fillPoly(ROAD, [np.array(AREA)], 1)
+BDD_FILE = {
+    "name": "a.png",
+    "frames": [
+        {
+            "timestamp": 10000,
+            "objects": [
+                {"category": "area/drivable", "poly2d": [[x, y, "L"] for x, y in AREA]},
+                {"category": "car", "box2d": {"x1": 1, "y1": 2, "x2": 3, "y2": 4}},
+                *(
+                    {
+                        "category": "lane/single white",
+                        "attributes": {"direction": "parallel", "style": "solid"},
+                        "poly2d": [[x, y, "L"] for x, y in line],
+                    }
+                    for line in LINES
+                ),
+            ],
+        }
+    ],
+    "attributes": {"weather": "clear", "scene": "highway", "timeofday": "night"},
+}
+BDD_LIST = [
+    {
+        "name": "a.png",
+        "size": {"height": SIZE[0], "width": SIZE[1]},
+        "labels": [
+            {
+                "category": "drivable area",
+                "attributes": {"areaType": "direct"},
+                "poly2d": [{"vertices": [*AREA, [10, 50]], "types": "LLCC", "closed": True}],
+            },
+            *(
+                {
+                    "category": "lane",
+                    "attributes": {
+                        "laneDirection": "parallel",
+                        "laneStyle": "solid",
+                        "laneTypes": "road curb" if index == 1 else "single white",
+                    },
+                    "poly2d": [{"vertices": line, "types": "LL", "closed": False}],
+                }
+                for index, line in enumerate(LINES)
+            ),
+        ],
+    }
+]
+TUSIMPLE = {
+    "raw_file": "a.png",
+    "h_samples": list(range(240, 720, 10)),
+    "lanes": [[round(640 + k * (y - 237)) for y in range(240, 720, 10)] for k in (-1, 1)],
+    "classes": [4, 1],
+}
+CURVES = {"Lines": [[{"x": str(x), "y": str(y)} for x, y in line] for line in LINES]}
+CULANE = "\n".join(" ".join(f"{x} {y}" for x, y in line) for line in LINES) + "\n"
+YOLO = "names: ['car', 'road', 'bus']\nnc: 3\n"
+POLYGON = "1 0 1 1 1 0.5 0.4\n0 0.5 0.5 0.1 0.1\n"
+COLOURS = np.where(ROAD[:, :, None] > 0, (255, 0, 255), (0, 0, 255)).astype(np.uint8)
+
+SETS = {
+    "bdd file": ("bdd100k", {"a.png": PICTURE}, {"a.json": BDD_FILE}),
+    "bdd list": ("bdd100k", {"a.png": PICTURE}, {"a.json": BDD_LIST}),
+    "tusimple": ("tusimple", {"a.png": PICTURE}, {"label_data_1.json": TUSIMPLE}),
+    "curvelanes": ("curvelanes", {"images/a.png": PICTURE}, {"labels/a.lines.json": CURVES}),
+    "culane": ("culane", {"a.png": PICTURE}, {"list/train.txt": "/a.png\n", "a.lines.txt": CULANE}),
+    "yolo": ("yolo", {"images/a.png": PICTURE}, {"data.yaml": YOLO, "labels/a.txt": POLYGON}),
+    "camvid": ("camvid", {"train/a.png": PICTURE}, {"trainannot/a.png": encoded(ROAD * 3)}),
+    "kitti": (
+        "kitti_road",
+        {"training/image_2/um_1.png": PICTURE},
+        {"training/gt_image_2/um_road_1.png": encoded(COLOURS)},
+    ),
+}
+"""Name -> format, pictures, and the label files that are damaged: text, bytes or JSON."""
+ODD = (
+    *(None, True, False, 0, -1, 1.5, 1e9, -1e300, 1e308, 10**400, float("nan"), float("inf")),
+    *("", "x", "../x", "/etc/passwd", "a/../../x", "\x1b[31m\n", "\u202e", "1e999", "a" * 300),
+    *([], {}, [[]], [1], {"x": 1}, [[1, 2]], [None], "\ud800"),
+)
+WORDS = ("unknown", "area/unknown", "lane/x", "vertical", "xyz", "", "drivable zone", "\x1b", "0")
+
+
+def as_bytes(content):
+    if isinstance(content, (dict, list)):
+        return json.dumps(content).encode()
+    return content.encode() if isinstance(content, str) else content
+
+
+def damaged_bytes(content, chance):
+    """Change, drop, double or cut off some bytes."""
+    data = bytearray(content)
+    for _ in range(chance.randint(1, 4)):
+        at = chance.randrange(len(data) + 1)
+        length = chance.choice((1, 1, 2, 8, 64))
+        how = chance.randrange(4)
+        if how == 0:
+            data[at : at + length] = bytes(chance.randrange(256) for _ in range(length))
+        elif how == 1:
+            del data[at : at + length]
+        elif how == 2:
+            data[at:at] = data[at : at + length]
+        else:
+            data[at : at + 1] = chance.choice((b"-", b"9", b" ", b"\n", b'"', b"e99", b"nan", b"."))
+    return bytes(data[: chance.randrange(len(data) + 1)] if chance.random() < 0.1 else data)
+
+
+def spots(tree, path=()):
+    """Yield the way to every value of JSON."""
+    yield path
+    for key, child in tree.items() if isinstance(tree, dict) else enumerate(tree):
+        if isinstance(child, (dict, list)):
+            yield from spots(child, (*path, key))
+        else:
+            yield (*path, key)
+
+
+def replaced(tree, path, value):
+    """Return JSON with one value replaced."""
+    if not path:
+        return value
+    copy = dict(tree) if isinstance(tree, dict) else list(tree)
+    copy[path[0]] = replaced(tree[path[0]], path[1:], value)
+    return copy
+
+
+def damaged_tree(tree, chance):
+    """Replace some values of JSON by odd ones."""
+    for _ in range(chance.randint(1, 2)):
+        if not isinstance(tree, (dict, list)):
+            break
+        tree = replaced(tree, chance.choice(list(spots(tree))), chance.choice(ODD))
+    return tree
+
+
+def write(folder, files):
+    for name, content in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(as_bytes(content))
+
+
+def contents(folder):
+    """Everything below a folder but for the set that is written."""
+    return {
+        path: path.read_bytes()
+        for path in Path(folder).rglob("*")
+        if path.is_file() and "out" not in path.relative_to(folder).parts[:1]
+    }
+
+
+def convert(folder, name):
+    """Read a set and write it; return why it is refused, if it is."""
+    try:
+        with native.Writer(folder / "out") as writer:
+            for frame in formats.read(name, folder / "source"):
+                if isinstance(frame, LabelError):
+                    assert "\n" not in str(frame)
+                    continue
+                try:
+                    writer.write(frame)
+                except (OSError, ValueError):
+                    continue
+    except (LabelError, FileNotFoundError) as error:
+        return str(error)
+    faults = [found for _, found in find_faults(folder / "out") if found]
+    if name != "tusimple":  # whose pictures here are smaller than its labels say
+        assert faults == []
+    return ""
+
+
+def check(name, seed):
+    chance = random.Random(seed)
+    layout, pictures, labels = SETS[name]
+    labels = dict(labels)
+    victim = chance.choice(sorted(labels))
+    is_tree = isinstance(labels[victim], (dict, list)) and chance.random() < 0.7
+    damage = damaged_tree if is_tree else damaged_bytes
+    content = labels[victim] if is_tree else as_bytes(labels[victim])
+    damaged = damage(content, chance)
+    labels[victim] = damaged if isinstance(damaged, bytes) else json.dumps(damaged).encode()
+    with TemporaryDirectory() as folder:
+        folder = Path(folder)
+        write(folder / "source", {**pictures, **labels})
+        before = contents(folder)
+        assert "\n" not in convert(folder, layout)
+        assert contents(folder) == before
+
+
+def test_damaged_labels_end_in_an_answer_or_one_line():
+    fuzz(150, check, name=st.sampled_from(sorted(SETS)), seed=st.integers(0, 1 << 32))
+
+
+def check_words(name, seed, word):
+    """Replace a word of a label by another one that nobody knows."""
+    chance = random.Random(seed)
+    layout, pictures, labels = SETS[name]
+    ((file, tree),) = labels.items()
+    places = [
+        path
+        for path in spots(tree)
+        if path and path[-1] in ("category", "areaType", "laneTypes", "laneDirection", "direction")
+    ]
+    with TemporaryDirectory() as folder:
+        folder = Path(folder)
+        write(folder / "source", {**pictures, file: tree})
+        (true,) = formats.read(layout, folder / "source")
+        write(folder / "source", {file: replaced(tree, chance.choice(places), word)})
+        try:
+            (found,) = formats.read(layout, folder / "source")
+        except LabelError:
+            return
+        mask = mask_of(found)
+        assert mask is None or not (mask[mask_of(true) == 255] == 0).any()
+        for lane, points in lanes_of(true).items():
+            if points is not None and "vertical" not in word:
+                assert lanes_of(found).get(lane, points) is not None
+
+
+def test_words_that_nobody_knows_are_no_negatives():
+    words = st.one_of(st.sampled_from(WORDS), st.text(max_size=12))
+    names = st.sampled_from(("bdd file", "bdd list"))
+    fuzz(80, check_words, name=names, seed=st.integers(0, 1 << 16), word=words)
+
+
+def check_pixels(name, seed):
+    """Change pixels of a map to values at random."""
+    chance = np.random.default_rng(seed)
+    layout, pictures, labels = SETS[name]
+    ((file, content),) = labels.items()
+    pixels = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
+    where = chance.random(SIZE) < chance.choice((0.001, 0.05, 0.5))
+    changed = pixels.copy()
+    changed[where] = chance.integers(0, 256, changed[where].shape)
+    with TemporaryDirectory() as folder:
+        write(Path(folder), {**pictures, file: encoded(changed)})
+        (found,) = formats.read(layout, Path(folder))
+        try:
+            mask = mask_of(found)
+        except LabelError:
+            return
+        different = (changed != pixels).reshape(*SIZE, -1).any(axis=2)
+        assert np.array_equal(mask[~different], np.where(ROAD > 0, 255, 0)[~different])
+        if name == "kitti":
+            red = (changed == (0, 0, 255)).all(axis=2)
+            assert not (mask[different & ~red] == 0).any()
+
+
+def test_map_values_that_nobody_knows_are_no_negatives():
+    names = st.sampled_from(("camvid", "kitti"))
+    fuzz(40, check_pixels, name=names, seed=st.integers(0, 1 << 32))
