@@ -165,7 +165,7 @@ class Predictor:
             raise OutputError(f"{info.source} on {info.name} {info.version}: {error}") from None
         perceptions = [
             self._decoder(
-                {name: array[index] for name, array in outputs.items()}, transform, self.options
+                {name: outputs[name][index] for name in self._outputs}, transform, self.options
             )
             for index, transform in enumerate(transforms)
         ]

@@ -12,8 +12,9 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Final, NamedTuple, Protocol
 
 from shared_encoder_perception import tasks as table
+from shared_encoder_perception.safe_text import printable
 from shared_encoder_perception.structures import Size
-from shared_encoder_perception.typed_json import JsonError, from_json
+from shared_encoder_perception.typed_json import JsonError, cut, from_json, parse_json, shown
 
 METADATA_KEY: Final = "shared_encoder_perception.model_spec"
 """Key of the spec in an ONNX file's ``metadata_props``."""
@@ -24,6 +25,14 @@ had all keys on one level; it is read, and no longer written."""
 
 VERSION: Final = "0.1.0"
 """Version of this package, so that a model can say which one it needs."""
+
+LARGEST_PX: Final = 16384
+"""Longest side of a network's input, and bound of what a spec places in it."""
+LONGEST_NAME: Final = 200
+"""Characters of a model's name and version: they stand in every message and picture."""
+
+LONGEST_LINE: Final = 20_000
+"""Characters of what else a spec says in words."""
 
 INPUT_IMAGE: Final = "image"
 """Input tensor: uint8 (N, H, W, 3) BGR."""
@@ -92,12 +101,18 @@ class ModelSpec:
     def __post_init__(self) -> None:
         """Refuse a spec that no decoder could honour."""
         expect(bool(self.name and self.version), "name and version", "", "two non-empty strings")
+        for key in ("name", "version"):
+            text = getattr(self, key)
+            expect(len(text) <= LONGEST_NAME, key, text, f"up to {LONGEST_NAME} characters")
+        for key in ("training_data", "git_commit"):
+            text = getattr(self, key)
+            expect(len(text) <= LONGEST_LINE, key, text, f"up to {LONGEST_LINE} characters")
         height, width = self.input_size
         expect(
-            height > 0 and width > 0 and height % 32 == 0 and width % 32 == 0,
+            all(0 < side <= LARGEST_PX and side % 32 == 0 for side in (height, width)),
             "input_size",
             self.input_size,
-            "(height, width), positive multiples of 32",
+            f"(height, width), positive multiples of 32 up to {LARGEST_PX}",
         )
         expect(bool(self.tasks), "tasks", self.tasks, "at least one")
         table.check(self.tasks)
@@ -152,25 +167,28 @@ class ModelSpec:
                 unknown, missing or wrong.
         """
         try:
-            raw = json.loads(text)
-        except json.JSONDecodeError as error:
-            raise SpecError(f"the model spec is not valid JSON: {error}") from None
+            raw = parse_json(text, "the model spec")
+        except JsonError as error:
+            raise SpecError(str(error)) from None
         if not isinstance(raw, dict):
             raise SpecError(f"the model spec is a {type(raw).__name__}, expected a JSON object")
         version, written_by = raw.pop("format_version", None), raw.pop("written_by", "unknown")
-        if version not in (1, FORMAT_VERSION):
+        if type(version) is not int or version not in (1, FORMAT_VERSION):
             raise SpecError(
-                f"the model spec has format_version {version}, this code reads 1 to "
+                f"the model spec has format_version {shown(version)}, this code reads 1 to "
                 f"{FORMAT_VERSION}: export the model again with this version of the package"
             )
         try:
             if version == 1:
                 raw = _from_version_1(raw)
-            found = _read_blocks(raw.pop("tasks", {}), str(written_by))
+            found = _read_blocks(raw.pop("tasks", {}), printable(cut(str(written_by))))
             general = from_json(_General, raw, "the model spec", optional=_OPTIONAL)
         except JsonError as error:
             raise SpecError(str(error)) from None
-        return cls(tasks=found, **vars(general))
+        # Names go into logs, terminals and pictures: what steers those is written out.
+        words = {key: printable(getattr(general, key)) for key in _TEXTS}
+        scores = {printable(name): float(value) for name, value in general.scores.items()}
+        return cls(tasks=found, **{**vars(general), **words, "scores": scores})
 
 
 @dataclass(frozen=True)
@@ -186,6 +204,7 @@ class _General:
     scores: dict[str, float] = field(default_factory=dict)
 
 
+_TEXTS: Final = ("name", "version", "training_data", "git_commit")
 _OPTIONAL: Final = ("color_order", "training_data", "git_commit", "scores")
 
 
@@ -196,12 +215,14 @@ def _read_blocks(raw: Any, written_by: str) -> dict[str, Any]:
         SpecError: A task that is not known, or a block that cannot be read.
     """
     if not isinstance(raw, Mapping):
-        raise SpecError(f"model spec: tasks is {raw!r}, expected an object, a block for each task")
+        raise SpecError(
+            f"model spec: tasks is {shown(raw)}, expected an object, a block for each task"
+        )
     found = {}
     for name, block in raw.items():
         if name not in table.ROOMS:
             raise SpecError(
-                f"the model answers the task {name!r}, which this version of the package "
+                f"the model answers the task {shown(name)}, which this version of the package "
                 f"({VERSION}) does not know, only {', '.join(table.ROOMS)}: use the version that "
                 f"wrote it ({written_by}), or a later one"
             )
@@ -216,8 +237,8 @@ def _read_blocks(raw: Any, written_by: str) -> dict[str, Any]:
 def _from_version_1(raw: dict[str, Any]) -> dict[str, Any]:
     """Sort the keys of version 1, all of one level, into blocks; what lacks has its default."""
     names = raw.pop("tasks", list(table.DEFAULT))
-    if not isinstance(names, list) or not names:
-        raise SpecError(f"model spec: tasks is {names!r}, expected a list of names")
+    if not isinstance(names, list) or not names or not all(isinstance(one, str) for one in names):
+        raise SpecError(f"model spec: tasks is {shown(names)}, expected a list of names")
     found = {name: asdict(block) for name, block in blocks(*table.DEFAULT).items()}
     for name, block in found.items():
         for key in table.part(name, "spec").IN_VERSION_1:
@@ -229,4 +250,4 @@ def _from_version_1(raw: dict[str, Any]) -> dict[str, Any]:
 def expect(condition: bool, what: str, found: object, expected: object) -> None:
     """Raise a ``SpecError`` that says what was wrong and what was expected."""
     if not condition:
-        raise SpecError(f"model spec: {what} is {found!r}, expected {expected}")
+        raise SpecError(f"model spec: {what} is {shown(found)}, expected {expected}")

@@ -1,7 +1,8 @@
 """JSON objects as frozen dataclasses: one mechanism checks every field's type, range of ints aside.
 
-A field's annotation decides what it may hold: ``str``, ``bool``, ``int``, ``float`` (finite),
-``tuple[T, ...]``, ``tuple[T, T]``, ``dict[str, T]``, or another dataclass.
+A field's annotation decides what it may hold: ``str`` (that UTF-8 can carry, without NUL: no
+message of ROS takes another), ``bool``, ``int``, ``float`` (finite), ``tuple[T, ...]``,
+``tuple[T, T]``, ``dict[str, T]``, or another dataclass.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from typing import Any, Final, TypeVar, get_args, get_origin, get_type_hints
 
 T = TypeVar("T")
 
+_MOST: Final = 60
+"""Characters of a value that a message shows."""
 _WORDS: Final = {str: "text", bool: "true or false", int: "a whole number", float: "a number"}
 
 
@@ -59,12 +62,12 @@ def from_json(kind: type[T], raw: Any, where: str, optional: Iterable[str] = ())
         JsonError: No object, a key that is unknown or missing, or a value of another type.
     """
     if not isinstance(raw, Mapping):
-        raise JsonError(f"{where} is {_shown(raw)}, expected an object")
+        raise JsonError(f"{where} is {shown(raw)}, expected an object")
     hints = get_type_hints(kind)
     names = [field.name for field in fields(kind)]  # type: ignore[arg-type]
     if unknown := sorted(set(raw) - set(names)):
         hint = suggestion(unknown[0], names)
-        raise JsonError(f"{where} has the unknown key {unknown[0]!r}{hint}")
+        raise JsonError(f"{where} has the unknown key {shown(unknown[0])}{hint}")
     if missing := [name for name in names if name not in raw and name not in set(optional)]:
         raise JsonError(f"{where} lacks the key {missing[0]!r}, expected {', '.join(names)}")
     values = {name: _value(hints[name], value, f"{where}, {name}") for name, value in raw.items()}
@@ -88,21 +91,41 @@ def _value(hint: Any, value: Any, where: str) -> Any:
         return _tuple(inner, value, where)
     if origin is dict:
         if not isinstance(value, Mapping):
-            raise JsonError(f"{where} is {_shown(value)}, expected an object")
-        return {key: _value(inner[1], one, f"{where}, {key}") for key, one in value.items()}
+            raise JsonError(f"{where} is {shown(value)}, expected an object")
+        return {
+            _value(inner[0], key, f"{where}, a key"): _value(
+                inner[1], one, f"{where}, {cut(repr(key)[1:-1])}"
+            )
+            for key, one in value.items()
+        }
     number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if hint is float and number and math.isfinite(value):
+    if hint is float and number and _finite(value):
         return value
+    if hint is str and isinstance(value, str) and not _is_sound(value):
+        raise JsonError(f"{where} is {shown(value)}, expected text without NUL and half characters")
     if hint is not float and type(value) is hint:
         return value
     finite = "a finite number" if hint is float and number else _WORDS[hint]
-    raise JsonError(f"{where} is {_shown(value)}, expected {finite}")
+    raise JsonError(f"{where} is {shown(value)}, expected {finite}")
+
+
+def _finite(value: float) -> bool:
+    """Whether a number is one that a float can hold."""
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # an int of hundreds of digits
+        return False
+
+
+def _is_sound(text: str) -> bool:
+    """Whether text can be written in UTF-8 and ends where it ends in C."""
+    return "\0" not in text and not any("\ud800" <= char <= "\udfff" for char in text)
 
 
 def _tuple(inner: tuple[Any, ...], value: Any, where: str) -> tuple[Any, ...]:
     """Turn a JSON list into a tuple."""
     if not isinstance(value, (list, tuple)):
-        raise JsonError(f"{where} is {_shown(value)}, expected a list")
+        raise JsonError(f"{where} is {shown(value)}, expected a list")
     if inner[-1] is not Ellipsis and len(inner) != len(value):
         raise JsonError(f"{where} has {len(value)} items, expected {len(inner)}")
     kinds = inner if inner[-1] is not Ellipsis else inner[:1] * len(value)
@@ -112,7 +135,16 @@ def _tuple(inner: tuple[Any, ...], value: Any, where: str) -> tuple[Any, ...]:
     )
 
 
-def _shown(value: Any) -> str:
+def shown(value: Any) -> str:
     """Name a value for a message, not all of a long one."""
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."
+    try:
+        return cut(repr(value))
+    except RecursionError:
+        return "nested too deep"
+    except ValueError:  # an int of thousands of digits
+        return "a huge number"
+
+
+def cut(text: str) -> str:
+    """Return the beginning of a long text."""
+    return text if len(text) <= _MOST else f"{text[: _MOST - 3]}..."

@@ -250,9 +250,40 @@ def test_extras_that_nobody_gave_are_missed(subtracts, tiny):
             r"'strength' as float32 \(8, 20\), .* promises float32 \(1, 8, 20\)",
         ),
         (lambda _: {}, "does not give the output 'strength' but nothing"),
+        (
+            lambda outputs: {**outputs, "strength": outputs["strength"].tolist()},
+            "gives the output 'strength' as a list, .* promises float32",
+        ),
+        (
+            lambda outputs: {**outputs, "strength": outputs["strength"][:, ::2, ::2]},
+            r"'strength' as float32 \(1, 4, 10\), .* promises float32 \(1, 8, 20\)",
+        ),
+        (
+            lambda outputs: {**outputs, "strength": outputs["strength"].astype(">f4")},
+            "gives the output 'strength' as >f4",
+        ),
+        (
+            lambda outputs: {**outputs, "strength": outputs["strength"] * np.nan},
+            "gives NaN or infinity in the output 'strength'",
+        ),
+        (
+            lambda outputs: {**outputs, "strength": outputs["strength"] + np.inf},
+            "gives NaN or infinity in the output 'strength'",
+        ),
     ],
 )
 def test_an_engine_that_breaks_the_specs_promise_is_found_at_warm_up(subtracts, change, message):
-    predictor, subtracts.change = Predictor(subtracts), change
+    """And on every image: what was not seen must not become "no lane"."""
+    predictor, good = Predictor(subtracts), subtracts.change
+    subtracts.change = change
     with pytest.raises(OutputError, match=message):
         predictor.warm_up()
+    subtracts.change = good
+    predictor.warm_up()
+    inputs = some_inputs(2)
+    extras = [extras_of(inputs, 0), extras_of(inputs, 1)]
+    subtracts.change = change
+    with pytest.raises(OutputError, match=message):
+        predictor(inputs["image"][0], extras=extras[0])
+    with pytest.raises(OutputError, match="the spec promises"):
+        predictor.perceive_batch(list(inputs["image"]), extras=extras)

@@ -9,6 +9,7 @@ import numpy as np
 
 from shared_encoder_perception import tasks
 from shared_encoder_perception.backends import BackendInfo
+from shared_encoder_perception.safe_text import printable
 from shared_encoder_perception.spec import ModelSpec
 from shared_encoder_perception.tasks.packing import pack
 
@@ -36,10 +37,11 @@ def fill_model_info(
             model's own.
     """
     message.stamp = stamp
-    message.name, message.version, message.sha256 = spec.name, spec.version, info.sha256
-    message.source, message.git_commit = info.source, spec.git_commit
-    message.training_data = spec.training_data
-    message.score_names = list(spec.scores)
+    message.name, message.version = printable(spec.name), printable(spec.version)
+    message.sha256, message.source = info.sha256, printable(info.source)
+    message.git_commit = printable(spec.git_commit)
+    message.training_data = printable(spec.training_data)
+    message.score_names = [printable(name) for name in spec.scores]
     message.score_values = pack(message.score_values, list(spec.scores.values()), np.float64)
     message.tasks = list(spec.tasks)
     message.input_height, message.input_width = (int(size) for size in spec.input_size)
@@ -49,4 +51,5 @@ def fill_model_info(
             content.fill_options(message, options[name])
     message.backend, message.backend_version = info.name, info.version
     message.device, message.precision = info.device, info.precision
-    message.threads, message.reason, message.fallback = info.threads, info.reason, info.fallback
+    message.threads = info.threads
+    message.reason, message.fallback = printable(info.reason), printable(info.fallback)

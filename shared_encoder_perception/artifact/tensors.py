@@ -110,14 +110,18 @@ def check_outputs(outputs: Arrays, promised: Promised, count: int) -> None:
         count: How many images it was given.
 
     Raises:
-        OutputError: One is missing, or of another type or shape.
+        OutputError: One is missing, of another type or shape, or holds NaN or infinity.
     """
     for name, tensor in promised.items():
-        array = outputs.get(name)
+        array: Any = outputs.get(name)
         if array is None:
             found = f"does not give the output {name!r} but {', '.join(outputs) or 'nothing'}"
+        elif not isinstance(array, np.ndarray):
+            found = f"gives the output {name!r} as a {type(array).__name__}"
         elif array.dtype != tensor.dtype or array.shape != (count, *tensor.shape):
             found = f"gives the output {name!r} as {words(array)}"
+        elif array.dtype.kind == "f" and not np.isfinite(array).all():
+            found = f"gives NaN or infinity in the output {name!r}"
         else:
             continue
         raise OutputError(

@@ -14,7 +14,7 @@ from shared_encoder_perception.node.debug_outputs import DebugImage, DebugOutput
 from shared_encoder_perception.node.debug_overlay import DebugOptions
 from shared_encoder_perception.node.health import Audience
 from shared_encoder_perception.node.latency_topics import LatencyTopics
-from shared_encoder_perception.node.messages import message_type, new_message
+from shared_encoder_perception.node.messages import check_message, message_type, new_message
 from shared_encoder_perception.node.perceived_image import PerceivedImage
 from shared_encoder_perception.node.topic_watch import create_output, misfit_subscribers
 from shared_encoder_perception.predictor import Predictor
@@ -91,6 +91,8 @@ class Outputs:
         messages[INFO_TOPIC] = new_message(MODEL_INFO)
         message, info = messages[INFO_TOPIC], predictor.backend.info
         fill_model_info(message, spec, info, header.stamp, predictor.options)
+        for topic, message in messages.items():
+            check_message(message, topic)
         return messages
 
     def announce(self, messages: Mapping[str, Any]) -> None:

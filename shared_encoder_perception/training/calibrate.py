@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from shared_encoder_perception import tasks
+from shared_encoder_perception.artifact.tensors import check_outputs
 from shared_encoder_perception.backends import Backend
 from shared_encoder_perception.evaluation.evaluate import SYNTHETIC, Frame
 from shared_encoder_perception.images.preprocess import ImageTransform
@@ -75,7 +76,9 @@ def collect_events(backend: Backend, frames: Iterable[Frame]) -> dict[str, Event
         size = (sample.image.shape[0], sample.image.shape[1])
         transform = ImageTransform.fit(size, spec.input_size, crop)
         inputs = {INPUT_IMAGE: transform.image_to_input(sample.image)[np.newaxis]}
-        outputs = {name: array[0] for name, array in backend.infer(inputs).items()}
+        found = backend.infer(inputs)
+        check_outputs(found, spec.output_tensors(), 1)
+        outputs = {name: array[0] for name, array in found.items()}
         for name, one in events.items():
             if name in sample.labels:
                 real, label = source != SYNTHETIC, sample.labels[name]

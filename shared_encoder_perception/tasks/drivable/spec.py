@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import isfinite
 from typing import Final
 
 from shared_encoder_perception.spec import Tensor, expect
@@ -11,6 +10,10 @@ from shared_encoder_perception.structures import Size
 
 OUTPUT_MASK: Final = "mask"
 """Output tensor: uint8 (N, H, W), probability 0..255 of drivable surface."""
+
+MOST_TEMPERATURE: Final = 1e4
+MOST_BIAS: Final = 1e4
+"""Beyond them a mask says the same everywhere, or float32 overflows: no calibration ends there."""
 
 IN_VERSION_1: Final = ("mask_threshold", "mask_temperature", "mask_bias")
 """Keys of the block that stood in a spec of version 1."""
@@ -37,12 +40,17 @@ class Block:
         threshold, temperature = self.mask_threshold, self.mask_temperature
         expect(0.0 < threshold < 1.0, "mask_threshold", threshold, "between 0 and 1")
         expect(
-            isfinite(temperature) and temperature > 0.0,
+            1.0 / MOST_TEMPERATURE <= temperature <= MOST_TEMPERATURE,
             "mask_temperature",
             temperature,
-            "a finite number above 0",
+            f"a number above 0, from {1.0 / MOST_TEMPERATURE:g} to {MOST_TEMPERATURE:g}",
         )
-        expect(isfinite(self.mask_bias), "mask_bias", self.mask_bias, "a finite number")
+        expect(
+            abs(self.mask_bias) <= MOST_BIAS,
+            "mask_bias",
+            self.mask_bias,
+            f"a number from -{MOST_BIAS:g} to {MOST_BIAS:g}",
+        )
 
     def outputs(self, input_size: Size) -> dict[str, Tensor]:
         """Return the tensor of the mask."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
 
-from shared_encoder_perception.spec import Tensor, expect
+from shared_encoder_perception.spec import LARGEST_PX, Tensor, expect
 from shared_encoder_perception.structures import Size
 from shared_encoder_perception.tasks.lanes.answer import LANE_NAMES
 
@@ -16,6 +16,9 @@ LANE_MAPS: Final = ("hm", "off1x", "off1y", "off2x", "off2y")
 
 OUTPUT_LANES: Final = "lanes"
 """Output tensor: float32 (N, 5 lanes, 5 maps, H / stride, W / stride)."""
+
+SMALLEST_SIGMA: Final = 1e-6
+"""Cells. Below it, a vote that misses a start by a hair would weigh nothing at all."""
 
 IN_VERSION_1: Final = (
     *("lane_names", "lane_maps", "stride", "keypoint_threshold", "lane_thresholds"),
@@ -31,14 +34,33 @@ class StartPrior:
     Attributes:
         u: Median column.
         v: Median row.
-        sigma_u: Robust standard deviation of the column.
-        sigma_v: Robust standard deviation of the row.
+        sigma_u: Robust standard deviation of the column, above 0.
+        sigma_v: Robust standard deviation of the row, above 0.
     """
 
     u: float
     v: float
     sigma_u: float
     sigma_v: float
+
+    def __post_init__(self) -> None:
+        """Refuse what lies nowhere near a picture, and a spread that would divide by zero."""
+        for key in ("u", "v"):
+            value = getattr(self, key)
+            expect(
+                abs(value) <= LARGEST_PX,
+                f"start_priors' {key}",
+                value,
+                f"a number from -{LARGEST_PX} to {LARGEST_PX}",
+            )
+        for key in ("sigma_u", "sigma_v"):
+            value = getattr(self, key)
+            expect(
+                SMALLEST_SIGMA <= value <= LARGEST_PX,
+                f"start_priors' {key}",
+                value,
+                f"a number from {SMALLEST_SIGMA:g} to {LARGEST_PX}",
+            )
 
 
 @dataclass(frozen=True)
@@ -85,7 +107,8 @@ class Block:
         keypoint_threshold: Lowest heat-map value of a keypoint, 0 to 1.
         lane_thresholds: Per lane, lowest confidence (calibrated, if the model is) that counts as
             detected, 0 to 1.
-        horizon_row_px: Typical horizon row in input pixels; steers the curve basis only.
+        horizon_row_px: Typical horizon row in input pixels, above the picture if negative; steers
+            the curve basis only.
         start_priors: Per lane, where it usually starts; empty to do without.
         lane_calibration: Per lane, what its raw score means; empty when uncalibrated.
         confidence_calibrated: Whether lane confidence is a calibrated probability: that the line is
@@ -119,6 +142,12 @@ class Block:
             "lane_thresholds",
             self.lane_thresholds,
             f"{len(LANE_NAMES)} numbers from 0 to 1",
+        )
+        expect(
+            abs(self.horizon_row_px) <= LARGEST_PX,  # false for NaN, too
+            "horizon_row_px",
+            self.horizon_row_px,
+            f"a row from -{LARGEST_PX} to {LARGEST_PX}",
         )
         for key in ("start_priors", "lane_calibration"):
             count = len(getattr(self, key))
