@@ -22,6 +22,7 @@ from shared_encoder_perception.images.picture_bytes import PictureError
 from shared_encoder_perception.images.picture_file import read_picture
 from shared_encoder_perception.images.preprocess import Crop
 from shared_encoder_perception.images.video_source import VideoSource
+from shared_encoder_perception.plain_file import plain
 
 __all__ = [
     "BagSource",
@@ -54,7 +55,7 @@ def open_source(path: Path, topic: str | None = None) -> Source:
     if path.is_dir():
         return FolderSource(path)
     if path.suffix == ".jsonl":
-        return JsonlSource(path)
+        return JsonlSource(plain(path))
     if has_image_suffix(path):
         return FolderSource(path.parent, [path])
     return VideoSource(path)

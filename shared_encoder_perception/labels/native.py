@@ -32,6 +32,7 @@ from shared_encoder_perception.images.preprocess import Crop
 from shared_encoder_perception.labels.disk_index import DiskIndex
 from shared_encoder_perception.labels.frame import LabelledFrame, in_order
 from shared_encoder_perception.labels.record_faults import IMAGE, IMAGES, load_record, pseudo_words
+from shared_encoder_perception.plain_file import plain
 from shared_encoder_perception.tasks.label_files import FILE_NAME, LabelError, named_file
 from shared_encoder_perception.whole_file import sole_writer
 
@@ -39,8 +40,12 @@ JPEG: Final = (cv2.IMWRITE_JPEG_QUALITY, 95)
 
 
 def labels_file(path: Path) -> Path:
-    """Return the ``frames.jsonl`` of a set given by its folder or by that file."""
-    return path / FILE_NAME if path.is_dir() else path
+    """Return the ``frames.jsonl`` of a set given by its folder or by that file.
+
+    Raises:
+        OSError: A pipe or a device is there.
+    """
+    return plain(path / FILE_NAME if path.is_dir() else path)
 
 
 def read(path: Path) -> Iterator[LabelledFrame]:

@@ -260,6 +260,21 @@ def test_links_out_of_a_set_are_refused_and_found(home, capsys, monkeypatch, key
     assert main(["dataset", "merge", one, "--out", out]) == 0
 
 
+@pytest.mark.parametrize("name", ["frames.jsonl", "images/road/000.png", "masks/road/000.png"])
+def test_a_pipe_in_a_set_hangs_nothing(home, capsys, name):
+    write_set(home / "set", 1)
+    (home / "set" / name).unlink()
+    os.mkfifo(home / "set" / name)
+    one = str(home / "set")
+    assert main(["dataset", "validate", one]) in (1, 2)
+    assert main(["dataset", "merge", one, "--out", str(home / "out")]) == 2
+    assert main(["predict", "--input", f"{one}/frames.jsonl", "--out", str(home / "out")]) == (
+        0 if name.startswith("masks") else 2
+    )
+    told = capsys.readouterr()
+    assert "pipe" in told.err + told.out
+
+
 def test_links_within_a_set_and_a_linked_set_are_followed(home):
     write_set(home / "set", 1)
     (home / "set/link").symlink_to("images/road")
