@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
+from shared_encoder_perception.artifact.calibration_inputs import open_images
 from shared_encoder_perception.images.listing import (
     IMAGE_SUFFIXES,
     beside,
@@ -13,6 +14,8 @@ from shared_encoder_perception.images.listing import (
     is_left_behind,
     pictures_in,
 )
+from shared_encoder_perception.images.sources import SourceError, open_source
+from shared_encoder_perception.labels.teacher_masks import TeacherMasks, _frames, mask_rooms
 
 PIXELS = np.full((16, 16, 3), 99, np.uint8)
 LEFT_BEHIND = (
@@ -42,6 +45,24 @@ def test_what_systems_leave_behind_is_no_picture(tmp_path):
 def test_a_folder_that_is_hidden_itself_may_be_asked_for(tmp_path):
     fill(tmp_path / ".cache/@eaDir")
     assert len(pictures_in(tmp_path / ".cache/@eaDir", below=True)) == 3
+
+
+def test_commands_that_read_folders_see_the_users_pictures_only(tmp_path):
+    fill(tmp_path)
+    for path in pictures_in(tmp_path, below=True):
+        path.write_bytes(cv2.imencode(path.suffix.lower(), PIXELS)[1].tobytes())
+    for opened in (open_source(tmp_path), open_images(tmp_path)):
+        assert [frame.name for frame in opened] == ["a.jpg", "b.PNG", "clips/c.Webp"]
+        assert len(opened) == 3
+    masks = TeacherMasks({room.MASK: tmp_path / "clips" for room in mask_rooms().values()})
+    names = [frame.name for frame in _frames(tmp_path, masks)]
+    assert names == ["a.jpg", "b.PNG"]  # what lies in the folder of masks is none of them
+
+
+def test_a_folder_of_leftovers_holds_no_images(tmp_path):
+    (tmp_path / "._a.jpg").write_bytes(b"x")
+    with pytest.raises(SourceError, match=r"holds no images: .*\.jpg.* do not count"):
+        open_source(tmp_path)
 
 
 @pytest.mark.parametrize("name", LEFT_BEHIND)
