@@ -179,6 +179,7 @@ def generate_launch_description() -> LaunchDescription:
     profile = SetEnvironmentVariable(PROFILE_VARIABLE, str(PROFILE))
     own = [] if PROFILE_VARIABLE in os.environ else [profile]
     outcome = launched.Outcome()
-    starts = (check, partial(start_nodes, outcome), partial(start_others, outcome))
+    unknown = partial(launched.warn_of_unknown, __file__, ARGUMENTS)
+    starts = (unknown, check, partial(start_nodes, outcome), partial(start_others, outcome))
     functions = [OpaqueFunction(function=start) for start in starts]
     return LaunchDescription([*own, *declared, *outcome.handlers(), *functions])

@@ -59,5 +59,6 @@ def generate_launch_description() -> LaunchDescription:
         for name, (default, description) in ARGUMENTS.items()
     ]
     outcome = launched.Outcome()
-    start = OpaqueFunction(function=partial(start_replay, outcome))
-    return LaunchDescription([*declared, *outcome.handlers(), start])
+    unknown = partial(launched.warn_of_unknown, __file__, ARGUMENTS)
+    functions = [OpaqueFunction(function=one) for one in (unknown, partial(start_replay, outcome))]
+    return LaunchDescription([*declared, *outcome.handlers(), *functions])

@@ -98,6 +98,22 @@ def deaf_lines(arguments: Sequence[str], node: str) -> list[str]:
     return lines
 
 
+def argument_lines(arguments: Iterable[str], known: Iterable[str]) -> list[str]:
+    """Say which arguments of a launch file it has not.
+
+    Args:
+        arguments: Given as ``name:=value``.
+        known: Names of those it has.
+    """
+    known = sorted(known)
+    given = {argument.partition(":=")[0] for argument in arguments if ":=" in argument}
+    return [
+        f"launch argument {printable(name)} was given, but there is none of that name"
+        f"{_near(name, known, 'see --show-args')}: it has no effect"
+        for name in sorted(given - set(known))
+    ]
+
+
 def matches(section: str, node: str) -> bool:
     """Whether a section of a parameter file is for a node: ``*`` is a name, ``**`` any number."""
     parts = [part for part in section.split("/") if part]
@@ -127,14 +143,14 @@ def warn_of_idle(node: Any, names: Iterable[str]) -> None:
         node.get_logger().warning(line)
 
 
-def _near(name: str, known: Sequence[str]) -> str:
-    """Return a hint at the nearest of some names."""
+def _near(name: str, known: Sequence[str], all_in: str = "docs/parameters.md has them all") -> str:
+    """Return a hint at the nearest of some names, else where all of them are."""
     near = get_close_matches(name, known, n=1)
     if not near:  # the part before the dot may be wrong, or lack
         last = {one.rpartition(".")[2]: one for one in known}
         found = get_close_matches(re.split(r"[./]", name)[-1], last, n=1, cutoff=0.8)
         near = [last[one] for one in found]
-    return f"; did you mean {near[0]}?" if near else " (docs/parameters.md has them all)"
+    return f"; did you mean {near[0]}?" if near else f" ({all_in})"
 
 
 def _read(path: Path) -> Any:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any, Final
 
 from launch import LaunchContext, LaunchDescriptionEntity
@@ -15,6 +16,8 @@ from launch.actions import EmitEvent, RegisterEventHandler
 from launch.event_handlers import OnProcessExit, OnShutdown
 from launch.events import Shutdown
 from launch.logging import get_logger
+
+from shared_encoder_perception.node.given_parameters import argument_lines
 
 CANNOT_START: Final = 1
 KILLED: Final = 128
@@ -31,6 +34,22 @@ def is_true(name: str, value: str) -> bool:
     if value.lower() not in (*YES, *NO):
         raise ValueError(f"{name}:={value}: expected true or false")
     return value.lower() in YES
+
+
+def warn_of_unknown(
+    file: str, known: Iterable[str], context: LaunchContext
+) -> list[LaunchDescriptionEntity]:
+    """Name what was given on the command line of ``ros2 launch`` and is no argument of the file.
+
+    Args:
+        file: Path of the launch file; one that another includes says nothing of the other's.
+        known: Names of its arguments.
+        context: Has the command line.
+    """
+    if any(Path(argument).name == Path(file).name for argument in sys.argv):
+        for line in argument_lines(context.argv, known):
+            get_logger("launch").warning(line)
+    return []
 
 
 class Outcome:

@@ -12,6 +12,7 @@ from rclpy.lifecycle import TransitionCallbackReturn
 from tiny_model import write_models
 
 from shared_encoder_perception.node.given_parameters import (
+    argument_lines,
     deaf_lines,
     idle_lines,
     matches,
@@ -113,6 +114,15 @@ def test_a_parameter_for_another_node_is_named() -> None:
     assert "mask.threshold" in line and "perceptoin" in line
     for right in ("perception:mask.threshold:=0.5", "mask.threshold:=0.5", "model.path:=s3://a/b"):
         assert not deaf_lines(["-p", right, "--param", right], NODE)
+
+
+def test_launch_arguments_that_are_none_are_named() -> None:
+    """``ros2 launch`` itself takes any name without a word."""
+    known = ("image", "model", "cameras", "params_file")
+    (line,) = argument_lines(["imgae:=/front/image_raw", "model:=a:=b.onnx", "--debug"], known)
+    assert "imgae" in line and "did you mean image?" in line
+    (line,) = argument_lines(["zzz:=1"], known)
+    assert "see --show-args" in line
 
 
 def test_the_node_says_it_and_runs(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

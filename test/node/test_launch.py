@@ -90,6 +90,16 @@ def test_what_cannot_be_started_ends_the_launch(
     assert "Traceback" not in output and not left_behind(namespace)
 
 
+def test_an_argument_that_is_none_is_named() -> None:
+    """``launch`` itself takes any name without a word."""
+    namespace = ros.new_namespace().strip("/")
+    arguments = (f"namespace:={namespace}", "modle:=/nowhere.onnx", "rviz:=perhaps")
+    _, output = ended(start("perception.launch.py", *arguments))
+    assert "modle was given, but there is none of that name; did you mean model?" in output
+    _, output = ended(start("replay.launch.py", "bag:=/nowhere", "lables:=/truth"))
+    assert "lables was given, but there is none of that name; did you mean labels?" in output
+
+
 @pytest.mark.parametrize("cameras", ["", "front,rear"])
 def test_a_node_that_dies_gives_its_code_and_ctrl_c_none(tmp_path: Path, cameras: str) -> None:
     """Of two cameras the other one goes on, and the code is told in the end."""
