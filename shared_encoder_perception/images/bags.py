@@ -34,8 +34,7 @@ def message_folder() -> Path:
     Raises:
         BagError: Neither is there, e.g. in a ``pip install`` without the messages.
     """
-    here = Path(__file__).resolve().parent
-    candidates = [here.parent / "msg"]
+    candidates = [Path(__file__).resolve().parents[2] / "msg"]
     candidates += [parent / "share" / PACKAGE / "msg" for parent in Path(__file__).parents]
     candidates.append(Path(sys.prefix) / "share" / PACKAGE / "msg")
     for folder in candidates:

@@ -5,12 +5,12 @@ import json
 import cv2
 import pytest
 from labelled_set import record, write_records, write_set
+from missing_libraries import hide
 from report_page import Page
 from test_report import rendered
 from tiny_model import write_models
 
 from shared_encoder_perception.__main__ import main
-from shared_encoder_perception.evaluation.report import document
 
 
 @pytest.fixture(scope="module")
@@ -66,17 +66,21 @@ def test_a_browser_draws_the_report(report, tmp_path):
         assert shot[top : top + 400].std() > 10, f"nothing at {top}"
 
 
-def test_a_report_can_be_left_out_where_it_cannot_be_drawn(models, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(document, "NEEDED", ("no_such_library",))
+def test_a_report_is_left_out_with_a_warning_where_it_cannot_be_drawn(
+    models, tmp_path, monkeypatch, capsys
+):
+    hide(monkeypatch, "jinja2", "matplotlib")
     labels, out = write_set(tmp_path / "set", 2), tmp_path / "deep" / "out"
-    command = ["evaluate", "--labels", str(labels), "--model", str(models.tiny), "--out", str(out)]
-    assert main(command) == 2
-    assert "the report needs 'no_such_library'" in capsys.readouterr().err
-    assert not out.exists()
     out.mkdir(parents=True)
     (out / "report.html").write_text("of other scores")
-    assert main([*command, "--no-report"]) == 0
+    command = ["evaluate", "--labels", str(labels), "--model", str(models.tiny), "--out", str(out)]
+    assert main([*command, "--reliability", str(tmp_path / "diagram.png")]) == 0
+    told = capsys.readouterr().err
+    assert "warning: the report is left out: jinja2 and matplotlib are not installed" in told
+    assert "warning: the reliability diagram is left out: matplotlib is not installed" in told
+    assert "pip install 'jinja2>=3.1' 'matplotlib>=3.6'" in told
     assert sorted(path.name for path in out.iterdir()) == ["frames.csv", "summary.json"]
+    assert not (tmp_path / "diagram.png").exists()
 
 
 def test_worlds_and_pictures_as_before(models, tmp_path, capsys):

@@ -9,7 +9,7 @@ import pytest
 from patience import PATIENCE_S
 from report_page import Page
 
-from shared_encoder_perception.evaluation.report import charts, document
+from shared_encoder_perception.evaluation.report import charts
 from shared_encoder_perception.evaluation.report.document import NOTHING, Report, cell_text
 
 pytest.importorskip("jinja2", reason="the report's page needs jinja2")
@@ -141,13 +141,6 @@ def test_what_cannot_be_shown_is_refused(add, message):
 def test_content_needs_a_section():
     with pytest.raises(ValueError, match="begin a section"):
         Report("t", {}).text("x")
-
-
-def test_a_library_that_is_missing_is_named(monkeypatch, tmp_path):
-    monkeypatch.setattr(document, "NEEDED", ("jinja2", "no_such_library"))
-    with pytest.raises(RuntimeError, match="'no_such_library', which is not installed"):
-        small_report().write(tmp_path / "report.html")
-    assert not list(tmp_path.iterdir())
 
 
 def test_a_browser_draws_it(tmp_path):
