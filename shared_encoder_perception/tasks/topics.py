@@ -42,8 +42,8 @@ def latched(names: Iterable[str]) -> list[TaskTopic]:
 def crop_of(names: Iterable[str], messages: Mapping[str, Any]) -> Crop | None:
     """Return what the network saw of an image, as far as its messages say, by their topics."""
     for room in tasks.parts("progress", names).values():
-        if room.TOPIC in messages:
-            crop: Crop | None = room.progress(messages[room.TOPIC]).crop
+        if room.TOPIC in messages and hasattr(room, "crop"):
+            crop: Crop | None = room.crop(messages[room.TOPIC])
             return crop
     return None
 

@@ -138,7 +138,6 @@ class Progress(NamedTuple):
         rejected: Of these, those that could not be used.
         stage_ms: Milliseconds of ``conversion``, ``preprocess``, ``inference``, ``decode`` and
             ``processing``, which is the whole node.
-        crop: What the network saw of the image; ``None`` where the message does not say.
     """
 
     sequence: int
@@ -147,7 +146,6 @@ class Progress(NamedTuple):
     replaced: int
     rejected: int
     stage_ms: Mapping[str, float]
-    crop: Crop | None = None
 
 
 class TellsProgress(Protocol):
@@ -157,3 +155,6 @@ class TellsProgress(Protocol):
 
     def progress(self, message: Any) -> Progress:
         """Return what a message tells."""
+
+    def crop(self, message: Any) -> Crop | None:
+        """Return what the network saw of the image (optional); ``None`` where that is not told."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from shared_encoder_perception.structures import Crop
 from shared_encoder_perception.tasks.contract.records import Progress
 from shared_encoder_perception.tasks.lanes.content import ARRAY_TOPIC, read_crop
 
@@ -20,5 +21,9 @@ def progress(message: Any) -> Progress:
         int(message.frames_replaced),
         int(message.frames_rejected),
         {stage: float(getattr(message, f"{stage}_ms")) for stage in STAGES},
-        read_crop(message),
     )
+
+
+def crop(message: Any) -> Crop | None:
+    """Return what the network saw of the image, if an array says so."""
+    return read_crop(message)
