@@ -20,6 +20,7 @@ from shared_encoder_perception.data_paths import create
 from shared_encoder_perception.labels import native
 from shared_encoder_perception.labels.disk_index import DiskIndex
 from shared_encoder_perception.labels.frame import LabelledFrame, constant, in_order
+from shared_encoder_perception.labels.label_io import image_size
 
 REPORT: Final = "merge_report.jsonl"
 Progress = Callable[[Iterator[LabelledFrame], str], Iterator[LabelledFrame]]
@@ -105,7 +106,12 @@ def _frames(paths: Sequence[Path]) -> Iterator[LabelledFrame]:
 
 
 def _digest(frame: LabelledFrame) -> str:
-    """What a picture is known by."""
+    """What a picture is known by; all files that are none would be one.
+
+    Raises:
+        UnusablePictureError: It is none.
+    """
+    image_size(frame.image_path)
     return sha256(frame.image_path.read_bytes()).hexdigest()
 
 

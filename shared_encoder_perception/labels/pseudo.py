@@ -49,15 +49,21 @@ def label(
 
     Yields:
         Each frame, and its encoded picture where it is not a file of its own; and what is wrong
-        with images of a folder, a video or a bag that cannot be read.
+        with images that cannot be read, or do not fit their labels or their crop.
 
     Raises:
-        ValueError: A picture of a set that cannot be read, a crop that does not fit it, or nothing
-            of a source can be read.
+        ValueError: A faulty line of a set, a crop that does not fit the images of a source, or
+            nothing of it can be read.
     """
     if path.name == FILE_NAME or (path / FILE_NAME).exists():
         for frame in native.read(path):
-            yield _complete(predictor, frame, doubts), None
+            try:
+                complete = _complete(predictor, frame, doubts)
+            except ValueError as error:
+                reason = str(error).removeprefix(f"{frame.where}: ")
+                yield LabelError(frame.image_path, None, reason), None
+            else:
+                yield complete, None
         return
     source, told = open_source(path), 0
     for found in source:

@@ -93,7 +93,7 @@ def label_by_masks(
         found: Is told what values the masks have.
 
     Yields:
-        Each frame, or why it has to be left out: a mask that is missing or does not fit.
+        Each frame, or why it has to be left out: its picture, or a mask, is missing or unusable.
 
     Raises:
         LabelError: A faulty line of the native set.
@@ -106,9 +106,13 @@ def label_by_masks(
                 yield frame
                 continue
             try:
+                frame.read_image()  # one that is cut off has a header, too
                 yield _labelled(frame, masks, doubts, _Finder(used, number, found))
             except LabelError as error:
                 yield error
+            except ValueError as error:
+                reason = str(error).removeprefix(f"{frame.where}: ")
+                yield LabelError(frame.image_path, None, reason)
 
 
 def _frames(path: Path, masks: TeacherMasks) -> Iterator[LabelledFrame | LabelError]:

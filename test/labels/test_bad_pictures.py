@@ -8,6 +8,7 @@ import pytest
 
 pytest.importorskip("torch", reason="the offline side needs torch: make test")
 
+from labelled_set import write_set
 from straight_road import SIZE, THREE
 
 from shared_encoder_perception.__main__ import main
@@ -140,3 +141,34 @@ def test_what_systems_leave_behind_is_no_part_of_a_data_set(tmp_path, name):
                 (path.parent / place / path.name).write_bytes(b"thumb")
     assert main(["dataset", "convert", name, str(source), "--out", str(out)]) == 0
     assert len(list(native.read(out))) == COUNT
+
+
+# ---- other commands that take pictures in --------------------------------------------------------
+
+
+@pytest.mark.parametrize("how", ["missing", "empty", "text", "another size"])
+@pytest.mark.parametrize("teacher", ["model", "masks"])
+def test_labelling_a_set_leaves_a_bad_picture_out(tmp_path, how, teacher):
+    source, out = write_set(tmp_path / "set", 3, lanes=None, mask=None), tmp_path / "out"
+    spoil(source / "images/road/001.png", how)
+    options = []
+    if teacher == "masks":
+        for i in range(3):
+            path = tmp_path / f"masks/road/{i:03d}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            cv2.imwrite(str(path), np.zeros((180, 320), np.uint8))
+        options = ["--drivable", str(tmp_path / "masks")]
+    assert main(["dataset", "label", str(source), "--out", str(out), *options]) == 1
+    assert [frame.image_path.stem for frame in native.read(out)] == ["000", "002"]
+    (fault,) = (out / "label_faults.txt").read_text().splitlines()
+    assert str(source / "images/road/001.png") in fault
+    assert main(["dataset", "validate", str(out)]) == 0
+
+
+def test_merging_takes_no_two_empty_files_for_one_picture(tmp_path, capsys):
+    first, second = write_set(tmp_path / "a", 2), write_set(tmp_path / "b", 2)
+    for folder in (first, second):
+        spoil(folder / "images/road/001.png", "empty")
+    out = str(tmp_path / "out")
+    assert main(["dataset", "merge", str(first), str(second), "--out", out]) == 2
+    assert str(first / "images/road/001.png") in capsys.readouterr().err
