@@ -124,8 +124,13 @@ def _claimed(lock: Path, what: Path) -> Iterator[None]:
         flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
         handle = os.open(lock, flags, 0o666)
         try:
-            if not stat.S_ISREG(os.fstat(handle).st_mode):
+            found = os.fstat(handle)
+            if not stat.S_ISREG(found.st_mode):
                 raise ValueError(f"{lock} is no file: remove it, or choose another --out")
+            if found.st_nlink > 1:
+                raise ValueError(
+                    f"{lock} is a link to another file: remove it, or choose another --out"
+                )
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:

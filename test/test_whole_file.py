@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from contextlib import nullcontext
 
 import pytest
 from patience import PATIENCE_S
@@ -129,6 +130,17 @@ def test_a_planted_link_is_not_written_through(tmp_path, planted):
         write_json(tmp_path / "file", {})
     except OSError:
         assert planted == "file.part"
+    assert victim.read_text() == "keep"
+
+
+@pytest.mark.parametrize("planted", ["file", "file.part", WRITING])
+def test_a_planted_second_name_is_not_written_through(tmp_path, planted):
+    victim = tmp_path / "victim"
+    victim.write_text("keep")
+    os.link(victim, tmp_path / planted)
+    refused = pytest.raises(ValueError, match="is a link to another file")
+    with nullcontext() if planted == "file" else refused, sole_writer(tmp_path):
+        write_json(tmp_path / "file", {})
     assert victim.read_text() == "keep"
 
 
