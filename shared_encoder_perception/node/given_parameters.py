@@ -61,7 +61,8 @@ def idle_lines(given: Mapping[str, Any], names: Iterable[str]) -> list[str]:
             name, default = parameter.name, parameter.default
             if name not in given or name in used:
                 continue
-            if given[name] != (list(default) if isinstance(default, tuple) else default):
+            value = tuple(given[name]) if isinstance(default, tuple) else given[name]
+            if value != default:
                 lines.append(
                     f"parameter {name} was given, but it is of the task {task}, and this model "
                     f"answers {' and '.join(names)}: it has no effect"
