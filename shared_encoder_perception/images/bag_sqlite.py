@@ -16,6 +16,8 @@ TABLES: Final = ("topics", "messages")
 BEFORE_ALL: Final = -(2**63)
 GIVE_UP: Final = 200_000
 """Behind so many rows without one that can be read, there are no more."""
+ROW: Final = 16
+"""Bytes that a row takes at least, and so how many there can be."""
 
 
 class SqliteFile:
@@ -36,6 +38,7 @@ class SqliteFile:
             StorageError: Nothing of it can be read.
         """
         self._tell = tell
+        self._give_up = min(GIVE_UP, path.stat().st_size // ROW)
         shared = path.with_name(f"{path.name}-shm")
         self._leave: list[Path] = [] if shared.exists() else [shared]
         try:
@@ -101,7 +104,7 @@ class SqliteFile:
     ) -> Iterator[tuple[int, int, bytes]]:
         """Yield, one by one, the messages that can be read behind the last one."""
         number, missed, end = 0, 0, self._last_row()
-        while missed < GIVE_UP and (end is None or number < end):
+        while missed < self._give_up and (end is None or number < end):
             number += 1
             missed += 1
             try:

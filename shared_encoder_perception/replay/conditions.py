@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any, Final
 
+from shared_encoder_perception.images.bag_identity import bag_identity
+from shared_encoder_perception.images.bags import bag_name
 from shared_encoder_perception.images.preprocess import Crop
 from shared_encoder_perception.predictor import Predictor
 
@@ -15,7 +18,7 @@ FORMAT: Final = 1
 
 def conditions_of(
     predictor: Predictor,
-    bag: str,
+    bag: Path,
     topic: str,
     labels: str,
     *,
@@ -27,7 +30,7 @@ def conditions_of(
 
     Args:
         predictor: The model and its engine.
-        bag: Name of the bag, without its folder.
+        bag: The bag; its name counts, without its folder, and its content.
         topic: Of the images.
         labels: The topic of the labels, or the hash of their file; empty for none.
         crop: Part of the images that was used; ``None`` for the default.
@@ -51,7 +54,8 @@ def conditions_of(
         "precision": info.precision,
         "threads": info.threads,
         **options,
-        "bag": bag,
+        "bag": bag_name(bag),
+        "bag_content": bag_identity(bag),
         "topic": topic,
         "labels": labels,
         "crop": list(crop) if crop else None,

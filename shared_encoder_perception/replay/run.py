@@ -201,7 +201,7 @@ def _replay_bag(predictor: Predictor, bag: Path, out: Path, args: argparse.Names
     drive = Drive(predictor, args.crop, args.tracking)
     conditions = conditions_of(
         predictor,
-        bag_name(bag),
+        bag,
         images.topic,
         labels,
         crop=args.crop,

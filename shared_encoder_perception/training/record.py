@@ -16,6 +16,7 @@ import platform
 import sys
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
+from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
 from time import perf_counter
@@ -63,6 +64,25 @@ def open_folder(config: TrainConfig) -> Path:
             )
     os.replace(new, old)
     return out
+
+
+def check_data(out: Path) -> None:
+    """Refuse to go on with a run, or to take it as done, when its label files have changed since.
+
+    Raises:
+        ConfigError: They have; the message says which.
+    """
+    path = out / STARTS
+    starts = json.loads(path.read_text()) if path.exists() else []
+    sets = [item for start in starts for of_kind in start["data"].values() for item in of_kind]
+    told = {(item["path"], item["sha256"]) for item in sets if "sha256" in item}
+    for name, before in sorted(told):
+        labels = Path(name)
+        if labels.is_file() and sha256(labels.read_bytes()).hexdigest() != before:
+            raise ConfigError(
+                f"{labels} is not what it was when the run in {out} began: choose another folder "
+                "with out=, or remove it"
+            )
 
 
 def record_start(out: Path, stage: int, data: Mapping[str, Any]) -> None:

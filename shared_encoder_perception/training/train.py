@@ -28,13 +28,24 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from omegaconf import OmegaConf
 from torch import distributed
 
-from shared_encoder_perception.model.checkpoint import load_network, save_network, take_over
+from shared_encoder_perception.data_paths import refuse_links_out
+from shared_encoder_perception.model.checkpoint import (
+    load_network,
+    load_numbers,
+    save_network,
+    take_over,
+)
 from shared_encoder_perception.model.network import PerceptionNetwork
 from shared_encoder_perception.training.config import ConfigError, TrainConfig, load_config
 from shared_encoder_perception.training.from_artifact import load_artifact
 from shared_encoder_perception.training.module import StageTraining
 from shared_encoder_perception.training.precision import avoid_crashes
-from shared_encoder_perception.training.record import Recorder, open_folder, record_start
+from shared_encoder_perception.training.record import (
+    Recorder,
+    check_data,
+    open_folder,
+    record_start,
+)
 from shared_encoder_perception.whole_file import sole_writer
 from shared_encoder_perception.world.synthetic import render_sample
 
@@ -58,6 +69,8 @@ def train_stage(
     """
     folder, plan = out / f"stage{stage}", config.stages[stage]
     last = folder / "last.ckpt"
+    if last.is_file():  # before the data are read; lightning says it in a page
+        load_numbers(last, str(last))
     module = StageTraining(config, stage, network)
     recorder = Recorder(out, stage)
     within = 0 < config.validate_every < plan.steps
@@ -83,7 +96,7 @@ def train_stage(
     )
     if trainer.is_global_zero:
         record_start(out, stage, module.data)
-    trainer.fit(module, ckpt_path=last if last.exists() else None, weights_only=False)
+    trainer.fit(module, ckpt_path=last if last.exists() else None, weights_only=True)
     if recorder.validated_at != trainer.global_step:
         trainer.validate(module, verbose=False)
     return network
@@ -121,6 +134,8 @@ def train(config: TrainConfig) -> Path:
     cv2.setNumThreads(1)
     avoid_crashes(config.network.encoder)
     out, first = Path(config.out), int(os.environ.get("RANK", "0")) == 0
+    if first:
+        refuse_links_out(out)  # metrics, checkpoints and pictures are written by many
     with sole_writer(out) if first else nullcontext():
         return _train(config, out, first)
 
@@ -129,6 +144,7 @@ def _train(config: TrainConfig, out: Path, first: bool) -> Path:
     """Train in a folder that no other run writes to; ``first`` of several processes writes."""
     if first:
         out = open_folder(config)
+        check_data(out)
     lightning.seed_everything(config.seed, verbose=False)
     network = first_network(config)
     network = network.train().to(memory_format=torch.channels_last)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -173,6 +174,31 @@ def test_unstarted_processes_are_refused(data, tmp_path):
 def test_another_config_in_the_same_folder_is_refused(whole, data):
     with pytest.raises(ValueError, match=r"another config .*seed: 5.*out="):
         train(config(data, whole, "seed=5"))
+
+
+def test_a_run_is_not_gone_on_with_through_a_link_out_of_its_folder(data, tmp_path):
+    victim, run = tmp_path / "victim", tmp_path / "run"
+    victim.write_text("mine")
+    run.mkdir()
+    (run / "metrics.jsonl").symlink_to(victim)
+    with pytest.raises(ValueError, match=r"metrics\.jsonl is a link to"):
+        train(config(data, run))
+    assert victim.read_text() == "mine"
+
+
+def test_data_that_have_changed_since_are_refused(data, whole, tmp_path):
+    """Neither gone on with, nor taken as trained on."""
+    other, run = tmp_path / "data", tmp_path / "run"
+    shutil.copytree(data, other)
+    shutil.copytree(whole, run)
+    for name in ("config.yaml", "run.json"):
+        text = (run / name).read_text().replace(str(data), str(other))
+        (run / name).write_text(text.replace(str(whole), str(run)))
+    train(config(other, run))
+    with (other / "frames.jsonl").open("a") as lines:
+        lines.write((data / "frames.jsonl").read_text().splitlines()[0] + "\n")
+    with pytest.raises(ValueError, match=r"frames.jsonl is not what it was when the run"):
+        train(config(other, run))
 
 
 def test_a_loss_that_is_not_finite_stops_with_all_parts(data, tmp_path):

@@ -18,6 +18,8 @@ INPUT: Final = {
     RESULTS: ("bag", "topic", "labels", "crop", "limit"),
 }
 """Conditions that two results must share, by the file that holds their frames."""
+CONTENT: Final = {FRAMES: (), RESULTS: ("bag_content",)}
+"""Conditions that they must share, too, where both have them: older results do not."""
 MODEL: Final = {
     FRAMES: ("model", "model sha256", "engine"),
     RESULTS: ("model", "version", "sha256", "backend", "device", "precision", "tracking"),
@@ -66,9 +68,9 @@ def compare_results(a: Path, b: Path, block: int) -> Outcome:
         raise ValueError(f"{a} has {kinds[0]}, {b} has {kinds[1]}: compare results of one command")
     kind = kinds[0]
     told = [_conditions(path, kind) for path in (a, b)]
-    for key in INPUT[kind]:
+    for key in (*INPUT[kind], *CONTENT[kind]):
         values = [one.get(key) for one in told]
-        if values[0] != values[1]:
+        if values[0] != values[1] and not (key in CONTENT[kind] and None in values):
             raise ValueError(
                 f"{a} and {b} are not of the same input: {key} is {values[0]} and {values[1]}"
             )
