@@ -169,6 +169,7 @@ def test_the_messages_are_those_that_the_node_would_publish(recorded, predictor)
             stage_ms={name: getattr(ours, f"{name}_ms") for name in TIMED},
             counts=Counts(received=index + 1, perceived=place + 1, rejected=min(index, 1)),
             elapsed_ms=lambda told=ours.processing_ms: told,
+            crop=perception.crop,
         )
         made = lanes.messages(perception.answers["lanes"], context, new)
         made |= drivable.messages(perception.answers[DRIVABLE], context, new)
