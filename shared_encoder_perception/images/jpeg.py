@@ -33,7 +33,7 @@ MORE: Final = bytes(range(1, 255)) * 4
 """Data of no meaning, see ``with_more``."""
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 """Second bytes of the markers of the segment that holds the size."""
-_LOSSLESS = (0xC3, 0xC7, 0xCB, 0xCF)
+_PROGRESSIVE, _LOSSLESS = (0xC2, 0xC6, 0xCA, 0xCE), (0xC3, 0xC7, 0xCB, 0xCF)
 _NO_MARKERS = (0x00, 0xFF)
 _RESTARTS = range(0xD0, 0xD8)
 _START, _END, _SCAN, _INTERVAL, _APP1 = 0xD8, 0xD9, 0xDA, 0xDD, 0xE1
@@ -75,8 +75,8 @@ class Scans:
 
     Attributes:
         end_at: Where the end mark stands.
-        is_doubtful: Whether data may be missing that does not show in the last corner: there are
-            several scans, or more than three inks.
+        is_doubtful: Whether data may be missing that does not show in the last corner: it comes in
+            several scans, or in more than three inks.
     """
 
     end_at: int
@@ -165,7 +165,8 @@ def read_scans(content: bytes, head: Head) -> Scans:
         elif marker == _END:
             if missing:
                 raise CutOffError("is truncated: not all of its colours are there")
-            return Scans(at, count > 1 or len(head.components) > 3)
+            one_by_one = count > 1 or head.frame in _PROGRESSIVE
+            return Scans(at, one_by_one or len(head.components) > 3)
     raise CutOffError(f"is truncated: its {len(content)} bytes lack the end mark")
 
 
