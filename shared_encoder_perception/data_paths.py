@@ -115,6 +115,18 @@ def link_fault(folder: Path, path: Path) -> str:
     return "no file: a pipe, a socket or a device"
 
 
+def refuse_links_out(folder: Path) -> None:
+    """See that a folder to go on in, which may come from others, has no link that leads out of it.
+
+    Raises:
+        PathError: It has one; the message names it.
+    """
+    for place, folders, files in os.walk(folder):
+        for path in (Path(place, name) for name in (*folders, *files)):
+            if path.is_symlink() and (fault := link_fault(folder, path)):
+                raise PathError(f"{path} is {fault}")
+
+
 def _is_below(real: str, folder: Path) -> bool:
     """Whether a resolved path is in a folder, or where links may lead."""
     allowed = [str(folder), *filter(None, os.environ.get(LINKED, "").split(os.pathsep))]

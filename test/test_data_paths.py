@@ -13,6 +13,7 @@ from shared_encoder_perception.data_paths import (
     inside,
     link_fault,
     path_fault,
+    refuse_links_out,
     write_new,
 )
 
@@ -72,6 +73,19 @@ def test_a_link_that_leaves_its_set_is_refused_until_its_place_is_trusted(
     monkeypatch.setenv(LINKED, f"/nowhere{os.pathsep}{theirs}")
     assert inside(ours, "b.jpg", "image").read_bytes() == b"elsewhere"
     assert inside(ours, "more/a.jpg", "image").read_bytes() == b"elsewhere"
+
+
+def test_a_folder_with_links_out_of_it_is_told_from_others(places):
+    ours, theirs = places
+    (ours / "last.jpg").symlink_to("images/a.jpg")
+    (theirs / "door").symlink_to(ours)
+    refuse_links_out(theirs / "door")
+    refuse_links_out(ours / "nothing")
+    (ours / "images/deep").mkdir()
+    (ours / "images/deep/metrics").symlink_to(theirs / "a.jpg")
+    for folder in (ours, theirs / "door"):
+        with pytest.raises(PathError, match=r"deep/metrics is a link to .*elsewhere"):
+            refuse_links_out(folder)
 
 
 def test_the_set_itself_may_be_a_link(places):

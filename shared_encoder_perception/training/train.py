@@ -129,6 +129,11 @@ def train(config: TrainConfig) -> Path:
         ConfigError: The folder holds another run, or the processes were not started.
     """
     _check_processes(config)
+    if not (config.data.val or config.data.overfit):
+        raise ConfigError(
+            "data.val is empty, and the best network is chosen by it: give at least one set, e.g. "
+            "{path: synthetic, count: 64}"
+        )
     # Loading processes are forked again for each validation. OpenCV's threads would be lost in
     # them, and whatever waits for those hangs.
     cv2.setNumThreads(1)
