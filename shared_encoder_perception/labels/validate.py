@@ -31,7 +31,7 @@ def find_faults(path: Path, *, pictures: bool = True) -> Iterator[tuple[int, lis
         for number, line in enumerate(lines, start=1):
             record, faults = load_record(line)
             name = record.get(IMAGE)
-            if not path_fault(name):
+            if isinstance(name, str) and not path_fault(name):
                 before = seen.add(str(Path(name)), number)  # "a//b" and "./a/b" are one file
                 if before is not None:
                     faults.append(f"image {name!r} is also in line {before}")

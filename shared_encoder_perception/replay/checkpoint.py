@@ -79,7 +79,7 @@ class Checkpoint:
     complete: bool
 
 
-KINDS: Final = {
+KINDS: Final[Mapping[str, Any]] = {
     "conditions": Mapping,
     "frames": int,
     "done": bool,
