@@ -2,7 +2,7 @@
 
 A field's annotation decides what it may hold: ``str`` (that UTF-8 can carry, without NUL: no
 message of ROS takes another), ``bool``, ``int``, ``float`` (finite), ``tuple[T, ...]``,
-``tuple[T, T]``, ``dict[str, T]``, or another dataclass.
+``tuple[T, T]``, ``list[T]``, ``dict[str, T]``, or another dataclass.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def from_json(kind: type[T], raw: Any, where: str, optional: Iterable[str] = ())
         raise JsonError(f"{where} is {shown(raw)}, expected an object")
     hints = get_type_hints(kind)
     names = [field.name for field in fields(kind)]  # type: ignore[arg-type]
-    if unknown := sorted(set(raw) - set(names)):
+    if unknown := sorted(set(raw) - set(names), key=repr):
         hint = suggestion(unknown[0], names)
         raise JsonError(f"{where} has the unknown key {shown(unknown[0])}{hint}")
     if missing := [name for name in names if name not in raw and name not in set(optional)]:
@@ -89,6 +89,8 @@ def _value(hint: Any, value: Any, where: str) -> Any:
     origin, inner = get_origin(hint), get_args(hint)
     if origin is tuple:
         return _tuple(inner, value, where)
+    if origin is list:
+        return list(_tuple((inner[0], Ellipsis), value, where))
     if origin is dict:
         if not isinstance(value, Mapping):
             raise JsonError(f"{where} is {shown(value)}, expected an object")

@@ -13,6 +13,7 @@ from shared_encoder_perception.artifact.tensors import InputError, words
 from shared_encoder_perception.images.preprocess import ImageTransform
 from shared_encoder_perception.images.sources import Source, open_source
 from shared_encoder_perception.images.spread import evenly
+from shared_encoder_perception.plain_file import plain
 from shared_encoder_perception.spec import INPUT_IMAGE, ModelSpec, Tensor
 from shared_encoder_perception.structures import Size
 from shared_encoder_perception.tasks.label_files import FILE_NAME
@@ -81,7 +82,8 @@ def read_extras(options: Sequence[str], spec: ModelSpec) -> dict[str, NDArray]:
 def _read_array(path: str, name: str, tensor: Tensor) -> NDArray:
     """Read an input, or several of the same name, as (K, ...)."""
     try:
-        array = np.load(path)
+        # Mapped: a header may promise more than there is, or than fits into memory.
+        array = np.load(plain(Path(path)), mmap_mode="r", allow_pickle=False)
     except (EOFError, ValueError):  # numpy would offer to unpickle it
         raise ValueError(f"{path} is not an array as numpy.save writes it") from None
     if not isinstance(array, np.ndarray):

@@ -7,7 +7,6 @@ for, and its graph takes and gives what its spec promises.
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +19,7 @@ from onnx import TensorProto
 from shared_encoder_perception.plain_file import plain
 from shared_encoder_perception.safe_text import printable, redact
 from shared_encoder_perception.spec import METADATA_KEY, ModelSpec, SpecError, Tensor
+from shared_encoder_perception.typed_json import parse_json
 from shared_encoder_perception.whole_file import write_bytes
 
 CHECKSUM_KEY: Final = "shared_encoder_perception.sha256"
@@ -286,7 +286,7 @@ def network_config(model: onnx.ModelProto) -> dict[str, Any] | None:
         ValueError: The entry is no JSON object.
     """
     text = metadata(model).get(NETWORK_KEY)
-    return None if text is None else dict(json.loads(text))
+    return None if text is None else dict(parse_json(text, "the network's configuration"))
 
 
 def kept_metadata(model: onnx.ModelProto) -> dict[str, str]:

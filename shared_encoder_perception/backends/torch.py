@@ -6,7 +6,7 @@ import io
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import torch
@@ -128,6 +128,10 @@ class TorchBackend:
         return {dtype: name for name, dtype in TYPES.items()}[seen[0]]
 
 
+ZIP: Final = b"PK"
+"""How a checkpoint begins; the name of one behind a URL need not end in its suffix."""
+
+
 def _wrapped(artifact: Artifact) -> DeployWrapper:
     """Build what runs.
 
@@ -146,7 +150,7 @@ def _network(artifact: Artifact) -> PerceptionNetwork:
     Raises:
         CheckpointError: It cannot be taken back from the file.
     """
-    if artifact.source.endswith(CHECKPOINT):
+    if artifact.content.startswith(ZIP):
         return read_network(io.BytesIO(artifact.content), artifact.source)[0]
     return unfold(parse(artifact.content, artifact.source), artifact.source)[0]
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from shared_encoder_perception.plain_file import plain
 from shared_encoder_perception.structures import Size
+from shared_encoder_perception.typed_json import parse_json
 
 FORMATS: Final = ".yaml, .yml, .json, .npy or .txt"
 KEY, SIZE_KEY = "homography", "image_size"
@@ -42,7 +43,7 @@ def load_homography(path: str) -> tuple[NDArray[np.float64], Size | None]:
             "ground.source"
         )
     try:
-        content = _read(Path(path).expanduser())
+        content = _read(plain(Path(path).expanduser()))
     except ValueError as error:
         raise ValueError(f"homography {path}: {error}") from error
     except Exception as error:  # readers of the formats raise unrelated types
@@ -64,11 +65,11 @@ def load_homography(path: str) -> tuple[NDArray[np.float64], Size | None]:
 def _read(path: Path) -> Any:
     """Return what the file holds."""
     if path.suffix == ".npy":
-        return np.load(path, allow_pickle=False)
+        return np.load(path, mmap_mode="r", allow_pickle=False)
     if path.suffix == ".txt":
         return np.loadtxt(path)
     if path.suffix == ".json":
-        return json.loads(path.read_text())
+        return parse_json(path.read_bytes(), "it")
     if path.suffix in (".yaml", ".yml"):
         import yaml  # comes with ROS, which is not everywhere
 

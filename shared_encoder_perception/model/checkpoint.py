@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import BinaryIO, Final, TypeVar
+from typing import Any, BinaryIO, Final, TypeVar
 
 import torch
 
 from shared_encoder_perception import tasks
-from shared_encoder_perception.model.config import NetworkConfig
+from shared_encoder_perception.model.config import config_from_file
 from shared_encoder_perception.model.network import PerceptionNetwork
+from shared_encoder_perception.plain_file import plain
+from shared_encoder_perception.safe_text import printable
 from shared_encoder_perception.spec import ModelSpec, SpecError
 from shared_encoder_perception.whole_file import replacing
 
@@ -83,6 +86,31 @@ def take_over(network: PerceptionNetwork, start: PerceptionNetwork) -> int:
     return len(fitting)
 
 
+def load_numbers(file: Path | BinaryIO, source: str) -> Any:
+    """Load what torch has saved, but nothing that could run a program.
+
+    Args:
+        file: Its path or content.
+        source: What to call it in messages.
+
+    Raises:
+        CheckpointError: Missing, unreadable, or it holds more than tensors and plain values.
+    """
+    try:
+        opened = plain(file) if isinstance(file, Path) else file
+        return torch.load(opened, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch raises many unrelated types for a bad file
+        if isinstance(error, pickle.UnpicklingError):
+            reason = (
+                "it is damaged, or holds more than tensors and plain values, which could run a "
+                "program; take it from where it was made"
+            )
+        else:
+            lines = str(getattr(error, "strerror", None) or error).splitlines()
+            reason = printable(lines[0]) if lines else type(error).__name__
+        raise CheckpointError(f"cannot read the checkpoint {source}: {reason}") from None
+
+
 def load_network(path: Path) -> PerceptionNetwork:
     """Build the network of a checkpoint, in inference mode.
 
@@ -106,24 +134,28 @@ def read_network(file: Path | BinaryIO, source: str) -> tuple[PerceptionNetwork,
         CheckpointError: Missing, unreadable or foreign file, or a task that is not known.
         SpecError: A spec that this version cannot read.
     """
-    try:
-        content = torch.load(file, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch raises many unrelated types for a bad file
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise CheckpointError(f"cannot read the checkpoint {source}: {reason}") from None
+    content = load_numbers(file, source)
     if not isinstance(content, dict) or content.get("format") not in (FORMAT, FORMERLY):
         raise CheckpointError(
             f"{source} is not a network checkpoint of this package (format {FORMAT!r}): "
             "give the network.pt that `train` writes"
         )
-    text = str(content.get("spec", ""))
+    text, weights = str(content.get("spec", "")), content.get("weights")
     try:
         if text:  # it says more of a task that is not known than the network could
             ModelSpec.from_json(text)
-        network = PerceptionNetwork(NetworkConfig(**{**content["config"], "pretrained": False}))
+        network = PerceptionNetwork(config_from_file(content.get("config"), "the configuration"))
+        if not isinstance(weights, Mapping) or not all(
+            isinstance(name, str) and isinstance(value, torch.Tensor)
+            for name, value in weights.items()
+        ):
+            raise ValueError("its weights are no tensors by name")
+        network.load_state_dict(with_names_of_today(weights))
     except SpecError as error:
         raise SpecError(f"{source}: {error}") from None
     except tasks.UnknownTaskError as error:
         raise CheckpointError(f"{source}: {error}; use the version that made it") from None
-    network.load_state_dict(with_names_of_today(content["weights"]))
+    except (ValueError, RuntimeError) as error:  # torch names each tensor that does not fit
+        words = printable(" ".join(str(error).split()))
+        raise CheckpointError(f"{source} cannot be used: {words[:300]}") from None
     return network.eval(), text

@@ -1,10 +1,18 @@
-"""What a network is built from."""
+"""What a network is built from, and what of it is taken from a file."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import re
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, Final
 
 from shared_encoder_perception import tasks
+from shared_encoder_perception.typed_json import JsonError, from_json, shown
+
+WIDEST: Final = 8192
+"""Channels that a file may ask for."""
+_ENCODER: Final = re.compile(r"[A-Za-z0-9_]+(\.[A-Za-z0-9_]+)*")
+"""A name of timm's own; it also takes places in the network and in the file system."""
 
 
 @dataclass(frozen=True)
@@ -34,3 +42,29 @@ class NetworkConfig:
     aggregation: bool = False
     encoder_scale: float = 1.0
     tasks: list[str] = field(default_factory=lambda: list(tasks.DEFAULT))
+
+
+def config_from_file(raw: Any, where: str) -> NetworkConfig:
+    """Read the configuration in a checkpoint or an artifact of somebody else's.
+
+    Args:
+        raw: A mapping; what lacks has its default.
+        where: What to call it in messages.
+
+    Returns:
+        The configuration, without ``pretrained``: weights come with the file.
+
+    Raises:
+        JsonError: A key that is unknown or of another type, a name of an encoder that leads out of
+            timm, or widths beyond any network.
+    """
+    optional = [one.name for one in fields(NetworkConfig)]
+    found = replace(from_json(NetworkConfig, raw, where, optional), pretrained=False)
+    if not _ENCODER.fullmatch(found.encoder):
+        raise JsonError(
+            f"{where}, encoder is {shown(found.encoder)}, expected a name that timm has"
+        )
+    for name in ("channels", "head_channels"):
+        if not 1 <= (width := getattr(found, name)) <= WIDEST:
+            raise JsonError(f"{where}, {name} is {shown(width)}, expected 1 to {WIDEST}")
+    return found

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from shared_encoder_perception.artifact.file import NETWORK_KEY, network_config
 from shared_encoder_perception.artifact.tensors import blank
 from shared_encoder_perception.model.checkpoint import CheckpointError, with_names_of_today
-from shared_encoder_perception.model.config import NetworkConfig
+from shared_encoder_perception.model.config import NetworkConfig, config_from_file
 from shared_encoder_perception.model.network import PerceptionNetwork
 from shared_encoder_perception.spec import INPUT_IMAGE, ModelSpec, blocks
 
@@ -113,7 +113,7 @@ def _built_from(model: onnx.ModelProto, source: str) -> NetworkConfig | None:
     """What an artifact says its network was built from."""
     try:
         said = network_config(model)
-        return None if said is None else NetworkConfig(**{**said, "pretrained": False})
+        return None if said is None else config_from_file(said, "the configuration")
     except (ValueError, TypeError) as error:
         raise CheckpointError(
             f"{source} was built from a network that this version does not know ({error}): export "
