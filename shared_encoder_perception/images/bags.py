@@ -184,8 +184,9 @@ def image_topic(reader: Bag, path: Path, topic: str | None) -> str:
     else:
         cameras = [name for name in sorted(images) if not is_ours(name)]
         if len(images) > 1 and len(cameras) != 1:
+            ours = "" if cameras else ", all of them of our own node, and none of a camera"
             raise BagError(
-                f"{path} has images on {len(images)} topics: choose one with --topic: "
+                f"{path} has images on {len(images)} topics{ours}: choose one with --topic: "
                 f"{', '.join(sorted(images))}"
             )
         topic = (cameras or list(images))[0]

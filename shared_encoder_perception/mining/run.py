@@ -119,12 +119,13 @@ def run(args: argparse.Namespace) -> int:
         for predictor in predictors:
             predictor.warm_up()
         candidates = look_at(images, predictors, args.limit)
-        told = images.skipped.copy()
+        told, problems = images.skipped.copy(), list(images.problems)
         gap = DRIVE_GAP if images.is_drive and args.gap is None else args.gap or 0
         chosen = choose(candidates, reasons, args.count, gap)
         if not chosen:
             raise ValueError(
-                f"none of {len(candidates)} images gives a reason to label it ({_text(told)})"
+                f"none of {len(candidates)} images gives a reason to label it "
+                f"({'; '.join([_text(told), *problems])})"
             )
         sheet = write(images, predictors[0], chosen, args.out)
     finally:
@@ -139,11 +140,11 @@ def run(args: argparse.Namespace) -> int:
             f"  no more than that: the others look like these, or lie within {gap} frames of them"
         )
     print(f"every image's numbers: {table}\nthe frames taken: {sheet}")
-    for problem in images.problems:
+    for problem in problems:
         print(f"problem: {problem}")
     if told:
         print(f"left out: {_text(told)}")
-    return INCOMPLETE if images.problems or set(told) - {LABELLED} else 0
+    return INCOMPLETE if problems or set(told) - {LABELLED} else 0
 
 
 def look_at(images: Images, predictors: list[Predictor], limit: int | None) -> list[Candidate]:

@@ -72,8 +72,10 @@ def read(path):
             count += 1
             try:
                 bag.deserialize(data, connection.msgtype)
-            except Exception as error:  # of a damaged message, which costs itself
-                assert not isinstance(error, (MemoryError, RecursionError))
+            except (MemoryError, RecursionError):
+                raise
+            except Exception:  # of a damaged message, which costs itself
+                continue
         return count, sum(one.msgcount for one in wanted), bag.problems
 
 
@@ -82,8 +84,7 @@ def check_bag(path):
     try:
         count, promised, problems = read(path)
     except BagError as error:
-        assert "\n" not in str(error)
-        return
+        count, promised, problems = 0, 0, [str(error)]
     assert count >= promised or problems
     assert not any("\n" in problem for problem in problems)
     assert len(set(problems)) == len(problems)
