@@ -1,9 +1,12 @@
 """Every command that reads images: what a source cannot give is told, and the exit status is 1."""
 
+import json
+
 import bag_damage
 import cv2
 import pytest
 import replay_bags
+from labelled_set import write_set
 from replay_bags import drive
 from rosbags.rosbag2 import StoragePlugin
 from small_convolutions import write_convolutions
@@ -169,3 +172,20 @@ def test_of_our_own_recording_the_camera_is_taken(models, tmp_path, command):
         return
     assert main(["predict", "--input", str(bag), "--out", str(out), *engine(models)]) == 0
     assert len((out / "predictions.jsonl").read_text().splitlines()) == 3
+
+
+@pytest.mark.parametrize("command", ["label", "mine"])
+def test_one_bad_picture_of_a_set_costs_its_own_frame(models, tmp_path, capsys, command):
+    given, out = write_set(tmp_path / "set", 4), tmp_path / "out"
+    first = next(native.read(given)).image_path
+    first.write_bytes(b"")
+    records = [json.loads(line) for line in (given / "frames.jsonl").read_text().splitlines()]
+    bare = [{key: one[key] for key in ("image", "size") if key in one} for one in records]
+    (given / "frames.jsonl").write_text("".join(json.dumps(one) + "\n" for one in bare))
+    if command == "label":
+        arguments = ["dataset", "label", str(given), "--out", str(out), "--model", str(models.tiny)]
+    else:
+        arguments = ["mine", str(given), "--out", str(out), "--gap", "0", *engine(models)]
+    assert main(arguments) == 1
+    assert first.name in capsys.readouterr().out
+    assert 0 < len(list(native.read(out))) < 4

@@ -103,12 +103,18 @@ class Images:
 
     def _read_native(self, answered: Collection[str]) -> Iterator[Found]:
         """Yield the pictures of a set; people's labels are kept, a teacher's are not."""
+        self.problems = []
         for frame in native.read(self.path):
             people = by_people(frame)
             if set(answered) <= set(people.known()):
                 self.skipped[LABELLED] += 1
                 continue
-            yield Found(people, people.read_image(), None)
+            try:
+                image = people.read_image()
+            except ValueError as error:
+                self.problems.append(str(error))
+                continue
+            yield Found(people, image, None)
 
 
 def _is_native(path: Path) -> bool:

@@ -28,6 +28,7 @@ from shared_encoder_perception.demo.player import (
     SETTLE_S,
     interrupt_on_signals,
 )
+from shared_encoder_perception.images.frames import tell
 from shared_encoder_perception.images.image_msg import fill_compressed, fill_image
 from shared_encoder_perception.images.preprocess import ImageTransform
 from shared_encoder_perception.images.sources import Source, open_source
@@ -121,7 +122,9 @@ def main() -> int:
     interrupt_on_signals()
     node = None
     try:
-        messages = prepare(open_source(args.source), args.size, args.transport == COMPRESSED)
+        source = open_source(args.source)
+        messages = prepare(source, args.size, args.transport == COMPRESSED)
+        tell(source.problems)
         rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
         node = rclpy.create_node("camera")
         rows = Rows(args.folder / SENT_FILE, SENT)

@@ -21,6 +21,7 @@ from shared_encoder_perception.artifact.file import CHECKPOINT
 from shared_encoder_perception.artifact.tensors import blank
 from shared_encoder_perception.backends import Backend, load_backend
 from shared_encoder_perception.evaluation.deviations import Deviations
+from shared_encoder_perception.images.frames import tell
 from shared_encoder_perception.images.preprocess import ImageTransform
 from shared_encoder_perception.images.sources import open_source
 from shared_encoder_perception.model.checkpoint import load_network, save_network
@@ -160,7 +161,9 @@ def _images(path: Path | None, spec: ModelSpec) -> Iterator[NDArray[np.uint8]]:
         for index in range(WORLDS_COMPARED):
             yield render_sample(CALIBRATION_SEED + index, spec.input_size).image
         return
-    for frame in islice(open_source(path), COMPARED):
+    source = open_source(path)
+    for frame in islice(source, COMPARED):
         size = (frame.image.shape[0], frame.image.shape[1])
         transform = ImageTransform.fit(size, spec.input_size, frame.crop)
         yield transform.image_to_input(frame.image)
+    tell(source.problems)
