@@ -70,14 +70,16 @@ class Header:
         name, pixels = f"{self.width}x{self.height} pixels", self.width * self.height
         if self.height < 1 or self.width < 1:
             raise PictureError(f"is damaged: it claims to be {name}")
-        # A decoder would believe it, and fill gigabytes with grey.
-        if self.jpeg is not None and pixels > jpeg.PIXELS_PER_BYTE * count:
-            raise PictureError(f"is damaged: its {count} bytes claim to be {name}")
+        # Decoders would believe it, and fill gigabytes with grey.
+        hollow = self.jpeg is not None and pixels > jpeg.PIXELS_PER_BYTE * count
+        name = f"its {count} bytes claim to be {name}" if hollow else name
         if max(pixels, self.tile) > PIXELS_MAX:
             tile = f" in tiles of {self.tile / 1e6:.0f} million" if self.tile > pixels else ""
             raise PictureError(
                 f"is too large: {name}{tile}, expected at most {PIXELS_MAX / 1e6:.0f} million"
             )
+        if hollow:
+            raise PictureError(f"is damaged: {name}")
 
 
 def read_header(content: Content) -> Header:

@@ -11,6 +11,7 @@ from typing import Any, Final
 import cv2
 
 from shared_encoder_perception.images.frames import Frame, Source, SourceError
+from shared_encoder_perception.images.picture_header import PIXELS_MAX
 
 DAMAGED_BELOW: Final = 0.9
 """Containers miscount by a few frames; a video with a smaller share of them broke off."""
@@ -50,6 +51,15 @@ class VideoSource(Source):
                 f"{self.path} is not a video that OpenCV can open, nor an image folder, a "
                 "frames.jsonl or a rosbag2: convert it, for example with "
                 "`ffmpeg -i IN -c:v libx264 OUT.mp4`"
+            )
+        width, height = (
+            int(capture.get(side)) for side in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT)
+        )
+        if width * height > PIXELS_MAX:
+            capture.release()
+            raise SourceError(
+                f"{self.path} is too large: its frames have {width}x{height} pixels, expected at "
+                f"most {PIXELS_MAX / 1e6:.0f} million"
             )
         return capture
 

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from pictures import BOMBS, JPEGS, by_pillow, claiming, encoded, road, tiff, turned
 
+from shared_encoder_perception.images import video_source
 from shared_encoder_perception.images.exif import upright
 from shared_encoder_perception.images.picture_bytes import PictureError
 from shared_encoder_perception.images.picture_file import (
@@ -120,8 +121,8 @@ def test_a_picture_that_is_too_large_is_refused_by_its_header(tmp_path, kind):
     (tmp_path / "a.png").write_bytes(claiming(kind, 16000, 16000))
     size = read_header((tmp_path / "a.png").read_bytes()).size
     reason = "is too large: 16000x16000 pixels, expected at most 67 million"
-    if kind == "jpeg":
-        reason = "is damaged: its .* bytes claim to be 16000x16000 pixels"
+    if kind == "jpeg":  # it is so small that it could not even hold grey
+        reason = "is too large: its .* bytes claim to be 16000x16000 pixels, expected at most 67"
     assert size == (16000, 16000)
     for read in (read_picture, read_values, picture_size):
         with pytest.raises(PictureError, match=reason):
@@ -152,10 +153,12 @@ def test_what_has_a_header_and_nothing_behind_it_is_one_line(kind):
         assert "\n" not in str(error.value)
 
 
-def test_a_jpeg_that_could_be_so_large_is_called_large_and_not_damaged():
-    content = claiming("jpeg", 9000, 9000) + bytes(9000 * 9000 // 500)
+def test_a_jpeg_that_is_too_large_is_not_called_damaged():
+    content = encoded(np.zeros((9000, 9000), np.uint8), ".jpg")
     with pytest.raises(PictureError, match="is too large: 9000x9000 pixels, expected at most 67"):
         decode(content)
+    with pytest.raises(PictureError, match=r"is damaged: its .* bytes claim to be 8000x8000"):
+        decode(claiming("jpeg", 8000, 8000))
 
 
 def test_the_tiles_of_a_tiff_count():
@@ -163,6 +166,18 @@ def test_the_tiles_of_a_tiff_count():
     for order in "<>":
         with pytest.raises(PictureError, match="64x64 pixels in tiles of 900 million, expected"):
             decode(tiff(fields, order))
+
+
+def test_the_limit_holds_for_videos(tmp_path, monkeypatch):
+    path = tmp_path / "v.avi"
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"MJPG"), 10, (160, 96))
+    writer.write(road())
+    writer.release()
+    (frame,) = open_source(path)
+    assert frame.image.shape == road().shape
+    monkeypatch.setattr(video_source, "PIXELS_MAX", 160 * 95)
+    with pytest.raises(SourceError, match="is too large: its frames have 160x96 pixels"):
+        open_source(path)
 
 
 def test_the_limit_is_beyond_every_camera():
