@@ -105,8 +105,8 @@ def link_fault(folder: Path, path: Path) -> str:
         real = os.path.realpath(path)
         if not _is_below(real, folder):
             return (
-                f"a link to {real}, outside of {folder}: copy the file to here, or, if you trust "
-                f"who made the link, name the folder it leads to in {LINKED}"
+                f"a link to {shown(real)}, outside of {folder}: copy the file to here, or, if you "
+                f"trust who made the link, name the folder it leads to in {LINKED}"
             )
         with suppress(OSError):
             mode = os.stat(real).st_mode
@@ -124,7 +124,7 @@ def refuse_links_out(folder: Path) -> None:
     for place, folders, files in os.walk(folder):
         for path in (Path(place, name) for name in (*folders, *files)):
             if path.is_symlink() and (fault := link_fault(folder, path)):
-                raise PathError(f"{path} is {fault}")
+                raise PathError(f"{shown(str(path))} is {fault}")
 
 
 def _is_below(real: str, folder: Path) -> bool:
@@ -170,8 +170,8 @@ def write_new(folder: Path, name: str | Path, data: bytes) -> Path:
     except FileExistsError:
         if not _holds_already(path, data):
             raise FileExistsError(
-                f"{path} is there already and holds something else: nothing is overwritten; "
-                "remove it, or choose another folder"
+                f"{shown(str(path))} is there already and holds something else: nothing is "
+                "overwritten; remove it, or choose another folder"
             ) from None
     except OSError:
         path.unlink(missing_ok=True)  # a full disk: what is there of it is ours

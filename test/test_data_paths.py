@@ -84,7 +84,7 @@ def test_a_folder_with_links_out_of_it_is_told_from_others(places):
     (ours / "images/deep").mkdir()
     (ours / "images/deep/metrics").symlink_to(theirs / "a.jpg")
     for folder in (ours, theirs / "door"):
-        with pytest.raises(PathError, match=r"deep/metrics is a link to .*elsewhere"):
+        with pytest.raises(PathError, match=r"deep/metrics' is a link to .*elsewhere"):
             refuse_links_out(folder)
 
 
@@ -122,6 +122,24 @@ def test_a_path_that_is_not_below_the_folder_is_seen_as_such(places, monkeypatch
         assert not link_fault(folder, folder)
         for path in (theirs / "a.jpg", Path("../elsewhere/a.jpg"), Path("images/../../elsewhere")):
             assert "outside of" in link_fault(folder, path)
+
+
+def test_no_message_steers_a_terminal(places):
+    ours, theirs = places
+    bad = "\x1b[2J\n"
+    (theirs / bad).write_bytes(b"")
+    (ours / "b.jpg").symlink_to(theirs / bad)
+    (ours / f"{bad}.jpg").write_bytes(b"other")
+    with pytest.raises(PathError) as first:
+        inside(ours, "b.jpg", "image")
+    with pytest.raises(PathError) as second:
+        inside(ours, f"../{bad}", "image")
+    with pytest.raises(FileExistsError) as third:
+        write_new(ours, f"{bad}.jpg", b"ours")
+    with pytest.raises(PathError) as fourth:
+        refuse_links_out(ours)
+    for caught in (first, second, third, fourth):
+        assert str(caught.value).isprintable()
 
 
 def test_a_pipe_is_no_picture(places):

@@ -158,8 +158,8 @@ class Writer:
             raise PathError(f"the picture's name is {shown(str(image))}, {fault}")
         if (line := next(self._names.numbers(str(image)), None)) is not None:
             raise FileExistsError(
-                f"{image} is in line {line} already: two pictures of one name, and nothing is "
-                "overwritten"
+                f"{shown(str(image))} is in line {line} already: two pictures of one name, and "
+                "nothing is overwritten"
             )
         rooms = table.parts("labels", in_order(frame.labels))
         if not pictures:
@@ -221,7 +221,7 @@ def _own_picture(frame: LabelledFrame) -> bytes:
     is_named = bool(name) and path.parts[-len(name) :] == name
     root = path.parents[len(name) - 1] if is_named else path.parent
     if fault := link_fault(root, path):
-        raise PathError(f"the picture {path} is {fault}")
+        raise PathError(f"the picture {shown(str(path))} is {fault}")
     return path.read_bytes()
 
 

@@ -296,7 +296,7 @@ def test_a_listed_picture_that_is_a_link_is_not_copied_from_elsewhere(home, caps
     (home / "set/train/b.png").symlink_to(home / "private.png")
     command = ["dataset", "convert", "camvid", str(home / "set"), "--out", str(home / "out")]
     assert main(command) == 1
-    assert "b.png is a link to" in capsys.readouterr().out
+    assert "b.png' is a link to" in capsys.readouterr().out
     assert len(lines_of(home / "out/frames.jsonl")) == 1
 
 

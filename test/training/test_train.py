@@ -181,7 +181,7 @@ def test_a_run_is_not_gone_on_with_through_a_link_out_of_its_folder(data, tmp_pa
     victim.write_text("mine")
     run.mkdir()
     (run / "metrics.jsonl").symlink_to(victim)
-    with pytest.raises(ValueError, match=r"metrics\.jsonl is a link to"):
+    with pytest.raises(ValueError, match=r"metrics\.jsonl' is a link to"):
         train(config(data, run))
     assert victim.read_text() == "mine"
 
