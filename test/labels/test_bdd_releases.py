@@ -163,6 +163,15 @@ def test_a_file_for_one_picture_has_one_frame_of_objects(tmp_path, frames):
         list(formats.read("bdd100k", tmp_path))
 
 
+@pytest.mark.parametrize("suffix", [".jpg", ".JPG", ".png", ".webp"])
+def test_a_name_without_suffix_finds_its_picture(tmp_path, suffix):
+    cv2.imwrite(str(tmp_path / f"b1c9.0005{suffix}"), np.zeros((72, 128, 3), np.uint8))
+    (tmp_path / "a.json").write_text(json.dumps({"name": "b1c9.0005", "labels": []}))
+    (frame,) = formats.read("bdd100k", tmp_path)
+    assert frame.name == f"b1c9.0005{suffix}" and frame.size == (72, 128)
+    assert frame.image_path == tmp_path / frame.name
+
+
 def test_convert_counts_what_it_does_not_know(tmp_path, capsys):
     more = [label("list", "area", OTHER, areaType="foo"), lane("list", STOP, laneTypes="foo")]
     records = [{"name": f"{i}.jpg", "labels": scene("list", *more)} for i in range(3)]

@@ -92,6 +92,15 @@ YOLO = "names: ['car', 'road', 'bus']\nnc: 3\n"
 POLYGON = "1 0 1 1 1 0.5 0.4\n0 0.5 0.5 0.1 0.1\n"
 COLOURS = np.where(ROAD[:, :, None] > 0, (255, 0, 255), (0, 0, 255)).astype(np.uint8)
 
+NATIVE = {
+    "image": "images/road/a.png",
+    "size": list(SIZE),
+    "lanes": {"ego": [[64, 71], [64, 30]], "left_ego": None},
+    "boundaries": [line[::-1] for line in LINES],
+    "mask": "masks/road/a.png",
+    "source": "road",
+}
+
 SETS = {
     "bdd file": ("bdd100k", {"a.png": PICTURE}, {"a.json": BDD_FILE}),
     "bdd list": ("bdd100k", {"a.png": PICTURE}, {"a.json": BDD_LIST}),
@@ -100,6 +109,11 @@ SETS = {
     "culane": ("culane", {"a.png": PICTURE}, {"list/train.txt": "/a.png\n", "a.lines.txt": CULANE}),
     "yolo": ("yolo", {"images/a.png": PICTURE}, {"data.yaml": YOLO, "labels/a.txt": POLYGON}),
     "camvid": ("camvid", {"train/a.png": PICTURE}, {"trainannot/a.png": encoded(ROAD * 3)}),
+    "native": (
+        "native",
+        {"images/road/a.png": PICTURE, "masks/road/a.png": encoded(ROAD * 255)},
+        {"frames.jsonl": NATIVE},
+    ),
     "kitti": (
         "kitti_road",
         {"training/image_2/um_1.png": PICTURE},

@@ -11,7 +11,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from shared_encoder_perception.images.listing import files_matching
+from shared_encoder_perception.images.listing import beside, files_matching, has_image_suffix
 from shared_encoder_perception.labels.adapters.bdd_words import Meaning, Role, meaning
 from shared_encoder_perception.labels.adapters.poly2d import PolygonError, flatten
 from shared_encoder_perception.labels.frame import LabelledFrame
@@ -23,6 +23,7 @@ from shared_encoder_perception.labels.label_io import (
     stream_objects,
 )
 from shared_encoder_perception.labels.said import Line, Plane, Said
+from shared_encoder_perception.safe_text import printable
 from shared_encoder_perception.structures import Size
 from shared_encoder_perception.tasks.label_files import LabelError, named_file
 
@@ -61,16 +62,14 @@ def read(
             try:
                 yield or_fault(_frame, record, file, line, lane_changes)
             except (PolygonError, KeyError, TypeError, AttributeError) as error:
-                raise LabelError(file, line, f"frame {record['name']}: {error}") from None
+                raise LabelError(
+                    file, line, f"frame {printable(record['name'])}: {error}"
+                ) from None
 
 
 def _frame(record: Mapping[str, Any], file: Path, line: int, lane_changes: bool) -> LabelledFrame:
     """Turn one element into a frame."""
-    name = record["name"]
-    name = name if Path(name).suffix else f"{name}.jpg"  # the old form leaves it out
-    roots = (file.parent, file.parent / "images")
-    places = [named_file(root, name, "the name", file, line) for root in roots]
-    picture = next((place for place in places if place.exists()), places[-1])
+    picture = _picture(record["name"], file, line)
     size = _size(record, picture)
     found = _Found(size)
     for label in _labels(record):
@@ -86,7 +85,7 @@ def _frame(record: Mapping[str, Any], file: Path, line: int, lane_changes: bool)
         drivable=found.drivable(),
     )
     return said.frame(
-        name=name,
+        name=Path(record["name"]).with_name(picture.name).as_posix(),
         image_path=picture,
         source="bdd100k",
         licence=LICENCE,
@@ -94,6 +93,18 @@ def _frame(record: Mapping[str, Any], file: Path, line: int, lane_changes: bool)
         notes=tuple(found.notes),
         where=f"{file}, line {line}",
     )
+
+
+def _picture(name: str, file: Path, line: int) -> Path:
+    """Where the picture of a name is, or should be; the old form leaves the suffix out."""
+    places = [
+        named_file(root, name, "the name", file, line)
+        for root in (file.parent, file.parent / "images")
+    ]
+    if has_image_suffix(places[0]):
+        return next((place for place in places if place.exists()), places[-1])
+    found = (picture for place in places for picture in beside(place))
+    return next(found, places[-1].with_name(f"{places[-1].name}.jpg"))
 
 
 def _labels(record: Mapping[str, Any]) -> list[Mapping[str, Any]]:
