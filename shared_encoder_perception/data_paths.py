@@ -165,16 +165,19 @@ def write_new(folder: Path, name: str | Path, data: bytes) -> Path:
         raise PathError(f"the file to write is {shown(str(name))}, {fault}")
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
-        with path.open("xb") as file:
-            file.write(data)
+        file = path.open("xb")
     except FileExistsError:
-        if not _holds_already(path, data):
-            raise FileExistsError(
-                f"{shown(str(path))} is there already and holds something else: nothing is "
-                "overwritten; remove it, or choose another folder"
-            ) from None
-    except OSError:
-        path.unlink(missing_ok=True)  # a full disk: what is there of it is ours
+        if _holds_already(path, data):
+            return path
+        raise FileExistsError(
+            f"{shown(str(path))} is there already and holds something else: nothing is "
+            "overwritten; remove it, or choose another folder"
+        ) from None
+    try:
+        with file:
+            file.write(data)
+    except BaseException:  # a full disk, or Ctrl-C: what is there of it is ours
+        path.unlink(missing_ok=True)
         raise
     return path
 

@@ -1,6 +1,7 @@
 """Paths out of data name files of their own folder, and nothing is written over another file."""
 
 import os
+import resource
 from pathlib import Path
 
 import pytest
@@ -155,6 +156,19 @@ def test_nothing_is_written_over_another_file(places):
         write_new(ours, "images/a.jpg", b"another")
     assert (ours / "images/a.jpg").read_bytes() == b"set/images"
     assert write_new(ours, "images/a.jpg", b"set/images").read_bytes() == b"set/images"
+
+
+def test_a_full_disk_leaves_no_half_file(places):
+    ours, _ = places
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (5000, before[1]))
+    try:
+        with pytest.raises(OSError, match="large"):
+            write_new(ours, "images/b.jpg", bytes(20_000))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert not (ours / "images/b.jpg").exists()
+    write_new(ours, "images/b.jpg", bytes(20_000))
 
 
 @pytest.mark.parametrize("link", [os.symlink, os.link])
