@@ -158,8 +158,8 @@ class Writer:
             raise PathError(f"the picture's name is {shown(str(image))}, {fault}")
         if (line := next(self._names.numbers(str(image)), None)) is not None:
             raise FileExistsError(
-                f"{shown(str(image))} is in line {line} already: two pictures of one name, and "
-                "nothing is overwritten"
+                f"{shown(str(image))} is in line {line} already, and nothing is overwritten: "
+                "write what has the same names into sets of their own, then merge these"
             )
         rooms = table.parts("labels", in_order(frame.labels))
         if not pictures:
