@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -74,10 +73,17 @@ class Watch:
         self.send_until(send or (lambda: None), lambda: self.shows(task, level, text))
 
     def all_well(self, message: Any) -> None:
-        """Wait until images are answered and no task complains."""
+        """Wait until images are answered and no task complains.
+
+        They are stamped when they are sent: of others, diagnostics say how old they are.
+        """
         peer = self.peer
         peer.received[ARRAY_TOPIC].clear()
-        send = partial(peer.images.publish, message)
+
+        def send() -> None:
+            message.header.stamp = peer.node.get_clock().now().to_msg()
+            peer.images.publish(message)
+
         self.send_until(send, lambda: peer.received[ARRAY_TOPIC])
         for task in TASKS:
             self.expect(task, Level.OK, send=send)

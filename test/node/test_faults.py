@@ -182,6 +182,7 @@ def test_calibration_that_is_nan_for_a_while(tiny: Path) -> None:
             info.k = [focal, 0.0, size[1] / 2, 0.0, focal, size[0] / 2, 0.0, 0.0, 1.0]
             info.d = [0.0] * 5
             infos.publish(info)
+            image.header.stamp = peer.node.get_clock().now().to_msg()
             peer.images.publish(image)
 
         arrays = peer.received[ARRAY_TOPIC]
