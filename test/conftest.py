@@ -2,8 +2,10 @@
 
 import os
 import sys
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
+
+import pytest
 
 os.environ["ROS_PYTHON_CHECK_FIELDS"] = "1"
 # OpenMP's threads wait for each other in a loop. On cores that are busy with something else that
@@ -16,6 +18,17 @@ if "AUTO_ENGINE" in os.environ:  # see chosen_engine/sitecustomize.py
     sys.path.insert(0, chosen)
     sys.modules.pop("sitecustomize", None)
     __import__("sitecustomize")
+
+
+@pytest.fixture(scope="session")
+def one_task_model(tmp_path_factory):
+    """Return the smallest model of a task, by the task's name."""
+    from one_task import export_once
+
+    mine = tmp_path_factory.getbasetemp()
+    folder = mine.parent if "PYTEST_XDIST_WORKER" in os.environ else mine
+    return partial(export_once, folder)
+
 
 ROS_MODULES = ("ros_harness", "local_node", "watched_node", "fault_bench", "loss_probe", "rclpy")
 NEEDS_ROS = 'importorskip("rclpy"'

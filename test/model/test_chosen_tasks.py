@@ -10,6 +10,7 @@ torch = pytest.importorskip("torch", reason="the offline side needs torch: make 
 
 import onnxruntime
 from batches import batch_of
+from one_task import one_task_network, one_task_spec
 
 from shared_encoder_perception import tasks
 from shared_encoder_perception.backends import BackendOptions, load_backend
@@ -36,7 +37,7 @@ def network_of(*names, **keys):
 
 
 @pytest.mark.parametrize("name", tasks.ROOMS)
-def test_one_task_alone_trains_is_exported_and_runs(name, tmp_path):
+def test_one_task_alone_trains(name):
     network = network_of(name).train()
     optimiser, criterion = (
         torch.optim.SGD(network.parameters(), 1e-3),
@@ -52,13 +53,16 @@ def test_one_task_alone_trains_is_exported_and_runs(name, tmp_path):
         costs[-1].backward()
         optimiser.step()
     assert costs[1] < costs[0]
-    spec = ModelSpec("alone", "0", SIZE, blocks(name))
-    export_onnx(network.eval(), spec, tmp_path / "alone.onnx")
-    session = onnxruntime.InferenceSession(str(tmp_path / "alone.onnx"))
-    assert [output.name for output in session.get_outputs()] == list(spec.output_tensors())
-    backend = load_backend(tmp_path / "alone.onnx")
+
+
+@pytest.mark.parametrize("name", tasks.ROOMS)
+def test_one_task_alone_is_exported_and_runs(name, one_task_model):
+    session = onnxruntime.InferenceSession(str(one_task_model(name)))
+    outputs = [output.name for output in session.get_outputs()]
+    assert outputs == list(one_task_spec(name).output_tensors())
+    backend = load_backend(one_task_model(name))
     assert set(backend.spec.tasks) == {name}
-    assert compare(network, backend, images()).small
+    assert compare(one_task_network(name), backend, images()).small
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import toy_task
 from every_task import TASKS, label_of, perfect_answer, world
+from one_task import one_task_network, one_task_spec, some_images
 from perfect_backend import PerfectBackend
 
 from shared_encoder_perception import tasks
@@ -173,20 +174,14 @@ def test_a_sample_without_the_label_costs_nothing(name):
 
 
 @each_task
-def test_a_network_gives_what_its_block_promises(name, tmp_path):
+def test_a_network_gives_what_its_block_promises(name, one_task_model):
     """On every engine that is here, and the same."""
     pytest.importorskip("torch")
     from shared_encoder_perception.backends import load_backend
-    from shared_encoder_perception.model.onnx_export import export_onnx
 
-    size = (64, 160)
-    spec = ModelSpec("m", "1", size, tasks=blocks(name))
-    path = tmp_path / "m.onnx"
-    export_onnx(one_task_network(name), spec, path)
-    images = np.random.default_rng(0).integers(0, 255, (2, *size, 3), np.uint8)
-    first = None
+    spec, images, first = one_task_spec(name), some_images(2), None
     for engine in ("onnxruntime", "openvino", "torch"):
-        backend = load_backend(path, engine)
+        backend = load_backend(one_task_model(name), engine)
         found = backend.infer({"image": images})
         assert {key: (str(value.dtype), value.shape) for key, value in found.items()} == {
             key: (tensor.dtype, (2, *tensor.shape)) for key, tensor in spec.output_tensors().items()
@@ -228,12 +223,6 @@ def test_the_toy_is_not_in_the_package(monkeypatch):
     monkeypatch.delitem(tasks.ROOMS, toy_task.NAME)
     with pytest.raises(ValueError, match="no task 'brightness'"):
         tasks.part("brightness", "spec")
-
-
-def one_task_network(name):
-    from shared_encoder_perception.model.network import NetworkConfig, PerceptionNetwork
-
-    return PerceptionNetwork(NetworkConfig(channels=16, head_channels=4, tasks=[name])).eval()
 
 
 def score(name, answer, label, crop):

@@ -4,18 +4,15 @@ import numpy as np
 import pytest
 import ros_harness as ros
 import toy_task
+from one_task import SIZE
 
 pytest.importorskip("torch", reason="the toy's network needs torch: make test")
 
 from sensor_msgs.msg import Image
 
 from shared_encoder_perception.backends import load_backend
-from shared_encoder_perception.model.network import NetworkConfig, PerceptionNetwork
-from shared_encoder_perception.model.onnx_export import export_onnx
 from shared_encoder_perception.predictor import Predictor
-from shared_encoder_perception.spec import ModelSpec, blocks
 
-SIZE = (64, 160)
 TOPIC = toy_task.content.TOPIC
 
 
@@ -31,12 +28,9 @@ def toy(toy_in_table):
 
 
 @pytest.fixture
-def model(tmp_path):
+def model(one_task_model):
     """A toy that learned nothing: its answers still depend on the image."""
-    network = PerceptionNetwork(NetworkConfig(channels=16, head_channels=4, tasks=["brightness"]))
-    spec = ModelSpec("toy", "1", SIZE, tasks=blocks("brightness"))
-    export_onnx(network, spec, tmp_path / "toy.onnx")
-    return tmp_path / "toy.onnx"
+    return one_task_model(toy_task.NAME)
 
 
 def test_a_real_node_publishes_it(model, tmp_path):

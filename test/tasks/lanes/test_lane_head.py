@@ -2,30 +2,23 @@
 
 import numpy as np
 import pytest
+from one_task import SIZE, one_task_network, some_images
 
 torch = pytest.importorskip("torch", reason="the offline side needs torch: make test")
 
 from shared_encoder_perception.backends import load_backend
 from shared_encoder_perception.model.architectures import ARCHITECTURES
 from shared_encoder_perception.model.network import NetworkConfig, PerceptionNetwork
-from shared_encoder_perception.model.onnx_export import export_onnx
-from shared_encoder_perception.spec import ModelSpec, blocks
 from shared_encoder_perception.tasks.lanes.head import LOGITS, finish
 from shared_encoder_perception.tasks.lanes.spec import OUTPUT_LANES, Block
 
-SIZE = (64, 160)
 
-
-def test_onnx_equals_torch(tmp_path):
+def test_onnx_equals_torch(one_task_model):
     """Heat map as it is, start vectors in units of the grid: < 1e-4."""
-    torch.manual_seed(0)
-    network = PerceptionNetwork(NetworkConfig(channels=16, tasks=["lanes"])).eval()
-    spec = ModelSpec("m", "0", SIZE, blocks("lanes"))
-    export_onnx(network, spec, tmp_path / "m.onnx")
-    images = np.random.default_rng(0).integers(0, 256, (3, *SIZE, 3), np.uint8)
-    found = load_backend(tmp_path / "m.onnx").infer({"image": images})[OUTPUT_LANES]
+    images = some_images(3)
+    found = load_backend(one_task_model("lanes")).infer({"image": images})[OUTPUT_LANES]
     with torch.no_grad():
-        logits = network(torch.from_numpy(images))
+        logits = one_task_network("lanes")(torch.from_numpy(images))
     expected = finish(logits, SIZE, Block())[OUTPUT_LANES].numpy()
     scale = np.array([1, SIZE[1] // 8, SIZE[0] // 8, 1, 1]).reshape(1, 1, 5, 1, 1)
     assert np.abs((found - expected) / scale).max() < 1e-4

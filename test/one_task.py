@@ -1,0 +1,46 @@
+"""The smallest network that answers one task, and its artifact: exported once for all tests."""
+
+import fcntl
+
+import numpy as np
+
+from shared_encoder_perception.spec import ModelSpec, blocks
+
+SIZE = (64, 160)
+
+
+def one_task_network(name):
+    """Return the network: random weights, the same in every process."""
+    import torch
+
+    from shared_encoder_perception.model.network import NetworkConfig, PerceptionNetwork
+
+    torch.manual_seed(0)
+    return PerceptionNetwork(NetworkConfig(channels=16, head_channels=4, tasks=[name])).eval()
+
+
+def one_task_spec(name):
+    """Return what its artifact promises."""
+    return ModelSpec("alone", "0", SIZE, blocks(name))
+
+
+def export_once(folder, name):
+    """Return the artifact; an export takes seconds, and several processes of tests want the same.
+
+    Args:
+        folder: Of all processes of this run.
+        name: The task; in the table.
+    """
+    from shared_encoder_perception.model.onnx_export import export_onnx
+
+    path = folder / f"{name}_alone.onnx"
+    with path.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not path.exists():
+            export_onnx(one_task_network(name), one_task_spec(name), path)
+    return path
+
+
+def some_images(count=2):
+    """Return noise of the size that it takes."""
+    return np.random.default_rng(0).integers(0, 256, (count, *SIZE, 3), np.uint8)
