@@ -29,6 +29,8 @@ MODELS: Final = MappingProxyType(
 """How many coefficients each ``distortion_model`` may have; all zero counts as none (not for a
 fisheye, which is bent even then). Drivers fill up with zeros what they send: those are left out."""
 
+LESS_THAN_RATIONAL: Final = ("", "none", "plumb_bob")
+
 ORTHONORMAL: Final = 1e-3
 """Largest deviation of a rotation matrix, which drivers round, from one."""
 MOST_FOCAL_PX: Final = 1e7
@@ -168,6 +170,8 @@ def _coefficients(model: str, distortion: NDArray[np.float64]) -> int:
     if given > counts[-1]:
         behind = ", ".join(f"{value:g}" for value in distortion[counts[-1] :])
         text += f", or more that are zero; behind those are {behind}"
+        if model in LESS_THAN_RATIONAL and given in MODELS["rational_polynomial"]:
+            text += ": is the distortion_model rational_polynomial?"
     raise ValueError(text)
 
 
