@@ -363,15 +363,18 @@ def test_no_name_in_a_label_file_gets_out(home):
     names = st.lists(pieces, min_size=1, max_size=6).map("/".join)
     turn = iter(range(10**9))
 
-    def check(form, name, source):
-        out = home / f"in/{next(turn)}/out"
-        assert convert(home, form, name, out=str(out.relative_to(home))) in (0, 1, 2)
-        write_records(home / "native", [record(0, image=name, source=source)])
-        for command in (["convert", "native"], ["merge"]):
-            status = main(["dataset", *command, str(home / "native"), "--out", f"{out}2"])
-            assert status in (0, 1, 2)
+    def check(command, name, source):
+        out = f"in/{next(turn)}/out"
+        if command in FORMATS:
+            status = convert(home, command, name, out=out)
+        else:
+            write_records(home / "native", [record(0, image=name, source=source)])
+            words = ["dataset", *command.split(), str(home / "native"), "--out", str(home / out)]
+            status = main(words)
+        assert status in (0, 1, 2)
 
-    fuzz(60, check, form=st.sampled_from(sorted(FORMATS)), name=names, source=names)
+    commands = st.sampled_from([*sorted(FORMATS), "convert native", "merge"])
+    fuzz(150, check, command=commands, name=names, source=names)
     kept = {"set", "native", "in", "victim"}
     assert {path.name for path in home.iterdir()} <= kept
     assert not list((home / "set").rglob("images"))
