@@ -7,8 +7,10 @@ The exit code is the replay's: 0 all well, 1 something is wrong with images or a
 was replayed.
 """
 
+import os
 import sys
 from functools import partial
+from pathlib import Path
 
 from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
 from launch.actions import DeclareLaunchArgument, ExecuteProcess, OpaqueFunction
@@ -27,7 +29,7 @@ ARGUMENTS = {
     "device": ("", "auto, cpu, cuda, cuda:1, tensorrt; empty for auto."),
     "precision": ("", "auto, fp32, fp16, bf16 or int8; empty for auto."),
     "limit": ("", "Stop after so many images; empty for all."),
-    "report": ("true", "false: no reports, which need matplotlib and jinja2."),
+    "report": ("true", "false: no reports."),
     "force": ("false", "true: replace an earlier result in `out`."),
 }
 
@@ -35,12 +37,19 @@ ARGUMENTS = {
 OPTIONAL = ("topic", "labels", "model", "backend", "device", "precision", "limit")
 
 
+def python() -> str:
+    """Return the interpreter of the active virtual environment: ``ros2`` runs by the system's."""
+    active = os.environ.get("VIRTUAL_ENV", "")
+    found = Path(active, "bin", "python3")
+    return str(found) if active and found.exists() else sys.executable
+
+
 def start_replay(
     outcome: launched.Outcome, context: LaunchContext
 ) -> list[LaunchDescriptionEntity]:
     """Return the command; it starts and ends the node itself, so that every image is counted."""
     value = {name: LaunchConfiguration(name).perform(context) for name in ARGUMENTS}
-    command = [sys.executable, "-m", "shared_encoder_perception", "replay", value["bag"]]
+    command = [python(), "-m", "shared_encoder_perception", "replay", value["bag"]]
     command += ["--out", value["out"], "--live", "--live-rate", value["rate"]]
     for name in OPTIONAL:
         if value[name]:

@@ -2,6 +2,7 @@
 
 import ast
 import importlib.util
+import os
 import re
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from xml.etree import ElementTree
 
 import pytest
 
+from shared_encoder_perception import libraries
 from shared_encoder_perception.tasks.lanes.answer import LaneId, LaneStatus
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -62,6 +64,34 @@ def test_lock_is_pinned_and_hashed_and_names_no_host(path):
     assert "://" not in text
 
 
+NO_WHEEL = {"empy", "tensorrt-rtx-cu12"}
+"""Exist as source archives alone."""
+
+
+def test_nothing_is_built_by_tools_that_are_not_pinned():
+    """Wheels alone are installed, but for two, which are built with what has hashes, too."""
+    makefile = (ROOT / "Makefile").read_text()
+    wheels = re.search(r"^WHEELS := (.*)$", makefile, re.MULTILINE).group(1)
+    assert wheels.startswith("--only-binary :all:")
+    assert set(re.findall(r"--no-binary (\S+)", wheels)) == NO_WHEEL
+    installing = re.search(r"^install = (.*(?:\n  .*)*)", makefile, re.MULTILINE).group(1)
+    for option in ("$(WHEELS)", "--require-hashes", "--build-constraints"):
+        assert option in installing
+    for line in re.findall(r"^\t.*pip install.*$", makefile, re.MULTILINE):
+        assert "--only-binary :all:" in line and "--require-hashes" in line
+    assert {"setuptools", "wheel"} <= {pin.split("==")[0] for pin in pins("build_tools.txt")}
+
+
+def test_the_environment_of_a_ros_installation_takes_what_is_stated():
+    """``requirements/with_ros.in`` is what people install; it must not bring numpy 2."""
+    text = (ROOT / "requirements" / "with_ros.in").read_text()
+    lines = re.findall(r"^([\w-]+)((?:>=|==)[\d.]+)(,<[\d.]+)?", text, re.MULTILINE)
+    stated = {name: (bound.lstrip(">="), below) for name, bound, below in lines}
+    assert stated == {
+        name: (oldest, libraries.BELOW.get(name, "")) for name, oldest in libraries.OLDEST.items()
+    }
+
+
 def pins(name):
     """Return ``name==version`` of a lock; a name has several where Python versions differ."""
     text = (ROOT / "requirements" / name).read_text()
@@ -111,6 +141,21 @@ def test_launch_files_declare_described_arguments(name):
     arguments = module.generate_launch_description().get_launch_arguments()
     assert {argument.name for argument in arguments} == set(module.ARGUMENTS)
     assert all(argument.description for argument in arguments)
+
+
+def test_a_replay_is_launched_by_the_active_environment(tmp_path, monkeypatch):
+    """By its text: ROS's launch is not installed everywhere."""
+    tree = ast.parse((ROOT / "launch" / "replay.launch.py").read_text())
+    chosen = next(node for node in tree.body if getattr(node, "name", None) == "python")
+    space = {"os": os, "sys": sys, "Path": Path}
+    exec(compile(ast.Module([chosen], []), "replay.launch.py", "exec"), space)
+    monkeypatch.delenv("VIRTUAL_ENV", raising=False)
+    assert space["python"]() == sys.executable
+    monkeypatch.setenv("VIRTUAL_ENV", str(tmp_path))
+    assert space["python"]() == sys.executable, "gone"
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "python3").touch()
+    assert space["python"]() == str(tmp_path / "bin" / "python3")
 
 
 CHECK = ROOT / "requirements" / "check_system.py"
