@@ -297,3 +297,11 @@ def check_pixels(name, seed):
 def test_map_values_that_nobody_knows_are_no_negatives():
     names = st.sampled_from(("camvid", "kitti"))
     fuzz(40, check_pixels, name=names, seed=st.integers(0, 1 << 32))
+
+
+@pytest.mark.parametrize("number", [10**400, "1e999", float("nan")])
+def test_a_number_that_is_none_is_a_fault_of_its_line(tmp_path, number):
+    record = {**NATIVE, "lanes": {"ego": [[64, number], [64, 30]]}}
+    write(tmp_path, {"frames.jsonl": json.dumps(record) + "\n"})
+    with pytest.raises(LabelError, match=r"frames\.jsonl, line 1: lane ego "):
+        list(native.read(tmp_path))

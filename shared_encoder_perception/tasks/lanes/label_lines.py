@@ -61,7 +61,7 @@ def _line_faults(what: str, points: Any, size: Size) -> Iterator[str]:
     height, width = size
     try:
         line = np.array(points, np.float64)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         line = np.zeros(0)
     if line.ndim != 2 or line.shape[1] != 2 or len(line) < 2:
         yield f"{what} is no list of at least two [x, y]"
