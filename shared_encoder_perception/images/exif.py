@@ -14,9 +14,7 @@ UPRIGHT: Final = 1
 SIDEWAYS: Final = range(5, 9)
 """Orientations that swap width and height."""
 ORIENTATIONS: Final = range(1, 9)
-ORIENTATION, WIDTH, HEIGHT, ROWS_PER_STRIP, TILE_WIDTH, TILE_HEIGHT = (
-    *(0x0112, 0x0100, 0x0101, 0x0116, 0x0142, 0x0143),
-)
+ORIENTATION, WIDTH, HEIGHT, TILE_WIDTH, TILE_HEIGHT = 0x0112, 0x0100, 0x0101, 0x0142, 0x0143
 """Tags."""
 _WHOLE_NUMBERS: Final = {1: 1, 3: 2, 4: 4, 16: 8}
 """Types of fields that hold whole numbers -> the bytes of one."""

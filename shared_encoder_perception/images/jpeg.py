@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import count
 from typing import Any, Final
 
 import numpy as np
@@ -17,6 +18,7 @@ from shared_encoder_perception.images.picture_bytes import (
     Content,
     CutOffError,
     PictureError,
+    check_parts,
     number,
     take,
 )
@@ -90,7 +92,8 @@ def read_head(content: Content) -> Head:
         PictureError: Cut off, or without a size.
     """
     head, at = Head(), len(START)
-    while True:
+    for part in count():
+        check_parts(part)
         at = content.find(b"\xff", at)  # what lies between segments is skipped, as decoders do
         if at < 0:
             raise CutOffError
@@ -148,24 +151,25 @@ def read_scans(content: bytes, head: Head) -> Scans:
         PictureError: No end mark, fewer restart markers than there must be, components that never
             come, or so many scans that decoding would take minutes.
     """
-    count, names, interval = 0, b"", head.restart_interval
+    scans, names, interval = 0, b"", head.restart_interval
     missing = set(head.components)
-    for marker, at, restarts in _segments(content, head.scan_at):
+    for part, (marker, at, restarts) in enumerate(_segments(content, head.scan_at)):
+        check_parts(part)
         if names and interval:
             _check_restarts(head, names, interval, restarts)
         names = b""
         if marker == _INTERVAL:
             interval = number(content, at + 4, 2, "big")
         elif marker == _SCAN:
-            count += 1
-            if count * head.height * head.width > WORK_MAX:
-                raise PictureError(f"takes {count} scans or more: that many are not decoded")
+            scans += 1
+            if scans * head.height * head.width > WORK_MAX:
+                raise PictureError(f"takes {scans} scans or more: that many are not decoded")
             names = _names(content, at, head)
             missing -= set(names)
         elif marker == _END:
             if missing:
                 raise CutOffError("is truncated: not all of its colours are there")
-            one_by_one = count > 1 or head.frame in _PROGRESSIVE
+            one_by_one = scans > 1 or head.frame in _PROGRESSIVE
             return Scans(at, one_by_one or len(head.components) > 3)
     raise CutOffError(f"is truncated: its {len(content)} bytes lack the end mark")
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from mmap import mmap
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 Content: TypeAlias = bytes | mmap
 """A whole picture file, in memory or mapped."""
 Order = Literal["little", "big"]
+PARTS_MAX: Final = 1 << 16
+"""At most, of segments or chunks that are looked at: a file of nothing else would take seconds."""
 
 
 class PictureError(ValueError):
@@ -23,6 +25,16 @@ class CutOffError(PictureError):
     def __init__(self, text: str = "is truncated: its header is cut off") -> None:
         """Say so."""
         super().__init__(text)
+
+
+def check_parts(count: int) -> None:
+    """Refuse a file of too many parts.
+
+    Raises:
+        PictureError: There are more than any picture has.
+    """
+    if count > PARTS_MAX:
+        raise PictureError(f"is damaged: it consists of more than {PARTS_MAX} parts")
 
 
 def take(content: Content, at: int, count: int) -> bytes:

@@ -8,12 +8,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import count
 from typing import Final
 
 from shared_encoder_perception.images import exif, jpeg
 from shared_encoder_perception.images.picture_bytes import (
     Content,
     PictureError,
+    check_parts,
     number,
     take,
 )
@@ -58,11 +60,11 @@ class Header:
         turned = self.orientation in exif.SIDEWAYS
         return (self.width, self.height) if turned else (self.height, self.width)
 
-    def check(self, count: int) -> None:
+    def check(self, length: int) -> None:
         """Refuse what has no pixels, too many, or more than the file can hold.
 
         Args:
-            count: Bytes of the file.
+            length: Bytes of the file.
 
         Raises:
             PictureError: As said.
@@ -71,8 +73,8 @@ class Header:
         if self.height < 1 or self.width < 1:
             raise PictureError(f"is damaged: it claims to be {name}")
         # Decoders would believe it, and fill gigabytes with grey.
-        hollow = self.jpeg is not None and pixels > jpeg.PIXELS_PER_BYTE * count
-        name = f"its {count} bytes claim to be {name}" if hollow else name
+        hollow = self.jpeg is not None and pixels > jpeg.PIXELS_PER_BYTE * length
+        name = f"its {length} bytes claim to be {name}" if hollow else name
         if max(pixels, self.tile) > PIXELS_MAX:
             tile = f" in tiles of {self.tile / 1e6:.0f} million" if self.tile > pixels else ""
             raise PictureError(
@@ -107,15 +109,18 @@ def _jpeg(content: Content) -> Header:
 def _png(content: Content) -> Header:
     """Read chunks up to the end: EXIF data may stand anywhere."""
     width, height = (number(content, at, 4, "big") for at in (16, 20))
-    at, orientation, kind = 8, exif.UPRIGHT, b""
-    while kind != b"IEND":
+    at, orientation = 8, exif.UPRIGHT
+    for part in count():
+        check_parts(part)
         chunk = content[at : at + 8]
-        length, kind = int.from_bytes(chunk[:4], "big"), chunk[4:]
-        if len(chunk) < 8 or at + 12 + length > len(content):
+        end = at + 12 + int.from_bytes(chunk[:4], "big")
+        if chunk[4:] == b"IEND":
+            break
+        if len(chunk) < 8 or end > len(content):
             return Header("PNG", height, width, orientation, is_cut=True)
-        if kind == b"eXIf":
-            orientation = exif.read_orientation(content[at + 8 : at + 8 + length])
-        at += 12 + length
+        if chunk[4:] == b"eXIf":
+            orientation = exif.read_orientation(content[at + 8 : end - 4])
+        at = end
     return Header("PNG", height, width, orientation)
 
 

@@ -152,11 +152,22 @@ def test_more_scans_than_any_picture_needs_are_not_decoded():
         (START + b"\xff\xe0\0\1", "a segment is shorter than its own length"),
         (START + segment(0xDA, bytes(10)) + END, "does not say how large it is"),
         (START + b"no marker" * 99, "its header is cut off"),
+        (START + b"\xff\x01" * 70000, "consists of more than 65536 parts"),
+        (START + b"\xff\0" * 70000, "consists of more than 65536 parts"),
     ],
 )
 def test_what_is_no_jpeg_at_all(content, reason):
     with pytest.raises(PictureError, match=reason):
         decode(content)
+
+
+def test_a_file_of_nothing_but_segments_is_left_early():
+    content = picture("baseline")
+    with pytest.raises(PictureError, match="consists of more than 65536 parts"):
+        decode(content[:-2] + segment(0xFE, b"") * 70000 + END)
+    png = encoded(road(), ".png")
+    with pytest.raises(PictureError, match="consists of more than 65536 parts"):
+        decode(png[:33] + (bytes(4) + b"tEXt" + bytes(4)) * 70000 + png[33:])
 
 
 def test_marks_that_cannot_stand_in_picture_data_are_named():
