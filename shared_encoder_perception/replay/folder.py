@@ -44,7 +44,8 @@ def prepare(
     Raises:
         ValueError: An earlier replay is in the way, or what is there is not ours, or not the same.
     """
-    ours = [folder / name for name in (*FINISHED, *UNFINISHED) if (folder / name).exists()]
+    named = (folder / name for name in (*FINISHED, *UNFINISHED))
+    ours = [path for path in named if os.path.lexists(path)]  # a link to nothing is there, too
     if ours and not (folder / MARKER).is_file():
         raise ValueError(
             f"{ours[0]} was not written by this command and would be replaced: choose another --out"

@@ -225,6 +225,17 @@ def test_a_link_in_the_results_is_not_written_through(left, models, bag, capsys,
     assert "is a link to another file" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("name", ["results.jsonl.part", "overlay.mp4.part"])
+def test_a_link_to_nothing_makes_no_file_there(tmp_path, models, bag, capsys, name):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / name).symlink_to(tmp_path / "new")
+    assert replay(models, bag, tmp_path / "out", "--limit", 3) == 2
+    assert "was not written by this command" in capsys.readouterr().err
+    (tmp_path / "out/.shared_encoder_perception_replay").touch()
+    assert replay(models, bag, tmp_path / "out", "--limit", 3, "--force") == 0
+    assert not (tmp_path / "new").exists()
+
+
 def test_a_planted_link_is_replaced_and_not_followed(left, models, bag):
     for name in ("checkpoint.part.new", "overlay.mp4.part", "summary.json.part", "bag.part"):
         os.link(left.parent / "victim", left / name)
