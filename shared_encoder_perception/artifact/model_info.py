@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, Final
 
 import numpy as np
@@ -19,13 +18,7 @@ MODEL_INFO: Final = "shared_encoder_perception/msg/ModelInfo"
 """Type of its messages."""
 
 
-def fill_model_info(
-    message: Any,
-    spec: ModelSpec,
-    info: BackendInfo,
-    stamp: Any,
-    options: Mapping[str, Any] | None = None,
-) -> None:
+def fill_model_info(message: Any, spec: ModelSpec, info: BackendInfo, stamp: Any) -> None:
     """Fill a ModelInfo with what runs, and how (in place).
 
     Args:
@@ -33,8 +26,6 @@ def fill_model_info(
         spec: Spec of the loaded model.
         info: What the engine reports.
         stamp: ``builtin_interfaces/Time`` at which the model was loaded.
-        options: What the decoder of each task is told, as of ``Predictor``; ``None`` for the
-            model's own.
     """
     message.stamp = stamp
     message.name, message.version = printable(spec.name), printable(spec.version)
@@ -47,8 +38,6 @@ def fill_model_info(
     message.input_height, message.input_width = (int(size) for size in spec.input_size)
     for name, content in tasks.parts("content", spec.tasks).items():
         content.fill_info(message, spec.tasks[name])
-        if options is not None and hasattr(content, "fill_options"):
-            content.fill_options(message, options[name])
     message.backend, message.backend_version = info.name, info.version
     message.device, message.precision = info.device, info.precision
     message.threads = info.threads

@@ -89,8 +89,10 @@ class Outputs:
             for topic, message in content.announce(spec.tasks[name], header, new_message).items()
         }
         messages[INFO_TOPIC] = new_message(MODEL_INFO)
-        message, info = messages[INFO_TOPIC], predictor.backend.info
-        fill_model_info(message, spec, info, header.stamp, predictor.options)
+        fill_model_info(messages[INFO_TOPIC], spec, predictor.backend.info, header.stamp)
+        for name, content in self._contents.items():
+            if hasattr(content, "fill_options"):
+                content.fill_options(messages[INFO_TOPIC], predictor.options[name])
         for topic, message in messages.items():
             check_message(message, topic)
         return messages

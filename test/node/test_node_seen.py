@@ -9,6 +9,7 @@ import ros_harness as ros
 from shared_encoder_perception.msg import LaneLineArray
 from tiny_model import random_image, write_models
 
+from shared_encoder_perception.artifact.model_info import INFO_TOPIC
 from shared_encoder_perception.images.image_msg import to_bgr
 from shared_encoder_perception.images.preprocess import default_crop
 from shared_encoder_perception.node.camera_pipeline import seen_line
@@ -32,6 +33,8 @@ def test_the_node_tells_what_it_did_not_see(tmp_path: Path) -> None:
         ros.peer_in(namespace, node) as peer,
     ):
         peer.settle(ros.image_message(pixels, 0))
+        (info,) = peer.received[INFO_TOPIC]
+        assert list(info.mask_values) == [0, 127, 255] and info.mask_labels[1] == "unseen"
         for sequence in range(1, 4):
             answer = peer.ask(ros.image_message(pixels, sequence))
             assert isinstance(answer[ARRAY_TOPIC], LaneLineArray)
