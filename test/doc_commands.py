@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Sequence
 from importlib import import_module
 from importlib.util import find_spec
+from itertools import pairwise
 from pathlib import Path
 from typing import Final, NoReturn
 
@@ -23,8 +24,8 @@ from shared_encoder_perception.node import parameters
 
 WITH_CONFIG: Final = ("train", "throughput", "sheet")
 """Commands that take ``key=value`` of a training config."""
-FOREIGN_OPTIONS: Final = ("--show-args", "--symlink-install")
-"""Of ``ros2 launch`` and colcon."""
+FOREIGN_OPTIONS: Final = ("--show-args", "--symlink-install", "--system-site-packages")
+"""Of ``ros2 launch``, colcon and venv."""
 STAND_INS: Final = ("my.yaml", "CONFIG")
 """Configs of the reader's own."""
 
@@ -72,13 +73,14 @@ def wrong_words(words: Sequence[str]) -> str:
     name, *rest = words
     if name in JUDGES:
         return JUDGES[name](rest)
-    return "" if name in ("cd", "git", "source", "colcon") else f"nothing judges {name}"
+    foreign = ("cd", "git", "source", "colcon", "rosdep", "touch")
+    return "" if name in foreign else f"nothing judges {name}"
 
 
 def wrong_command(words: Sequence[str]) -> str:
     """Parse a whole command of ours, the keys of a training config included."""
     name, *rest = words
-    if name == "--help":
+    if name in ("--help", "--version"):
         return ""
     if name not in COMMANDS:
         return f"there is no command {name}"
@@ -119,7 +121,7 @@ def wrong_keys(words: Sequence[str], config: Path | None = None) -> str:
 def wrong_make(words: Sequence[str]) -> str:
     """Look up targets and variables in the Makefile."""
     makefile = (ROOT / "Makefile").read_text()
-    targets = re.findall(r"^([a-z-]+):", makefile, re.MULTILINE)
+    targets = re.findall(r"^([a-z0-9.-]+):", makefile, re.MULTILINE)
     for word in words:
         variable, equals, _ = word.partition("=")
         if equals and f"$({variable})" not in makefile:
@@ -160,6 +162,10 @@ def launch_arguments(path: Path) -> set[str]:
 
 def wrong_pip(words: Sequence[str]) -> str:
     """Look up the extras of ``pip install '.[extra]'``."""
+    for before, word in pairwise(words):
+        file = word.partition(f"{PACKAGE}/")[2] or word
+        if before == "-r" and file != "..." and not (ROOT / file).is_file():
+            return f"there is no {word}"
     pyproject = (ROOT / "pyproject.toml").read_text()
     extras = re.findall(r"\[([a-z0-9,]+)\]", " ".join(words))
     return ", ".join(f"no extra {one}" for one in extras if f"\n{one} = [" not in pyproject)
@@ -183,5 +189,6 @@ JUDGES: Final[dict[str, Callable[[Sequence[str]], str]]] = {
     "ros2": wrong_ros2,
     "pip": wrong_pip,
     "python": wrong_python,
+    "python3": wrong_python,
     "pytest": wrong_python,
 }
