@@ -17,8 +17,10 @@ from shared_encoder_perception.images.picture_file import (
 )
 from shared_encoder_perception.images.picture_header import PIXELS_MAX, read_header
 from shared_encoder_perception.images.sources import SourceError, open_source
+from shared_encoder_perception.labels.adapters.label_ids import LAYOUTS, read_map
 from shared_encoder_perception.labels.frame import LabelledFrame
 from shared_encoder_perception.labels.label_io import UnusablePictureError, image_size
+from shared_encoder_perception.labels.said import YES
 from shared_encoder_perception.tasks.label_files import LabelError, read_plane
 
 RGB = road()[:, :, ::-1]
@@ -64,6 +66,20 @@ def test_a_mask_is_turned_like_its_picture(tmp_path):
     (tmp_path / "m.png").write_bytes(turned(plane, "PNG", 8))
     mask = read_plane(tmp_path / "m.png", plane.shape[::-1])
     assert np.array_equal(mask, np.rot90(plane))
+
+
+@pytest.mark.parametrize("mode", ["L", "P"])
+def test_a_map_of_classes_is_turned_like_its_picture(tmp_path, mode):
+    pil = pytest.importorskip("PIL.Image", reason="pillow is not installed")
+    ids = np.where(road()[:, :, 0] > 90, 3, 0).astype(np.uint8)
+    exif = pil.Exif()
+    exif[0x0112] = 6
+    picture = pil.fromarray(ids)
+    if mode == "P":
+        picture.putpalette([9, 9, 9] * 256)
+    picture.save(tmp_path / "m.png", exif=exif)
+    plane = read_map(tmp_path / "m.png", ids.shape[::-1], LAYOUTS["camvid"])
+    assert np.array_equal(plane == YES, np.rot90(ids, -1) == 3)
 
 
 @pytest.mark.parametrize("exif", [b"", b"II*\0", b"MM\0*\xff\xff\xff\xff", b"II*\0\x08\0\0\0\xff"])

@@ -131,6 +131,8 @@ def test_a_jpeg_that_lost_its_end_is_never_taken_for_a_whole_one():
     def check(content, share, end):
         begin = content.index(b"\xff\xda")
         half = content[: begin + int(share * (len(content) - begin))].rstrip(b"\xff")
+        if content[len(half) :][:2] in (b"\xff\xc4", b"\xff\xda"):
+            return  # between two scans: the picture is coarse, but all there
         with pytest.raises(PictureError):
             decode(half + end)
 
