@@ -52,6 +52,8 @@ from shared_encoder_perception.whole_file import sole_writer
 RESULT: Final = "predictions.jsonl"
 SHEET: Final = "sheet.png"
 OVERLAYS: Final = Path("overlays")
+NOT_OURS: Final = (ValueError, LookupError, TypeError, AttributeError, RecursionError)
+"""What comes of lines that this command has not written."""
 SHEET_PICTURES: Final = 24
 UNSEEN: Final = "mask.unseen_value"
 """Parameter of tasks whose masks can tell what was not seen; others lack it."""
@@ -188,7 +190,7 @@ def remove_result(result: Path) -> bool:
     earlier = [path for path in (result, part_of(result)) if path.exists()]
     for path in earlier:
         # What cannot be read as our own lines names no files of ours.
-        with path.open("rb") as lines, suppress(ValueError, LookupError, TypeError, AttributeError):
+        with path.open("rb") as lines, suppress(*NOT_OURS):
             for line in lines:
                 record = json.loads(line)
                 for named in named_files(record):

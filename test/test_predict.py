@@ -178,7 +178,8 @@ def test_force_over_a_foreign_file(tmp_path, images):
     write_folder(tmp_path / "in", images[:1])
     (tmp_path / "out").mkdir()
     other = '{"mask": "../in/side0/0.png"}'
-    for text in ("no json", "5", other, '{"mask": 5}', '{"image": ""}', "{}"):
+    deep = "[" * 100_000
+    for text in ("no json", "5", deep, other, '{"mask": 5}', '{"image": ""}', "{}"):
         (tmp_path / "out" / "predictions.jsonl").write_text(text)
         assert len(predict(tmp_path / "in", tmp_path / "out", "--force")) == 1
 

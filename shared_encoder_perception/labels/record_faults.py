@@ -32,6 +32,10 @@ def load_record(text: str | bytes) -> tuple[dict[str, Any], list[str]]:
         return {}, [f"not JSON: {error.msg} at column {error.colno}"]
     except UnicodeDecodeError:
         return {}, ["the text is not UTF-8"]
+    except RecursionError:
+        return {}, ["not JSON: lists or objects nested too deep"]
+    except ValueError as error:  # a number of thousands of digits
+        return {}, [f"not JSON: {error}"]
     if not isinstance(record, dict):
         return {}, [f"a {type(record).__name__}, expected a JSON object"]
     faults = [*path_faults(record, IMAGE), *_origin_faults(record)]

@@ -88,7 +88,7 @@ def finished_status(folder: Path, conditions: Mapping[str, Any]) -> int | None:
     try:
         summary = json.loads(path.read_bytes())
         before, status = dict(summary["conditions"]), int(summary["status"])
-    except (ValueError, TypeError, LookupError) as error:
+    except (ValueError, TypeError, LookupError, RecursionError) as error:
         raise ValueError(f"{path} is no summary ({error}): start anew with --force") from None
     _compare(folder, before, conditions)
     return status

@@ -237,7 +237,7 @@ def _record(line: bytes, path: Path, number: int) -> dict[str, Any]:
     """Parse a line far enough to index it."""
     try:
         record = json.loads(line)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise LabelError(path, number, f"not JSON: {error}") from None
     if not isinstance(record, dict):
         raise LabelError(path, number, "expected a JSON object")

@@ -92,6 +92,8 @@ LINE = record(0)["lanes"]["ego"]
 FAULTS = [
     ("{", "not JSON"),
     ("[]", "a list, expected a JSON object"),
+    ('{"image": ' + "[" * 100_000, "not JSON: .*nested too deep"),
+    (f'{{"size": [{"9" * 5000}, 3]}}', "not JSON: .*digits"),
     (record(0, image=3), "image is 3, expected a path"),
     (record(0, image="/etc/x.png"), "leaves the folder"),
     (record(0, image="../x.png"), "leaves the folder"),
