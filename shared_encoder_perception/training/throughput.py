@@ -2,17 +2,20 @@
 
     python -m shared_encoder_perception throughput config/training/default.yaml
 
-Compute alone repeats one batch; with loading, every batch is new. Both are taken in turns, a few
-steps each, and compared by their medians: on a busy machine only such comparisons mean anything.
+Compute alone repeats one batch; with loading, every batch is new, however few steps the config has
+and however few samples its sets: they come again. Both are taken in turns, a few steps each, and
+compared by their medians: on a busy machine only such comparisons mean anything.
 """
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from statistics import median
 from time import perf_counter
+from typing import Final
 
 import cv2
 import torch
@@ -20,10 +23,13 @@ from tqdm import tqdm
 
 from shared_encoder_perception.model.network import PerceptionNetwork
 from shared_encoder_perception.training.config import TrainConfig, load_config
-from shared_encoder_perception.training.data import loader, training_stream
+from shared_encoder_perception.training.data import PREFETCH, loader, training_stream
 from shared_encoder_perception.training.losses import Batch, Criterion
 from shared_encoder_perception.training.precision import avoid_crashes, keep_depthwise_in_float32
 from shared_encoder_perception.training.sets import training_sets
+
+IN_A_ROW: Final = 4
+"""The first step after a change of kind still profits from what was waiting."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -35,8 +41,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Measure the last stage of a config on the CPU."""
-    if args.steps < 4:
-        raise ValueError("--steps must be at least 4")
+    if args.steps < IN_A_ROW:
+        raise ValueError(f"--steps is {args.steps}, expected at least {IN_A_ROW}")
     config = load_config(args.config, args.overrides)
     plan = config.stages[-1]
     alone, loaded, full = measure(config, args.steps)
@@ -59,9 +65,12 @@ def measure(config: TrainConfig, steps: int) -> tuple[float, float, float]:
     stage = len(config.stages) - 1
     picture, tasks = config.stages[stage].picture, config.network.tasks
     sets = training_sets(config.data, stage, picture, config.seed, tasks)
-    batches: Iterator[Batch] = iter(
-        loader(training_stream(config, stage, sets), config.machine.workers)
-    )
+    workers = config.machine.workers
+    # To the last step, processes must have more to load: the config's own steps may be fewer.
+    needed = 1 + steps + PREFETCH * workers
+    endless = [*config.stages[:-1], replace(config.stages[-1], steps=needed)]
+    stream = training_stream(replace(config, stages=endless), stage, sets)
+    batches: Iterator[Batch] = iter(loader(stream, workers))
     # Each precision as it is trained: depthwise convolutions stay in float32 under bf16 only.
     bf16, fp32 = _Step(config, mixed=True), _Step(config, mixed=False)
     batch = next(batches)
@@ -70,13 +79,12 @@ def measure(config: TrainConfig, steps: int) -> tuple[float, float, float]:
     alone: list[float] = []
     loaded: list[float] = []
     full: list[float] = []
-    for _ in tqdm(range(steps // 4), "measuring", unit="round"):
-        # A few in a row: the first after a change of kind still profits from what was waiting.
-        alone += [bf16(batch) for _ in range(4)]
+    for _ in tqdm(range(steps // IN_A_ROW), "measuring", unit="round"):
+        alone += [bf16(batch) for _ in range(IN_A_ROW)]
         begin = perf_counter()
-        for _ in range(4):
+        for _ in range(IN_A_ROW):
             bf16(next(batches))
-        loaded.append((perf_counter() - begin) / 4)
+        loaded.append((perf_counter() - begin) / IN_A_ROW)
         full += [fp32(batch) for _ in range(2)]
     return median(alone), median(loaded), median(full)
 

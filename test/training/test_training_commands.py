@@ -104,6 +104,24 @@ def test_throughput_measures(run, capsys):
     assert "times as fast as fp32" in out
 
 
+def test_training_without_validation_is_refused_before_it_begins(run, tmp_path, capsys):
+    """Not after all steps."""
+    out = tmp_path / "out"
+    assert main(["train", str(run / "config.yaml"), *TINY, "data.val=[]", f"out={out}"]) == 2
+    assert "data.val is empty" in capsys.readouterr().err and not out.exists()
+
+
+def test_throughput_measures_a_config_of_fewer_steps_than_it_takes(run, tmp_path, capsys):
+    """As smoke.yaml is: the same few come again."""
+    config, data = str(run / "config.yaml"), write_set(tmp_path / "one", 1)
+    small = [f"data.train=[{{path: {data}}}]", "data.val=[]", "stages.0.steps=1"]
+    arguments = ["throughput", config, *TINY, "machine.workers=1", *small]
+    assert main([*arguments, "--steps", "8"]) == 0
+    assert "loading keeps" in capsys.readouterr().out
+    assert main([*arguments, "--steps", "3"]) == 2
+    assert "--steps is 3, expected at least 4" in capsys.readouterr().err
+
+
 def test_sheet_of_a_config_shows_augmented_samples(run, tmp_path):
     out = tmp_path / "sheet.png"
     arguments = ["sheet", "--out", str(out), "--count", "4", "--config", str(run / "config.yaml")]
