@@ -89,13 +89,24 @@ def text_lines(path: Path) -> Iterator[tuple[int, str]]:
                 raise LabelError(path, number, "the text is not UTF-8") from None
 
 
-def load_json(text: str, path: Path, line: int | None = None) -> Any:
+def load_json(text: str | bytes, path: Path, line: int | None = None) -> Any:
     """Parse JSON; errors name the file and the line in it."""
     try:
         return json.loads(text)
+    except UnicodeDecodeError:
+        raise LabelError(path, line or 1, "the text is not UTF-8") from None
     except json.JSONDecodeError as error:
         where = error.lineno if line is None else line
         raise LabelError(path, where, f"not JSON: {error.msg}") from None
+    except (ValueError, RecursionError) as error:
+        raise LabelError(path, line or 1, f"not JSON: {too_much(error)}") from None
+
+
+def too_much(error: ValueError | RecursionError) -> str:
+    """Say what Python's parser of JSON does not take, though it may be JSON."""
+    if isinstance(error, RecursionError):
+        return "lists or objects nested too deep"
+    return str(error)  # a number of thousands of digits
 
 
 def pairs(values: Sequence[Any], path: Path, line: int) -> NDArray[np.float64]:
@@ -187,6 +198,8 @@ class _Window:
                 if not (cut and self._more()):
                     raise self.fault(error.msg, line) from None
                 continue
+            except (ValueError, RecursionError) as error:
+                raise self.fault(too_much(error)) from None
             self._advance(end)
             return value
 

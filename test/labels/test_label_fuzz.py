@@ -305,3 +305,34 @@ def test_a_number_that_is_none_is_a_fault_of_its_line(tmp_path, number):
     write(tmp_path, {"frames.jsonl": json.dumps(record) + "\n"})
     with pytest.raises(LabelError, match=r"frames\.jsonl, line 1: lane ego "):
         list(native.read(tmp_path))
+
+
+DEEP = "[" * 100_000
+LONG = "9" * 10_000
+
+
+@pytest.mark.parametrize("number", [DEEP, LONG], ids=["deep", "long"])
+@pytest.mark.parametrize(
+    ("name", "file", "text"),
+    [
+        ("bdd100k", "a.json", '[{"name": "a", "labels": %s}]'),
+        ("bdd100k", "a.json", '{"frames": [{"name": "a", "labels": %s}]}'),
+        ("tusimple", "label_data_1.json", '{"raw_file": "a.png", "lanes": %s}'),
+        ("curvelanes", "labels/a.lines.json", '{"Lines": %s}'),
+        ("native", "frames.jsonl", '{"image": "a.png", "size": [1, 1], "lanes": %s}'),
+        ("yolo", "data.yaml", "names: %s"),
+    ],
+)
+def test_json_that_is_too_deep_or_too_long_keeps_its_line(tmp_path, number, name, file, text):
+    write(tmp_path, {"images/a.png": PICTURE, file: text % number})
+    with pytest.raises(LabelError, match=rf"{file}(, line 1)?: "):
+        list(formats.read(name, tmp_path))
+
+
+def test_more_lines_than_a_road_has_are_not_paired_for_hours(tmp_path):
+    lane = BDD_LIST[0]["labels"][2]
+    record = {**BDD_LIST[0], "labels": [lane] * 20_000}
+    write(tmp_path, {"a.png": PICTURE, "a.json": [record]})
+    (frame,) = formats.read("bdd100k", tmp_path)
+    assert lanes_of(frame) == {}
+    assert frame.notes == ("more lines than a road has: lanes are not known",)

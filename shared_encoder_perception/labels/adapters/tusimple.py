@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import json
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +13,7 @@ import numpy as np
 from shared_encoder_perception.images.listing import files_matching
 from shared_encoder_perception.images.preprocess import Crop
 from shared_encoder_perception.labels.frame import LabelledFrame
-from shared_encoder_perception.labels.label_io import in_reach
+from shared_encoder_perception.labels.label_io import in_reach, load_json
 from shared_encoder_perception.labels.said import Line, Said, UsualLane
 from shared_encoder_perception.structures import Size
 from shared_encoder_perception.tasks.label_files import LabelError, named_file
@@ -81,10 +80,7 @@ def _lines_of(file: Path) -> Iterator[tuple[int, bytes]]:
 
 def _frame(text: bytes, file: Path, number: int, lane_changes: bool) -> LabelledFrame:
     """Turn one line into a frame."""
-    try:
-        record = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise LabelError(file, number, f"not JSON: {error}") from None
+    record = load_json(text, file, number)
     if not isinstance(record, dict) or not isinstance(record.get("raw_file"), str):
         raise LabelError(file, number, "expected an object with a text `raw_file`")
     lines, notes = _lines(record, file, number) if "lanes" in record else ((), ())

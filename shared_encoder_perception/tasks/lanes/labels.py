@@ -169,6 +169,8 @@ def of_set(said: Any) -> tuple[Callable[[], Label] | None, Sequence[str]]:
     if said.lines is None:
         return None, ()
     boundaries = _boundaries(said)
+    if boundaries is None:
+        return None, ("more lines than a road has: lanes are not known",)
     if not boundaries:
         return None, ("no lines",)
     geometry = None if said.usual_lane is None else RoadGeometry(*said.usual_lane)
@@ -178,7 +180,7 @@ def of_set(said: Any) -> tuple[Callable[[], Label] | None, Sequence[str]]:
     return read_label, centres.notes
 
 
-def _boundaries(said: Any) -> list[Boundary]:
+def _boundaries(said: Any) -> list[Boundary] | None:
     """Sort the points of each line by row; join the edges of paint."""
     if said.paint_edges:
         markings = [Marking(line.points, line.kind, line.is_edge) for line in said.lines]

@@ -26,6 +26,7 @@ HORIZON: Final = 0.35
 MOST_ANGLE_DEG: Final = 5.0
 LEAST_OVERLAP: Final = 0.5
 ROW_STEP: Final = 4.0
+MOST_LINES: Final = 500
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,14 +44,19 @@ class Marking:
     is_edge: bool
 
 
-def pair_edges(markings: Sequence[Marking], size: Size) -> list[Boundary]:
-    """Join what belongs together, nearest first; the rest stays as it is."""
+def pair_edges(markings: Sequence[Marking], size: Size) -> list[Boundary] | None:
+    """Join what belongs together, nearest first; the rest stays as it is.
+
+    ``None`` for more lines than a road has, which would take for ever.
+    """
     lines = [
         (boundary, marking.kind)
         for marking in markings
         for piece in split_at_turns(marking.points)
         if (boundary := Boundary.from_points(piece, marking.is_edge)) is not None
     ]
+    if len(lines) > MOST_LINES:
+        return None
     gaps = []
     for (i, (first, kind)), (j, (second, other)) in combinations(enumerate(lines), 2):
         if kind == other:
