@@ -27,7 +27,7 @@ class LabelTopics:
         """Find the topics.
 
         Args:
-            reader: As of ``open_any``.
+            reader: As of ``open_bag``.
             topic: Of messages that are labels, such as LaneLineArray or LaneLine, or what such
                 topics begin with: ``/truth`` for ``/truth/ego``, ``/truth/left_ego`` ...
 

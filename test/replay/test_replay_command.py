@@ -9,11 +9,10 @@ import numpy as np
 import pytest
 import replay_bags
 from replay_bags import COMPRESSED, IMAGE, TOPIC, drive, image_message, replay, stamps
-from rosbags.rosbag2 import CompressionMode, StoragePlugin
+from rosbags.rosbag2 import CompressionMode, Reader, StoragePlugin
 from tiny_model import random_image, write_models
 
 from shared_encoder_perception.backends import load_backend
-from shared_encoder_perception.images.bags import open_bag
 from shared_encoder_perception.images.preprocess import Crop
 from shared_encoder_perception.images.sources import VideoSource
 from shared_encoder_perception.predictor import Predictor
@@ -178,7 +177,7 @@ def test_pictures_and_report_show_every_image(tmp_path, models):
     page = (out / "report.html").read_text()
     assert "Replay of bag" in page and "data:image/" in page
     assert not list(out.glob("*.part"))
-    with open_bag(out / "bag") as reader:
+    with Reader(out / "bag") as reader:
         assert reader.message_count == 1 + 5 * 8
 
 

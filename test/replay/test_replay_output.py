@@ -6,6 +6,7 @@ import pytest
 import replay_bags
 from replay_bags import arrival_ns, drive, image_message, replay, stamps
 from rosbags.interfaces import QosDurability
+from rosbags.rosbag2 import Reader
 from tiny_model import random_image, write_models
 
 from shared_encoder_perception.artifact.model_info import INFO_TOPIC
@@ -115,9 +116,11 @@ def test_the_overlay_is_what_the_node_draws(recorded, predictor):
 def test_model_info_is_latched_and_complete(tmp_path, models, predictor):
     bag = replay_bags.write_bag(tmp_path / "in", drive(1))
     assert replay(models, bag, tmp_path / "out", "+bag") == 0
+    with Reader(tmp_path / "out" / "bag") as others:
+        (info,) = (c for c in others.connections if c.topic == f"/{INFO_TOPIC}")
+        assert info.ext.offered_qos_profiles[0].durability is QosDurability.TRANSIENT_LOCAL
     with open_bag(tmp_path / "out" / "bag") as reader:
         (info,) = (c for c in reader.connections if c.topic == f"/{INFO_TOPIC}")
-        assert info.ext.offered_qos_profiles[0].durability is QosDurability.TRANSIENT_LOCAL
         ((_, _, message),) = read_messages(reader, bag, [info])
     assert (message.name, message.sha256) == ("tiny", predictor.backend.info.sha256)
     assert list(message.score_values) == [0.5]

@@ -16,8 +16,8 @@ from patience import PATIENCE_S
 from replay_bags import arguments, drive, replay
 from tiny_model import write_models
 
+from shared_encoder_perception.images.bags import storage_files
 from shared_encoder_perception.replay import checkpoint as checkpoints
-from shared_encoder_perception.replay.recovery import storage_files
 
 pytest.importorskip("ray", reason="Ray is not installed: pip install '.[scale]'")
 if not Path("/proc/self/fd").exists():
@@ -153,7 +153,7 @@ def test_a_killed_task_is_told_and_goes_on_where_it_was(scaled):
 def test_a_bag_that_cannot_be_read_is_tried_again_and_told(scaled):
     for number in (1, 2):
         assert f"empty: try {number} failed: " in scaled.said
-    assert "empty: failed (try 3): nothing of the bag" in scaled.said
+    assert "empty: failed (try 3): cannot read the bag" in scaled.said
     assert "100%" in scaled.said and "4/4" in scaled.said
 
 

@@ -10,6 +10,7 @@ from replay_bags import drive, lane_message, replay
 from tiny_model import write_models
 
 from shared_encoder_perception.backends import load_backend
+from shared_encoder_perception.images.bag_identity import bag_identity
 from shared_encoder_perception.predictor import Predictor
 from shared_encoder_perception.replay.scale_bags import begun
 from shared_encoder_perception.replay.scale_cluster import Plan, plan_of
@@ -65,7 +66,8 @@ def test_the_summary_depends_on_neither_order_nor_time(tmp_path, models):
     assert list(told["bags"]) == ["a", "b", "c"]
     assert (told["status"], told["failed"], told["frames"]) == (0, [], 12)
     assert told["conditions"]["model"] == "tiny" and "bag" not in told["conditions"]
-    assert told["bags"]["a"]["conditions"] == {"bag": "a"}
+    content = bag_identity(tmp_path / "a")
+    assert told["bags"]["a"]["conditions"] == {"bag": "a", "bag_content": content}
     assert not {"throughput", "latency_ms"} & set(told)
 
 
