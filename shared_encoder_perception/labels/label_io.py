@@ -16,6 +16,7 @@ from shared_encoder_perception.images.picture_bytes import PictureError
 from shared_encoder_perception.images.picture_file import picture_size
 from shared_encoder_perception.labels.frame import LabelledFrame
 from shared_encoder_perception.labels.said import NO, NOT_LABELLED, YES, Plane
+from shared_encoder_perception.plain_file import plain
 from shared_encoder_perception.structures import Size
 from shared_encoder_perception.tasks.label_files import LabelError
 
@@ -71,7 +72,7 @@ def fill_polygons(
 
 def read_label(path: Path) -> str:
     """Return the text of a small label file."""
-    data = path.read_bytes()
+    data = plain(path).read_bytes()
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -81,7 +82,7 @@ def read_label(path: Path) -> str:
 
 def text_lines(path: Path) -> Iterator[tuple[int, str]]:
     """Read a text file line by line: number, from 1, and text without the line's end."""
-    with path.open("rb") as lines:
+    with plain(path).open("rb") as lines:
         for number, line in enumerate(lines, start=1):
             try:
                 yield number, line.decode("utf-8-sig").rstrip("\r\n")
@@ -217,7 +218,7 @@ def stream_objects(path: Path, key: str) -> Iterator[tuple[int, Any]]:
     Raises:
         LabelError: Not JSON, cut off, or empty.
     """
-    with path.open(encoding="utf-8-sig") as file:
+    with plain(path).open(encoding="utf-8-sig") as file:
         window = _Window(file, path)
         if not window.peek():
             raise window.fault("the file is empty")

@@ -4,6 +4,7 @@ What is written is a valid set, and nothing is written beside it.
 """
 
 import json
+import os
 import random
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -18,6 +19,7 @@ from fuzzing import fuzz
 from hypothesis import strategies as st
 from labelled_set import lanes_of, mask_of
 
+from shared_encoder_perception.__main__ import main
 from shared_encoder_perception.labels import formats, native
 from shared_encoder_perception.labels.validate import find_faults
 from shared_encoder_perception.tasks.label_files import LabelError
@@ -327,6 +329,20 @@ def test_json_that_is_too_deep_or_too_long_keeps_its_line(tmp_path, number, name
     write(tmp_path, {"images/a.png": PICTURE, file: text % number})
     with pytest.raises(LabelError, match=rf"{file}(, line 1)?: "):
         list(formats.read(name, tmp_path))
+
+
+@pytest.mark.parametrize("name", sorted(SETS))
+@pytest.mark.parametrize("what", ["pipe", "folder"])
+def test_what_is_no_file_is_not_waited_for(tmp_path, capsys, name, what):
+    layout, pictures, labels = SETS[name]
+    write(tmp_path / "source", {**pictures, **labels})
+    for file in labels:
+        (tmp_path / "source" / file).unlink()
+        (os.mkfifo if what == "pipe" else os.mkdir)(tmp_path / "source" / file)
+    source, out = str(tmp_path / "source"), str(tmp_path / "out")
+    assert main(["dataset", "convert", layout, source, "--out", out]) == 2
+    (line,) = (text for text in capsys.readouterr().err.splitlines() if "source" in text)
+    assert "Traceback" not in line
 
 
 def test_more_lines_than_a_road_has_are_not_paired_for_hours(tmp_path):

@@ -15,6 +15,7 @@ from shared_encoder_perception.images.preprocess import Crop
 from shared_encoder_perception.labels.frame import LabelledFrame
 from shared_encoder_perception.labels.label_io import in_reach, load_json
 from shared_encoder_perception.labels.said import Line, Said, UsualLane
+from shared_encoder_perception.plain_file import plain
 from shared_encoder_perception.structures import Size
 from shared_encoder_perception.tasks.label_files import LabelError, named_file
 
@@ -66,6 +67,7 @@ def _label_files(path: Path) -> list[Path]:
 def _lines_of(file: Path) -> Iterator[tuple[int, bytes]]:
     """Read the lines of a label file, compressed or not, that are not empty, and their numbers."""
     number = 0
+    plain(file)
     try:
         with gzip.open(file) if file.suffix == ".gz" else file.open("rb") as lines:
             while line := lines.readline(MOST_BYTES):
