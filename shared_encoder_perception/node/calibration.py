@@ -6,6 +6,7 @@ from collections.abc import Callable
 from copy import copy
 from dataclasses import dataclass
 from threading import Lock
+from time import perf_counter
 from typing import Any, Final
 
 import numpy as np
@@ -23,6 +24,7 @@ from shared_encoder_perception.ground.view import CameraView, HomographyView, Vi
 from shared_encoder_perception.node.inputs import IMAGE_TOPIC
 from shared_encoder_perception.node.parameter_groups.ground import HOMOGRAPHY, NONE, TF
 from shared_encoder_perception.node.transforms import Transforms
+from shared_encoder_perception.node.watchdogs import GRACE_S
 from shared_encoder_perception.structures import Size
 from shared_encoder_perception.tasks.status import Level, Status
 
@@ -79,6 +81,7 @@ class Calibration:
         self._subscription: Any = None
         self._topic = ""
         self._transforms: Transforms | None = None
+        self._subscribed_s = perf_counter()
         self._options = ground_options(value)
         if self._options.source == HOMOGRAPHY:
             self._homography = load_homography(self._options.calibration)
@@ -137,6 +140,8 @@ class Calibration:
             count = self._node.count_publishers(self._topic)
             values |= {"camera_info": self._topic, "camera_info publishers": str(count)}
             if info is None and options.source != HOMOGRAPHY:
+                if perf_counter() - self._subscribed_s < GRACE_S:
+                    return Status(Level.OK, "waiting for CameraInfo", values)
                 why = "it has no publisher" if not count else "its publishers have sent nothing"
                 message = f"no CameraInfo on {self._topic}, {why}: {IMAGE_ONLY}"
                 return Status(Level.WARN, message, values)

@@ -177,6 +177,7 @@ class CameraPipeline:
         """
         with self.worker.between_images(STOP_TIMEOUT_S) if self.worker else nullcontext():
             self._refiners.reset()
+        self._health.settle()
 
     def destroy(self) -> None:
         """Remove publishers and subscriptions from the node."""

@@ -15,6 +15,7 @@ from rclpy.clock import Clock, ClockType
 
 from shared_encoder_perception.backends import BackendInfo
 from shared_encoder_perception.node.health import loading_status, model_status, no_model_status
+from shared_encoder_perception.node.watchdogs import Steady
 from shared_encoder_perception.spec import ModelSpec
 from shared_encoder_perception.tasks.status import Level, Status
 
@@ -40,6 +41,7 @@ class Diagnostics:
         self._loading: Loading = lambda: None
         self._name = node.get_fully_qualified_name().lstrip("/")
         self._tasks: dict[str, Task] = {}
+        self._held: dict[str, tuple[Steady, Callable[[], float]]] = {}
         self._levels: dict[str, Level] = {}
         self._publisher = node.create_publisher(DiagnosticArray, TOPIC, DEPTH)
         # The node's own clock may be a simulated one, which stands still without a simulator.
@@ -47,12 +49,14 @@ class Diagnostics:
         self._timer = node.create_timer(period_s, self.publish, clock=clock)
         self.clear_model()
 
-    def add(self, name: str, task: Task) -> None:
+    def add(self, name: str, task: Task, window_s: Callable[[], float] | None = None) -> None:
         """Publish what ``task`` says, too, from now on; the log tells when its level changes.
 
         Args:
             name: What comes after the node's name in the status' name: ``input``, ``tracking``.
             task: If it raises, that is an error of this task alone.
+            window_s: Returns over how long it judges, of one whose level is to be kept from
+                flipping, see ``Steady``.
 
         Raises:
             ValueError: There is a task of that name.
@@ -60,6 +64,8 @@ class Diagnostics:
         if name in self._tasks or name == MODEL_TASK:
             raise ValueError(f"there is a diagnostic task {name!r} already")
         self._tasks[name] = task
+        if window_s is not None:
+            self._held[name] = Steady(), window_s
 
     def set_model(self, spec: ModelSpec, info: BackendInfo) -> None:
         """Tell from now on which model runs, on what."""
@@ -90,6 +96,9 @@ class Diagnostics:
         for name, task in self._tasks.items():
             status = _run(task)
             if status is not None:
+                if held := self._held.get(name):
+                    steady, window_s = held
+                    status = steady.status(perf_counter(), window_s(), status)
                 statuses[name] = status
                 self._log_change(name, status)
         array = DiagnosticArray(status=[self._message(*item) for item in statuses.items()])

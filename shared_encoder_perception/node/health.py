@@ -10,6 +10,7 @@ from typing import Final
 
 from shared_encoder_perception.backends import BackendInfo
 from shared_encoder_perception.node.watchdogs import (
+    GRACE_S,
     CountWindow,
     Finding,
     Spread,
@@ -91,6 +92,10 @@ class ProcessingHealth:
         """Watch a new inference thread."""
         self._window.start(now_s)
         self._running, self.last_problem = True, ""
+
+    def settle(self) -> None:
+        """Forget what was counted and timed: the engine is another one (any thread)."""
+        self._window.restart()
 
     def stop(self) -> None:
         """Watch none."""
@@ -204,6 +209,7 @@ class OutputHealth:
         self._lock = Lock()
         self._tally: Counter[str] = Counter()
         self._things: Sequence[str] = ()
+        self._since_s = 0.0
 
     def start(self, now_s: float, things: Sequence[str] = ()) -> None:
         """Forget the past.
@@ -214,8 +220,18 @@ class OutputHealth:
         """
         with self._lock:
             self._tally.clear()
-        self._things = things
+        self._things, self._since_s = things, now_s
         self._window.start(now_s)
+
+    def settle(self, now_s: float) -> None:
+        """Forget what was counted: what publishes is another one from now on (any thread)."""
+        self._since_s = now_s
+        self._window.restart()
+
+    @property
+    def is_publishing(self) -> bool:
+        """Whether anything was published since the start."""
+        return bool(self._tally["published"])
 
     def published(self, found: Sequence[str]) -> None:
         """Note that everything about an image was published, and which things are in it."""
@@ -248,7 +264,7 @@ class OutputHealth:
             tally = dict(self._tally)
         errors = counts.get("unpublished", 0)
         self._window.add(now_s, {**tally, "errors": errors}, self.options.window_s)
-        level, message = worst(self._findings(audience))
+        level, message = worst(self._findings(audience, now_s - self._since_s < GRACE_S))
         published = self._window.growth("published")
         values |= {"rate_hz": shown(self._window.rate_hz("published")), "errors": str(errors)}
         for name in self._things:
@@ -258,7 +274,7 @@ class OutputHealth:
         values["mismatch"] = "; ".join(audience.misfits) or "none"
         return Status(level, message, values)
 
-    def _findings(self, audience: Audience) -> Iterator[Finding]:
+    def _findings(self, audience: Audience, is_new: bool) -> Iterator[Finding]:
         """Yield everything there is to say, the more important of equals first."""
         grown, span_s = self._window.growth, self._window.span_s
         if errors := grown("errors"):
@@ -267,10 +283,8 @@ class OutputHealth:
                 f"{errors} could not be published in the last {span_s:.1f} s: see the log",
             )
         if not grown("published"):
-            yield (
-                Level.WARN,
-                f"nothing published in the last {span_s:.1f} s: see input and processing",
-            )
+            silence = f"nothing published in the last {span_s:.1f} s: see input and processing"
+            yield (Level.OK, "nothing published yet") if is_new else (Level.WARN, silence)
         if audience.misfits:
             yield Level.WARN, audience.misfits[0]
         rate_hz = self._window.rate_hz("published")

@@ -9,6 +9,7 @@ from typing import Final
 
 from shared_encoder_perception.images.stamps import off_clock
 from shared_encoder_perception.node.watchdogs import (
+    GRACE_S,
     CountWindow,
     Finding,
     WatchdogOptions,
@@ -78,6 +79,10 @@ class InputHealth:
         self._since_s, self._received_s = now_s, None
         self._stamp_ns, self.last_problem = 0, ""
 
+    def settle(self) -> None:
+        """Forget what was counted: something was exchanged on purpose (any thread)."""
+        self._window.restart()
+
     def stop(self) -> None:
         """Listen no more."""
         self._since_s = None
@@ -135,8 +140,8 @@ class InputHealth:
         timeout_s, silent_s = self.options.input_timeout_s, self._silent_s(now_s)
         silent = level_above(silent_s, timeout_s, PATIENCE * timeout_s)
         if self._received_s is None:
-            # Before the first image, even a moment is worth saying what we wait for.
-            return WAITING, (max(silent, Level.WARN), topic.silence())
+            level = max(silent, Level.WARN) if silent_s >= GRACE_S else Level.OK
+            return WAITING, (level, topic.silence())
         if silent:
             return STALE, (silent, f"no image for {silent_s:.1f} s: {topic.silence()}")
         grown, perceived = self._window.growth, self._window.growth("perceived")

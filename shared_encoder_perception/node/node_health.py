@@ -13,9 +13,9 @@ from shared_encoder_perception import tasks
 from shared_encoder_perception.images.stamps import stamp_ns
 from shared_encoder_perception.node.diagnostics import Diagnostics
 from shared_encoder_perception.node.health import Audience, OutputHealth, ProcessingHealth
-from shared_encoder_perception.node.input_health import InputHealth
+from shared_encoder_perception.node.input_health import WAITING, InputHealth
 from shared_encoder_perception.node.topic_watch import TopicWatch
-from shared_encoder_perception.node.watchdogs import WatchdogOptions
+from shared_encoder_perception.node.watchdogs import Steady, WatchdogOptions
 from shared_encoder_perception.node.worker import Worker
 from shared_encoder_perception.structures import Perception
 from shared_encoder_perception.tasks.status import Status
@@ -48,6 +48,8 @@ class NodeHealth:
         self._worker: Worker | None = None
         self._input, self._processing = InputHealth(options), ProcessingHealth(options)
         self._output = OutputHealth(node.get_fully_qualified_name(), options)
+        self._options = options
+        self._steady = {part: Steady() for part in (self._input, self._processing, self._output)}
         suffix = f" {label}" if label else ""
         diagnostics.add(f"input{suffix}", self._input_status)
         diagnostics.add(f"processing{suffix}", self._processing_status)
@@ -55,6 +57,7 @@ class NodeHealth:
 
     def set_options(self, options: WatchdogOptions) -> None:
         """Complain by these options from now on."""
+        self._options = options
         self._input.options = self._processing.options = self._output.options = options
 
     def event_callbacks(self) -> SubscriptionEventCallbacks:
@@ -77,6 +80,12 @@ class NodeHealth:
             part.start(now_s)
         things = [thing for content in self._contents.values() for thing in content.FOUND]
         self._output.start(now_s, things)
+
+    def settle(self) -> None:
+        """Take no notice of what an exchange on purpose did to rates and times (any thread)."""
+        self._input.settle()
+        self._processing.settle()
+        self._output.settle(perf_counter())
 
     def stop(self) -> None:
         """Watch none; to be called before the subscription is destroyed."""
@@ -112,24 +121,36 @@ class NodeHealth:
         stamps = asdict(self._worker.stamps) if self._worker else {}
         clock_ns = self._node.get_clock().now().nanoseconds
         sim_time = bool(self._node.get_parameter("use_sim_time").value)
-        return self._input.status(
+        status = self._input.status(
             perf_counter(), self._counts(), stamps, self._topic.state(), clock_ns, sim_time
         )
+        return self._held(self._input, status, status.values["state"] == WAITING)
 
     def _processing_status(self) -> Status:
         """Judge the processing now."""
         worker = self._worker
         times = worker.stage_times() if worker else []
-        return self._processing.status(
-            perf_counter(),
-            self._counts(),
-            times,
-            worker.busy_since_s() if worker else None,
-            worker.enabled if worker else True,
+        enabled = worker.enabled if worker else True
+        busy_since_s = worker.busy_since_s() if worker else None
+        status = self._processing.status(
+            perf_counter(), self._counts(), times, busy_since_s, enabled
         )
+        return self._held(self._processing, status)
 
     def _output_status(self) -> Status:
         """Judge the output now."""
-        return self._output.status(
-            perf_counter(), self._lifecycle(), self._audience(), self._counts()
-        )
+        lifecycle = self._lifecycle()
+        status = self._output.status(perf_counter(), lifecycle, self._audience(), self._counts())
+        return self._held(self._output, status, (lifecycle, self._output.is_publishing))
+
+    def _held(self, part: Any, status: Status, key: object = None) -> Status:
+        """Keep the level of a part from flipping.
+
+        Args:
+            part: Whose it is.
+            status: What it says.
+            key: What has no past, beside the activation and the switch.
+        """
+        worker, window_s = self._worker, self._options.window_s
+        circumstances = (worker, worker is not None and worker.enabled, key)
+        return self._steady[part].status(perf_counter(), window_s, status, circumstances)

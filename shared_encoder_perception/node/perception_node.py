@@ -19,7 +19,7 @@ from shared_encoder_perception.artifact.file import ArtifactError
 from shared_encoder_perception.artifact.remote import StoreError
 from shared_encoder_perception.backends import BackendError, load_backend
 from shared_encoder_perception.node.camera_pipeline import CameraPipeline
-from shared_encoder_perception.node.diagnostics import Diagnostics
+from shared_encoder_perception.node.diagnostics import Diagnostics, Task
 from shared_encoder_perception.node.ending import asked_to_end, minded
 from shared_encoder_perception.node.health import Audience
 from shared_encoder_perception.node.loaded_model import LoadedModel
@@ -81,9 +81,10 @@ class PerceptionNode(LifecycleNode):
             lambda: str(self._state_machine.current_state[1]),  # rclpy has no public getter
             lambda: self._pipeline.outputs.audience() if self._pipeline else Audience(),
         )
-        self._diagnostics.add(CALIBRATION, self._calibration_status)
-        for name in self._refiners.names:
-            self._diagnostics.add(name, partial(self._refiner_status, name))
+        tasks: dict[str, Task] = {CALIBRATION: self._calibration_status}
+        tasks |= {name: partial(self._refiner_status, name) for name in self._refiners.names}
+        for name, task in tasks.items():
+            self._diagnostics.add(name, task, lambda: self._options.watchdogs.window_s)
         self._offers = Services(self, self._set_enabled, self._reload_model, self._reset_tracker)
         refuse_impossible_transitions(self)
         self.add_on_set_parameters_callback(self._check_together)
@@ -233,6 +234,7 @@ class PerceptionNode(LifecycleNode):
         except Exception as error:  # the caller may not wait for it; the log is read later
             self.get_logger().error(f"cannot reload: {one_line(error)}")
             raise
+        self._health.settle()
         return self._tell_model("reloaded", predictor)
 
     def _reset_tracker(self) -> str:

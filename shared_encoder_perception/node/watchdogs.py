@@ -8,11 +8,17 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from math import isfinite
+from math import inf, isfinite
 
 import numpy as np
 
-from shared_encoder_perception.tasks.status import Level
+from shared_encoder_perception.tasks.status import Level, Status
+
+GRACE_S = 2.0
+"""Nobody complains of missing images so soon after the start: discovery takes its time, too."""
+HOLD_WINDOWS, LONG_HOLD_WINDOWS = 1.0, 12.0
+"""How long a level is kept after what raised it is over, in windows: once, and when it came back
+within the longer time."""
 
 Finding = tuple[Level, str]
 """How bad something is, and what to tell people about it."""
@@ -55,17 +61,25 @@ class CountWindow:
     def __init__(self) -> None:
         """Start without a snapshot."""
         self._snapshots: deque[tuple[float, dict[str, int]]] = deque()
+        self._restarts = False
 
     def start(self, now_s: float) -> None:
         """Forget the past: all counters are at 0 now."""
         self._snapshots.clear()
         self._snapshots.append((now_s, {}))
 
+    def restart(self) -> None:
+        """Forget the past: counters are at whatever the next snapshot says. For any thread."""
+        self._restarts = True
+
     def add(self, now_s: float, counts: Mapping[str, int], window_s: float) -> None:
         """Take a snapshot, and drop those that are not needed for the last ``window_s`` seconds.
 
         Counters that run backwards belong to something new: the past is forgotten.
         """
+        if self._restarts:
+            self._restarts = False
+            self._snapshots.clear()
         if self._snapshots:
             last = self._snapshots[-1][1]
             if any(counts.get(name, 0) < count for name, count in last.items()):
@@ -90,6 +104,55 @@ class CountWindow:
     def rate_hz(self, *names: str) -> float:
         """Return their growth per second; 0 while there is no span."""
         return self.growth(*names) / self.span_s if self.span_s > 0.0 else 0.0
+
+
+class Steady:
+    """Keeps the level of something that comes and goes: up at once, down when it has lasted.
+
+    What happens once is over after one window; what comes back within a minute is kept for a minute
+    (by the default window), so that the level does not flip several times in it. The message says
+    at any time what is.
+    """
+
+    def __init__(self) -> None:
+        """Start without a past."""
+        self._forget(None)
+
+    def _forget(self, key: object) -> None:
+        """Begin anew under these circumstances."""
+        self._key = key
+        self._level: Level = Level.OK
+        self._said = ""
+        self._seen_s: float = -inf
+        self._fell_s: float = -inf
+        self._hold_windows = HOLD_WINDOWS
+
+    def status(self, now_s: float, window_s: float, status: Status, key: object = None) -> Status:
+        """Return what to tell of ``status``, judged just now.
+
+        Args:
+            now_s: The time.
+            window_s: Over how long it was judged.
+            status: What is.
+            key: Under which circumstances; others, such as another lifecycle state, have no past.
+        """
+        if key != self._key or status.level is Level.STALE:
+            self._forget(key)
+        if status.level is Level.STALE:
+            return status
+        if status.level >= self._level:
+            if status.level > self._level:
+                again = now_s - self._fell_s < LONG_HOLD_WINDOWS * window_s
+                self._hold_windows = LONG_HOLD_WINDOWS if again else HOLD_WINDOWS
+            self._level, self._said, self._seen_s = status.level, status.message, now_s
+            return status
+        ago_s = now_s - self._seen_s
+        if ago_s < self._hold_windows * window_s:
+            message = f"{status.message}; {ago_s:.1f} s ago: {self._said}"
+            return Status(self._level, message, status.values)
+        self._level, self._said, self._seen_s = status.level, status.message, now_s
+        self._fell_s = now_s
+        return status
 
 
 def spreads(times: Sequence[Mapping[str, float]]) -> dict[str, Spread]:

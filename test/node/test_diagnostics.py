@@ -9,13 +9,14 @@ import pytest
 
 from shared_encoder_perception.backends import BackendInfo
 from shared_encoder_perception.node.health import (
+    TRANSITIONS,
     Audience,
     OutputHealth,
     ProcessingHealth,
     model_status,
     no_model_status,
 )
-from shared_encoder_perception.node.watchdogs import WatchdogOptions
+from shared_encoder_perception.node.watchdogs import GRACE_S, WatchdogOptions
 from shared_encoder_perception.tasks.status import Level, Status
 
 OPTIONS = WatchdogOptions()
@@ -142,6 +143,13 @@ def test_the_output_tells_how_often_each_thing_was_found() -> None:
     assert [name for name in values if name.endswith("ratio")] == ["brightness_detected_ratio"]
 
 
+@pytest.mark.parametrize("state", TRANSITIONS)
+def test_a_node_between_two_states_waits_for_nobody(state: str) -> None:
+    """A configuration may take as long as the load of the model."""
+    status = OutputHealth("/perception", OPTIONS).status(0.0, state, Audience(), {})
+    assert (status.level, status.message) == (Level.STALE, f"{state}: nothing is published")
+
+
 @pytest.mark.parametrize(
     ("state", "command"),
     [
@@ -161,12 +169,42 @@ def test_images_that_cannot_be_published_are_an_error_when_none_can() -> None:
     """And so is silence, a little, while the node is active."""
     health = OutputHealth("/perception", OPTIONS)
     health.start(0.0)
-    assert health.status(0.5, "active", Audience(), {}).level is Level.WARN
-    assert "nothing published" in health.status(2.0, "active", Audience(), {}).message
+    assert "nothing published" in health.status(GRACE_S, "active", Audience(), {}).message
     assert health.status(2.5, "active", Audience(), {"unpublished": 3}).level is Level.ERROR
     health.published(())
     status = health.status(3.0, "active", Audience(), {"unpublished": 3})
     assert status.level is Level.WARN and status.values["errors"] == "3"
+
+
+@pytest.mark.parametrize("settles", [False, True])
+def test_nobody_complains_of_an_output_that_has_only_just_begun(settles: bool) -> None:
+    """After an activation, and after a reload or a reset; then silence is told soon enough."""
+    health, begin_s = OutputHealth("/perception", OPTIONS), 0.0
+    health.start(begin_s)
+    if settles:
+        health.published(())
+        assert "0.5 Hz" in health.status(2.0, "active", Audience(), {}).message
+        begin_s = 10.0
+        health.settle(begin_s)
+    for after_s in (0.002, 0.27, GRACE_S - 0.1):
+        status = health.status(begin_s + after_s, "active", Audience(), {})
+        assert (status.level, status.message) == (Level.OK, "nothing published yet")
+    status = health.status(begin_s + GRACE_S, "active", Audience(), {})
+    assert status.level is Level.WARN and status.message.startswith("nothing published in the last")
+    misfits = Audience(misfits=["X subscribes in vain"])
+    assert OutputHealth("/p", OPTIONS).status(0.1, "active", misfits, {}).level is Level.WARN
+
+
+def test_images_from_before_an_exchange_of_the_engine_are_not_slow_any_more() -> None:
+    """A reload or a reset holds images: their times are nobody's fault."""
+    health = ProcessingHealth(OPTIONS)
+    health.start(0.0)
+    assert health.status(1.0, {"perceived": 100}, stages(500.0), None).level is Level.ERROR
+    health.settle()
+    assert health.status(2.0, {"perceived": 110}, stages(500.0), None).level is Level.OK
+    status = health.status(3.0, {"perceived": 120}, stages(500.0) + stages(20.0, 10), None)
+    assert (status.level, status.values["total_max_ms"]) == (Level.OK, "20.00")
+    assert health.status(4.0, {"perceived": 140}, stages(500.0), None).level is Level.ERROR
 
 
 def test_the_model_task_names_what_runs(tmp_path: Any) -> None:

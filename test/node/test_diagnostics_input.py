@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from shared_encoder_perception.node.input_health import InputHealth, TopicState
-from shared_encoder_perception.node.watchdogs import WatchdogOptions
+from shared_encoder_perception.node.watchdogs import GRACE_S, WatchdogOptions
 from shared_encoder_perception.tasks.status import Level, Status
 
 OPTIONS = WatchdogOptions()
@@ -46,7 +46,8 @@ def test_before_activation_the_input_is_not_judged() -> None:
     health = InputHealth(OPTIONS)
     assert health.status(1.0, {}, {}, TOPIC, 0).level is Level.STALE
     health.start(1.0)
-    assert health.status(1.0, {}, {}, TOPIC, 0).level is Level.WARN
+    assert health.status(1.0, {}, {}, TOPIC, 0).level is Level.OK
+    assert health.status(1.0 + GRACE_S, {}, {}, TOPIC, 0).level is Level.WARN
     health.stop()
     assert health.status(2.0, {}, {}, TOPIC, 0).values == {"state": "inactive"}
 

@@ -71,6 +71,26 @@ def test_the_log_tells_when_a_level_changes_and_only_then(
     assert [line.rpartition(" ")[2] for line in lines] == ["ERROR", "WARN", "OK"]
 
 
+def test_a_task_that_comes_and_goes_keeps_its_level() -> None:
+    """Of calibration, for one, each image may have another problem."""
+    bad = Status(Level.ERROR, "no transform")
+    said = [bad, Status(Level.OK, "on the road")]
+
+    def flips() -> Status:
+        said.reverse()
+        return said[0]
+
+    with watched() as home:
+        home.diagnostics.add("calibration", flips, lambda: 60.0)
+        home.serve()
+        home.wait(lambda statuses: statuses["calibration"].level == DiagnosticStatus.ERROR)
+        home.arrays.clear()
+        home.wait(lambda _: len(home.arrays) > 5)
+        found = [one for array in home.arrays for one in array.status if "calib" in one.name]
+    assert {status.level for status in found} == {DiagnosticStatus.ERROR}
+    assert any(status.message.endswith(" s ago: no transform") for status in found)
+
+
 def test_a_simulated_clock_that_stands_still_does_not_silence_diagnostics() -> None:
     """They come by the wall clock: no /clock is published here."""
     with watched(use_sim_time=True) as home:

@@ -9,14 +9,16 @@ import pytest
 
 from shared_encoder_perception.node.parameter_groups.diagnostics import PARAMETERS, watchdog_options
 from shared_encoder_perception.node.watchdogs import (
+    LONG_HOLD_WINDOWS,
     CountWindow,
+    Steady,
     WatchdogOptions,
     level_above,
     shown,
     spreads,
     worst,
 )
-from shared_encoder_perception.tasks.status import Level
+from shared_encoder_perception.tasks.status import Level, Status
 
 
 def test_a_window_tells_the_rate_of_the_last_seconds_only() -> None:
@@ -105,3 +107,63 @@ def test_the_parameters_defaults_are_the_options_defaults() -> None:
         field = name.removeprefix("diagnostics.")
         assert field == "period_s" or getattr(options, field) == number
     assert all(parameter.allows(parameter.default) for parameter in PARAMETERS)
+
+
+WINDOW_S = 5.0
+
+
+def levels_of(steady: Steady, told: dict[int, Level], seconds: range) -> list[Level]:
+    """Return what is told second by second of a part that is OK but where ``told`` says."""
+    return [
+        steady.status(float(s), WINDOW_S, Status(told.get(s, Level.OK), f"at {s}")).level
+        for s in seconds
+    ]
+
+
+def test_a_level_rises_at_once_and_falls_when_it_has_lasted() -> None:
+    """One fault: told when it comes, over one window after it went."""
+    steady = Steady()
+    levels = levels_of(steady, {3: Level.WARN, 4: Level.ERROR}, range(20))
+    assert levels[:5] == [Level.OK] * 3 + [Level.WARN, Level.ERROR]
+    assert levels[5:9] == [Level.ERROR] * 4 and levels[9:] == [Level.OK] * 11
+
+
+def test_what_is_and_what_was_are_told_together() -> None:
+    steady = Steady()
+    steady.status(0.0, WINDOW_S, Status(Level.WARN, "slow", {"p95": "120"}))
+    status = steady.status(2.0, WINDOW_S, Status(Level.OK, "30 Hz", {"p95": "80"}))
+    assert status == Status(Level.WARN, "30 Hz; 2.0 s ago: slow", {"p95": "80"})
+
+
+@pytest.mark.parametrize("period", [2, 7, 12, 20, 30])
+def test_a_level_does_not_flip_several_times_a_minute(period: int) -> None:
+    """However often the fault comes back; and it is never called well while it is there."""
+    steady, seconds = Steady(), range(600)
+    told = {s: Level.WARN for s in seconds if s % period == 0}
+    levels = levels_of(steady, told, seconds)
+    assert all(levels[s] is Level.WARN for s in told)
+    flips = [s for s in seconds[1:] if levels[s] is not levels[s - 1]]
+    assert len(flips) <= 2, "in ten minutes"
+
+
+def test_a_lasting_fault_is_told_for_as_long_as_it_lasts_and_then_calm_returns() -> None:
+    """Also after it has come and gone: the longest hold is a minute, and it is forgotten."""
+    steady = Steady()
+    told = dict.fromkeys([*range(0, 100, 10), *range(100, 200), 400], Level.ERROR)
+    levels = levels_of(steady, told, range(500))
+    assert set(levels[100:200]) == {Level.ERROR}
+    longest = int(LONG_HOLD_WINDOWS * WINDOW_S)
+    assert levels[199 + longest - 1] is Level.ERROR
+    assert set(levels[199 + longest : 400]) == {Level.OK}
+    assert levels[400:405] == [Level.ERROR] * 5 and set(levels[405:]) == {Level.OK}
+
+
+def test_other_circumstances_have_no_past() -> None:
+    """A node that is activated, or switched on, was not well before, and not ill either."""
+    steady, warn, fine = Steady(), Status(Level.WARN, "off"), Status(Level.OK, "on")
+    steady.status(0.0, WINDOW_S, warn, key="inactive")
+    assert steady.status(0.1, WINDOW_S, fine, key="active") == fine
+    steady.status(0.2, WINDOW_S, warn, key="active")
+    stale = Status(Level.STALE, "inactive")
+    assert steady.status(0.3, WINDOW_S, stale, key="active") == stale
+    assert steady.status(0.4, WINDOW_S, fine, key="active") == fine
