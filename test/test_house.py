@@ -14,7 +14,7 @@ from shared_encoder_perception import tasks
 
 ENTRIES = {
     *("__init__.py", "__main__.py", "structures.py", "typed_json.py", "spec.py", "whole_file.py"),
-    *("safe_text.py", "plain_file.py", "libraries.py"),
+    *("safe_text.py", "plain_file.py", "own_files.py", "libraries.py"),
     "data_paths.py",
     *("images", "tasks", "layers", "backends", "artifact", "predictor.py", "predict.py", "ground"),
     *("drawing", "node", "labels", "world", "model", "models", "training", "evaluation"),
@@ -33,6 +33,7 @@ FLOORS = (
         "libraries",
         "",
     ),
+    ("own_files",),
     ("tasks",),
     ("spec",),
     ("images",),

@@ -79,10 +79,21 @@ def read_artifact(path: Path, sha256: str = "", source: str = "") -> Artifact:
     content = read_file(path)
     found = check_sha256(content, sha256, source)
     model = parse(content, source)
-    spec = read_spec(model, source)
-    _check_checksum(model, source)
+    spec = check_whole(model, source)
     _check_graph(model.graph, spec, source)
     return Artifact(source, content, found, spec, _precision(model.graph))
+
+
+def check_whole(model: onnx.ModelProto, source: str) -> ModelSpec:
+    """Return the spec of a model of which nothing is missing.
+
+    Raises:
+        ArtifactError: It is damaged.
+        SpecError: There is no spec, which stands at the end of the file, or a wrong one.
+    """
+    spec = read_spec(model, source)
+    _check_checksum(model, source)
+    return spec
 
 
 def read_file(path: Path) -> bytes:

@@ -11,25 +11,34 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import logging
 import re
 from pathlib import Path
 from typing import Final
 
-from shared_encoder_perception.artifact.file import Artifact, read_artifact
+from shared_encoder_perception.artifact.file import (
+    Artifact,
+    ArtifactError,
+    check_whole,
+    parse,
+    read_artifact,
+)
 from shared_encoder_perception.artifact.remote import (
     MissingError,
     Remote,
     StoreError,
     scheme_of,
 )
-from shared_encoder_perception.artifact.store import CHECKSUM, checksum_file
+from shared_encoder_perception.artifact.store import CHECKSUM, checksum_file, published_sha256
+from shared_encoder_perception.plain_file import plain
 from shared_encoder_perception.safe_text import redact
-from shared_encoder_perception.spec import ModelSpec
+from shared_encoder_perception.spec import ModelSpec, SpecError
 
 MODEL: Final = ".onnx"
 CARD: Final = ".md"
 """Suffixes of a model and, instead of it, of its card."""
 
+_log = logging.getLogger(__name__)
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
 
 
@@ -46,7 +55,7 @@ def run(args: argparse.Namespace) -> int:
     artifact = read_artifact(args.model)
     url = url_of(args.url, artifact.spec)
     card = args.card or args.model.with_suffix(CARD)
-    text = card.read_bytes() if args.card or card.exists() else b""
+    text = plain(card).read_bytes() if args.card or card.exists() else b""
     publish(artifact, url, text, args.force)
     size_mb = len(artifact.content) / 1e6
     with_card = f"with its card {card}" if text else f"without a card: there is no {card}"
@@ -96,7 +105,11 @@ def publish(artifact: Artifact, url: str, card: bytes = b"", force: bool = False
         StoreError: Another model is there, or the store cannot be written or read back.
     """
     model = Remote(url)
-    there = "" if force else _sha256(model)
+    found = b"" if force else _read(model)
+    there = hashlib.sha256(found).hexdigest() if found else ""
+    if there not in ("", artifact.sha256) and _is_unfinished(found, url, artifact.sha256):
+        _log.warning("%s is of an upload that broke off: it is replaced", model.name)
+        there = ""
     if there not in ("", artifact.sha256):
         raise StoreError(
             f"{model.name} is another model (sha256 {there}), which somebody may run: publish "
@@ -104,10 +117,10 @@ def publish(artifact: Artifact, url: str, card: bytes = b"", force: bool = False
         )
     if not there:
         model.write(artifact.content)
-        arrived = _sha256(model)
+        arrived = hashlib.sha256(_read(model)).hexdigest()
         if arrived != artifact.sha256:
             raise StoreError(
-                f"{model.name} has the sha256 {arrived or 'of nothing'} after the upload, expected "
+                f"{model.name} has the sha256 {arrived} after the upload, expected "
                 f"{artifact.sha256}: the store damaged it, or somebody else publishes; try again"
             )
     if card:
@@ -116,9 +129,35 @@ def publish(artifact: Artifact, url: str, card: bytes = b"", force: bool = False
     Remote(url + CHECKSUM).write(checksum_file(artifact.sha256, name))
 
 
-def _sha256(model: Remote) -> str:
-    """Return the sha256 of what is in the store; empty where there is nothing."""
+def _read(model: Remote) -> bytes:
+    """Return what is in the store; empty where there is nothing."""
     try:
-        return hashlib.sha256(model.read()).hexdigest()
+        return model.read()
     except MissingError:
-        return ""
+        return b""
+
+
+def _is_unfinished(found: bytes, url: str, ours: str) -> bool:
+    """Whether what is in the store is the rest of an upload that broke off.
+
+    That is what no checksum vouches for and is no whole model, and whatever stands where the
+    checksum already vouches for ours. What others published is neither.
+
+    Args:
+        found: What is there; another model than ours.
+        url: Where.
+        ours: The sha256 of what is to be published.
+    """
+    try:
+        vouched = published_sha256(url)
+    except StoreError:  # a checksum file that broke off
+        vouched = ""
+    if vouched == hashlib.sha256(found).hexdigest():
+        return False
+    if vouched == ours:
+        return True
+    try:
+        check_whole(parse(found, "it"), "it")
+    except (ArtifactError, SpecError):
+        return True
+    return False

@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import argparse
 import logging
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -43,8 +42,9 @@ from shared_encoder_perception.artifact.file import (
 )
 from shared_encoder_perception.artifact.store import fetch
 from shared_encoder_perception.artifact.tensors import check_inputs
-from shared_encoder_perception.images.frames import tell
 from shared_encoder_perception.backends import DEFAULT_MODEL
+from shared_encoder_perception.images.frames import tell
+from shared_encoder_perception.own_files import scratch_folder
 from shared_encoder_perception.spec import ModelSpec
 
 IMAGES: Final = 120
@@ -161,7 +161,7 @@ def quantise(
             return None if given is None else dict(given)
 
     kind = quantization.QuantType
-    with tempfile.TemporaryDirectory() as folder, _without_advice():
+    with scratch_folder() as folder, _without_advice():
         prepared, result = Path(folder) / "prepared.onnx", Path(folder) / "int8.onnx"
         quant_pre_process(str(model), str(prepared), skip_symbolic_shape=True)
         excluded = _left_in_float(onnx.load(prepared).graph, keep_first, keep)

@@ -11,11 +11,18 @@ import hashlib
 import logging
 import os
 import re
-import tempfile
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import Final
 
-from shared_encoder_perception.artifact.file import CHECKPOINT
+from shared_encoder_perception.artifact.file import (
+    CHECKPOINT,
+    ArtifactError,
+    check_whole,
+    parse,
+)
 from shared_encoder_perception.artifact.remote import (
     DeniedError,
     MissingError,
@@ -24,7 +31,10 @@ from shared_encoder_perception.artifact.remote import (
     beside,
     local_path,
 )
-from shared_encoder_perception.safe_text import redact
+from shared_encoder_perception.own_files import make_own, part_file, user_cache
+from shared_encoder_perception.plain_file import plain
+from shared_encoder_perception.safe_text import printable, redact
+from shared_encoder_perception.spec import SpecError
 
 CHECKSUM: Final = ".sha256"
 """Appended to a model's name: the file beside it that holds its sha256, as sha256sum writes it."""
@@ -58,7 +68,9 @@ def fetch(model: str | Path, sha256: str = "", cache: Path | None = None) -> Pat
     kept = ModelCache(cache)
     if pin:
         if not _SHA256.fullmatch(pin):
-            raise StoreError(f"the sha256 {sha256!r} is none: expected 64 hexadecimal digits")
+            raise StoreError(
+                f"the sha256 {printable(sha256)!r} is none: expected 64 hexadecimal digits"
+            )
         return kept.find(pin, url) or _download(Remote(url), pin, "pinned", kept)
     try:
         return _fetch_unpinned(Remote(url), kept)
@@ -138,24 +150,26 @@ class ModelCache:
     def earlier(self, url: str) -> str:
         """Return the sha256 of the last model that was kept from a URL, empty if it is gone."""
         try:
-            digest = self._note(url).read_text().strip()
-        except OSError:
+            digest = plain(self._note(url)).read_text().strip()
+        except (OSError, UnicodeDecodeError):
             return ""
-        return digest if _SHA256.fullmatch(digest) and self.find(digest, url) else ""
+        found = self.find(digest, url) if _SHA256.fullmatch(digest) else None
+        # One that was cut off may have been kept by a version up to 0.8.
+        return digest if found is not None and not _fault(found, found.suffix) else ""
 
-    def new_file(self) -> Path:
-        """Return an empty file to download to.
+    @contextmanager
+    def new_file(self) -> Iterator[Path]:
+        """Give an empty file to download to; it is gone afterwards, unless it was kept.
 
         Raises:
             StoreError: The folder cannot be written.
         """
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            handle, name = tempfile.mkstemp(prefix=".part-", dir=self.folder)
+            make_own(self.folder)
+            with part_file(self.folder) as part:
+                yield part
         except OSError as error:
             raise self._error(error) from None
-        os.close(handle)
-        return Path(name)
 
     def keep(self, part: Path, digest: str, url: str) -> Path:
         """Keep a file that ``new_file`` gave; it appears under its name only when it is complete.
@@ -163,18 +177,14 @@ class ModelCache:
         Raises:
             StoreError: The folder cannot be written, or is full.
         """
-        path, note = self.path(digest, url), self.new_file()
-        try:
+        path = self.path(digest, url)
+        with self.new_file() as note:
             note.write_text(digest + "\n")
             for file, final in ((part, path), (note, self._note(url))):
                 with file.open("rb") as written:
                     os.fsync(written.fileno())
                 file.chmod(READABLE)
                 os.replace(file, final)
-        except OSError as error:
-            raise self._error(error) from None
-        finally:
-            note.unlink(missing_ok=True)
         return path
 
     def _note(self, url: str) -> Path:
@@ -191,8 +201,7 @@ class ModelCache:
 
 def default_cache() -> Path:
     """Return the user's cache folder, by the XDG base directory specification."""
-    base = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
-    return Path(base) / "shared_encoder_perception" / "models"
+    return user_cache("models")
 
 
 def _fetch_unpinned(remote: Remote, kept: ModelCache) -> Path:
@@ -213,8 +222,7 @@ def _download(remote: Remote, pin: str, origin: str, kept: ModelCache) -> Path:
         origin: Who says so, for the message.
         kept: Where it goes.
     """
-    part = kept.new_file()
-    try:
+    with kept.new_file() as part:
         _log.info("downloading %s", remote.name)
         remote.download(part)
         digest = _sha256(part)
@@ -224,9 +232,12 @@ def _download(remote: Remote, pin: str, origin: str, kept: ModelCache) -> Path:
                 "another model, or just being published; nothing was kept. Try again, or correct "
                 "the checksum"
             )
+        if not pin and (fault := _fault(part, kept.path(digest, remote.url).suffix)):
+            raise StoreError(
+                f"{remote.name} arrived cut off, or is no model ({fault}); nothing was kept: try "
+                "again, or publish it again"
+            )
         path = kept.keep(part, digest, remote.url)
-    finally:
-        part.unlink(missing_ok=True)
     size_mb = path.stat().st_size / 1e6
     if pin:
         _log.info("downloaded %s: %.1f MB, sha256 %s", remote.name, size_mb, digest)
@@ -240,10 +251,23 @@ def _download(remote: Remote, pin: str, origin: str, kept: ModelCache) -> Path:
     return path
 
 
+def _fault(path: Path, suffix: str) -> str:
+    """Say what a download, of which nobody knows the length, lacks; empty for what may be whole."""
+    if suffix == CHECKPOINT:
+        return "" if zipfile.is_zipfile(path) else "its list of contents is missing"
+    if suffix != ".onnx":
+        return ""
+    try:
+        check_whole(parse(path.read_bytes(), "it"), "it")
+    except (ArtifactError, SpecError) as error:
+        return str(error)
+    return ""
+
+
 def _sha256(path: Path) -> str:
     """Return the sha256 of a file."""
     digest = hashlib.sha256()
-    with path.open("rb") as file:
+    with plain(path).open("rb") as file:
         while chunk := file.read(_CHUNK):
             digest.update(chunk)
     return digest.hexdigest()

@@ -3,6 +3,9 @@
 An engine's file holds a header, which says what it was built from and by what, and the sha256 of
 what follows. A file of another model, version, device, precision or shape has another name; one
 that is damaged, cut off or was put there under a wrong name is built again and replaced.
+
+An engine is a program. Whoever can write it runs what they like, whatever sha256 the model is
+pinned to: a file of another user, or one that others could have written, is built again, too.
 """
 
 from __future__ import annotations
@@ -11,7 +14,6 @@ import hashlib
 import json
 import logging
 import os
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -20,6 +22,15 @@ from pathlib import Path
 from typing import Final
 
 from shared_encoder_perception.backends import BackendError
+from shared_encoder_perception.own_files import (
+    NotOwnError,
+    check_own,
+    make_own,
+    part_file,
+    read_own,
+    remove_doubtful,
+    user_cache,
+)
 
 MAGIC: Final = b"shared_encoder_perception engine 1\n"
 """First line of an engine's file."""
@@ -63,18 +74,32 @@ class EngineCache:
         found = self.read(key)
         if found is not None:
             return found
-        self._make_folder()
+        in_the_way = path.exists()
+        if not in_the_way:
+            self._make_folder()
         with progress(f"building the {key.get('engine', '')} engine for {path.name}"):
             payload = build()
-        self.write(key, payload)
+        try:
+            self.write(key, payload)
+        except BackendError as error:
+            if not in_the_way:
+                raise
+            _log.warning("the engine is built anew at every start: %s", error)
         return payload
 
     def read(self, key: Mapping[str, str]) -> bytes | None:
         """Return an engine, or ``None`` where there is none that can be trusted."""
         path = self.path(key)
         try:
-            content = path.read_bytes()
+            content = read_own(path)
         except FileNotFoundError:
+            return None
+        except NotOwnError as error:
+            _log.warning(
+                "the engine %s is not trusted (%s): built again; an engine runs as a program, so "
+                "that others must not write it: chmod go-w, or a cache of your own",
+                *(path, error.strerror),
+            )
             return None
         except OSError as error:
             _log.warning("cannot read the engine %s (%s): built again", path, error.strerror)
@@ -95,18 +120,15 @@ class EngineCache:
         self._make_folder()
         digest = hashlib.sha256(payload).hexdigest().encode()
         content = b"\n".join((MAGIC + _header(key), digest, payload))
-        part: str | None = None
         try:
-            handle, part = tempfile.mkstemp(prefix=".part-", dir=self.folder)
-            with os.fdopen(handle, "wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            os.chmod(part, READABLE)
-            os.replace(part, self.path(key))
+            with part_file(self.folder) as part:
+                with part.open("wb") as file:
+                    file.write(content)
+                    file.flush()
+                    os.fsync(file.fileno())
+                part.chmod(READABLE)
+                os.replace(part, self.path(key))
         except OSError as error:
-            if part is not None:
-                Path(part).unlink(missing_ok=True)
             raise self._error(error) from None
 
     def forget(self, key: Mapping[str, str]) -> None:
@@ -120,10 +142,26 @@ class EngineCache:
         except OSError as error:
             raise self._error(error) from None
 
+    def folder_for_others(self) -> Path:
+        """Return a folder for an engine's own cache, which trusts whatever it finds there.
+
+        Raises:
+            BackendError: It cannot be made, or others could write into it.
+        """
+        folder = self.folder / "onnxruntime"
+        try:
+            make_own(self.folder)
+            make_own(folder)
+            remove_doubtful(folder)
+            check_own(folder)
+        except OSError as error:
+            raise self._error(error) from None
+        return folder
+
     def _make_folder(self) -> None:
         """Make the folder, and find out early when it cannot be written."""
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
+            make_own(self.folder)
         except OSError as error:
             raise self._error(error) from None
         if not os.access(self.folder, os.W_OK | os.X_OK):
@@ -140,8 +178,7 @@ class EngineCache:
 
 def default_folder() -> Path:
     """Return the user's cache folder, by the XDG base directory specification."""
-    base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    return Path(base) / "shared_encoder_perception" / "engines"
+    return user_cache("engines")
 
 
 @contextmanager

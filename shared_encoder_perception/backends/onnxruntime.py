@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -15,8 +14,9 @@ from numpy.typing import NDArray
 from shared_encoder_perception.artifact.file import FP16, FP32, INT8, Artifact
 from shared_encoder_perception.artifact.tensors import check_inputs
 from shared_encoder_perception.backends import AUTO, BackendError, BackendInfo, BackendOptions
-from shared_encoder_perception.backends.engine_cache import default_folder
+from shared_encoder_perception.backends.engine_cache import EngineCache
 from shared_encoder_perception.backends.hardware import cores, gpus
+from shared_encoder_perception.own_files import scratch_folder
 
 PROVIDERS: Final = {
     "cpu": "CPUExecutionProvider",
@@ -40,7 +40,7 @@ class OnnxRuntimeBackend:
         device = _device(options)
         precision = _precision(artifact, options, device)
         session_options = _session_options(options)
-        with tempfile.TemporaryDirectory() as folder:
+        with scratch_folder() as folder:
             optimised = Path(folder) / "optimised.onnx"
             if precision == INT8 and device == "cpu":
                 session_options.optimized_model_filepath = str(optimised)
@@ -132,7 +132,7 @@ def _providers(device: str, options: BackendOptions) -> list[tuple[str, dict[str
     # TF32 has the range of fp32 but not its precision, and would be on by default.
     chosen = [(PROVIDERS["cuda"], {**gpu, "use_tf32": "0"}), (PROVIDERS["cpu"], {})]
     if kind == "tensorrt":
-        folder = options.cache or default_folder()
+        folder = EngineCache(options.cache).folder_for_others()
         cache = {"trt_engine_cache_enable": "1", "trt_engine_cache_path": str(folder)}
         half = {"trt_fp16_enable": "1" if options.precision == FP16 else "0"}
         chosen.insert(0, (PROVIDERS["tensorrt"], {**gpu, **cache, **half}))

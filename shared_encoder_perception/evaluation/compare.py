@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
@@ -46,12 +45,13 @@ from shared_encoder_perception.evaluation.differences import (
     read_tolerances,
     report,
 )
-from shared_encoder_perception.images.preprocess import Crop, ImageTransform
 from shared_encoder_perception.images.frames import tell
+from shared_encoder_perception.images.preprocess import Crop, ImageTransform
 from shared_encoder_perception.images.sources import open_source
 from shared_encoder_perception.images.spread import evenly
 from shared_encoder_perception.labels import native
 from shared_encoder_perception.labels.sample import Sample
+from shared_encoder_perception.own_files import scratch_folder
 from shared_encoder_perception.predictor import Decoder, own_options
 from shared_encoder_perception.spec import INPUT_IMAGE
 from shared_encoder_perception.tasks.label_files import FILE_NAME
@@ -104,7 +104,7 @@ def _compare(
 ) -> int:
     """Run the engines, judge, print and write."""
     problems: list[str] = []
-    with tempfile.TemporaryDirectory() as folder:
+    with scratch_folder() as folder:
         models = _models(args.model, args.int8, Path(folder))
         backends, failed = load(choices, models, options)
         try:

@@ -11,7 +11,6 @@ from collections.abc import Collection, Iterator
 from contextlib import ExitStack
 from functools import lru_cache
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 from rosbags.serde import SerdeError
@@ -47,6 +46,7 @@ from shared_encoder_perception.images.unpacking import (
     unpack,
     unpack_file,
 )
+from shared_encoder_perception.own_files import scratch_folder
 
 STORAGES: Final = {
     bag_mcap_index.MAGIC: McapFile,
@@ -298,7 +298,7 @@ def _unpacked(path: Path, stack: ExitStack, tell: Tell) -> Path:
     Raises:
         UnpackError: It must not be unpacked.
     """
-    plain = Path(stack.enter_context(TemporaryDirectory())) / path.stem
+    plain = stack.enter_context(scratch_folder()) / path.stem
     if why := unpack_file(path, plain):
         tell(why)
     return plain

@@ -10,7 +10,6 @@ import argparse
 import math
 import os
 import shutil
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from itertools import chain
@@ -27,6 +26,7 @@ from shared_encoder_perception.backends import load_backend
 from shared_encoder_perception.evaluation.evaluate import SYNTHETIC, Frame, score, synthetic_frames
 from shared_encoder_perception.evaluation.report_tables import terminal_table
 from shared_encoder_perception.labels.sample import Sample
+from shared_encoder_perception.own_files import scratch_folder
 from shared_encoder_perception.predictor import Predictor
 from shared_encoder_perception.spec import ModelSpec
 from shared_encoder_perception.tasks.contract.scores import CALIBRATION
@@ -81,7 +81,7 @@ def run(args: argparse.Namespace) -> int:
     fold = "" if args.all_frames else "held_out"
     held_out = held_out_frames(args.held_out, args.sources, spec.input_size, fold)
     args.out.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=args.out.parent, prefix=".calibrate") as folder:
+    with scratch_folder(args.out.parent) as folder:
         part = Path(shutil.copy(model, folder))
         replace_spec(part, spec)
         calibrate_artifact(part, spec, held_out, args.worlds)

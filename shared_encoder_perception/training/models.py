@@ -10,7 +10,6 @@ machine does falls on all of them alike.
 from __future__ import annotations
 
 import argparse
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +30,7 @@ from shared_encoder_perception.model.checkpoint import load_network
 from shared_encoder_perception.model.config import NetworkConfig
 from shared_encoder_perception.model.network import DeployWrapper, PerceptionNetwork
 from shared_encoder_perception.model.onnx_export import export_onnx
+from shared_encoder_perception.own_files import scratch_folder
 from shared_encoder_perception.spec import INPUT_IMAGE, ModelSpec, blocks
 from shared_encoder_perception.structures import Size
 from shared_encoder_perception.training.record import read_metrics
@@ -95,7 +95,7 @@ def measure(
     threads: int = 0,
 ) -> list[Row]:
     """Export every network and time them in turns."""
-    with tempfile.TemporaryDirectory() as folder:
+    with scratch_folder() as folder:
         backends = {}
         for index, (name, network) in enumerate(tqdm(networks.items(), "exporting")):
             path = Path(folder) / f"{index}.onnx"

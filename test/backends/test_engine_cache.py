@@ -172,3 +172,73 @@ def test_a_short_build_says_nothing(caplog):
     with progress("building"):
         pass
     assert caplog.text == ""
+
+
+def test_a_new_cache_is_this_users_alone(cache):
+    before = os.umask(0)
+    try:
+        cache.load_or_build(KEY, Builder())
+    finally:
+        os.umask(before)
+    assert cache.folder.stat().st_mode & 0o777 == 0o700
+    assert cache.path(KEY).stat().st_mode & 0o777 == 0o644
+
+
+@pytest.mark.parametrize("what", ["folder", "file"])
+@pytest.mark.parametrize("mode", [0o777, 0o775])
+def test_an_engine_that_others_could_have_written_is_built_again(cache, caplog, what, mode):
+    build = Builder()
+    cache.load_or_build(KEY, build)
+    path = cache.path(KEY)
+    (cache.folder if what == "folder" else path).chmod(mode)
+    assert cache.read(KEY) is None
+    assert cache.load_or_build(KEY, build) == build.payload
+    assert build.built == 2
+    assert f"{path} is not trusted" in caplog.text and f"(mode {mode:o})" in caplog.text
+    assert cache.load_or_build(KEY, build) == build.payload
+    assert build.built == 2, "what was built is safe now"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
+@pytest.mark.parametrize("what", ["folder", "file"])
+def test_an_engine_of_another_user_is_built_again(cache, caplog, what):
+    """Its header and checksum fit: whoever writes it writes those, too."""
+    build = Builder()
+    cache.load_or_build(KEY, build)
+    os.chown(cache.folder if what == "folder" else cache.path(KEY), 12345, 12345)
+    assert cache.load_or_build(KEY, build) == build.payload
+    assert build.built == 2 and "belongs to another user (uid 12345)" in caplog.text
+    assert cache.path(KEY).stat().st_uid == 0
+
+
+def test_a_pipe_in_the_place_of_an_engine_is_not_waited_for(cache, caplog):
+    build = Builder()
+    cache.folder.mkdir(mode=0o700)
+    os.mkfifo(cache.path(KEY))
+    assert cache.load_or_build(KEY, build) == build.payload
+    assert "named pipe" in caplog.text
+    assert cache.load_or_build(KEY, build) == build.payload
+    assert build.built == 1
+
+
+def test_what_a_killed_build_left_goes_with_the_next(cache):
+    cache.folder.mkdir(mode=0o700)
+    (cache.folder / ".part-killed").write_bytes(b"half")
+    cache.load_or_build(KEY, Builder())
+    assert list(cache.folder.iterdir()) == [cache.path(KEY)]
+
+
+def test_a_provider_with_a_cache_of_its_own_gets_a_folder_of_its_own(cache):
+    cache.folder.mkdir(mode=0o777)
+    cache.folder.chmod(0o777)
+    planted = cache.folder / "onnxruntime" / "x.engine"
+    planted.parent.mkdir()
+    planted.write_bytes(b"a program")
+    planted.chmod(0o666)
+    folder = cache.folder_for_others()
+    assert folder == planted.parent and not planted.exists()
+    assert not (cache.folder.stat().st_mode | folder.stat().st_mode) & 0o022
+    if os.geteuid() == 0:
+        os.chown(folder, 12345, 12345)
+        with pytest.raises(BackendError, match=r"cannot write .*belongs to another user"):
+            cache.folder_for_others()
