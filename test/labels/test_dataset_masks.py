@@ -80,6 +80,25 @@ def test_maps_become_masks(tmp_path, name):
     assert main(["dataset", "validate", str(out)]) == 0
 
 
+def test_colours_that_a_map_should_not_have_are_no_negatives(tmp_path):
+    """A few, as of smoothed borders, are ignored and counted; many are no map of this set."""
+    layout, image, label, pixels = SETS["camvid colours"]
+    save(tmp_path / image, np.zeros((*SIZE, 3), np.uint8))
+    strange = pixels.copy()
+    strange[19:21, 10:40] = (1, 2, 3)
+    save(tmp_path / label, strange)
+    (frame,) = formats.read(layout, tmp_path)
+    expected = EXPECTED.copy()
+    expected[19:21, 10:40] = 127
+    assert np.array_equal(mask_of(frame), expected)
+    assert frame.notes == ("the map has colours that the data set does not have: ignored",)
+    strange[:20, 10:] = (1, 2, 3)
+    save(tmp_path / label, strange)
+    (frame,) = formats.read(layout, tmp_path)
+    with pytest.raises(LabelError, match=r"% of the map has colours that camvid.*\[3, 2, 1\]"):
+        mask_of(frame)
+
+
 def test_every_layout_is_tested():
     assert {layout for layout, *_ in SETS.values()} == set(LAYOUTS)
 

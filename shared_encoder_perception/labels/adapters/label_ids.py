@@ -61,8 +61,10 @@ CAMVID_OTHERS: Final = (
     *((192, 0, 192), (128, 64, 64), (64, 192, 128), (64, 64, 0), (128, 128, 192), (0, 0, 192)),
     *((192, 128, 128), (128, 128, 128), (64, 128, 192), (0, 0, 64), (0, 64, 64), (192, 64, 128)),
     *((128, 128, 0), (192, 128, 192), (64, 0, 64), (192, 192, 0), (64, 192, 0)),
+    *((60, 40, 222), (192, 192, 192)),
 )
-"""Animal to wall: the colours of the 32 classes but for road, lane markings and void."""
+"""Animal to wall: the colours of the 32 classes but for road, lane markings and void. The last two
+are pavement and pole, as the 12 classes are often drawn."""
 STRANGE: Final = "the map has colours that the data set does not have: ignored"
 MOST_STRANGE: Final = 0.1
 """Of a map's pixels; with more of them it is no map of this data set."""
@@ -80,7 +82,7 @@ LAYOUTS: Final = MappingProxyType(
             ids=((3,), (11,)),
             classes=12,
             colours=(
-                ((128, 64, 128), (128, 0, 192), (192, 0, 64)),
+                ((128, 64, 128), (128, 0, 192), (192, 0, 64), (255, 69, 0)),
                 ((0, 0, 0),),
             ),
             others=CAMVID_OTHERS,
