@@ -118,9 +118,11 @@ def _perceive(predictor: Predictor, source: Source, args: argparse.Namespace, re
     again = remove_result(result)
     tally, sheet = write_predictions(predictor, source, args, result, again)
     if args.sheet:
-        write_picture(args.out / SHEET, tile(sheet))
+        write_picture(args.out / SHEET, tile([*sheet.values()], captions=[*sheet]))
     print(tally)
     print(f"predictions: {result}")
+    if args.overlay:
+        print(f"overlays:    {args.out / OVERLAYS}")
     if args.sheet:
         print(f"sheet:       {args.out / SHEET}")
     return tell(source.problems)
@@ -222,7 +224,7 @@ def files_of(name: str) -> Iterator[str]:
 
 def write_predictions(
     predictor: Predictor, source: Source, args: argparse.Namespace, result: Path, again: bool
-) -> tuple[Tally, list[NDArray[np.uint8]]]:
+) -> tuple[Tally, dict[str, NDArray[np.uint8]]]:
     """Perceive and write frame by frame.
 
     Args:
@@ -234,12 +236,12 @@ def write_predictions(
             that it did not come to name.
 
     Returns:
-        Numbers for the summary, and pictures for the sheet.
+        Numbers for the summary, and pictures for the sheet by the names of their images.
     """
     total = min(len(source), args.limit or len(source)) or None
     every = max((total or SHEET_PICTURES) // SHEET_PICTURES, 1)
     tally = Tally(predictor.spec.tasks)
-    sheet: list[NDArray[np.uint8]] = []
+    sheet: dict[str, NDArray[np.uint8]] = {}
     part = part_of(result)
     with create(part) as lines, logging_redirect_tqdm():
         frames: Iterator[Frame] = islice(iter(source), args.limit)
@@ -258,7 +260,7 @@ def write_predictions(
                 if args.overlay:
                     write_new(args.out, OVERLAYS / picture_path(frame.name), as_png(picture))
                 if wanted:
-                    sheet.append(picture)
+                    sheet[frame.name] = picture
     os.replace(part, result)
     return tally, sheet
 

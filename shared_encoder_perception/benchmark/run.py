@@ -96,8 +96,10 @@ def run(args: argparse.Namespace) -> int:
     _print(result)
     if args.json:
         write_text(args.json, json.dumps(result, indent=1) + "\n")
+        print(f"numbers    {args.json}")
     if args.plot and ran:
         plot.draw([row for row, _ in ran], _title(result["machine"]), args.plot)
+        print(f"plot       {args.plot}")
     return 0 if ran else 1
 
 

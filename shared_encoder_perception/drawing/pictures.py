@@ -9,11 +9,15 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from shared_encoder_perception.drawing.text import CAPTION_PX, draw_caption
 from shared_encoder_perception.whole_file import write_bytes
 
 
 def tile(
-    images: Sequence[NDArray[np.uint8]], columns: int = 3, width: int = 640
+    images: Sequence[NDArray[np.uint8]],
+    columns: int = 3,
+    width: int = 640,
+    captions: Sequence[str] = (),
 ) -> NDArray[np.uint8]:
     """Arrange pictures of any size on one sheet.
 
@@ -21,6 +25,7 @@ def tile(
         images: (H, W, 3) uint8 BGR each, at least one.
         columns: Pictures beside each other.
         width: Of one picture on the sheet; its height follows the tallest of its row.
+        captions: Below each picture, such as its name and its score; none, or one for each.
     """
     if not images:
         raise ValueError("a sheet needs at least one picture")
@@ -35,10 +40,14 @@ def tile(
             for image in images[start : start + columns]
         ]
         height = max(image.shape[0] for image in scaled)
-        row = np.full((height + 4, columns * (width + 4), 3), 255, np.uint8)
+        below = CAPTION_PX if captions else 0
+        row = np.full((height + below + 4, columns * (width + 4), 3), 255, np.uint8)
         for column, image in enumerate(scaled):
             left = column * (width + 4)
             row[: image.shape[0], left : left + width] = image
+            if captions:
+                under = row[image.shape[0] : image.shape[0] + below, left : left + width]
+                draw_caption(under, captions[start + column])
         rows.append(row)
     return np.vstack(rows)
 

@@ -15,6 +15,9 @@ LETTERS, SMALLEST_LETTERS = 0.55, 0.4
 NOTE_COLOUR: Final = (230, 230, 230)
 FAINT_COLOUR: Final = (150, 150, 150)
 """BGR of what is not there, such as a thing that was looked for and not found."""
+CAPTION_PX: Final = 20
+"""Height of a caption, in letters of the smallest size."""
+CAPTION_COLOUR: Final = (40, 40, 40)
 REFERENCE_WIDTH: Final = 800
 """Lines and letters are drawn for this width and scale with the image."""
 
@@ -34,6 +37,31 @@ def draw_legend(
 def draw_notes(canvas: NDArray[np.uint8], notes: Sequence[str]) -> None:
     """Write lines of text into the top-right corner (in place)."""
     _write(canvas, [(note, NOTE_COLOUR) for note in notes], right=True)
+
+
+def draw_caption(canvas: NDArray[np.uint8], text: str) -> None:
+    """Write one line on a bright strip ``CAPTION_PX`` high (in place).
+
+    What is too long loses its beginning: names differ at their ends. Letters that OpenCV does not
+    have, and control characters, are question marks.
+    """
+    shown = "".join(one if " " <= one <= "~" else "?" for one in text)
+    keep = len(shown)
+    while keep and _caption_width(shown, keep) > canvas.shape[1] - 8:
+        keep -= 1
+    at = (4, CAPTION_PX - 6)
+    line = _cut(shown, keep)
+    cv2.putText(canvas, line, at, FONT, SMALLEST_LETTERS, CAPTION_COLOUR, 1, cv2.LINE_AA)
+
+
+def _cut(text: str, keep: int) -> str:
+    """Return the last ``keep`` letters of a text, and whether there were more."""
+    return text if keep >= len(text) else f"...{text[len(text) - keep :]}"
+
+
+def _caption_width(text: str, keep: int) -> int:
+    """Return how wide a cut caption is, px."""
+    return int(cv2.getTextSize(_cut(text, keep), FONT, SMALLEST_LETTERS, 1)[0][0])
 
 
 def _write(

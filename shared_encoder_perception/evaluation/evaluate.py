@@ -103,7 +103,7 @@ def _score(args: argparse.Namespace) -> int:
             if frames:
                 frames.write(record)
             if worst:
-                worst.update(image.source, perception, image.sample, image.crop)
+                worst.update(image.source, perception, image.sample, image.crop, image.name)
     summary = evaluation.summary()
     print(terminal_table(summary["sources"], summary["baselines"]))
     if args.out:

@@ -27,13 +27,18 @@ class WorstFrames:
     def __init__(self, input_size: Size, kept: int = KEPT) -> None:
         """Keep ``kept`` of each source; ``input_size`` as ``Scorer`` takes it."""
         self._input_size, self._kept = input_size, kept
-        self._worst: dict[str, list[tuple[float, int, NDArray[np.uint8]]]] = {}
+        self._worst: dict[str, list[tuple[float, int, str, NDArray[np.uint8]]]] = {}
         self._count = 0
 
     def update(
-        self, source: str, perception: Perception, sample: Sample, crop: Crop | None = None
+        self,
+        source: str,
+        perception: Perception,
+        sample: Sample,
+        crop: Crop | None = None,
+        name: str = "",
     ) -> None:
-        """Look at one image; arguments as ``Scorer.update`` takes them."""
+        """Look at one image; arguments as ``Scorer.update`` takes them, and its name."""
         used = crop or default_crop(perception.image_size, self._input_size)
         badness = how_bad(perception, sample, used)
         worst = self._worst.setdefault(source, [])
@@ -42,7 +47,7 @@ class WorstFrames:
         self._count += 1  # so that pictures are never compared
         picture = draw_beside_labels(sample.image, perception, sample.labels, used)
         (heappush if len(worst) < self._kept else heappushpop)(
-            worst, (badness, self._count, picture)
+            worst, (badness, self._count, name, picture)
         )
 
     @property
@@ -51,15 +56,20 @@ class WorstFrames:
         return any(self._worst.values())
 
     def sheet(self) -> NDArray[np.uint8]:
-        """Draw the worst frames, source by source, the worst first.
+        """Draw the worst frames, source by source, the worst first, with names and faults.
 
         Raises:
             ValueError: No frame had a fault.
         """
         rows = []
-        for _, worst in sorted(self._worst.items()):
-            pictures = [picture for *_, picture in sorted(worst, key=lambda one: -one[0])]
-            rows += [tile(pictures, COLUMNS)] if pictures else []
+        for source, worst in sorted(self._worst.items()):
+            ordered = sorted(worst, key=lambda one: -one[0])
+            told = [
+                f"{': '.join(filter(None, (source, name)))}, faults {badness:.2f}"
+                for badness, _, name, _ in ordered
+            ]
+            pictures = [picture for *_, picture in ordered]
+            rows += [tile(pictures, COLUMNS, captions=told)] if pictures else []
         if not rows:
             raise ValueError("no frame has a fault to be drawn")
         return np.vstack(rows)

@@ -197,9 +197,13 @@ def _view(args: argparse.Namespace) -> int:
     if not total:
         raise ValueError(f"{args.path} has no frame whose name contains {args.name!r}")
     chosen = set(np.linspace(0, total - 1, min(args.count, total)).round().astype(int).tolist())
-    samples = (frame.load() for index, frame in enumerate(_named(args)) if index in chosen)
-    pictures = [draw_labels(sample.image, sample.labels) for sample in samples]
-    write_picture(args.out, tile(pictures, 4, 480))
+    pictures, names = [], []
+    for index, frame in enumerate(_named(args)):
+        if index in chosen:
+            sample = frame.load()
+            pictures.append(draw_labels(sample.image, sample.labels))
+            names.append(frame.name)
+    write_picture(args.out, tile(pictures, 4, 480, names))
     print(f"sheet: {args.out}")
     return 0
 

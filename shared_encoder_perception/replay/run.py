@@ -247,6 +247,9 @@ def _replay_bag(predictor: Predictor, bag: Path, out: Path, args: argparse.Names
     folders.finish(out)
     print(to_text(summary))
     print(f"results   {out}")
+    for what, name in (("report", folders.REPORT), ("video", folders.VIDEO), ("bag", folders.BAG)):
+        if (out / name).exists():
+            print(f"{what:<9} {out / name}")
     return int(summary["status"])
 
 

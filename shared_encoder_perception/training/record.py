@@ -36,6 +36,8 @@ from shared_encoder_perception.training.data import Validation
 from shared_encoder_perception.training.module import StageTraining
 from shared_encoder_perception.training.origin import STARTS, commit
 
+PANELS: Final = "panels"
+"""Folder of the pictures of each validation."""
 METRICS: Final = "metrics.jsonl"
 LOG_EVERY: Final = 10
 """Steps between rows of losses."""
@@ -180,7 +182,7 @@ class Recorder(Callback):
         rounded = {name: round(value, 6) for name, value in summary.items()}
         self._write(trainer, "val", step, rounded | {"sources": sources})
         write_picture(
-            self._out / "panels" / f"stage{self._stage}_{step:06d}.jpg", draw_panel(module.panel)
+            self._out / PANELS / f"stage{self._stage}_{step:06d}.jpg", draw_panel(module.panel)
         )
 
     def _write(self, trainer: lightning.Trainer, kind: str, step: int, row: dict) -> None:
@@ -205,7 +207,7 @@ def draw_panel(panel: Sequence[tuple[Validation, Perception]]) -> NDArray[np.uin
         draw_beside_labels(item.sample.image, perception, item.sample.labels, item.transform.crop)
         for item, perception in panel
     ]
-    return tile(pictures, 3)
+    return tile(pictures, 3, captions=[item.source for item, _ in panel])
 
 
 def _now() -> str:

@@ -37,16 +37,12 @@ def run(args: argparse.Namespace) -> int:
     if args.overrides and not args.config:
         raise ValueError(f"{args.overrides[0]!r} is for a config: give --config too")
     views = _training(args) if args.config else _worlds(args.seed)
-    write_picture(
-        args.out,
-        tile(
-            [
-                view.image if args.plain else draw_labels(view.image, view.labels)
-                for view in islice(views, args.count)
-            ],
-            3,
-        ),
-    )
+    pictures = [
+        view.image if args.plain else draw_labels(view.image, view.labels)
+        for view in islice(views, args.count)
+    ]
+    names = [] if args.config else [f"seed {args.seed + index}" for index in range(len(pictures))]
+    write_picture(args.out, tile(pictures, 3, captions=names))
     print(f"sheet: {args.out}")
     return 0
 

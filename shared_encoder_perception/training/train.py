@@ -41,6 +41,7 @@ from shared_encoder_perception.training.from_artifact import load_artifact
 from shared_encoder_perception.training.module import StageTraining
 from shared_encoder_perception.training.precision import avoid_crashes
 from shared_encoder_perception.training.record import (
+    PANELS,
     Recorder,
     check_data,
     open_folder,
@@ -221,5 +222,7 @@ def run(args: argparse.Namespace) -> int:
     warnings.filterwarnings("ignore", module=r"lightning\.")
     checkpoint = train(config)
     print(f"network: {checkpoint}\nmetrics: {checkpoint.parent / 'metrics.jsonl'}")
+    if (checkpoint.parent / PANELS).is_dir():
+        print(f"pictures: {checkpoint.parent / PANELS}")
     print(f"next: python -m shared_encoder_perception export {checkpoint}")
     return 0
