@@ -21,8 +21,8 @@ SIZE = (480, 640)
 SEEN = "the network sees"
 
 
-def test_the_node_tells_what_it_did_not_see(tmp_path: Path) -> None:
-    """In the array, in the mask, in model_info, and once in the log."""
+def test_the_node_tells_what_it_did_not_see_and_that_stamps_are_old(tmp_path: Path) -> None:
+    """In the array, in the mask, in model_info, and once in the log; the stamps are of 1970."""
     model = write_models(tmp_path).tiny
     namespace = ros.new_namespace()
     arguments = ("-p", f"model.path:={model}", "-p", "mask.unseen_value:=127")
@@ -47,6 +47,8 @@ def test_the_node_tells_what_it_did_not_see(tmp_path: Path) -> None:
         assert not (to_bgr(wide[MASK_TOPIC]) == 127).any()
         assert peer.spin_until(lambda: SEEN in node.log)
         lines = [line for line in node.log.splitlines() if SEEN in line]
+        (old,) = [line for line in node.log.splitlines() if "]: images are " in line]
+        assert "[WARN]" in old and "years old by this node's clock: use_sim_time?" in old
     assert "640x256 of the images' 640x480 pixels (53%)" in lines[0]
     assert "[0, 224, 640, 256]" in lines[0] and "mask.unseen_value" in lines[0]
     assert len(lines) <= 2, "not for every image"

@@ -57,7 +57,7 @@ def of_answer(
     """Return what the teacher saw and is sure of, with its confidence."""
     probability = answer.probability
     sure = Label(sure_mask(probability, doubt), mask_confidence(probability))
-    return inside(sure, crop)
+    return inside(sure, answer.seen(crop))
 
 
 def sure_mask(probability: NDArray[np.uint8], doubt: Doubt) -> NDArray[np.uint8]:

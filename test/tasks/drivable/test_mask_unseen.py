@@ -20,9 +20,16 @@ from shared_encoder_perception.tasks.drivable import content, drift, record
 from shared_encoder_perception.tasks.drivable import draw as mask_draw
 from shared_encoder_perception.tasks.drivable.answer import DrivableMask
 from shared_encoder_perception.tasks.drivable.decode import Decoder, Options
-from shared_encoder_perception.tasks.drivable.labels import MASK_DRIVABLE, MASK_IGNORE, Label
+from shared_encoder_perception.tasks.drivable.labels import (
+    MASK_DRIVABLE,
+    MASK_IGNORE,
+    MASK_NOT_DRIVABLE,
+    Label,
+)
+from shared_encoder_perception.tasks.drivable.mask_teacher import Config, of_masks
 from shared_encoder_perception.tasks.drivable.metric import FullMetric, Metric
 from shared_encoder_perception.tasks.drivable.spec import Block
+from shared_encoder_perception.tasks.drivable.teacher import Doubt, of_answer
 
 SIZE, INPUT = (480, 640), (64, 160)
 CROP = Crop(0, 224, 640, 256)
@@ -158,6 +165,20 @@ def test_the_area_is_that_of_what_was_seen():
     assert line["mask"]["area"] == 1.0
     back = content.read({content.MASK_TOPIC: published(answer(127))[1]}, SIZE)
     assert record.different(line, back, CROP) == []
+
+
+def test_a_teacher_labels_nothing_that_it_did_not_see():
+    everything = Crop(0, 0, SIZE[1], SIZE[0])
+    for said, value in ((255, MASK_DRIVABLE), (0, MASK_NOT_DRIVABLE)):
+        label = of_answer(answer(0, said), Doubt(), SIZE, everything, None)
+        assert (label.mask[CROP.window] == value).all()
+        assert (label.mask[: CROP.y] == MASK_IGNORE).all() and not label.weight()[: CROP.y].any()
+
+
+def test_a_prediction_with_the_third_value_teaches_nothing_there():
+    label, _ = of_masks({"drivable": answer(127).values()}, Doubt(), Config(0), None)
+    assert (label.mask[CROP.window] == MASK_DRIVABLE).all()
+    assert (label.mask[: CROP.y] == MASK_IGNORE).all()
 
 
 def test_a_resized_mask_keeps_what_it_did_not_see():
