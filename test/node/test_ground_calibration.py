@@ -17,6 +17,7 @@ import rclpy
 from calibration_bench import LATCHED, bench, message
 from sensor_msgs.msg import CameraInfo
 
+from shared_encoder_perception.node import calibration
 from shared_encoder_perception.node.calibration import Calibration
 from shared_encoder_perception.tasks.contract.runtime import Moment
 from shared_encoder_perception.tasks.lanes import refine
@@ -36,10 +37,15 @@ def test_without_calibration_there_is_image_geometry_only() -> None:
         assert not b.node.count_subscribers(b.topic("camera_info"))
 
 
-def test_bad_camera_info_is_told_and_the_next_good_one_works() -> None:
+def test_bad_camera_info_is_told_and_the_next_good_one_works(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """NaN never kills anything; the camera is made once for each CameraInfo and image size."""
     with bench(source="parameters", pitch_deg=3.0, height_m=1.6) as b:
         assert b.camera() is None
+        status = b.calibration.status()
+        assert (status.level, status.message) == (Level.OK, "waiting for CameraInfo")
+        monkeypatch.setattr(calibration, "GRACE_S", 0.0)  # two seconds later
         status = b.calibration.status()
         assert status.level is Level.WARN and "has no publisher" in status.message
         assert b.topic("camera_info") in status.message
