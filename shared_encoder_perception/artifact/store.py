@@ -254,7 +254,9 @@ def _download(remote: Remote, pin: str, origin: str, kept: ModelCache) -> Path:
 def _fault(path: Path, suffix: str) -> str:
     """Say what a download, of which nobody knows the length, lacks; empty for what may be whole."""
     if suffix == CHECKPOINT:
-        return "" if zipfile.is_zipfile(path) else "its list of contents is missing"
+        with path.open("rb") as file:
+            begins = file.read(2) in (b"PK", b"P", b"")  # else it is refused as what it is, later
+        return "its list of contents is missing" if begins and not zipfile.is_zipfile(path) else ""
     if suffix != ".onnx":
         return ""
     try:
