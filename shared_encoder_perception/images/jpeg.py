@@ -24,6 +24,9 @@ from shared_encoder_perception.images.picture_bytes import (
 )
 
 START: Final = b"\xff\xd8"
+END: Final = b"\xff\xd9"
+COLOURS: Final = 3
+"""Components of a picture that is not in inks."""
 PIXELS_PER_BYTE: Final = 512
 """At most: each block of 8x8 pixels takes a bit, even where nothing is to be seen."""
 WORK_MAX: Final = 1 << 30
@@ -35,6 +38,7 @@ MORE: Final = bytes(range(1, 255)) * 4
 """Data of no meaning, see ``with_more``."""
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 """Second bytes of the markers of the segment that holds the size."""
+_SEQUENTIAL = (0xC0, 0xC1)
 _PROGRESSIVE, _LOSSLESS = (0xC2, 0xC6, 0xCA, 0xCE), (0xC3, 0xC7, 0xCB, 0xCF)
 _NO_MARKERS = (0x00, 0xFF)
 _RESTARTS = range(0xD0, 0xD8)
@@ -144,6 +148,17 @@ def _read_segment(content: Content, at: int, marker: int, head: Head) -> None:
             head.orientation = read_orientation(exif[len(_EXIF) :])
 
 
+def is_plain(content: bytes, head: Head) -> bool:
+    """Whether a file is as cameras send it: one scan of all colours, and the end mark comes last.
+
+    Then what is missing leaves a grey corner, and only that is a reason for ``read_scans``.
+    """
+    names = content[head.scan_at + 4 : head.scan_at + 5]
+    whole = head.frame in _SEQUENTIAL and names == bytes((len(head.components),))
+    few = len(head.components) <= COLOURS and not head.restart_interval
+    return whole and few and content.endswith(END)
+
+
 def read_scans(content: bytes, head: Head) -> Scans:
     """Walk to the end mark; what comes behind it does not matter.
 
@@ -170,7 +185,7 @@ def read_scans(content: bytes, head: Head) -> Scans:
             if missing:
                 raise CutOffError("is truncated: not all of its colours are there")
             one_by_one = scans > 1 or head.frame in _PROGRESSIVE
-            return Scans(at, one_by_one or len(head.components) > 3)
+            return Scans(at, one_by_one or len(head.components) > COLOURS)
     raise CutOffError(f"is truncated: its {len(content)} bytes lack the end mark")
 
 
@@ -248,7 +263,7 @@ def with_more(content: bytes, scans: Scans) -> bytes:
     A decoder that has the whole picture does not look at it. One that waits for more does, and its
     picture changes.
     """
-    return content[: scans.end_at] + MORE + content[scans.end_at : scans.end_at + 2]
+    return content[: scans.end_at] + MORE + END
 
 
 def ffmpeg_is_content(content: bytes) -> bool:

@@ -102,19 +102,23 @@ def decode(content: bytes, flags: int = COLOUR, *, stored: bool = False) -> NDAr
     header.check(len(content))
     if header.is_cut:
         raise CutOffError(f"is truncated: its {len(content)} bytes lack the end mark")
-    scans = None if header.jpeg is None else jpeg.read_scans(content, header.jpeg)
+    head, scans = header.jpeg, None
+    if head is not None and not jpeg.is_plain(content, head):
+        scans = jpeg.read_scans(content, head)
     if header.turn is not None:  # versions of OpenCV differ in whether they turn it
         place = slice(header.turn.at, header.turn.at + header.turn.count)
         none = UPRIGHT.to_bytes(header.turn.count, header.turn.order)
         content = content[: place.start] + none + content[place.stop :]
     pixels = _decode(content, flags)
     if pixels is None:
+        if head is not None:
+            jpeg.read_scans(content, head)  # may say it better
         raise PictureError(
             f"cannot be decoded: its {len(content)} bytes are not a valid {header.kind} file that "
             "OpenCV can read; is it damaged or cut off?"
         )
-    if scans is not None and (scans.is_doubtful or jpeg.has_grey_corner(pixels)):
-        _check_whole(content, scans, pixels, flags)
+    if head is not None and ((scans and scans.is_doubtful) or jpeg.has_grey_corner(pixels)):
+        _check_whole(content, scans or jpeg.read_scans(content, head), pixels, flags)
     if stored or header.orientation == UPRIGHT:
         return np.ascontiguousarray(pixels)
     return upright(pixels, header.orientation)

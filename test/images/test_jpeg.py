@@ -162,7 +162,7 @@ def test_what_is_no_jpeg_at_all(content, reason):
 
 
 def test_a_file_of_nothing_but_segments_is_left_early():
-    content = picture("baseline")
+    content = picture("progressive")
     with pytest.raises(PictureError, match="consists of more than 65536 parts"):
         decode(content[:-2] + segment(0xFE, b"") * 70000 + END)
     png = encoded(road(), ".png")
