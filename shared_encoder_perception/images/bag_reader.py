@@ -9,12 +9,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterator
 from contextlib import ExitStack
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
-
-from rosbags.serde import SerdeError
-from rosbags.typesys import Stores, get_types_from_idl, get_types_from_msg, get_typestore
 
 from shared_encoder_perception.data_paths import PathError, inside
 from shared_encoder_perception.images import bag_mcap_index, bag_sqlite
@@ -26,19 +22,17 @@ from shared_encoder_perception.images.bag_metadata import (
     read_metadata,
 )
 from shared_encoder_perception.images.bag_parts import (
-    Channel,
     Connection,
     Storage,
     StorageError,
     Tell,
 )
+from shared_encoder_perception.images.bag_types import BagTypes
 from shared_encoder_perception.images.bags import (
     METADATA,
-    PACKAGE,
     BagError,
     first_line,
     storage_files,
-    typestore,
 )
 from shared_encoder_perception.images.unpacking import (
     ZSTD_MAGIC,
@@ -47,6 +41,7 @@ from shared_encoder_perception.images.unpacking import (
     unpack_file,
 )
 from shared_encoder_perception.own_files import scratch_folder
+from shared_encoder_perception.safe_text import printable
 
 STORAGES: Final = {
     bag_mcap_index.MAGIC: McapFile,
@@ -54,9 +49,6 @@ STORAGES: Final = {
 }
 """First bytes of a file -> what reads it."""
 BY_SUFFIX: Final = {".mcap": McapFile, ".db3": bag_sqlite.SqliteFile}
-ADDED_BYTES: Final = {f"{PACKAGE}/msg/LaneLineArray": 16}
-"""What was added to the end of messages of ours, where zeros stand for not known."""
-IDL_PART: Final = "=" * 80 + "\n"
 
 
 class Bag:
@@ -81,14 +73,14 @@ class Bag:
         self.problems: list[str] = []
         self._storages: list[tuple[str, Storage]] = []
         metadata = self._metadata()
-        self._digests = dict(metadata.digests) if metadata else {}
         for file in self._files(metadata):
             self._open(file, stack)
         if not self._storages:
             why = "; ".join(self.problems) or "it has no files"
             raise BagError(f"cannot read the bag {path}: {why}")
         self.connections = self._connections(metadata)
-        self._stores: dict[str, Any] = {}
+        channels = [channel for _, storage in self._storages for channel in storage.channels]
+        self._types = BagTypes(channels, metadata.digests if metadata else {}, self._lose)
 
     def messages(
         self, connections: Collection[Connection] = ()
@@ -136,16 +128,7 @@ class Bag:
             BagError: Its type is not known.
             Exception: It is damaged; rosbags raises many types.
         """
-        if msgtype not in self._stores:
-            self._stores[msgtype] = self._learn(msgtype)
-        store = self._stores[msgtype]
-        try:
-            return store.deserialize_cdr(data, msgtype)
-        except SerdeError:
-            if store is not typestore() or msgtype not in ADDED_BYTES:
-                raise
-            # Not defined in the bag, and maybe older than our definition.
-            return store.deserialize_cdr(data + bytes(ADDED_BYTES[msgtype]), msgtype)
+        return self._types.deserialize(data, msgtype)
 
     def _metadata(self) -> Metadata | None:
         """Return what is promised; ``None`` if that is not known."""
@@ -215,65 +198,11 @@ class Bag:
             connections.append(Connection(topic, msgtype, total, encoding))
         return connections
 
-    def _learn(self, msgtype: str) -> Any:
-        """Return a type store that knows a type: as the bag defines it, else as ROS does.
-
-        Raises:
-            BagError: Neither does.
-        """
-        of_type = [
-            channel
-            for _, storage in self._storages
-            for channel in storage.channels
-            if channel.msgtype == msgtype
-        ]
-        reason = "the bag does not define it"
-        for channel in of_type:
-            if channel.definition:
-                try:
-                    store = _store_of(msgtype, channel.dialect, channel.definition)
-                except Exception as error:  # the parser's own types
-                    reason = f"its definition cannot be used: {first_line(error)}"
-                    continue
-                self._compare(msgtype, store, channel)
-                return store
-        store = typestore()
-        if msgtype not in store.types:
-            raise BagError(f"the type {msgtype} is not known: {reason}")
-        return store
-
-    def _compare(self, msgtype: str, store: Any, channel: Channel) -> None:
-        """Tell if a type is not the one of which the messages are said to be."""
-        said = self._digests.get(msgtype) or channel.digest
-        if said and said != (found := store.hash_rihs01(msgtype)):
-            self._lose(f"the type {msgtype} may be another one: hash mismatch {found} != {said}")
-
     def _lose(self, problem: str) -> None:
         """Remember that something is lost, once however often it is met."""
+        problem = printable(problem)
         if problem not in self.problems:
             self.problems.append(problem)
-
-
-@lru_cache(maxsize=64)
-def _store_of(msgtype: str, dialect: str, definition: str) -> Any:
-    """Return a type store of one definition, which has in it all that it needs.
-
-    Raises:
-        Exception: It has not, or is damaged.
-    """
-    types: dict[str, Any] = {}
-    if dialect == "ros2msg":
-        types.update(get_types_from_msg(definition, msgtype))
-    else:
-        for part in definition.split(IDL_PART):
-            head, _, rest = part.partition("\n")
-            text = rest if head.startswith("IDL: ") else part
-            if text.strip():
-                types.update(get_types_from_idl(text))
-    store = get_typestore(Stores.EMPTY)
-    store.register(types)
-    store.hash_rihs01(msgtype)  # fails where a part is not defined
-    return store
 
 
 def _storage(path: Path, tell: Tell) -> Storage:

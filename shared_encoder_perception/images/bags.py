@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from shared_encoder_perception.images.bag_parts import ROS_ENCODING, Connection
 from shared_encoder_perception.images.listing import is_left_behind, pictures_in
 from shared_encoder_perception.images.own_topics import IMAGE_TYPES, is_ours
+from shared_encoder_perception.safe_text import printable
 
 if TYPE_CHECKING:
     from shared_encoder_perception.images.bag_reader import Bag
@@ -26,6 +27,10 @@ ROS1_SUFFIX: Final = ".bag"
 
 class BagError(ValueError):
     """A bag that cannot be used; the message says why and what to do."""
+
+    def __init__(self, message: str) -> None:
+        """Keep the message on one line, whatever names the bag holds."""
+        super().__init__(printable(message))
 
 
 def message_folder() -> Path:

@@ -11,8 +11,7 @@ from replay_bags import IMAGE, START_NS, TOPIC, drive, replay, stamps
 from rosbags.rosbag2 import CompressionMode, StoragePlugin, Writer
 from tiny_model import write_models
 
-from shared_encoder_perception.images.bags import typestore
-from shared_encoder_perception.images.bags import storage_files
+from shared_encoder_perception.images.bags import storage_files, typestore
 from shared_encoder_perception.images.unpacking import ZSTD_MAGIC
 
 COUNT = 12
