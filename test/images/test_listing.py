@@ -6,7 +6,6 @@ import cv2
 import numpy as np
 import pytest
 
-from shared_encoder_perception.artifact.calibration_inputs import open_images
 from shared_encoder_perception.images.listing import (
     IMAGE_SUFFIXES,
     beside,
@@ -15,7 +14,6 @@ from shared_encoder_perception.images.listing import (
     pictures_in,
 )
 from shared_encoder_perception.images.sources import SourceError, open_source
-from shared_encoder_perception.labels.teacher_masks import TeacherMasks, _frames, mask_rooms
 
 PIXELS = np.full((16, 16, 3), 99, np.uint8)
 LEFT_BEHIND = (
@@ -47,16 +45,13 @@ def test_a_folder_that_is_hidden_itself_may_be_asked_for(tmp_path):
     assert len(pictures_in(tmp_path / ".cache/@eaDir", below=True)) == 3
 
 
-def test_commands_that_read_folders_see_the_users_pictures_only(tmp_path):
+def test_sources_see_the_users_pictures_only(tmp_path):
     fill(tmp_path)
     for path in pictures_in(tmp_path, below=True):
         path.write_bytes(cv2.imencode(path.suffix.lower(), PIXELS)[1].tobytes())
-    for opened in (open_source(tmp_path), open_images(tmp_path)):
-        assert [frame.name for frame in opened] == ["a.jpg", "b.PNG", "clips/c.Webp"]
-        assert len(opened) == 3
-    masks = TeacherMasks({room.MASK: tmp_path / "clips" for room in mask_rooms().values()})
-    names = [frame.name for frame in _frames(tmp_path, masks)]
-    assert names == ["a.jpg", "b.PNG"]  # what lies in the folder of masks is none of them
+    opened = open_source(tmp_path)
+    assert [frame.name for frame in opened] == ["a.jpg", "b.PNG", "clips/c.Webp"]
+    assert len(opened) == 3
 
 
 def test_a_folder_of_leftovers_holds_no_images(tmp_path):

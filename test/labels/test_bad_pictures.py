@@ -1,6 +1,7 @@
 """One bad picture of a data set is left out and listed, in every format; the others go on."""
 
 import json
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -12,6 +13,7 @@ from labelled_set import write_set
 from straight_road import SIZE, THREE
 
 from shared_encoder_perception.__main__ import main
+from shared_encoder_perception.artifact.calibration_inputs import open_images
 from shared_encoder_perception.labels import native
 
 ROAD = [[0, 719], [1279, 719], [640, 300]]
@@ -163,6 +165,17 @@ def test_labelling_a_set_leaves_a_bad_picture_out(tmp_path, how, teacher):
     (fault,) = (out / "label_faults.txt").read_text().splitlines()
     assert str(source / "images/road/001.png") in fault
     assert main(["dataset", "validate", str(out)]) == 0
+
+
+def test_folders_of_pictures_are_the_users_own(tmp_path):
+    for name in ("a.JPG", "clips/b.jpg", "._a.JPG", ".thumbnails/a.jpg", "clips/@eaDir/b.jpg"):
+        picture(tmp_path / name)
+    assert [frame.name for frame in open_images(tmp_path)] == ["a.JPG", "clips/b.jpg"]
+    masks = tmp_path / "clips"  # what lies in there is no picture to label
+    options = ["--drivable", str(masks), "--out", str(tmp_path.parent / f"{tmp_path.name}_out")]
+    cv2.imwrite(str(masks / "a.png"), np.zeros(SIZE, np.uint8))
+    assert main(["dataset", "label", str(tmp_path), *options]) == 0
+    assert [frame.image_path.name for frame in native.read(Path(options[-1]))] == ["a.JPG"]
 
 
 def test_merging_takes_no_two_empty_files_for_one_picture(tmp_path, capsys):

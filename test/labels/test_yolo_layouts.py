@@ -20,6 +20,7 @@ LAYOUTS = {
     "ultralytics": ("images/train/a", "labels/train/a.txt"),
     "deeper": ("images/train/city/a", "labels/train/city/a.txt"),
     "flat": ("images/a", "labels/a.txt"),
+    "twice": ("images/images/a", "labels/images/a.txt"),
     "other split": ("train2017/images/a", "train2017/labels/a.txt"),
 }
 
