@@ -8,9 +8,17 @@ import struct
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
+import replay_bags
 import yaml
+from replay_bags import COMPRESSED, TOPIC, drive, stamps
+from rosbags.rosbag2 import CompressionMode, StoragePlugin
 
 from shared_encoder_perception.images.bags import storage_files
+from shared_encoder_perception.images.sources import open_source
+
+MCAP, SQLITE = StoragePlugin.MCAP, StoragePlugin.SQLITE3
+COUNT = 6
 
 CHUNK, MESSAGE_INDEX, CHUNK_INDEX, STATISTICS, DATA_END, FOOTER = 6, 7, 8, 11, 15, 2
 
@@ -142,3 +150,27 @@ def add_topic(path: Path, number: int, topic: str, schema: tuple, encoding: str,
 def numbers(problem: str) -> list[int]:
     """Return the numbers of a sentence."""
     return [int(number) for number in re.findall(r"\d+", problem)]
+
+
+def bag_of(path, plugin=MCAP, mode=CompressionMode.NONE, count=COUNT):
+    """Write a drive of compressed images; with mcap, every image has a chunk of its own."""
+    messages = [
+        (TOPIC, at_ns, replay_bags.image_message(noise(index), stamp, COMPRESSED))
+        for index, ((_, at_ns, _), stamp) in enumerate(
+            zip(drive(count), stamps(count), strict=True)
+        )
+    ]
+    return replay_bags.write_bag(path, messages, plugin, mode)
+
+
+def noise(index):
+    """Return an image whose PNG is larger than a chunk."""
+    return np.random.default_rng(index).integers(0, 256, (600, 720, 3), np.uint8)
+
+
+def read(bag):
+    """Return which images come, by their place in the drive, and what was told."""
+    source = open_source(bag)
+    found = [stamps(COUNT).index(frame.stamp_ns) for frame in source]
+    assert len(set(source.problems)) == len(source.problems)
+    return found, source.problems

@@ -12,10 +12,10 @@ from collections.abc import Collection, Iterator
 from heapq import heappop, heappush
 from pathlib import Path
 from typing import Final
-from zlib import crc32
 
 import numpy as np
 
+from shared_encoder_perception.images.bag_mcap_chunk import content_of
 from shared_encoder_perception.images.bag_mcap_index import (
     CHANNEL,
     CHUNK,
@@ -34,14 +34,7 @@ from shared_encoder_perception.images.bag_mcap_index import (
     records_of,
 )
 from shared_encoder_perception.images.bag_parts import StorageError, Tell
-from shared_encoder_perception.images.unpacking import (
-    MOST,
-    RATIO,
-    UnpackError,
-    check_size,
-    megabytes,
-    unpack,
-)
+from shared_encoder_perception.images.unpacking import MOST, RATIO, megabytes
 
 MESSAGE_HEAD: Final = struct.Struct("<HIQQ")
 """Channel, sequence, when it arrived, when it was sent (ns)."""
@@ -144,7 +137,7 @@ class McapFile:
         found: list[tuple[int, int, memoryview]] = []
         try:
             content = self._load(chunk)
-        except (StorageError, UnpackError) as error:
+        except StorageError as error:
             self._lose(chunk, error)
             return 0, []
         is_wanted = False
@@ -175,26 +168,11 @@ class McapFile:
         """Read and unpack a chunk.
 
         Raises:
-            StorageError, UnpackError: It is damaged, or too large.
+            StorageError: It is damaged, or too large.
         """
         if chunk.length > MOST:
             raise StorageError(f"it is {megabytes(chunk.length)} long")
-        record = memoryview(self._at(chunk.offset, chunk.length))
-        if len(record) < HEAD.size or HEAD.unpack_from(record) != (
-            CHUNK,
-            chunk.length - HEAD.size,
-        ):
-            raise StorageError("its head is damaged")
-        fields = Fields(record[HEAD.size :])
-        _, _, size, told_crc = fields.numbers("QQQI")
-        packing = fields.text()
-        packed = fields.block(fields.numbers("Q")[0])
-        plain = _unpacked(packing, packed, size)
-        if len(plain) != size:
-            raise StorageError(f"it has {len(plain)} bytes instead of {size}")
-        if told_crc and crc32(plain) != told_crc:
-            raise StorageError("its checksum does not fit")
-        return memoryview(plain)
+        return content_of(self._at(chunk.offset, chunk.length), chunk.length)
 
     def _at(self, offset: int, size: int) -> bytes:
         """Read a part of the file, shorter where it ends."""
@@ -285,7 +263,7 @@ class McapFile:
                     found.learn(kind, record)
                 elif kind == MESSAGE:
                     counts[Fields(record).numbers("H")[0]] += 1
-        except (StorageError, UnpackError):
+        except StorageError:
             return  # it is told when its messages are asked for
         chunk.counts.update(counts)
 
@@ -303,25 +281,3 @@ class McapFile:
                     return start + place
             start += BLOCK
         return found
-
-
-def _unpacked(packing: str, packed: memoryview, size: int) -> bytes | memoryview:
-    """Unpack a chunk's content.
-
-    Raises:
-        StorageError, UnpackError: It is damaged, or too large.
-    """
-    if packing == "":
-        return packed
-    check_size(len(packed), size)
-    if packing == "zstd":
-        return unpack(bytes(packed), size)
-    if packing != "lz4":
-        raise StorageError(f"it is compressed by {packing!r}, expected zstd, lz4 or nothing")
-    from lz4.frame import LZ4FrameDecompressor  # type: ignore[import-untyped]  # comes with rosbags
-
-    try:
-        plain: bytes = LZ4FrameDecompressor().decompress(bytes(packed), max_length=size + 1)
-    except RuntimeError as error:
-        raise StorageError(f"it cannot be unpacked: {error}") from None
-    return plain
