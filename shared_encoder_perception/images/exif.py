@@ -15,7 +15,10 @@ SIDEWAYS: Final = range(5, 9)
 """Orientations that swap width and height."""
 ORIENTATIONS: Final = range(1, 9)
 ORIENTATION, WIDTH, HEIGHT, TILE_WIDTH, TILE_HEIGHT = 0x0112, 0x0100, 0x0101, 0x0142, 0x0143
+EXTRA_SAMPLES: Final = 0x0152
 """Tags."""
+MULTIPLIED: Final = 1
+"""Value of ``EXTRA_SAMPLES``: colours are multiplied by their alpha already."""
 _WHOLE_NUMBERS: Final = {1: 1, 3: 2, 4: 4, 16: 8}
 """Types of fields that hold whole numbers -> the bytes of one."""
 _ORDERS: Final[dict[bytes, Order]] = {b"II": "little", b"MM": "big"}

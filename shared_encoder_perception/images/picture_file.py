@@ -105,10 +105,9 @@ def decode(content: bytes, flags: int = COLOUR, *, stored: bool = False) -> NDAr
     head, scans = header.jpeg, None
     if head is not None and not jpeg.is_plain(content, head):
         scans = jpeg.read_scans(content, head)
-    if header.turn is not None:  # versions of OpenCV differ in whether they turn it
-        place = slice(header.turn.at, header.turn.at + header.turn.count)
-        none = UPRIGHT.to_bytes(header.turn.count, header.turn.order)
-        content = content[: place.start] + none + content[place.stop :]
+    for field, value in header.changes:
+        said = value.to_bytes(field.count, field.order)
+        content = content[: field.at] + said + content[field.at + field.count :]
     pixels = _decode(content, flags)
     if pixels is None:
         if head is not None:

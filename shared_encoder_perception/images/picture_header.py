@@ -40,7 +40,8 @@ class Header:
         width: Columns as stored.
         orientation: How it wants to be turned, 1 to 8 as EXIF counts; 1 is not at all.
         tile: Pixels of one tile of a TIFF, which may be larger than its picture.
-        turn: In a TIFF, where its orientation stands; its decoders turn it on their own.
+        changes: In a TIFF, fields and what they have to say for its decoder, which differs with the
+            version in how it turns, and multiplies colours by their alpha.
         is_cut: Whether a PNG lacks its end. Those of other kinds are left to ``jpeg`` and decoders.
         jpeg: What else a JPEG says.
     """
@@ -50,7 +51,7 @@ class Header:
     width: int
     orientation: int = exif.UPRIGHT
     tile: int = 0
-    turn: exif.Field | None = None
+    changes: tuple[tuple[exif.Field, int], ...] = ()
     is_cut: bool = False
     jpeg: jpeg.Head | None = None
 
@@ -156,8 +157,9 @@ def _tiff(content: Content) -> Header:
     if width is None or height is None:
         raise PictureError(NO_SIZE)
     tile = values.get(exif.TILE_WIDTH, 0) * values.get(exif.TILE_HEIGHT, 0)
-    turn, orientation = fields.get(exif.ORIENTATION), exif.orientation_of(fields)
-    return Header("TIFF", height, width, orientation, tile, turn)
+    said = ((exif.ORIENTATION, exif.UPRIGHT), (exif.EXTRA_SAMPLES, exif.MULTIPLIED))
+    changes = tuple((fields[tag], value) for tag, value in said if tag in fields)
+    return Header("TIFF", height, width, exif.orientation_of(fields), tile, changes)
 
 
 def _webp(content: Content) -> Header:

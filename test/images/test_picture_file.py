@@ -124,6 +124,14 @@ def test_whatever_is_stored_becomes_the_same_three_channels(tmp_path, name):
     assert np.array_equal(ours, next(iter(open_source(path))).image)
 
 
+@pytest.mark.parametrize("kind", ["PNG", "WEBP", "TIFF"])
+def test_what_is_half_transparent_keeps_its_colour(kind):
+    alpha = np.full(RGB.shape[:2], 100, np.uint8)
+    options = {"lossless": True, "exact": True} if kind == "WEBP" else {}
+    pixels = decode(by_pillow(np.dstack((RGB, alpha)), kind, **options))
+    assert np.array_equal(pixels, RGB[:, :, ::-1])
+
+
 def test_values_keep_their_type(tmp_path):
     path = tmp_path / "a.png"
     path.write_bytes(by_pillow(WIDE, "PNG"))
