@@ -62,9 +62,9 @@ def read(path: Path) -> Iterator[LabelledFrame | UnusablePictureError]:
         LabelError: No drivable class, no pictures, or a faulty line of a label.
     """
     names = _class_names(_yaml_of(path))
-    places = files_matching(path, "images", "*/images")
+    found = files_matching(path, "images", "*/images")
     # images/images lies in the first one, and is read with it.
-    folders = [p.parent for p in places if p.is_dir() and p.parent != path / "images"]
+    folders = [p.parent for p in found if p.is_dir() and p.parent != path / "images"]
     count = 0
     for folder in folders:
         for picture in pictures_in(folder / "images", below=True):
