@@ -105,6 +105,12 @@ def test_a_label_that_is_missing_is_said(tmp_path):
     assert one(tmp_path).notes == ("no label file: nothing is drivable, by the format's rule",)
 
 
+def test_names_of_classes_beside_the_labels_are_no_label(tmp_path):
+    export(tmp_path)
+    (tmp_path / "labels/classes.txt").write_text("car\nroad\n")
+    assert one(tmp_path).name == "images/a.png"
+
+
 @pytest.mark.parametrize("word", ["-1", "1.5", "nan", "1e0", "²", "99999999999999999999"])
 def test_classes_that_are_none_are_named(tmp_path, word):
     with pytest.raises(LabelError, match=r"a\.txt, line 1: class is"):

@@ -44,6 +44,8 @@ OTHER_NAMES: Final = frozenset(
     )
 )
 """Class names that mean something where nobody drives; what is neither of both is not known."""
+NO_LABEL: Final = "classes.txt"
+"""Some tools put the names of the classes beside the labels."""
 TOLERANCE: Final = 0.01
 """By how much a coordinate may leave 0 to 1: exports round, and enlarge what touches the border."""
 
@@ -62,18 +64,29 @@ def read(path: Path) -> Iterator[LabelledFrame | UnusablePictureError]:
         LabelError: No drivable class, no pictures, or a faulty line of a label.
     """
     names = _class_names(_yaml_of(path))
-    found = files_matching(path, "images", "*/images")
+    places = files_matching(path, "images", "*/images")
     # images/images lies in the first one, and is read with it.
-    folders = [p.parent for p in found if p.is_dir() and p.parent != path / "images"]
+    folders = [p.parent for p in places if p.is_dir() and p.parent != path / "images"]
     count = 0
     for folder in folders:
-        for picture in pictures_in(folder / "images", below=True):
-            place = picture.relative_to(folder / "images").with_suffix(".txt")
-            count += 1
-            yield or_fault(_frame, path, picture, folder / "labels" / place, names)
+        found = pictures_in(folder / "images", below=True)
+        count += len(found)
+        labels = [_label_of(picture, folder) for picture in found]
+        for picture, label in zip(found, labels, strict=True):
+            yield or_fault(_frame, path, picture, label, names)
+        used = {*labels, folder / "labels" / NO_LABEL}
+        for label in files_matching(folder / "labels", "**/*.txt") if found else ():
+            if label not in used:
+                yield UnusablePictureError(label, None, "there is no picture of this label")
     if not count:
-        places = "images, images/SPLIT or SPLIT/images"
-        raise LabelError(path, None, f"there are no pictures in it: expected them in {places}")
+        expected = "images, images/SPLIT or SPLIT/images"
+        raise LabelError(path, None, f"there are no pictures in it: expected them in {expected}")
+
+
+def _label_of(picture: Path, folder: Path) -> Path:
+    """Where the label of a picture is, or would be."""
+    place = picture.relative_to(folder / "images").with_suffix(".txt")
+    return folder / "labels" / place
 
 
 def _yaml_of(path: Path) -> Path:
