@@ -7,11 +7,12 @@ lost is told in ``problems``, also while messages are read.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Final
 
+from shared_encoder_perception import plain_file
 from shared_encoder_perception.data_paths import PathError, inside
 from shared_encoder_perception.images import bag_mcap_index, bag_sqlite
 from shared_encoder_perception.images.bag_mcap import McapFile
@@ -43,12 +44,13 @@ from shared_encoder_perception.images.unpacking import (
 from shared_encoder_perception.own_files import scratch_folder
 from shared_encoder_perception.safe_text import printable
 
-STORAGES: Final = {
+Open = Callable[[Path, Tell], Storage]
+STORAGES: Final[Mapping[bytes, Open]] = {
     bag_mcap_index.MAGIC: McapFile,
     bag_sqlite.MAGIC: bag_sqlite.SqliteFile,
 }
 """First bytes of a file -> what reads it."""
-BY_SUFFIX: Final = {".mcap": McapFile, ".db3": bag_sqlite.SqliteFile}
+BY_SUFFIX: Final[Mapping[str, Open]] = {".mcap": McapFile, ".db3": bag_sqlite.SqliteFile}
 
 
 class Bag:
@@ -235,7 +237,7 @@ def _unpacked(path: Path, stack: ExitStack, tell: Tell) -> Path:
 
 def _begins_with(path: Path, magic: bytes) -> bool:
     """Whether these are a file's first bytes."""
-    with path.open("rb") as file:
+    with plain_file.plain(path).open("rb") as file:
         return file.read(len(magic)) == magic
 
 
