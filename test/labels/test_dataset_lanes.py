@@ -56,6 +56,10 @@ def test_tusimple_round_trip(tmp_path, suffix):
         (tusimple_line(0.5, lanes=[["a"] * len(ROWS)]), "a number for each"),
         (tusimple_line(0.5, h_samples=[5] * len(ROWS)), "rising rows"),
         ('{"raw_file": "a.jpg", "lanes": [[1]]}', "`h_samples` is missing"),
+        (tusimple_line(0.5, lanes=[[9] * 2 * len(ROWS)]), "a number for each of `h_samples`"),
+        (tusimple_line(0.5, lanes=[9] * len(ROWS)), "a number for each of `h_samples`"),
+        (tusimple_line(0.5, lanes=[[float("inf")] * len(ROWS)]), "not finite"),
+        (tusimple_line(0.5, lanes=[[1e9] * len(ROWS)]), "beyond 100000 pixels"),
     ],
 )
 def test_tusimple_faults(tmp_path, line, message):
@@ -63,6 +67,31 @@ def test_tusimple_faults(tmp_path, line, message):
     path.write_text(tusimple_line(-0.5, 0.5) + "\n" + line + "\n")
     with pytest.raises(LabelError, match=rf"label_data_1\.json, line 2: .*{message}"):
         list(formats.read("tusimple", path))
+
+
+def test_tusimple_columns_that_mean_nothing_are_not_there_and_counted(tmp_path):
+    lane = [-7 if row < 400 else 500 for row in ROWS]
+    text = tusimple_line(-0.5, 0.5, lanes=[lane, [-2] * len(ROWS)])
+    (tmp_path / "label_data_1.json").write_text(text + "\n\n")
+    (frame,) = formats.read("tusimple", tmp_path)
+    assert "columns below 0 other than -2, taken as not there" in frame.notes
+    (line,) = label_of(frame, "lanes").boundaries
+    assert line[:, 1].min() == 400
+
+
+@pytest.mark.parametrize("cut", [0.1, 0.5, 0.9])
+def test_a_compressed_label_file_that_is_cut_off_is_named(tmp_path, cut):
+    text = "".join(tusimple_line(-0.5, 0.5, raw_file=f"{i}.jpg") + "\n" for i in range(200))
+    content = gzip.compress(text.encode())
+    (tmp_path / "label_data_1.json.gz").write_bytes(content[: int(cut * len(content))])
+    with pytest.raises(LabelError, match=r"json\.gz, line \d+: the file is damaged or cut off"):
+        list(formats.read("tusimple", tmp_path))
+
+
+def test_a_line_without_end_is_not_read_to_its_end(tmp_path):
+    (tmp_path / "label_data_1.json").write_bytes(b" " * (tusimple.MOST_BYTES + 1))
+    with pytest.raises(LabelError, match="line 1: longer than"):
+        list(formats.read("tusimple", tmp_path))
 
 
 @pytest.mark.skipif(not REAL.is_dir(), reason="the real TuSimple label files are not here")
