@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from shared_encoder_perception.images.bag_parts import ROS_ENCODING, Connection
 from shared_encoder_perception.images.listing import is_left_behind, pictures_in
 from shared_encoder_perception.images.own_topics import IMAGE_TYPES, is_ours
+from shared_encoder_perception.plain_file import plain
 from shared_encoder_perception.safe_text import printable
 
 if TYPE_CHECKING:
@@ -120,8 +121,7 @@ def open_bag(path: Path) -> Iterator[Bag]:
     """
     from shared_encoder_perception.images.bag_reader import Bag  # needs rosbags
 
-    if is_part(path):
-        path = path.parent
+    path = path.parent if is_part(path) else plain(path)
     if not path.exists():
         raise BagError(f"there is no bag {path}: give the folder that holds metadata.yaml")
     if path.suffix == ROS1_SUFFIX or (path.is_dir() and not _is_ros2(path) and _is_ros1(path)):

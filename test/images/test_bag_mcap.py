@@ -1,9 +1,12 @@
 """mcap files: every sound chunk is read, whatever else is damaged."""
 
 import shutil
+import struct
+import zlib
 from pathlib import Path
 
 import bag_damage
+import lz4.frame
 import pytest
 import replay_bags
 from bag_damage import (
@@ -119,3 +122,22 @@ def test_messages_without_chunks_are_read_in_the_order_of_time(tmp_path):
     head = content[: chunk.at]
     path.write_bytes(head + inner + bag_damage.record(FOOTER, bytes(20)) + content[:8])
     assert read(path) == ([0, 1], [])
+
+
+@pytest.mark.parametrize("told", ["right", "wrong", "cut"])
+def test_chunks_of_lz4_are_read_and_checked(mcap, told):
+    path = bag_damage.storage(mcap)
+    content, number = path.read_bytes(), 0
+    new = content[: bag_damage.of_kind(path, CHUNK).at]
+    for chunk in bag_damage.records(path):
+        if chunk.kind == CHUNK:
+            plain, number = content[chunk.inside + 40 : chunk.end], number + 1
+            crc = zlib.crc32(plain) ^ (told == "wrong" and number == 3)
+            packed = lz4.frame.compress(plain)[: 1000 if told == "cut" and number == 3 else None]
+            body = content[chunk.inside : chunk.inside + 16] + struct.pack("<QI", len(plain), crc)
+            body += bag_damage.text("lz4") + struct.pack("<Q", len(packed)) + packed
+            new += bag_damage.record(CHUNK, body)
+    path.write_bytes(new + bag_damage.record(FOOTER, bytes(20)) + content[:8])
+    found, problems = read(mcap)
+    assert found == ([0, 1, 2, 3, 4, 5] if told == "right" else [0, 1, 3, 4, 5])
+    assert len(problems) == (0 if told == "right" else 2)

@@ -1,5 +1,6 @@
 """Bags of others, and metadata that do not fit: topics are read by name and type."""
 
+import os
 import shutil
 import sqlite3
 from pathlib import Path
@@ -157,6 +158,12 @@ def test_images_whose_definition_is_missing_or_broken_are_read_as_ros_defines_th
             database.execute(query)
         database.close()
         assert read(sqlite) == (list(range(COUNT)), [])
+
+
+def test_a_pipe_is_no_bag(tmp_path):
+    os.mkfifo(tmp_path / "drive.mcap")
+    with pytest.raises(OSError, match="named pipe"):
+        open_source(tmp_path / "drive.mcap")
 
 
 def test_a_folder_of_ros1_bags_is_named(tmp_path):
