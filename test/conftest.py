@@ -41,6 +41,7 @@ def pytest_collection_modifyitems(items):
         items.sort(key=lambda item: order(item.path))  # stable
 
 
+@pytest.hookimpl(optionalhook=True)  # colcon test may be without xdist
 def pytest_xdist_make_scheduler(config, log):
     """Give all tests with ROS processes to one process, and each other file to one.
 
