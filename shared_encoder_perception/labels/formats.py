@@ -19,7 +19,7 @@ FORMATS: Final = MappingProxyType(
         "tusimple": ("adapters.tusimple", {}, "TuSimple: label_data_*.json"),
         "culane": ("adapters.culane", {}, "CULane: *.lines.txt"),
         "curvelanes": ("adapters.curvelanes", {}, "CurveLanes: *.lines.json"),
-        "bdd100k": ("adapters.scalabel", {}, "BDD100K and Scalabel: poly2d, old and new form"),
+        "bdd100k": ("adapters.scalabel", {}, "BDD100K and Scalabel: poly2d, every release"),
         "camvid": (
             "adapters.label_ids",
             {"layout": "camvid"},
@@ -29,7 +29,7 @@ FORMATS: Final = MappingProxyType(
         "idd": ("adapters.label_ids", {"layout": "idd"}, "IDD lite: label ids"),
         "kitti_road": ("adapters.label_ids", {"layout": "kitti_road"}, "KITTI road: gt_image_2"),
         "kitti_semantics": ("adapters.label_ids", {"layout": "kitti_semantics"}, "KITTI semantics"),
-        "yolo": ("adapters.yolo", {}, "YOLO polygons, as Roboflow exports them"),
+        "yolo": ("adapters.yolo", {}, "YOLO polygons, as Roboflow and Ultralytics lay them out"),
     }
 )
 """Name -> (module, arguments of its ``read``, what it is)."""
