@@ -23,6 +23,7 @@ from shared_encoder_perception.evaluation.failures import WorstFrames
 from shared_encoder_perception.evaluation.reliability import plot
 from shared_encoder_perception.evaluation.report_tables import card_tables, statements
 from shared_encoder_perception.libraries import can_write
+from shared_encoder_perception.plain_file import plain
 from shared_encoder_perception.predictor import Predictor
 from shared_encoder_perception.safe_text import printable, redact
 
@@ -49,7 +50,7 @@ def run(args: argparse.Namespace) -> int:
             f"{printable(redact(args.model))}: download it, and give its path"
         )
     for card in args.cards:
-        fill_in(card.read_text(encoding="utf-8"), "")  # before the work, not after it
+        fill_in(plain(card).read_text(encoding="utf-8"), "")  # before the work, not after it
     predictor = Predictor(load_engine(args))
     size = predictor.spec.input_size
     worst = WorstFrames(size)
@@ -57,7 +58,7 @@ def run(args: argparse.Namespace) -> int:
         predictor, tqdm(synthetic_frames(args.worlds, size), total=args.worlds, unit="world"), worst
     )
     if args.labels:
-        total = sum(1 for _ in args.labels.open())
+        total = sum(1 for _ in plain(args.labels).open())
         frames = native_frames(args.labels)
         scores = {**score(predictor, tqdm(frames, total=total, unit="image")), **scores}
     for card in args.cards:

@@ -52,6 +52,7 @@ from shared_encoder_perception.images.spread import evenly
 from shared_encoder_perception.labels import native
 from shared_encoder_perception.labels.sample import Sample
 from shared_encoder_perception.own_files import scratch_folder
+from shared_encoder_perception.plain_file import plain
 from shared_encoder_perception.predictor import Decoder, own_options
 from shared_encoder_perception.spec import INPUT_IMAGE
 from shared_encoder_perception.tasks.label_files import FILE_NAME
@@ -139,7 +140,7 @@ def read_frames(
     """
     labels = path / FILE_NAME if (path / FILE_NAME).is_file() else path
     if labels.suffix == Path(FILE_NAME).suffix and topic is None:
-        with labels.open("rb") as lines:
+        with plain(labels).open("rb") as lines:
             total = sum(1 for _ in lines)
         for frame in evenly(native.read(labels), total, limit):
             # A teacher's opinion is no truth.

@@ -15,6 +15,7 @@ from shared_encoder_perception.artifact.file import BF16, FP16, FP32, INT8
 from shared_encoder_perception.backends import BackendInfo
 from shared_encoder_perception.evaluation.deviations import Deviations, quantities, shown_scores
 from shared_encoder_perception.evaluation.scorer import Scorer
+from shared_encoder_perception.plain_file import plain
 from shared_encoder_perception.spec import ModelSpec
 
 PRECISIONS: Final = (FP32, FP16, BF16, INT8)
@@ -87,8 +88,8 @@ def read_yaml(path: Path) -> Any:
     except ModuleNotFoundError:
         raise ValueError(f"reading {path} needs PyYAML: pip install pyyaml") from None
     try:
-        return yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        return yaml.safe_load(plain(path).read_text(encoding="utf-8"))
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise ValueError(f"{path} is no YAML: {' '.join(str(error).split())}") from None
 
 

@@ -16,6 +16,7 @@ from shared_encoder_perception.evaluation.frame_counts import FullCounts
 from shared_encoder_perception.evaluation.scorer import in_order
 from shared_encoder_perception.evaluation.slices import SOURCE, rules
 from shared_encoder_perception.predictor import STAGES
+from shared_encoder_perception.safe_text import csv_cell
 from shared_encoder_perception.structures import Perception
 from shared_encoder_perception.tasks.contract.scores import FrameScores
 from shared_encoder_perception.whole_file import replacing
@@ -132,7 +133,8 @@ class FramesCsv:
 
     def write(self, record: FrameRecord) -> None:
         """Append a line; what is not known is an empty cell."""
-        values: dict[str, Any] = {"image": record.image, "source": record.source, **record.slices}
+        texts = {"image": record.image, "source": record.source, **record.slices}
+        values: dict[str, Any] = {name: csv_cell(str(text)) for name, text in texts.items()}
         for scores in record.scores.values():
             values |= {name: _cell(value) for name, value in scores.cells.items()}
         values["faults"] = _cell(record.faults)
@@ -151,7 +153,7 @@ class FramesCsv:
 
 
 def _cell(value: str | float, decimals: int = DECIMALS) -> str:
-    """Write text as it is, and a number that is the same on every run of the same answers."""
+    """Write text that no spreadsheet runs, and a number that is the same on every run."""
     if isinstance(value, str):
-        return value
+        return csv_cell(value)
     return "" if math.isnan(value) else f"{value:.{decimals}f}"

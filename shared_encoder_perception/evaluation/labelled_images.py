@@ -21,6 +21,7 @@ from shared_encoder_perception.images.preprocess import Crop
 from shared_encoder_perception.labels import native
 from shared_encoder_perception.labels.frame import LabelledFrame, constant
 from shared_encoder_perception.labels.sample import Sample
+from shared_encoder_perception.plain_file import plain
 from shared_encoder_perception.structures import Size
 from shared_encoder_perception.tasks.contract.labels import Read
 from shared_encoder_perception.world.synthetic import (
@@ -198,7 +199,7 @@ def label_words() -> dict[str, str]:
 def _digest(path: Path) -> str:
     """Return the SHA-256 of a file of any size."""
     digest = sha256()
-    with path.open("rb") as file:
+    with plain(path).open("rb") as file:
         while part := file.read(1 << 20):
             digest.update(part)
     return digest.hexdigest()

@@ -48,6 +48,8 @@ def open_source(path: Path, topic: str | None = None) -> Source:
         raise SourceError(
             f"there is no {path}: give a folder of images, a frames.jsonl, a video or a rosbag2"
         )
+    if not path.is_relative_to("/dev") or path.is_fifo():  # a camera, /dev/video0, is a source
+        plain(path)
     if is_bag(path):
         return BagSource(path, topic)
     if topic is not None:
@@ -55,7 +57,7 @@ def open_source(path: Path, topic: str | None = None) -> Source:
     if path.is_dir():
         return FolderSource(path)
     if path.suffix == ".jsonl":
-        return JsonlSource(plain(path))
+        return JsonlSource(path)
     if has_image_suffix(path):
         return FolderSource(path.parent, [path])
     return VideoSource(path)

@@ -21,6 +21,7 @@ from shared_encoder_perception.mining.choose import Choice
 from shared_encoder_perception.mining.images import Found
 from shared_encoder_perception.mining.reasons import Candidate, finding, reason_names
 from shared_encoder_perception.predictor import Predictor
+from shared_encoder_perception.safe_text import csv_cell
 from shared_encoder_perception.structures import Perception
 from shared_encoder_perception.whole_file import replacing
 
@@ -97,9 +98,9 @@ def write_table(
             taken, turn = turns.get(one.index, (None, ""))
             rows.writerow(
                 [
-                    one.name,
+                    csv_cell(one.name),
                     "" if one.stamp_ns is None else one.stamp_ns,
-                    *(" ".join(one.found.get(task, ())) for task in things),
+                    *(csv_cell(" ".join(one.found.get(task, ()))) for task in things),
                     *(f"{one.scores[name]:.4f}" for name in reasons),
                     taken.reason if taken else "",
                     turn,

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from shared_encoder_perception import tasks
+from shared_encoder_perception.plain_file import plain
 from shared_encoder_perception.safe_text import printable
 
 OVERRIDES: Final = "qos_overrides."
@@ -159,7 +160,7 @@ def _read(path: Path) -> Any:
     try:
         import yaml
 
-        return yaml.safe_load(path.read_text("utf-8"))
+        return yaml.safe_load(plain(path).read_text("utf-8"))
     except Exception:  # not there, no YAML: ROS refuses it by itself
         return None
 

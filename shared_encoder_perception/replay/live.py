@@ -7,7 +7,6 @@ image that came back has to be what the offline replay says of it, to the last d
 from __future__ import annotations
 
 import argparse
-import json
 import shutil
 import sys
 from pathlib import Path
@@ -21,6 +20,7 @@ from shared_encoder_perception.replay.live_report import to_text, write_report
 from shared_encoder_perception.replay.live_result import compare
 from shared_encoder_perception.replay.recorder import RESULTS
 from shared_encoder_perception.replay.summary import to_json
+from shared_encoder_perception.typed_json import parse_json
 from shared_encoder_perception.whole_file import write_text
 
 LIVE: Final = "live"
@@ -61,7 +61,7 @@ def play_live(bag: Path, out: Path, args: argparse.Namespace) -> int:
         ValueError: The bag cannot be played.
     """
     with (out / RESULTS).open() as file:
-        conditions: dict[str, Any] = json.loads(next(file))["conditions"]
+        conditions: dict[str, Any] = parse_json(next(file), str(out / RESULTS))["conditions"]
     topic = conditions["topic"]
     with open_bag(bag) as reader:
         kinds = {c.msgtype for c in reader.connections if c.topic == topic}

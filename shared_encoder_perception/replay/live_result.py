@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +19,7 @@ from shared_encoder_perception.images.stamps import stamp_ns
 from shared_encoder_perception.structures import Size
 from shared_encoder_perception.tasks.contract.records import Progress
 from shared_encoder_perception.tasks.topics import telling
+from shared_encoder_perception.typed_json import parse_json
 
 PERCENTILES: Final = (50, 95, 99, 100)
 SHOWN: Final = 50
@@ -152,8 +152,8 @@ def _by_stamp(results: Path) -> dict[int, Mapping[str, Any]]:
     twice: set[int] = {0}
     with results.open() as file:
         next(file)
-        for text in file:
-            line = json.loads(text)
+        for number, text in enumerate(file, start=2):
+            line = parse_json(text, f"{results}, line {number},")
             if line["stamp_ns"] in lines:
                 twice.add(line["stamp_ns"])
             if "skipped" not in line:

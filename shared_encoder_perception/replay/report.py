@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from array import array
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -17,6 +16,7 @@ from shared_encoder_perception.evaluation.report.document import Report
 from shared_encoder_perception.replay.conditions import for_people
 from shared_encoder_perception.replay.recorder import RESULTS
 from shared_encoder_perception.replay.summary import TOTAL
+from shared_encoder_perception.typed_json import parse_json
 
 POINTS: Final = 2000
 """Most points of a line over the drive: the average of the images between is drawn."""
@@ -119,8 +119,8 @@ def _over_time(
     first_ns: int | None = None
     with results.open("rb") as lines:
         next(lines)
-        for line in lines:
-            record = json.loads(line)
+        for number, line in enumerate(lines, start=2):
+            record = parse_json(line, f"{results}, line {number},")
             if "skipped" in record:
                 continue
             first_ns = record["stamp_ns"] if first_ns is None else first_ns

@@ -6,7 +6,6 @@ the order of the bags, on where they were replayed, or on how long it took.
 
 from __future__ import annotations
 
-import json
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -21,6 +20,7 @@ from shared_encoder_perception.replay.scale_bags import FAILED, Outcome
 from shared_encoder_perception.replay.summary import steadiness_of, steadiness_words, to_json
 from shared_encoder_perception.structures import Size
 from shared_encoder_perception.tasks.detections import share_lines
+from shared_encoder_perception.typed_json import parse_json
 from shared_encoder_perception.whole_file import write_text
 
 ROWS: Final = 30
@@ -122,7 +122,7 @@ def _read(outcome: Outcome) -> tuple[dict[str, Any], Checkpoint | None]:
     job, error = outcome.job, outcome.error
     if not error:
         try:
-            own = json.loads((job.out / folders.SUMMARY).read_bytes())
+            own = parse_json((job.out / folders.SUMMARY).read_bytes(), folders.SUMMARY)
             counts = folders.read_counts(job.out)
         except (ValueError, OSError) as problem:
             error = f"its results cannot be read: {problem}"

@@ -16,6 +16,7 @@ from shared_encoder_perception.evaluation.report_tables import terminal_table
 from shared_encoder_perception.images.stamps import StampCounts
 from shared_encoder_perception.replay.checkpoint import Checkpoint
 from shared_encoder_perception.tasks.detections import share_lines
+from shared_encoder_perception.typed_json import parse_json
 
 PERCENTILES: Final = (50, 95, 99)
 TOTAL: Final = "total"
@@ -83,8 +84,8 @@ def read_timings(path: Path) -> dict[str, array[float]]:
     """Return the milliseconds of each stage of all images, and of all stages: 4 bytes each."""
     stages: dict[str, array[float]] = {}
     with path.open("rb") as lines:
-        for line in lines:
-            times = json.loads(line)["stage_ms"]
+        for number, line in enumerate(lines, start=1):
+            times = parse_json(line, f"{path}, line {number},")["stage_ms"]
             for stage, value in (*times.items(), (TOTAL, sum(times.values()))):
                 stages.setdefault(stage, array("f")).append(value)
     return stages

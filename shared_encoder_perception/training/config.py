@@ -14,6 +14,7 @@ from yaml import YAMLError
 from shared_encoder_perception import tasks
 from shared_encoder_perception.model.config import NetworkConfig
 from shared_encoder_perception.model.network import check_input_size, scaled_size
+from shared_encoder_perception.plain_file import plain
 from shared_encoder_perception.structures import Size
 from shared_encoder_perception.training.augment import AugmentConfig
 from shared_encoder_perception.training.data_config import FOLDS, SYNTHETIC, DataConfig
@@ -246,7 +247,7 @@ def _read_yaml(path: Path) -> Any:
     """Read a YAML file of a mapping."""
     if not path.exists():
         raise ConfigError(f"there is no config {path}: give a YAML file such as those in config/")
-    content = OmegaConf.load(path)
+    content = OmegaConf.load(plain(path))
     if not OmegaConf.is_dict(content):
         raise ConfigError(f"{path}: expected keys and values at the top level")
     return content

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+
+from shared_encoder_perception.typed_json import parse_json
 
 STARTS: Final = "run.json"
 """In the folder of a run: one entry for each start."""
@@ -30,7 +31,7 @@ def read_origin(folder: Path) -> Origin:
     path = folder / STARTS
     if not path.exists():
         return Origin()
-    starts = json.loads(path.read_text())
+    starts = parse_json(path.read_bytes(), str(path))
     sets = {
         f"{Path(item['path']).parent.name or item['path']} ({item['frames']} frames)"
         if item["path"].endswith(".jsonl")

@@ -35,6 +35,7 @@ from shared_encoder_perception.training.config import ConfigError, TrainConfig, 
 from shared_encoder_perception.training.data import Validation
 from shared_encoder_perception.training.module import StageTraining
 from shared_encoder_perception.training.origin import STARTS, commit
+from shared_encoder_perception.typed_json import parse_json
 
 PANELS: Final = "panels"
 """Folder of the pictures of each validation."""
@@ -75,7 +76,7 @@ def check_data(out: Path) -> None:
         ConfigError: They have; the message says which.
     """
     path = out / STARTS
-    starts = json.loads(path.read_text()) if path.exists() else []
+    starts = parse_json(path.read_bytes(), str(path)) if path.exists() else []
     sets = [item for start in starts for of_kind in start["data"].values() for item in of_kind]
     told = {(item["path"], item["sha256"]) for item in sets if "sha256" in item}
     for name, before in sorted(told):
@@ -90,7 +91,7 @@ def check_data(out: Path) -> None:
 def record_start(out: Path, stage: int, data: Mapping[str, Any]) -> None:
     """Add an entry to run.json."""
     path = out / STARTS
-    starts = json.loads(path.read_text()) if path.exists() else []
+    starts = parse_json(path.read_bytes(), str(path)) if path.exists() else []
     starts.append(
         {
             "time": _now(),
@@ -110,7 +111,8 @@ def read_metrics(out: Path, kind: str, stage: int | None = None) -> list[dict[st
     path = out / METRICS
     if not path.exists():
         return []
-    rows = [json.loads(line) for line in path.read_text().splitlines()]
+    lines = path.read_text().splitlines()
+    rows = [parse_json(line, f"{path}, line {at},") for at, line in enumerate(lines, start=1)]
     return [row for row in rows if row["kind"] == kind and stage in (None, row["stage"])]
 
 

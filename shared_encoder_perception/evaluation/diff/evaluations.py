@@ -16,6 +16,8 @@ from shared_encoder_perception import tasks
 from shared_encoder_perception.drawing.overlay import by_layer
 from shared_encoder_perception.evaluation.diff.changed import BETTER, SEPARATOR, WORSE, no_pictures
 from shared_encoder_perception.evaluation.diff.pairs import Pairs
+from shared_encoder_perception.plain_file import plain
+from shared_encoder_perception.safe_text import from_csv_cell
 from shared_encoder_perception.tasks.contract.comparisons import Seen
 
 
@@ -58,18 +60,20 @@ def pair_evaluations(a: Path, b: Path, block: int) -> Pairs:
 
 def _csv_frames(path: Path) -> Iterator[_Frame]:
     """Read the lines of ``frames.csv``."""
-    with path.open(encoding="utf-8", newline="") as lines:
+    with plain(path).open(encoding="utf-8", newline="") as lines:
         table = csv.DictReader(lines)
-        rooms = _answered(table.fieldnames or ())
+        try:
+            rooms = _answered(table.fieldnames or ())
+        except (csv.Error, UnicodeDecodeError) as error:
+            raise ValueError(f"{path} is no table of evaluate: {error}") from None
         if not rooms:
             raise ValueError(f"{path} has the columns of no task that can be compared")
-        for number, row in enumerate(table, start=2):
-            try:
+        number = 1
+        try:
+            for number, row in enumerate(table, start=2):  # noqa: B007
                 yield _csv_frame(row, rooms)
-            except (KeyError, TypeError, ValueError) as error:
-                raise ValueError(
-                    f"{path}, line {number}: not a line of evaluate: {error}"
-                ) from None
+        except (KeyError, TypeError, ValueError, csv.Error) as error:
+            raise ValueError(f"{path}, line {number}: not a line of evaluate: {error}") from None
 
 
 def _answered(header: Iterable[str]) -> dict[str, Any]:
@@ -86,4 +90,5 @@ def _csv_frame(row: Mapping[str, str], rooms: Mapping[str, Any]) -> _Frame:
     """Count one line."""
     seen = {name: room.of_cells(row) for name, room in rooms.items()}
     text = SEPARATOR.join(word for name, _ in by_layer(seen) for word in seen[name].words)
-    return _Frame(row["source"], row["image"], seen, float(row["faults"]), text)
+    source, image = (from_csv_cell(row[name]) for name in ("source", "image"))
+    return _Frame(source, image, seen, float(row["faults"]), text)

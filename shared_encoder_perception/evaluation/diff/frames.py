@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -22,6 +21,7 @@ from shared_encoder_perception.labels.native import labels_file
 from shared_encoder_perception.labels.sample import Sample
 from shared_encoder_perception.structures import Size
 from shared_encoder_perception.tasks.label_files import FILE_NAME
+from shared_encoder_perception.typed_json import parse_json
 
 UNLABELLED_SOURCE: Final = "images"
 DRIVE_BLOCK: Final = 30
@@ -121,7 +121,7 @@ def _has_labels(path: Path) -> bool:
     with path.open("rb") as lines:
         for line in lines:
             try:
-                record = json.loads(line)
+                record = parse_json(line, "it")
             except ValueError:
                 return True  # whoever reads labels says what is wrong
             if isinstance(record, dict) and any(record.get(key) for key in keys):

@@ -6,7 +6,6 @@ tasks' rooms say (``recorded.py``).
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from itertools import zip_longest
 from pathlib import Path
@@ -21,7 +20,9 @@ from shared_encoder_perception.evaluation.diff.changed import (
     no_pictures,
 )
 from shared_encoder_perception.evaluation.diff.pairs import Pairs
+from shared_encoder_perception.plain_file import plain
 from shared_encoder_perception.tasks.contract.comparisons import Seen
+from shared_encoder_perception.typed_json import parse_json
 
 DRIVE: Final = "drive"
 """Source name of all frames."""
@@ -71,10 +72,10 @@ def pair_replays(a: Path, b: Path, block: int) -> PairedReplays:
 
 def _lines(path: Path) -> Iterator[dict[str, Any]]:
     """Read all lines but the first, which holds the conditions."""
-    with path.open("rb") as lines:
+    with plain(path).open("rb") as lines:
         for number, line in enumerate(lines, start=1):
             try:
-                record = json.loads(line)
+                record = parse_json(line, "it")
                 if number > 1:
                     yield {"frame": record["frame"], **record}
             except (ValueError, KeyError, TypeError):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -11,6 +10,8 @@ from shared_encoder_perception.evaluation.diff.evaluations import pair_evaluatio
 from shared_encoder_perception.evaluation.diff.frames import DRIVE_BLOCK
 from shared_encoder_perception.evaluation.diff.pairs import Pairs
 from shared_encoder_perception.evaluation.diff.replays import pair_replays
+from shared_encoder_perception.plain_file import plain
+from shared_encoder_perception.typed_json import parse_json
 
 SUMMARY, FRAMES, RESULTS = "summary.json", "frames.csv", "results.jsonl"
 INPUT: Final = {
@@ -109,8 +110,8 @@ def _conditions(folder: Path, kind: str) -> dict[str, Any]:
     """
     path = folder / (SUMMARY if kind == FRAMES else RESULTS)
     try:
-        with path.open("rb") as file:
+        with plain(path).open("rb") as file:
             text = file.read() if kind == FRAMES else file.readline()
-        return dict(json.loads(text)["conditions"])
+        return dict(parse_json(text, str(path))["conditions"])
     except (ValueError, KeyError, TypeError):
         raise ValueError(f"{path} holds no conditions: not a result of ours, or damaged") from None
