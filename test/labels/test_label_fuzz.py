@@ -21,6 +21,7 @@ from labelled_set import lanes_of, mask_of
 
 from shared_encoder_perception.__main__ import main
 from shared_encoder_perception.labels import formats, native
+from shared_encoder_perception.labels.teacher_masks import MaskValues
 from shared_encoder_perception.labels.validate import find_faults
 from shared_encoder_perception.tasks.label_files import LabelError
 
@@ -352,3 +353,21 @@ def test_more_lines_than_a_road_has_are_not_paired_for_hours(tmp_path):
     (frame,) = formats.read("bdd100k", tmp_path)
     assert lanes_of(frame) == {}
     assert frame.notes == ("more lines than a road has: lanes are not known",)
+
+
+def check_mask(seed):
+    """Damage the file of a mask by another network."""
+    chance = random.Random(seed)
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "a.png"
+        path.write_bytes(damaged_bytes(encoded(ROAD * 255), chance))
+        try:
+            found = MaskValues().read(path, SIZE, path.parent)
+        except LabelError as error:
+            assert path.name in str(error)  # noqa: PT017
+        else:
+            assert np.array_equal(found, ROAD * 255)
+
+
+def test_a_damaged_mask_of_a_teacher_is_refused_or_what_it_was():
+    fuzz(60, check_mask, seed=st.integers(0, 1 << 32))
