@@ -9,9 +9,9 @@
 
 A lane that was not detected is null. Points run near to far in pixels of the source image. The mask
 has the source's size: 255 drivable, 0 not, and --unseen-value (0) outside of "crop", [x, y, width,
-height] of what the network saw: nothing is known there. Each task of the model has keys of
-its own (``record.py`` of its room). Until the run has finished the file is called
-`predictions.jsonl.part`. A finished result is replaced only with --force, and then its masks and
+height] of what the network saw, which is there unless that is all: nothing is known outside. Each
+task of the model has keys of its own (``record.py`` of its room). Until the run has finished the
+file is called `predictions.jsonl.part`. A finished result is replaced only with --force, and then its masks and
 pictures go with it.
 
 Exit status: 0 all images that the source promises were perceived; 1 some could not be read, and are
@@ -278,7 +278,7 @@ def to_record(name: str, perception: Perception, out: Path) -> dict[str, Any]:
     line: dict[str, Any] = {"image": name, "size": list(perception.image_size)}
     for task, record in tasks.parts("record", perception.answers).items():
         line |= record.prediction(perception.answers[task], out, picture_path(name))
-    if perception.crop is not None:
+    if perception.crop is not None and not perception.crop.covers(perception.image_size):
         line["crop"] = list(perception.crop)
     line["stage_ms"] = {stage: round(value, 3) for stage, value in perception.stage_ms.items()}
     return line
