@@ -42,6 +42,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Measure, then write."""
+    least = 0 if args.labels else 1
+    if args.worlds < least:  # else the tables would be replaced by nothing
+        raise ValueError(f"--worlds is {args.worlds}, expected at least {least}")
     drawn = can_write("the reliability diagram", "matplotlib")
     model = local_path(args.model)
     if model is None:

@@ -51,6 +51,14 @@ def test_the_command_measures_and_draws(tmp_path):
     assert (tmp_path / "small_failures.jpg").stat().st_size > 1000
 
 
+def test_a_card_of_nothing_is_refused_and_keeps_its_tables(tmp_path, capsys):
+    card = tmp_path / "card.md"
+    card.write_text(f"{BEGIN}\nmeasured\n{END}\n")
+    assert main(["card", str(card), "--worlds", "0"]) == 2
+    assert "--worlds is 0, expected at least 1" in capsys.readouterr().err
+    assert "measured" in card.read_text()
+
+
 def test_the_card_in_the_package_is_the_one_in_the_docs():
     shown = (ROOT / "docs" / "model_card.md").read_text()
     packed = (MODELS / "default.md").read_text()
