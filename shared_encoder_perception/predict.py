@@ -11,8 +11,8 @@ A lane that was not detected is null. Points run near to far in pixels of the so
 has the source's size: 255 drivable, 0 not, and --unseen-value (0) outside of "crop", [x, y, width,
 height] of what the network saw, which is there unless that is all: nothing is known outside. Each
 task of the model has keys of its own (``record.py`` of its room). Until the run has finished the
-file is called `predictions.jsonl.part`. A finished result is replaced only with --force, and then its masks and
-pictures go with it.
+file is called `predictions.jsonl.part`. A finished result is replaced only with --force, and then
+its masks and pictures go with it.
 
 Exit status: 0 all images that the source promises were perceived; 1 some could not be read, and are
 told; 2 none was.
