@@ -6,6 +6,7 @@ Commands are imported when they are chosen, so that none pays for another's libr
 from __future__ import annotations
 
 import argparse
+import io
 import logging
 import os
 import sys
@@ -106,7 +107,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--debug", action="store_true", help="show where an error came from")
     module.add_arguments(parser)
     args = _parse(parser, rest)
-    logging.basicConfig(format="%(message)s")
+    _write_safely()
     logging.getLogger(PACKAGE).setLevel(logging.INFO)
     try:
         return int(module.run(args))
@@ -157,6 +158,25 @@ class _Help(argparse.RawDescriptionHelpFormatter):
         text = text.removesuffix(f"({told})").rstrip()  # some say it so
         told = told.replace(HERE, "the shipped ").replace("%", "%%")
         return f"{text} (default: {told})".lstrip()
+
+
+class _OneLine(logging.Formatter):
+    """Writes a record on one line, without what steers a terminal."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line."""
+        return printable(super().format(record))
+
+
+def _write_safely() -> None:
+    """Let names of files that are no UTF-8, or hold ESC, do no harm where they are printed."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    if not logging.getLogger().handlers:
+        handler = logging.StreamHandler()
+        handler.setFormatter(_OneLine("%(message)s"))
+        logging.basicConfig(handlers=[handler])
 
 
 class _Parser(argparse.ArgumentParser):

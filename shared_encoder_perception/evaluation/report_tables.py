@@ -7,6 +7,7 @@ from typing import Any
 
 from shared_encoder_perception import tasks
 from shared_encoder_perception.evaluation.slices import in_order
+from shared_encoder_perception.safe_text import printable
 from shared_encoder_perception.tasks.contract.reports import (
     MODEL,
     TWO,
@@ -53,8 +54,13 @@ def terminal_table(scores: Sources, baselines: Mapping[str, Sources] | None = No
         scores: As ``Scorer.compute`` returns them.
         baselines: Name -> likewise, to stand beside what they are to be compared with.
     """
+    scores = {printable(source): sections for source, sections in scores.items()}
+    others = {
+        name: {printable(source): sections for source, sections in one.items()}
+        for name, one in (baselines or {}).items()
+    }
     blocks = [
-        "\n".join(report.terminal(scores, baselines or {}))
+        "\n".join(report.terminal(scores, others))
         for report in shown_tasks(scores).values()
         if report.terminal is not None
     ]

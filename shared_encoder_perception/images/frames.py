@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared_encoder_perception.images.preprocess import Crop
+from shared_encoder_perception.safe_text import printable
 
 TOLD: Final = 20
 """Problems that are printed; of more, only how many there are."""
@@ -88,7 +89,7 @@ def tell(problems: Sequence[str]) -> int:
         Exit status of a command: 0 for nothing, 1 for something.
     """
     for problem in problems[:TOLD]:
-        print(f"problem: {problem}", file=sys.stderr)
+        print(f"problem: {printable(problem)}", file=sys.stderr)
     if len(problems) > TOLD:
         print(f"problem: {len(problems) - TOLD} more of the kind", file=sys.stderr)
     return int(bool(problems))

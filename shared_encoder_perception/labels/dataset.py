@@ -34,6 +34,7 @@ from shared_encoder_perception.labels.merge import REPORT, merge
 from shared_encoder_perception.labels.statistics import count, plot, table
 from shared_encoder_perception.labels.validate import find_faults
 from shared_encoder_perception.libraries import can_write
+from shared_encoder_perception.safe_text import printable
 from shared_encoder_perception.tasks.label_files import FILE_NAME, LabelError
 from shared_encoder_perception.world.synthetic import CALIBRATION_SEED, render_sample
 
@@ -127,7 +128,7 @@ def _convert(args: argparse.Namespace) -> int:
             )
     print(f"{writer.count} frames: {args.out / FILE_NAME}")
     for note, number in notes.most_common():
-        print(f"  left out or uncertain, {note}: {number}")
+        print(f"  left out or uncertain, {printable(note)}: {number}")
     if faults:
         return report_faults(faults, args.out / FAULTS_FILE, "could not be converted")
     return 0
@@ -161,7 +162,7 @@ def _validate(args: argparse.Namespace) -> int:
     ):
         lines, faulty = number, faulty + bool(faults)
         for fault in faults:
-            tqdm.write(f"{path}, line {number}: {fault}")
+            tqdm.write(printable(f"{path}, line {number}: {fault}"))
     print(f"{lines} frames, {faulty} faulty")
     return FAULTY if faulty or not lines else 0
 

@@ -26,6 +26,7 @@ from shared_encoder_perception.labels.teacher_masks import (
     mask_rooms,
 )
 from shared_encoder_perception.predictor import Predictor
+from shared_encoder_perception.safe_text import printable
 from shared_encoder_perception.tasks.contract.labels import Option
 from shared_encoder_perception.tasks.label_files import FILE_NAME, LabelError
 from shared_encoder_perception.whole_file import write_text
@@ -149,6 +150,7 @@ def _attribute(option: Option) -> str:
 
 def report_faults(faults: list[str], path: Path, what: str) -> int:
     """Write why frames were left out and print the first reason; return the exit status."""
+    faults = [printable(fault) for fault in faults]
     write_text(path, "\n".join(faults) + "\n")
     print(f"{len(faults)} frames {what}: {path}\n  first: {faults[0]}")
     return FAULTY

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from shared_encoder_perception import tasks as table_of_tasks
 from shared_encoder_perception.labels.frame import LabelledFrame
+from shared_encoder_perception.safe_text import printable
 from shared_encoder_perception.structures import Size
 from shared_encoder_perception.tasks.contract.labels import Panel, Read
 
@@ -126,7 +127,7 @@ def table(statistics: Statistics) -> str:
 
     def line(first: str, frames: str, cells: Iterable[tuple[str, str]]) -> str:
         columns = "".join(f"{text:>{widths[task]}}" for task, text in cells)
-        return f"{first:<20}{frames:>8}{columns}"
+        return f"{printable(first):<20}{frames:>8}{columns}"
 
     names = [(task, name) for task in tasks for name, _ in empty[task].columns()]
     lines = [line("source", "frames", names), line("", "", [(t, notes[t]) for t, _ in names])]
@@ -137,7 +138,9 @@ def table(statistics: Statistics) -> str:
         for what in ("sizes", "pseudo", "attributes", "notes"):
             found = getattr(counts, what).most_common(MOST_COMMON)
             if found:
-                lines.append(f"{source}, {what}: " + ", ".join(f"{k} {n}" for k, n in found))
+                lines.append(
+                    printable(f"{source}, {what}: " + ", ".join(f"{k} {n}" for k, n in found))
+                )
     return "\n".join(lines)
 
 

@@ -64,6 +64,7 @@ from shared_encoder_perception.mining.write import (
     write_table,
 )
 from shared_encoder_perception.predictor import Predictor
+from shared_encoder_perception.safe_text import printable
 from shared_encoder_perception.structures import Perception
 from shared_encoder_perception.tasks.label_files import FILE_NAME
 from shared_encoder_perception.whole_file import check_outside
@@ -141,7 +142,7 @@ def run(args: argparse.Namespace) -> int:
         )
     print(f"every image's numbers: {table}\nthe frames taken: {sheet}")
     for problem in problems:
-        print(f"problem: {problem}")
+        print(f"problem: {printable(problem)}")
     if told:
         print(f"left out: {_text(told)}")
     return INCOMPLETE if problems or set(told) - {LABELLED} else 0

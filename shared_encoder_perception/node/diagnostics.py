@@ -16,6 +16,7 @@ from rclpy.clock import Clock, ClockType
 from shared_encoder_perception.backends import BackendInfo
 from shared_encoder_perception.node.health import loading_status, model_status, no_model_status
 from shared_encoder_perception.node.watchdogs import Steady
+from shared_encoder_perception.safe_text import printable
 from shared_encoder_perception.spec import ModelSpec
 from shared_encoder_perception.tasks.status import Level, Status
 
@@ -126,9 +127,11 @@ class Diagnostics:
         return DiagnosticStatus(
             level=bytes([status.level]),
             name=f"{self._name}: {task}",
-            message=status.message,
+            message=printable(status.message),
             hardware_id=self._name,
-            values=[KeyValue(key=key, value=text) for key, text in status.values.items()],
+            values=[
+                KeyValue(key=key, value=printable(text)) for key, text in status.values.items()
+            ],
         )
 
 

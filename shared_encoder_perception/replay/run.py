@@ -60,6 +60,7 @@ from shared_encoder_perception.replay.scale_summary import to_text as to_merged_
 from shared_encoder_perception.replay.scale_summary import write_merged
 from shared_encoder_perception.replay.summary import read_timings, summarise, to_json, to_text
 from shared_encoder_perception.replay.truth import FindTruth, LabelFile, from_topics
+from shared_encoder_perception.safe_text import printable
 from shared_encoder_perception.whole_file import sole_writer, write_text
 
 CHECKPOINT_IMAGES: Final = 600
@@ -213,7 +214,7 @@ def _replay_bag(predictor: Predictor, bag: Path, out: Path, args: argparse.Names
         return status
     at = folders.prepare(out, bag, conditions, resume=args.resume, force=args.force)
     for problem in images.problems:
-        print(f"warning: {problem}", file=sys.stderr)
+        print(f"warning: {printable(problem)}", file=sys.stderr)
     if at is None or not at.done:
         keep = not (args.no_bag and args.no_video)
         with Recorder(out, predictor.spec, truth, args.crop, keep) as recorder:
