@@ -61,15 +61,19 @@ def minded(limit_s: float) -> Iterator[None]:
         return
     ear, mouth = os.pipe()
     os.set_blocking(mouth, False)
-    command = [sys.executable, "-I", "-S", "-c", _MINDER]
+    command = [sys.executable, "-I", "-S", "-c", _MINDER, str(os.getpid()), str(GRACE_S)]
     numbers = [str(int(number)) for number in SIGNALS]
-    # In a session of its own: Ctrl-C goes to all processes of ours.
-    minder = subprocess.Popen(
-        [*command, str(os.getpid()), str(GRACE_S), str(limit_s), *numbers],
-        stdin=ear,
-        start_new_session=True,
-    )
-    os.close(ear)
+    try:
+        # In a session of its own: Ctrl-C goes to all processes of ours.
+        minder = subprocess.Popen(
+            [*command, str(limit_s), *numbers], stdin=ear, start_new_session=True
+        )
+    except OSError:  # no room for another process: a load is worth more than its minder
+        os.close(mouth)
+        yield
+        return
+    finally:
+        os.close(ear)
     # Python writes the number of each signal to it before any Python code has to run.
     before = signal.set_wakeup_fd(mouth, warn_on_full_buffer=False)
     try:
