@@ -35,6 +35,7 @@ from shared_encoder_perception.training.config import ConfigError, TrainConfig, 
 from shared_encoder_perception.training.data import Validation
 from shared_encoder_perception.training.module import StageTraining
 from shared_encoder_perception.training.origin import STARTS, commit
+from shared_encoder_perception.training.sets import pictures_of
 from shared_encoder_perception.typed_json import parse_json
 
 PANELS: Final = "panels"
@@ -70,7 +71,7 @@ def open_folder(config: TrainConfig) -> Path:
 
 
 def check_data(out: Path) -> None:
-    """Refuse to go on with a run, or to take it as done, when its label files have changed since.
+    """Refuse to go on with a run, or to take it as done, when its data have changed since.
 
     Raises:
         ConfigError: They have; the message says which.
@@ -78,12 +79,19 @@ def check_data(out: Path) -> None:
     path = out / STARTS
     starts = parse_json(path.read_bytes(), str(path)) if path.exists() else []
     sets = [item for start in starts for of_kind in start["data"].values() for item in of_kind]
-    told = {(item["path"], item["sha256"]) for item in sets if "sha256" in item}
-    for name, before in sorted(told):
+    told = {
+        (item["path"], item["sha256"], item.get("pictures")) for item in sets if "sha256" in item
+    }
+    for name, before, pictures in told:
         labels = Path(name)
-        if labels.is_file() and sha256(labels.read_bytes()).hexdigest() != before:
+        if not labels.is_file():
+            continue
+        changed = "" if sha256(labels.read_bytes()).hexdigest() == before else str(labels)
+        if not changed and pictures is not None and pictures_of(labels) != pictures:
+            changed = f"a picture of {labels}"
+        if changed:
             raise ConfigError(
-                f"{labels} is not what it was when the run in {out} began: choose another folder "
+                f"{changed} is not what it was when the run in {out} began: choose another folder "
                 "with out=, or remove it"
             )
 

@@ -195,6 +195,12 @@ def test_data_that_have_changed_since_are_refused(data, whole, tmp_path):
         text = (run / name).read_text().replace(str(data), str(other))
         (run / name).write_text(text.replace(str(whole), str(run)))
     train(config(other, run))
+    picture = next((other / "images").rglob("*.png"))
+    before = picture.read_bytes()
+    picture.write_bytes(before + b" ")
+    with pytest.raises(ValueError, match=r"a picture of .*frames.jsonl is not what it was"):
+        train(config(other, run))
+    picture.write_bytes(before)
     with (other / "frames.jsonl").open("a") as lines:
         lines.write((data / "frames.jsonl").read_text().splitlines()[0] + "\n")
     with pytest.raises(ValueError, match=r"frames.jsonl is not what it was when the run"):
