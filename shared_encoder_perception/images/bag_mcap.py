@@ -183,7 +183,7 @@ class McapFile:
         """Find the chunks by the index, or else one by one."""
         index, why = read_index(self._at, self._size)
         if self._at(0, len(MAGIC)) != MAGIC:
-            if why and self._at(len(MAGIC), 1) != bytes([HEADER]):
+            if not index.chunks and self._at(len(MAGIC), 1) != bytes([HEADER]):
                 raise StorageError("it is no mcap file")
             self._tell("its first bytes are not those of an mcap file")
         self._chunks = index.chunks

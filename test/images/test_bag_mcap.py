@@ -90,6 +90,14 @@ def test_damage_around_the_chunks_costs_no_image(mcap, place, without):
     assert bool(problems) == (not sound or without == "metadata")
 
 
+def test_a_beginning_that_is_damaged_costs_the_first_chunk(mcap):
+    path = bag_damage.storage(mcap)
+    bag_damage.put(path, 0, b"\xa5" * 200)
+    found, problems = read(mcap)
+    assert found == [1, 2, 3, 4, 5]
+    assert "first bytes" in problems[0]
+
+
 def test_a_file_cut_in_a_chunk_gives_the_chunks_before(mcap):
     path = bag_damage.storage(mcap)
     chunk = bag_damage.of_kind(path, CHUNK, 4)
