@@ -29,6 +29,9 @@ TOTAL: Final = "total"
 COUNTERS: Final = ("perceived", "lost", "unrefined", "unpublished")
 """Counters that the processing is judged by; others, such as images in work, also go down."""
 
+LONG_LOAD_S: Final = 10.0
+"""A first load that takes longer is worth a warning."""
+
 ACTIVE: Final = "active"
 WAKING: Final = {
     "unconfigured": "`ros2 lifecycle set {node} configure`, then `... activate`",
@@ -73,7 +76,8 @@ def loading_status(present: Status, source: str, seconds: float) -> Status:
     values = {**present.values, "loading": source, "loading_s": shown(seconds)}
     message = f"loading for {seconds:.0f} s: {source}"
     if not present.values:
-        return Status(Level.WARN, message, values)
+        level = Level.STALE if seconds < LONG_LOAD_S else Level.WARN
+        return Status(level, message, values)
     return Status(present.level, f"{present.message}; {message}", values)
 
 

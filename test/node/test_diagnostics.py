@@ -13,6 +13,7 @@ from shared_encoder_perception.node.health import (
     Audience,
     OutputHealth,
     ProcessingHealth,
+    loading_status,
     model_status,
     no_model_status,
 )
@@ -219,5 +220,12 @@ def test_the_model_task_names_what_runs(tmp_path: Any) -> None:
     assert status.level is Level.OK and status.values["sha256"] == info.sha256
     status = model_status(backend.spec, replace(info, fallback="asked for cuda"))
     assert (status.level, status.message) == (Level.WARN, "fall-back: asked for cuda")
+    loading = loading_status(status, "other.onnx", 12.3)
+    assert loading.level is Level.WARN, "as without"
+    assert loading.message == "fall-back: asked for cuda; loading for 12 s: other.onnx"
+    assert (loading.values["source"], loading.values["loading"]) == (info.source, "other.onnx")
     assert no_model_status().level is Level.STALE
+    for seconds, level in ((0.3, Level.STALE), (9.9, Level.STALE), (10.0, Level.WARN)):
+        loading = loading_status(no_model_status(), "first.onnx", seconds)
+        assert loading.level is level and loading.message.startswith("loading for ")
     assert no_model_status("cannot read") == Status(Level.ERROR, "cannot read")

@@ -43,7 +43,7 @@ def test_an_endless_load_at_start_is_told_and_a_signal_ends_it(tmp_path: Path) -
     model, namespace = write_endless_model(tmp_path / "endless.onnx"), ros.new_namespace()
     process = start(tmp_path, namespace, model)
     with watched_process(process, namespace) as watch:
-        watch.expect("model", Level.WARN, "loading for ")
+        watch.expect("model", Level.STALE, "loading for ")
         assert str(model) in watch.statuses["model"].message
         assert not watch.shows("output", Level.WARN), "it is not the user's turn"
         assert process.stop(signal.SIGTERM)[0] == 0, process.log
@@ -138,7 +138,7 @@ def test_a_manager_hears_of_a_load_that_takes_too_long_and_may_take_another(tmp_
         request = ros.ChangeState.Request()
         request.transition.label = "configure"
         configuring.call_async(request)
-        watch.expect("model", Level.WARN, "loading for ")
+        watch.expect("model", Level.STALE, "loading for ")
         assert process.stop(signal.SIGTERM)[0] == 0, process.log
     assert "Traceback" not in process.log
 
