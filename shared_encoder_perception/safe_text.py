@@ -85,6 +85,11 @@ def redact(url: str) -> str:
     return f"{parts.head}{user}{parts.place}{query}{fragment}"
 
 
+def shown_path(path: object) -> str:
+    """Return a path for messages; of a URL that was taken for one, not its secrets."""
+    return printable(redact(str(path)))
+
+
 def without_secrets(text: object, *urls: str) -> str:
     """Return a foreign message without the secret parts of the URLs that it may be about.
 

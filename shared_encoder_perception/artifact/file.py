@@ -17,7 +17,7 @@ import onnx
 from onnx import TensorProto
 
 from shared_encoder_perception.plain_file import plain
-from shared_encoder_perception.safe_text import printable, redact
+from shared_encoder_perception.safe_text import printable, shown_path
 from shared_encoder_perception.spec import METADATA_KEY, ModelSpec, SpecError, Tensor
 from shared_encoder_perception.typed_json import parse_json
 from shared_encoder_perception.whole_file import write_bytes
@@ -75,7 +75,7 @@ def read_artifact(path: Path, sha256: str = "", source: str = "") -> Artifact:
         ArtifactError: Missing, unreadable, cut off, damaged or another file than was asked for.
         SpecError: No spec, or a graph that does not keep its promise.
     """
-    source = source or shown(path)
+    source = source or shown_path(path)
     content = read_file(path)
     found = check_sha256(content, sha256, source)
     model = parse(content, source)
@@ -102,24 +102,19 @@ def read_file(path: Path) -> bytes:
     Raises:
         ArtifactError: Missing, unreadable or empty.
     """
+    content, reason, name = b"", "", shown_path(path)
     try:
         content = plain(path).read_bytes()
-        reason = ""
     except (OSError, ValueError) as error:  # the latter for a name with a NUL
-        content, reason = b"", str(getattr(error, "strerror", None) or error)
+        reason = str(getattr(error, "strerror", None) or error)
     if reason:  # not above: the error would repeat a URL that was taken for a path
         raise ArtifactError(
-            f"cannot read the model {shown(path)}: {reason}; "
+            f"cannot read the model {name}: {reason}; "
             "give the path of an .onnx file written by this package's export"
         )
     if not content:
-        raise ArtifactError(f"the model {shown(path)} is empty (0 bytes): copy or export it again")
+        raise ArtifactError(f"the model {name} is empty (0 bytes): copy or export it again")
     return content
-
-
-def shown(path: Path) -> str:
-    """Return a path as messages have it; of a URL that was taken for one, not its secrets."""
-    return printable(redact(str(path)))
 
 
 def check_sha256(content: bytes, expected: str, source: str) -> str:
