@@ -26,11 +26,13 @@ class Metadata:
     Attributes:
         files: Their names, in the order of time.
         counts: Topic -> messages.
+        types: Topic -> their type.
         digests: Type -> its hash, where it is known.
     """
 
     files: tuple[str, ...]
     counts: Mapping[str, int]
+    types: Mapping[str, str]
     digests: Mapping[str, str]
 
 
@@ -52,13 +54,14 @@ def read_metadata(path: Path) -> Metadata:
         told = content["rosbag2_bagfile_information"]
         files = tuple(PurePath(_text(name)).name for name in told["relative_file_paths"])
         counts: Counter[str] = Counter()
-        digests = {}
+        digests, types = {}, {}
         for entry in told["topics_with_message_count"]:
             topic, count = entry["topic_metadata"], entry["message_count"]
             if not isinstance(count, int) or count < 0:
                 raise TypeError
             counts[_text(topic["name"])] += count
-            digests[_text(topic["type"])] = str(topic.get("type_description_hash") or "")
+            types[topic["name"]] = _text(topic["type"])
+            digests[topic["type"]] = str(topic.get("type_description_hash") or "")
     except (LookupError, TypeError, AttributeError):
         raise MetadataError(
             f"{path} is not as rosbag2 writes it, with relative_file_paths and "
@@ -66,7 +69,7 @@ def read_metadata(path: Path) -> Metadata:
         ) from None
     if not all(files):
         raise MetadataError(f"{path} names a file without a name: {REINDEX}")
-    return Metadata(files, dict(counts), digests)
+    return Metadata(files, dict(counts), types, digests)
 
 
 def _text(value: Any) -> str:

@@ -35,6 +35,7 @@ from shared_encoder_perception.images.bags import (
     first_line,
     storage_files,
 )
+from shared_encoder_perception.images.own_topics import IMAGE_TYPES
 from shared_encoder_perception.images.unpacking import (
     ZSTD_MAGIC,
     UnpackError,
@@ -182,7 +183,7 @@ class Bag:
         self._storages.append((name, storage))
 
     def _connections(self, metadata: Metadata | None) -> list[Connection]:
-        """Return the topics of all files; tell which ones have lost all messages."""
+        """Return the topics of all files; tell which ones with images are in none of them."""
         counts: Counter[str] = Counter()
         kinds: dict[tuple[str, str], str] = {}
         for _, storage in self._storages:
@@ -192,7 +193,7 @@ class Bag:
                 kinds.setdefault((channel.topic, channel.msgtype), channel.encoding)
         promised = metadata.counts if metadata else {}
         for topic, count in promised.items():
-            if count and topic not in counts:
+            if count and topic not in counts and metadata and metadata.types[topic] in IMAGE_TYPES:
                 self._lose(f"all {count} messages on {topic} are lost")
         connections = []
         for (topic, msgtype), encoding in kinds.items():

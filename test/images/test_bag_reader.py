@@ -91,6 +91,18 @@ def test_metadata_that_cannot_be_used_are_told_and_the_files_are_read(sqlite, te
     assert "metadata.yaml" in problem and "ros2 bag reindex" in problem and "\n" not in problem
 
 
+@pytest.mark.parametrize("kind", [IMAGE, "sensor_msgs/msg/Imu"])
+def test_a_topic_that_no_file_has_matters_where_it_has_images(sqlite, kind):
+    def change(told):
+        topics = told["topics_with_message_count"]
+        other = {**topics[0]["topic_metadata"], "name": "/other", "type": kind}
+        topics.append({"topic_metadata": other, "message_count": 3})
+
+    bag_damage.change_metadata(sqlite, change)
+    lost = ["all 3 messages on /other are lost"] if kind == IMAGE else []
+    assert read(sqlite) == (list(range(COUNT)), lost)
+
+
 def test_files_of_metadata_stay_in_the_bag(sqlite):
     other = sqlite.parent / "other.db3"
     bag_damage.storage(sqlite).rename(other)
