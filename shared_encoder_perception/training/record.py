@@ -78,10 +78,17 @@ def check_data(out: Path) -> None:
     """
     path = out / STARTS
     starts = parse_json(path.read_bytes(), str(path)) if path.exists() else []
-    sets = [item for start in starts for of_kind in start["data"].values() for item in of_kind]
-    told = {
-        (item["path"], item["sha256"], item.get("pictures")) for item in sets if "sha256" in item
-    }
+    try:
+        sets = [item for start in starts for of_kind in start["data"].values() for item in of_kind]
+        told = {
+            (str(item["path"]), item["sha256"], item.get("pictures"))
+            for item in sets
+            if "sha256" in item
+        }
+    except (LookupError, TypeError, AttributeError):
+        raise ConfigError(
+            f"{path} is not as a run writes it: choose another folder with out=, or remove it"
+        ) from None
     for name, before, pictures in told:
         labels = Path(name)
         if not labels.is_file():

@@ -205,6 +205,9 @@ def test_data_that_have_changed_since_are_refused(data, whole, tmp_path):
         lines.write((data / "frames.jsonl").read_text().splitlines()[0] + "\n")
     with pytest.raises(ValueError, match=r"frames.jsonl is not what it was when the run"):
         train(config(other, run))
+    (run / "run.json").write_text('[{"data": {"train": [5]}}]')
+    with pytest.raises(ValueError, match=r"run.json is not as a run writes it"):
+        train(config(other, run))
 
 
 def test_a_loss_that_is_not_finite_stops_with_all_parts(data, tmp_path):
