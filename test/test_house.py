@@ -41,7 +41,8 @@ FLOORS = (
     ("tasks.*",),
     ("tasks.ROOM",),
     ("drawing.overlay",),
-    ("artifact.file", "artifact.remote", "artifact.store", "artifact.tensors", "artifact"),
+    tuple(f"artifact.{name}" for name in ("file", "graph", "remote", "store", "tensors"))
+    + ("artifact",),
     ("model",),
     ("backends",),
     ("artifact.*", "predictor"),

@@ -7,18 +7,18 @@ for, and its graph takes and gives what its spec promises.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-import numpy as np
 import onnx
 from onnx import TensorProto
 
+from shared_encoder_perception.artifact.graph import check_graph, tensors
 from shared_encoder_perception.plain_file import plain
 from shared_encoder_perception.safe_text import printable, shown_path
-from shared_encoder_perception.spec import METADATA_KEY, ModelSpec, SpecError, Tensor
+from shared_encoder_perception.spec import METADATA_KEY, ModelSpec, SpecError
 from shared_encoder_perception.typed_json import parse_json
 from shared_encoder_perception.whole_file import write_bytes
 
@@ -80,7 +80,7 @@ def read_artifact(path: Path, sha256: str = "", source: str = "") -> Artifact:
     found = check_sha256(content, sha256, source)
     model = parse(content, source)
     spec = check_whole(model, source)
-    _check_graph(model.graph, spec, source)
+    check_graph(model.graph, spec, source)
     return Artifact(source, content, found, spec, _precision(model.graph))
 
 
@@ -146,27 +146,12 @@ def parse(content: bytes, source: str) -> onnx.ModelProto:
             "it again"
         ) from None
     bodies = [model.graph, *model.functions]
-    if any(tensor.data_location == TensorProto.EXTERNAL for tensor in _tensors(bodies)):
+    if any(tensor.data_location == TensorProto.EXTERNAL for tensor in tensors(bodies)):
         raise ArtifactError(
             f"{source} keeps weights in other files: save it as one file "
             "(onnx.save with save_as_external_data=False)"
         )
     return model
-
-
-def _tensors(bodies: Iterable[Any]) -> Iterator[TensorProto]:
-    """Yield every tensor of graphs and functions: weights, constants, those of branches."""
-    left = list(bodies)
-    while left:
-        body = left.pop()
-        for sparse in getattr(body, "sparse_initializer", ()):
-            yield from (sparse.values, sparse.indices)
-        yield from getattr(body, "initializer", ())
-        for attribute in (one for node in body.node for one in node.attribute):
-            yield from (attribute.t, *attribute.tensors)
-            for sparse in (attribute.sparse_tensor, *attribute.sparse_tensors):
-                yield from (sparse.values, sparse.indices)
-            left += [attribute.g, *attribute.graphs]
 
 
 def metadata(model: onnx.ModelProto) -> dict[str, str]:
@@ -229,50 +214,6 @@ def _check_checksum(model: onnx.ModelProto, source: str) -> None:
             f"{source} is damaged: graph and spec do not have the checksum that they were written "
             "with; copy or export it again"
         )
-
-
-def _check_graph(graph: onnx.GraphProto, spec: ModelSpec, source: str) -> None:
-    """Compare the graph's inputs and outputs with the spec."""
-    inputs = {item.name: _signature(item) for item in graph.input}
-    taken = {name: _promise(name, tensor) for name, tensor in spec.input_tensors().items()}
-    if inputs != taken:
-        raise SpecError(
-            f"{source}: inputs are {_words(inputs.values())}, the spec promises "
-            f"{_words(taken.values())}"
-        )
-    outputs = {item.name: _signature(item) for item in graph.output}
-    for name, tensor in spec.output_tensors().items():
-        promised = _promise(name, tensor)
-        if outputs.get(name) != promised:
-            found = _words([outputs[name]] if name in outputs else [])
-            raise SpecError(
-                f"{source}: output {name!r} is {found}, the spec promises {_words([promised])}"
-            )
-
-
-Signature = tuple[str, int, tuple[int | str, ...]]
-"""Name, element type and shape without the batch axis."""
-
-
-def _signature(item: onnx.ValueInfoProto) -> Signature:
-    """Say what a graph's input or output is."""
-    tensor = item.type.tensor_type
-    shape = tuple(axis.dim_param or axis.dim_value for axis in tensor.shape.dim)
-    return item.name, tensor.elem_type, shape[1:]
-
-
-def _promise(name: str, tensor: Tensor) -> Signature:
-    """Say what a graph's input or output should be."""
-    return name, onnx.helper.np_dtype_to_tensor_dtype(np.dtype(tensor.dtype)), tensor.shape
-
-
-def _words(items: Iterable[Signature]) -> str:
-    """Name tensors for people."""
-    words = [
-        f"{name} {TensorProto.DataType.Name(kind).lower()} ({', '.join(map(str, ('N', *shape)))})"
-        for name, kind, shape in items
-    ]
-    return ", ".join(words) or "missing"
 
 
 def _precision(graph: onnx.GraphProto) -> str:

@@ -227,3 +227,12 @@ def test_a_full_disk_leaves_the_old_model_and_nothing_half_written(sealed, model
     monkeypatch.undo()
     assert sealed.read_bytes() == before
     assert not list(sealed.parent.glob("*.part"))
+
+
+def test_a_type_that_onnx_does_not_know_is_said(tmp_path):
+    path = tiny_model.write_tiny_model(tmp_path / "tiny.onnx")
+    model = onnx.load(path)
+    model.graph.output[0].type.tensor_type.elem_type = 500
+    path.write_bytes(model.SerializeToString())
+    with pytest.raises(SpecError, match=r"'lanes' is lanes of type 500 \(N, 5, 5, 40, 100\)"):
+        read_artifact(path)
