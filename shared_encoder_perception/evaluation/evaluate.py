@@ -68,9 +68,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--out", type=Path, metavar="DIR", help=f"folder for {SUMMARY}, {FRAMES} and {REPORT}"
     )
-    parser.add_argument(
-        "--no-report", action="store_true", help=f"leave {REPORT} out"
-    )
+    parser.add_argument("--no-report", action="store_true", help=f"leave {REPORT} out")
     parser.add_argument(
         "--reliability", type=Path, metavar="PNG", help="draw stated against true confidence"
     )

@@ -94,9 +94,7 @@ def open_input(
 
     single = isinstance(source, (FolderSource, JsonlSource))
     conditions = {"data": f"{path.resolve().name}{f', {topic}' if topic else ''}, no labels"}
-    return DiffInput(
-        conditions, False, total, 1 if single else DRIVE_BLOCK, read, source.problems
-    )
+    return DiffInput(conditions, False, total, 1 if single else DRIVE_BLOCK, read, source.problems)
 
 
 def rendered_input(count: int, size: Size) -> DiffInput:

@@ -158,7 +158,9 @@ def compare_models(args: argparse.Namespace) -> Outcome:
         for key, value in engine_conditions(backend).items()
     }
     missing = "nothing of it is labelled" if given.labelled else "the input has no labels"
-    return Outcome(pairs, {**conditions, **given.conditions}, given.labelled, missing, list(given.problems))
+    return Outcome(
+        pairs, {**conditions, **given.conditions}, given.labelled, missing, list(given.problems)
+    )
 
 
 def to_json(
