@@ -158,6 +158,7 @@ except BackendError as error:
 
 @not_forced
 def test_auto_takes_what_is_here_and_says_why():
+    pytest.importorskip("openvino")
     backend = load_backend(name="auto", options=BackendOptions(device="cpu"))
     first = "openvino" if hardware.has_amx() else "onnxruntime"
     assert backend.info.name == first
