@@ -78,7 +78,7 @@ def works(spec):
     assert ModelSpec.from_json(spec.to_json()) == spec
     assert printable(spec.title) == spec.title
     message = new_message(MODEL_INFO)
-    fill_model_info(message, spec, INFO, message.stamp, own_options(spec))
+    fill_model_info(message, spec, INFO, message.stamp)
     assert to_bytes(message)
     if max(spec.input_size) <= 800:
         transform = ImageTransform.fit((240, 600), spec.input_size)

@@ -40,7 +40,7 @@ def test_predict_writes_what_the_model_answers_and_nothing_else(tmp_path, models
     command = ["predict", "--input", str(tmp_path / "in"), "--out", str(out), *options]
     assert main(command) == 0
     (line,) = map(json.loads, (out / "predictions.jsonl").read_text().splitlines())
-    assert list(line) == ["image", "size", "grey", "stage_ms"]
+    assert list(line) == ["image", "size", "grey", "crop", "stage_ms"]
     assert {path.name for path in out.iterdir()} == {"predictions.jsonl", "overlays"}
     overlay = cv2.imread(str(out / "overlays" / "a.png.png"))
     assert (overlay[-20:, -20:] == round(255 * line["grey"])).all()

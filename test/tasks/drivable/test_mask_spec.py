@@ -11,8 +11,8 @@ from shared_encoder_perception.tasks.drivable.spec import Block
     [
         ({"mask_threshold": 0.0}, "mask_threshold is 0.0, expected between 0 and 1"),
         ({"mask_threshold": 1.0}, "mask_threshold"),
-        ({"mask_temperature": 0.0}, "finite number above 0"),
-        ({"mask_temperature": float("inf")}, "finite number above 0"),
+        ({"mask_temperature": 0.0}, "expected a number above 0"),
+        ({"mask_temperature": float("inf")}, "expected a number above 0"),
         ({"mask_bias": float("nan")}, "mask_bias"),
     ],
 )
