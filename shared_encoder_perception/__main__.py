@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Final, NoReturn
 
 from shared_encoder_perception import libraries
-from shared_encoder_perception.safe_text import printable, without_secrets
+from shared_encoder_perception.files.safe_text import printable, without_secrets
 
 COMMANDS: Final = {
     "demo": ("demo.run", "drive through a real ROS 2 node and show the result"),

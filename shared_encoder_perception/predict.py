@@ -37,9 +37,10 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 
 from shared_encoder_perception import tasks
 from shared_encoder_perception.backends.options import add_engine_options, load_engine
-from shared_encoder_perception.data_paths import create, remove_named, write_new
 from shared_encoder_perception.drawing.overlay import draw
 from shared_encoder_perception.drawing.pictures import as_png, tile, write_picture
+from shared_encoder_perception.files.data_paths import create, remove_named, write_new
+from shared_encoder_perception.files.whole_file import sole_writer
 from shared_encoder_perception.images.bags import is_bag
 from shared_encoder_perception.images.frames import tell
 from shared_encoder_perception.images.preprocess import Crop
@@ -47,7 +48,6 @@ from shared_encoder_perception.images.sources import Frame, Source, open_source
 from shared_encoder_perception.predictor import STAGES, Options, Predictor
 from shared_encoder_perception.structures import Perception
 from shared_encoder_perception.tasks.detections import detectable, detected
-from shared_encoder_perception.whole_file import sole_writer
 
 RESULT: Final = "predictions.jsonl"
 SHEET: Final = "sheet.png"

@@ -12,9 +12,9 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Final, NamedTuple, Protocol
 
 from shared_encoder_perception import tasks as table
-from shared_encoder_perception.safe_text import printable
+from shared_encoder_perception.files.safe_text import printable
+from shared_encoder_perception.files.typed_json import JsonError, cut, from_json, parse_json, shown
 from shared_encoder_perception.structures import Size
-from shared_encoder_perception.typed_json import JsonError, cut, from_json, parse_json, shown
 
 METADATA_KEY: Final = "shared_encoder_perception.model_spec"
 """Key of the spec in an ONNX file's ``metadata_props``."""

@@ -13,9 +13,7 @@ from house import PACKAGE, ROOT, brings, imports, modules, tree
 from shared_encoder_perception import tasks
 
 ENTRIES = {
-    *("__init__.py", "__main__.py", "structures.py", "typed_json.py", "spec.py", "whole_file.py"),
-    *("safe_text.py", "plain_file.py", "own_files.py", "libraries.py"),
-    "data_paths.py",
+    *("__init__.py", "__main__.py", "structures.py", "spec.py", "libraries.py", "files"),
     *("images", "tasks", "layers", "backends", "artifact", "predictor.py", "predict.py", "ground"),
     *("drawing", "node", "labels", "world", "model", "models", "training", "evaluation"),
     *("replay", "mining", "benchmark", "soak", "demo"),
@@ -23,17 +21,7 @@ ENTRIES = {
 """The top floor; ``docs/house.md`` shows it in the order of the flow."""
 
 FLOORS = (
-    (
-        "structures",
-        "typed_json",
-        "whole_file",
-        "data_paths",
-        "safe_text",
-        "plain_file",
-        "libraries",
-        "",
-    ),
-    ("own_files",),
+    ("structures", "libraries", "files", ""),
     ("tasks",),
     ("spec",),
     ("images",),
@@ -69,8 +57,7 @@ RULES = [
     ("structures", (*ROS, *TORCH, "cv2", "onnx", "onnxruntime")),
     ("spec", (*ROS, *TORCH, "cv2", "numpy.random", "onnx", "onnxruntime")),
     ("tasks", (*ROS, *TORCH, "numpy", "cv2")),
-    ("whole_file", (*ROS, *TORCH, "numpy", "cv2")),
-    ("data_paths", (*ROS, *TORCH, "numpy", "cv2")),
+    ("files", (*ROS, *TORCH, "numpy", "cv2")),
     ("images", (*ROS, *TORCH, "onnxruntime")),
     ("ground", (*ROS, *TORCH, "onnxruntime")),
     ("drawing", (*ROS, *TORCH, "onnxruntime", "matplotlib")),

@@ -16,11 +16,11 @@ from tiny_model import write_models
 
 from shared_encoder_perception.__main__ import main
 from shared_encoder_perception.backends import DEFAULT_MODEL, load_backend
+from shared_encoder_perception.files.whole_file import WRITING
 from shared_encoder_perception.images.preprocess import Crop
 from shared_encoder_perception.predict import picture_path
 from shared_encoder_perception.predictor import Predictor
 from shared_encoder_perception.tasks.lanes.answer import LANE_NAMES
-from shared_encoder_perception.whole_file import WRITING
 from shared_encoder_perception.world.synthetic import render_sample
 
 COUNT = 3

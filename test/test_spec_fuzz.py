@@ -12,9 +12,9 @@ from specs import spec_of
 
 from shared_encoder_perception.artifact.model_info import MODEL_INFO, fill_model_info
 from shared_encoder_perception.backends import BackendInfo
+from shared_encoder_perception.files.safe_text import printable
 from shared_encoder_perception.images.preprocess import ImageTransform
 from shared_encoder_perception.predictor import Decoder, own_options
-from shared_encoder_perception.safe_text import printable
 from shared_encoder_perception.spec import ModelSpec, SpecError
 from shared_encoder_perception.tasks.lanes.spec import LaneCalibration, StartPrior
 

@@ -9,7 +9,7 @@ from labelled_set import write_set
 from tiny_model import write_tiny_model
 
 from shared_encoder_perception.__main__ import main
-from shared_encoder_perception.whole_file import sole_writer
+from shared_encoder_perception.files.whole_file import sole_writer
 
 BUSY = "is being written by another run"
 

@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared_encoder_perception.artifact.tensors import InputError, words
+from shared_encoder_perception.files.plain_file import plain
 from shared_encoder_perception.images.preprocess import ImageTransform
 from shared_encoder_perception.images.sources import Source, open_source
 from shared_encoder_perception.images.spread import evenly
-from shared_encoder_perception.plain_file import plain
 from shared_encoder_perception.spec import INPUT_IMAGE, ModelSpec, Tensor
 from shared_encoder_perception.structures import Size
 from shared_encoder_perception.tasks.label_files import FILE_NAME

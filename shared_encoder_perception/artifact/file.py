@@ -16,11 +16,11 @@ import onnx
 from onnx import TensorProto
 
 from shared_encoder_perception.artifact.graph import check_graph, tensors
-from shared_encoder_perception.plain_file import plain
-from shared_encoder_perception.safe_text import printable, shown_path
+from shared_encoder_perception.files.plain_file import plain
+from shared_encoder_perception.files.safe_text import printable, shown_path
+from shared_encoder_perception.files.typed_json import parse_json
+from shared_encoder_perception.files.whole_file import write_bytes
 from shared_encoder_perception.spec import METADATA_KEY, ModelSpec, SpecError
-from shared_encoder_perception.typed_json import parse_json
-from shared_encoder_perception.whole_file import write_bytes
 
 CHECKSUM_KEY: Final = "shared_encoder_perception.sha256"
 """Key of the checksum over graph and spec in an ONNX file's ``metadata_props``. It finds damage,

@@ -9,7 +9,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto
 
-from shared_encoder_perception.safe_text import printable
+from shared_encoder_perception.files.safe_text import printable
 from shared_encoder_perception.spec import ModelSpec, SpecError, Tensor
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from shared_encoder_perception import tasks
 from shared_encoder_perception.backends import BackendInfo
-from shared_encoder_perception.safe_text import printable
+from shared_encoder_perception.files.safe_text import printable
 from shared_encoder_perception.spec import ModelSpec
 from shared_encoder_perception.tasks.packing import pack
 

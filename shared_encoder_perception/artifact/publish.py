@@ -30,8 +30,8 @@ from shared_encoder_perception.artifact.remote import (
     scheme_of,
 )
 from shared_encoder_perception.artifact.store import CHECKSUM, checksum_file, published_sha256
-from shared_encoder_perception.plain_file import plain
-from shared_encoder_perception.safe_text import redact
+from shared_encoder_perception.files.plain_file import plain
+from shared_encoder_perception.files.safe_text import redact
 from shared_encoder_perception.spec import ModelSpec, SpecError
 
 MODEL: Final = ".onnx"

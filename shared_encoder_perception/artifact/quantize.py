@@ -43,8 +43,8 @@ from shared_encoder_perception.artifact.file import (
 from shared_encoder_perception.artifact.store import fetch
 from shared_encoder_perception.artifact.tensors import check_inputs
 from shared_encoder_perception.backends import DEFAULT_MODEL
+from shared_encoder_perception.files.own_files import scratch_folder
 from shared_encoder_perception.images.frames import tell
-from shared_encoder_perception.own_files import scratch_folder
 from shared_encoder_perception.spec import ModelSpec
 
 IMAGES: Final = 120

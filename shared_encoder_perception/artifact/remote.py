@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 from urllib.parse import unquote
 
-from shared_encoder_perception.safe_text import HIDDEN, printable, redact, without_secrets
+from shared_encoder_perception.files.safe_text import HIDDEN, printable, redact, without_secrets
 
 PACKAGES: Final = {
     "s3": ("s3fs", "s3"),

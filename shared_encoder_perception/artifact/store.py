@@ -31,9 +31,9 @@ from shared_encoder_perception.artifact.remote import (
     beside,
     local_path,
 )
-from shared_encoder_perception.own_files import make_own, part_file, user_cache
-from shared_encoder_perception.plain_file import plain
-from shared_encoder_perception.safe_text import printable, redact
+from shared_encoder_perception.files.own_files import make_own, part_file, user_cache
+from shared_encoder_perception.files.plain_file import plain
+from shared_encoder_perception.files.safe_text import printable, redact
 from shared_encoder_perception.spec import SpecError
 
 CHECKSUM: Final = ".sha256"

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from shared_encoder_perception.files.typed_json import suggestion
 from shared_encoder_perception.spec import INPUT_IMAGE, Tensor
-from shared_encoder_perception.typed_json import suggestion
 
 Promised = Mapping[str, Tensor]
 """``ModelSpec.input_tensors()`` or ``output_tensors()``."""

@@ -20,7 +20,7 @@ from shared_encoder_perception.artifact.file import (
     read_artifact,
 )
 from shared_encoder_perception.artifact.store import fetch
-from shared_encoder_perception.safe_text import printable, redact
+from shared_encoder_perception.files.safe_text import printable, redact
 from shared_encoder_perception.spec import ModelSpec
 
 DEFAULT_MODEL: Final = Path(__file__).resolve().parent.parent / "models" / "default.onnx"

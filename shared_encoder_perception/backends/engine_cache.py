@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Final
 
 from shared_encoder_perception.backends import BackendError
-from shared_encoder_perception.own_files import (
+from shared_encoder_perception.files.own_files import (
     NotOwnError,
     check_own,
     make_own,

@@ -16,7 +16,7 @@ from shared_encoder_perception.artifact.tensors import check_inputs
 from shared_encoder_perception.backends import AUTO, BackendError, BackendInfo, BackendOptions
 from shared_encoder_perception.backends.engine_cache import EngineCache
 from shared_encoder_perception.backends.hardware import cores, gpus
-from shared_encoder_perception.own_files import scratch_folder
+from shared_encoder_perception.files.own_files import scratch_folder
 
 PROVIDERS: Final = {
     "cpu": "CPUExecutionProvider",

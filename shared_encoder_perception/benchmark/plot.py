@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from shared_encoder_perception.evaluation.reliability import COLOURS
-from shared_encoder_perception.whole_file import replacing
+from shared_encoder_perception.files.whole_file import replacing
 
 
 def draw(rows: Sequence[Mapping[str, Any]], title: str, path: Path) -> None:

@@ -43,8 +43,8 @@ from shared_encoder_perception.benchmark import (
 from shared_encoder_perception.benchmark.combinations import Combination, combine
 from shared_encoder_perception.benchmark.rows import add_cost, new_row, overhead
 from shared_encoder_perception.benchmark.runners import Runner, load, require_nvtx
+from shared_encoder_perception.files.whole_file import write_text
 from shared_encoder_perception.libraries import can_write
-from shared_encoder_perception.whole_file import write_text
 
 WARM_UP: Final = 10
 """Images that each combination sees before any counts."""

@@ -9,7 +9,7 @@ from typing import Final
 import cv2
 from tqdm import tqdm
 
-from shared_encoder_perception.whole_file import making_folder
+from shared_encoder_perception.files.whole_file import making_folder
 from shared_encoder_perception.world import synthetic
 
 FRAMES: Final = 180

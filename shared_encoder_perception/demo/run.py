@@ -19,10 +19,10 @@ from shared_encoder_perception.demo.clip import synthetic_clip
 from shared_encoder_perception.demo.drive import Played, drive, stop_on_signals
 from shared_encoder_perception.demo.overlay import overlay_frames
 from shared_encoder_perception.demo.summary import DriveSummary, summarise
+from shared_encoder_perception.files.whole_file import sole_writer, write_json
 from shared_encoder_perception.images.sources import open_source
 from shared_encoder_perception.images.video import write_video
 from shared_encoder_perception.libraries import can_write
-from shared_encoder_perception.whole_file import sole_writer, write_json
 
 RATE_HZ: Final = 15.0
 RESULTS: Final = ("bag", "recording", "log", "overlay.mp4", "summary.json")

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared_encoder_perception.drawing.text import CAPTION_PX, draw_caption
-from shared_encoder_perception.whole_file import write_bytes
+from shared_encoder_perception.files.whole_file import write_bytes
 
 
 def tile(

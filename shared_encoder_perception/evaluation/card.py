@@ -22,10 +22,10 @@ from shared_encoder_perception.evaluation.evaluate import native_frames, score, 
 from shared_encoder_perception.evaluation.failures import WorstFrames
 from shared_encoder_perception.evaluation.reliability import plot
 from shared_encoder_perception.evaluation.report_tables import card_tables, statements
+from shared_encoder_perception.files.plain_file import plain
+from shared_encoder_perception.files.safe_text import printable, redact
 from shared_encoder_perception.libraries import can_write
-from shared_encoder_perception.plain_file import plain
 from shared_encoder_perception.predictor import Predictor
-from shared_encoder_perception.safe_text import printable, redact
 
 BEGIN: Final = "<!-- scores:begin -->"
 END: Final = "<!-- scores:end -->"

@@ -45,18 +45,18 @@ from shared_encoder_perception.evaluation.differences import (
     read_tolerances,
     report,
 )
+from shared_encoder_perception.files.own_files import scratch_folder
+from shared_encoder_perception.files.plain_file import plain
+from shared_encoder_perception.files.whole_file import sole_writer, write_text
 from shared_encoder_perception.images.frames import tell
 from shared_encoder_perception.images.preprocess import Crop, ImageTransform
 from shared_encoder_perception.images.sources import open_source
 from shared_encoder_perception.images.spread import evenly
 from shared_encoder_perception.labels import native
 from shared_encoder_perception.labels.sample import Sample
-from shared_encoder_perception.own_files import scratch_folder
-from shared_encoder_perception.plain_file import plain
 from shared_encoder_perception.predictor import Decoder, own_options
 from shared_encoder_perception.spec import INPUT_IMAGE
 from shared_encoder_perception.tasks.label_files import FILE_NAME
-from shared_encoder_perception.whole_file import sole_writer, write_text
 
 ENGINES: Final = ("onnxruntime:fp32", "openvino:fp32", "openvino:bf16", "torch:fp32")
 """Those that a model in fp32 can be run on without a GPU."""

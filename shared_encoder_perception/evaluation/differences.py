@@ -15,7 +15,7 @@ from shared_encoder_perception.artifact.file import BF16, FP16, FP32, INT8
 from shared_encoder_perception.backends import BackendInfo
 from shared_encoder_perception.evaluation.deviations import Deviations, quantities, shown_scores
 from shared_encoder_perception.evaluation.scorer import Scorer
-from shared_encoder_perception.plain_file import plain
+from shared_encoder_perception.files.plain_file import plain
 from shared_encoder_perception.spec import ModelSpec
 
 PRECISIONS: Final = (FP32, FP16, BF16, INT8)

@@ -42,12 +42,12 @@ from shared_encoder_perception.evaluation.labelled_images import (
 from shared_encoder_perception.evaluation.reliability import plot, require_statements
 from shared_encoder_perception.evaluation.report_tables import terminal_table
 from shared_encoder_perception.evaluation.scorer import Scorer
+from shared_encoder_perception.files.whole_file import sole_writer, write_json
 from shared_encoder_perception.images.preprocess import Crop
 from shared_encoder_perception.labels import native
 from shared_encoder_perception.labels.sample import Sample
 from shared_encoder_perception.libraries import REPORT_LIBRARIES, can_write
 from shared_encoder_perception.predictor import Predictor
-from shared_encoder_perception.whole_file import sole_writer, write_json
 from shared_encoder_perception.world.synthetic import VALIDATION_SEED, render_sample
 
 SYNTHETIC: Final = labelled_images.SYNTHETIC

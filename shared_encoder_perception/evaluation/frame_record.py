@@ -15,11 +15,11 @@ from shared_encoder_perception import tasks
 from shared_encoder_perception.evaluation.frame_counts import FullCounts
 from shared_encoder_perception.evaluation.scorer import in_order
 from shared_encoder_perception.evaluation.slices import SOURCE, rules
+from shared_encoder_perception.files.safe_text import csv_cell
+from shared_encoder_perception.files.whole_file import replacing
 from shared_encoder_perception.predictor import STAGES
-from shared_encoder_perception.safe_text import csv_cell
 from shared_encoder_perception.structures import Perception
 from shared_encoder_perception.tasks.contract.scores import FrameScores
-from shared_encoder_perception.whole_file import replacing
 
 LATENCY: Final = (*(f"{stage}_ms" for stage in STAGES), "latency_ms")
 """Columns that differ from run to run; no others do."""

@@ -17,11 +17,11 @@ from pathlib import Path
 from typing import Final
 
 from shared_encoder_perception import tasks
+from shared_encoder_perception.files.plain_file import plain
 from shared_encoder_perception.images.preprocess import Crop
 from shared_encoder_perception.labels import native
 from shared_encoder_perception.labels.frame import LabelledFrame, constant
 from shared_encoder_perception.labels.sample import Sample
-from shared_encoder_perception.plain_file import plain
 from shared_encoder_perception.structures import Size
 from shared_encoder_perception.tasks.contract.labels import Read
 from shared_encoder_perception.world.synthetic import (

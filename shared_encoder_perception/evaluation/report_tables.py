@@ -7,7 +7,7 @@ from typing import Any
 
 from shared_encoder_perception import tasks
 from shared_encoder_perception.evaluation.slices import in_order
-from shared_encoder_perception.safe_text import printable
+from shared_encoder_perception.files.safe_text import printable
 from shared_encoder_perception.tasks.contract.reports import (
     MODEL,
     TWO,

@@ -8,9 +8,9 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from shared_encoder_perception.plain_file import plain
+from shared_encoder_perception.files.plain_file import plain
+from shared_encoder_perception.files.typed_json import parse_json
 from shared_encoder_perception.structures import Size
-from shared_encoder_perception.typed_json import parse_json
 
 FORMATS: Final = ".yaml, .yml, .json, .npy or .txt"
 KEY, SIZE_KEY = "homography", "image_size"

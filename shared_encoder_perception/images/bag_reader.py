@@ -12,8 +12,10 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Final
 
-from shared_encoder_perception import plain_file
-from shared_encoder_perception.data_paths import PathError, inside
+from shared_encoder_perception.files import plain_file
+from shared_encoder_perception.files.data_paths import PathError, inside
+from shared_encoder_perception.files.own_files import scratch_folder
+from shared_encoder_perception.files.safe_text import printable
 from shared_encoder_perception.images import bag_mcap_index, bag_sqlite
 from shared_encoder_perception.images.bag_mcap import McapFile
 from shared_encoder_perception.images.bag_metadata import (
@@ -42,8 +44,6 @@ from shared_encoder_perception.images.unpacking import (
     unpack,
     unpack_file,
 )
-from shared_encoder_perception.own_files import scratch_folder
-from shared_encoder_perception.safe_text import printable
 
 Open = Callable[[Path, Tell], Storage]
 STORAGES: Final[Mapping[bytes, Open]] = {

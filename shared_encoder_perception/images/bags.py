@@ -10,11 +10,11 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from shared_encoder_perception.files.plain_file import plain
+from shared_encoder_perception.files.safe_text import printable
 from shared_encoder_perception.images.bag_parts import ROS_ENCODING, Connection
 from shared_encoder_perception.images.listing import is_left_behind, pictures_in
 from shared_encoder_perception.images.own_topics import IMAGE_TYPES, is_ours
-from shared_encoder_perception.plain_file import plain
-from shared_encoder_perception.safe_text import printable
 
 if TYPE_CHECKING:
     from shared_encoder_perception.images.bag_reader import Bag

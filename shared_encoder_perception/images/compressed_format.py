@@ -14,7 +14,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from shared_encoder_perception.safe_text import printable
+from shared_encoder_perception.files.safe_text import printable
 
 _CODEC: Final = re.compile(
     r"\b(jpeg|jpg|png|tiff?)(?=\b|compressed)(?:.*?compressed\s*(\w*))?", re.I

@@ -12,8 +12,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from shared_encoder_perception.files.safe_text import printable
 from shared_encoder_perception.images.preprocess import Crop
-from shared_encoder_perception.safe_text import printable
 
 TOLD: Final = 20
 """Problems that are printed; of more, only how many there are."""

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from shared_encoder_perception.data_paths import PathError, inside
+from shared_encoder_perception.files.data_paths import PathError, inside
+from shared_encoder_perception.files.plain_file import plain
 from shared_encoder_perception.images.bag_source import BagSource
 from shared_encoder_perception.images.bags import is_bag
 from shared_encoder_perception.images.frames import Frame, Source, SourceError
@@ -22,7 +23,6 @@ from shared_encoder_perception.images.picture_bytes import PictureError
 from shared_encoder_perception.images.picture_file import read_picture
 from shared_encoder_perception.images.preprocess import Crop
 from shared_encoder_perception.images.video_source import VideoSource
-from shared_encoder_perception.plain_file import plain
 
 __all__ = [
     "BagSource",

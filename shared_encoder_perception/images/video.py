@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from shared_encoder_perception.whole_file import replacing
+from shared_encoder_perception.files.whole_file import replacing
 
 
 def write_video(frames: Iterator[NDArray[np.uint8]], path: Path, rate: float) -> int:

@@ -26,6 +26,7 @@ from tqdm import tqdm
 
 from shared_encoder_perception.drawing.overlay import draw_labels
 from shared_encoder_perception.drawing.pictures import tile, write_picture
+from shared_encoder_perception.files.safe_text import printable
 from shared_encoder_perception.labels import label_command, native
 from shared_encoder_perception.labels.formats import FORMATS, read
 from shared_encoder_perception.labels.frame import LabelledFrame, constant
@@ -34,7 +35,6 @@ from shared_encoder_perception.labels.merge import REPORT, merge
 from shared_encoder_perception.labels.statistics import count, plot, table
 from shared_encoder_perception.labels.validate import find_faults
 from shared_encoder_perception.libraries import can_write
-from shared_encoder_perception.safe_text import printable
 from shared_encoder_perception.tasks.label_files import FILE_NAME, LabelError
 from shared_encoder_perception.world.synthetic import CALIBRATION_SEED, render_sample
 

@@ -13,7 +13,9 @@ from tqdm import tqdm
 
 from shared_encoder_perception import tasks as table
 from shared_encoder_perception.backends import DEFAULT_MODEL, BackendOptions, load_backend
-from shared_encoder_perception.data_paths import PathError
+from shared_encoder_perception.files.data_paths import PathError
+from shared_encoder_perception.files.safe_text import printable
+from shared_encoder_perception.files.whole_file import write_text
 from shared_encoder_perception.images.bags import is_bag
 from shared_encoder_perception.labels import native
 from shared_encoder_perception.labels.frame import LabelledFrame
@@ -26,10 +28,8 @@ from shared_encoder_perception.labels.teacher_masks import (
     mask_rooms,
 )
 from shared_encoder_perception.predictor import Predictor
-from shared_encoder_perception.safe_text import printable
 from shared_encoder_perception.tasks.contract.labels import Option
 from shared_encoder_perception.tasks.label_files import FILE_NAME, LabelError
-from shared_encoder_perception.whole_file import write_text
 
 HELP: Final = "let a model, or masks of another network, label pictures: only what is sure"
 FAULTS_FILE: Final = "label_faults.txt"

@@ -12,11 +12,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from shared_encoder_perception.files.plain_file import plain
 from shared_encoder_perception.images.picture_bytes import PictureError
 from shared_encoder_perception.images.picture_file import picture_size
 from shared_encoder_perception.labels.frame import LabelledFrame
 from shared_encoder_perception.labels.said import NO, NOT_LABELLED, YES, Plane
-from shared_encoder_perception.plain_file import plain
 from shared_encoder_perception.structures import Size
 from shared_encoder_perception.tasks.label_files import LabelError
 

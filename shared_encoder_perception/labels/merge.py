@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Final, TextIO
 
 from shared_encoder_perception import tasks as table
-from shared_encoder_perception.data_paths import create
+from shared_encoder_perception.files.data_paths import create
 from shared_encoder_perception.labels import native
 from shared_encoder_perception.labels.disk_index import DiskIndex
 from shared_encoder_perception.labels.frame import LabelledFrame, constant, in_order

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared_encoder_perception import tasks as table
-from shared_encoder_perception.data_paths import (
+from shared_encoder_perception.files.data_paths import (
     PathError,
     create,
     link_fault,
@@ -28,13 +28,13 @@ from shared_encoder_perception.data_paths import (
     shown,
     write_new,
 )
+from shared_encoder_perception.files.plain_file import plain
+from shared_encoder_perception.files.whole_file import sole_writer
 from shared_encoder_perception.images.preprocess import Crop
 from shared_encoder_perception.labels.disk_index import DiskIndex
 from shared_encoder_perception.labels.frame import LabelledFrame, in_order
 from shared_encoder_perception.labels.record_faults import IMAGE, IMAGES, load_record, pseudo_words
-from shared_encoder_perception.plain_file import plain
 from shared_encoder_perception.tasks.label_files import FILE_NAME, LabelError, named_file
-from shared_encoder_perception.whole_file import sole_writer
 
 JPEG: Final = (cv2.IMWRITE_JPEG_QUALITY, 95)
 

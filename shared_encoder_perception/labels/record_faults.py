@@ -12,7 +12,7 @@ from difflib import get_close_matches
 from typing import Any, Final
 
 from shared_encoder_perception import tasks as table
-from shared_encoder_perception.data_paths import path_fault, shown
+from shared_encoder_perception.files.data_paths import path_fault, shown
 from shared_encoder_perception.structures import Size
 from shared_encoder_perception.tasks.label_files import path_faults
 

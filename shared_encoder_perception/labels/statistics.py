@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared_encoder_perception import tasks as table_of_tasks
+from shared_encoder_perception.files.safe_text import printable
 from shared_encoder_perception.labels.frame import LabelledFrame
-from shared_encoder_perception.safe_text import printable
 from shared_encoder_perception.structures import Size
 from shared_encoder_perception.tasks.contract.labels import Panel, Read
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from shared_encoder_perception import tasks as table
-from shared_encoder_perception.data_paths import path_fault
+from shared_encoder_perception.files.data_paths import path_fault
 from shared_encoder_perception.labels import native
 from shared_encoder_perception.labels.disk_index import DiskIndex
 from shared_encoder_perception.labels.label_io import image_size

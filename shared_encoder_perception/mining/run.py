@@ -36,6 +36,8 @@ from shared_encoder_perception.artifact.file import CHECKPOINT
 from shared_encoder_perception.backends import Backend
 from shared_encoder_perception.backends.options import add_engine_options, load_engine
 from shared_encoder_perception.evaluation.apart import apart
+from shared_encoder_perception.files.safe_text import printable
+from shared_encoder_perception.files.whole_file import check_outside
 from shared_encoder_perception.images.bags import is_bag
 from shared_encoder_perception.images.preprocess import Crop, ImageTransform
 from shared_encoder_perception.labels import native
@@ -64,10 +66,8 @@ from shared_encoder_perception.mining.write import (
     write_table,
 )
 from shared_encoder_perception.predictor import Predictor
-from shared_encoder_perception.safe_text import printable
 from shared_encoder_perception.structures import Perception
 from shared_encoder_perception.tasks.label_files import FILE_NAME
-from shared_encoder_perception.whole_file import check_outside
 
 COUNT: Final = 50
 DRIVE_GAP: Final = 15

@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 from shared_encoder_perception.drawing.overlay import draw_beside_labels
 from shared_encoder_perception.drawing.pictures import tile, write_picture
 from shared_encoder_perception.drawing.text import draw_notes
+from shared_encoder_perception.files.safe_text import csv_cell
+from shared_encoder_perception.files.whole_file import replacing
 from shared_encoder_perception.images.preprocess import Crop
 from shared_encoder_perception.labels import native
 from shared_encoder_perception.labels.pseudo import Doubts, with_labels
@@ -21,9 +23,7 @@ from shared_encoder_perception.mining.choose import Choice
 from shared_encoder_perception.mining.images import Found
 from shared_encoder_perception.mining.reasons import Candidate, finding, reason_names
 from shared_encoder_perception.predictor import Predictor
-from shared_encoder_perception.safe_text import csv_cell
 from shared_encoder_perception.structures import Perception
-from shared_encoder_perception.whole_file import replacing
 
 TABLE, SHEET = "mined.csv", "sheet.jpg"
 SHEET_PICTURES: Final = 48

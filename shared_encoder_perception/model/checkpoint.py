@@ -11,12 +11,12 @@ from typing import Any, BinaryIO, Final, TypeVar
 import torch
 
 from shared_encoder_perception import tasks
+from shared_encoder_perception.files.plain_file import plain
+from shared_encoder_perception.files.safe_text import printable
+from shared_encoder_perception.files.whole_file import replacing
 from shared_encoder_perception.model.config import config_from_file
 from shared_encoder_perception.model.network import PerceptionNetwork
-from shared_encoder_perception.plain_file import plain
-from shared_encoder_perception.safe_text import printable
 from shared_encoder_perception.spec import ModelSpec, SpecError
-from shared_encoder_perception.whole_file import replacing
 
 FORMAT: Final = "shared_encoder_perception.network.v3"
 FORMERLY: Final = "shared_encoder_perception.network.v2"

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any, Final
 
 from shared_encoder_perception import tasks
-from shared_encoder_perception.typed_json import JsonError, from_json, shown
+from shared_encoder_perception.files.typed_json import JsonError, from_json, shown
 
 WIDEST: Final = 8192
 """Channels that a file may ask for."""

@@ -14,9 +14,9 @@ from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rclpy.clock import Clock, ClockType
 
 from shared_encoder_perception.backends import BackendInfo
+from shared_encoder_perception.files.safe_text import printable
 from shared_encoder_perception.node.health import loading_status, model_status, no_model_status
 from shared_encoder_perception.node.watchdogs import Steady
-from shared_encoder_perception.safe_text import printable
 from shared_encoder_perception.spec import ModelSpec
 from shared_encoder_perception.tasks.status import Level, Status
 

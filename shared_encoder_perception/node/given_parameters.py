@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from shared_encoder_perception import tasks
-from shared_encoder_perception.plain_file import plain
-from shared_encoder_perception.safe_text import printable
+from shared_encoder_perception.files.plain_file import plain
+from shared_encoder_perception.files.safe_text import printable
 
 OVERRIDES: Final = "qos_overrides."
 """Begins the names of parameters that ROS declares with a subscription, when that is made."""

@@ -9,8 +9,8 @@ from time import perf_counter
 from typing import Any, Final
 
 from shared_encoder_perception.backends import DEFAULT_MODEL, Backend, BackendInfo, BackendOptions
+from shared_encoder_perception.files.safe_text import redact
 from shared_encoder_perception.predictor import Predictor
-from shared_encoder_perception.safe_text import redact
 from shared_encoder_perception.spec import INPUT_IMAGE, ModelSpec, SpecError
 
 LoadBackend = Callable[[str, str, BackendOptions, str], Backend]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import Any, Final
 
-from shared_encoder_perception.safe_text import printable
+from shared_encoder_perception.files.safe_text import printable
 
 PACKAGE: Final = "shared_encoder_perception"
 

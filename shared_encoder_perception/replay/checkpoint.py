@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from shared_encoder_perception import tasks
-from shared_encoder_perception.data_paths import shown
+from shared_encoder_perception.files.data_paths import shown
 from shared_encoder_perception.images.bags import PACKAGE
 from shared_encoder_perception.replay.recorder import ANSWERS, PART, RESULTS, TIMINGS, Tallies
 

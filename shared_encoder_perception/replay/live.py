@@ -14,14 +14,14 @@ from typing import Any, Final
 
 from shared_encoder_perception.demo.drive import drive, stop_on_signals
 from shared_encoder_perception.demo.node_arguments import engine_parameters, image_topic
+from shared_encoder_perception.files.typed_json import parse_json
+from shared_encoder_perception.files.whole_file import write_text
 from shared_encoder_perception.images.bags import is_bag, open_bag
 from shared_encoder_perception.node.parameter_groups.images import COMPRESSED, RAW
 from shared_encoder_perception.replay.live_report import to_text, write_report
 from shared_encoder_perception.replay.live_result import compare
 from shared_encoder_perception.replay.recorder import RESULTS
 from shared_encoder_perception.replay.summary import to_json
-from shared_encoder_perception.typed_json import parse_json
-from shared_encoder_perception.whole_file import write_text
 
 LIVE: Final = "live"
 """Folder of the live run, in that of the offline replay."""

@@ -12,6 +12,7 @@ import numpy as np
 from shared_encoder_perception import tasks
 from shared_encoder_perception.demo.diagnosed import DIAGNOSTICS, counts_of
 from shared_encoder_perception.demo.recording import AnsweredImage, AnswerGatherer, model_info_of
+from shared_encoder_perception.files.typed_json import parse_json
 from shared_encoder_perception.images.bags import open_bag, read_messages
 from shared_encoder_perception.images.counts import DROP_REASONS
 from shared_encoder_perception.images.preprocess import default_crop
@@ -19,7 +20,6 @@ from shared_encoder_perception.images.stamps import stamp_ns
 from shared_encoder_perception.structures import Size
 from shared_encoder_perception.tasks.contract.records import Progress
 from shared_encoder_perception.tasks.topics import telling
-from shared_encoder_perception.typed_json import parse_json
 
 PERCENTILES: Final = (50, 95, 99, 100)
 SHOWN: Final = 50

@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from shared_encoder_perception import tasks
 from shared_encoder_perception.evaluation.report import charts
 from shared_encoder_perception.evaluation.report.document import Report
+from shared_encoder_perception.files.typed_json import parse_json
 from shared_encoder_perception.replay.conditions import for_people
 from shared_encoder_perception.replay.recorder import RESULTS
 from shared_encoder_perception.replay.summary import TOTAL
-from shared_encoder_perception.typed_json import parse_json
 
 POINTS: Final = 2000
 """Most points of a line over the drive: the average of the images between is drawn."""

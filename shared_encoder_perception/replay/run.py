@@ -37,6 +37,8 @@ from time import perf_counter
 from typing import Final
 
 from shared_encoder_perception.backends.options import add_engine_options, load_engine
+from shared_encoder_perception.files.safe_text import printable
+from shared_encoder_perception.files.whole_file import sole_writer, write_text
 from shared_encoder_perception.images.bags import bag_name, is_bag
 from shared_encoder_perception.libraries import REPORT_LIBRARIES, can_write
 from shared_encoder_perception.predict import parse_crop
@@ -60,8 +62,6 @@ from shared_encoder_perception.replay.scale_summary import to_text as to_merged_
 from shared_encoder_perception.replay.scale_summary import write_merged
 from shared_encoder_perception.replay.summary import read_timings, summarise, to_json, to_text
 from shared_encoder_perception.replay.truth import FindTruth, LabelFile, from_topics
-from shared_encoder_perception.safe_text import printable
-from shared_encoder_perception.whole_file import sole_writer, write_text
 
 CHECKPOINT_IMAGES: Final = 600
 

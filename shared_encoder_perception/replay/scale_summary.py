@@ -14,14 +14,14 @@ from typing import Any, Final
 
 from shared_encoder_perception.evaluation.report_tables import terminal_table
 from shared_encoder_perception.evaluation.scorer import Scorer
+from shared_encoder_perception.files.typed_json import parse_json
+from shared_encoder_perception.files.whole_file import write_text
 from shared_encoder_perception.replay import folder as folders
 from shared_encoder_perception.replay.checkpoint import Checkpoint
 from shared_encoder_perception.replay.scale_bags import FAILED, Outcome
 from shared_encoder_perception.replay.summary import steadiness_of, steadiness_words, to_json
 from shared_encoder_perception.structures import Size
 from shared_encoder_perception.tasks.detections import share_lines
-from shared_encoder_perception.typed_json import parse_json
-from shared_encoder_perception.whole_file import write_text
 
 ROWS: Final = 30
 """Of more bags than that, only those with something wrong are shown on the terminal."""

@@ -13,10 +13,10 @@ import numpy as np
 
 from shared_encoder_perception import tasks
 from shared_encoder_perception.evaluation.report_tables import terminal_table
+from shared_encoder_perception.files.typed_json import parse_json
 from shared_encoder_perception.images.stamps import StampCounts
 from shared_encoder_perception.replay.checkpoint import Checkpoint
 from shared_encoder_perception.tasks.detections import share_lines
-from shared_encoder_perception.typed_json import parse_json
 
 PERCENTILES: Final = (50, 95, 99)
 TOTAL: Final = "total"

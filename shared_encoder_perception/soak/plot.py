@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared_encoder_perception.evaluation.reliability import COLOURS
+from shared_encoder_perception.files.whole_file import replacing
 from shared_encoder_perception.soak.resources import WARM_UP, Growth, Sample
-from shared_encoder_perception.whole_file import replacing
 
 BINS: Final = 60
 """Most parts of the run for which a median is drawn."""

@@ -28,6 +28,7 @@ from rclpy.signals import SignalHandlerOptions
 from shared_encoder_perception.artifact.model_info import INFO_TOPIC, MODEL_INFO
 from shared_encoder_perception.demo.diagnosed import counts_of
 from shared_encoder_perception.demo.node_listener import QUEUE
+from shared_encoder_perception.files.whole_file import write_text
 from shared_encoder_perception.node.diagnostics import TOPIC as DIAGNOSTICS_TOPIC
 from shared_encoder_perception.node.messages import message_type
 from shared_encoder_perception.node.outputs import LATCHED_QOS
@@ -43,7 +44,6 @@ from shared_encoder_perception.soak.records import (
     Rows,
 )
 from shared_encoder_perception.tasks.topics import Telling, for_every_image, telling
-from shared_encoder_perception.whole_file import write_text
 
 MODEL_KEYS: Final = ("name", "version", "backend", "backend_version", "device", "precision")
 MAX_PENDING: Final = 100

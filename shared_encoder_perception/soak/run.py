@@ -47,16 +47,16 @@ from shared_encoder_perception.benchmark.combinations import parse_size
 from shared_encoder_perception.demo.clip import synthetic_clip
 from shared_encoder_perception.demo.drive import stop_on_signals
 from shared_encoder_perception.demo.node_arguments import engine_parameters, ros_arguments
+from shared_encoder_perception.files.safe_text import redact
+from shared_encoder_perception.files.whole_file import sole_writer, write_text
 from shared_encoder_perception.images.sources import open_source
 from shared_encoder_perception.libraries import can_write
 from shared_encoder_perception.node.parameter_groups.images import COMPRESSED, RAW
-from shared_encoder_perception.safe_text import redact
 from shared_encoder_perception.soak import analysis, limits, plot, report
 from shared_encoder_perception.soak.load import Record, Setting, put_under_load
 from shared_encoder_perception.soak.resources import Growth
 from shared_encoder_perception.soak.slow_model import write_slow_model
 from shared_encoder_perception.structures import Size
-from shared_encoder_perception.whole_file import sole_writer, write_text
 
 RATE_HZ: Final = 30.0
 SECONDS: Final = 60.0

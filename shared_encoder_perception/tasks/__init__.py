@@ -16,7 +16,7 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import Any, Final
 
-from shared_encoder_perception.typed_json import suggestion
+from shared_encoder_perception.files.typed_json import suggestion
 
 ROOMS: Final = {
     "lanes": "shared_encoder_perception.tasks.lanes",

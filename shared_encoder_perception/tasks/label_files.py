@@ -9,14 +9,14 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from shared_encoder_perception.data_paths import (
+from shared_encoder_perception.drawing.pictures import as_png
+from shared_encoder_perception.files.data_paths import (
     PathError,
     inside,
     path_fault,
     shown,
     write_new,
 )
-from shared_encoder_perception.drawing.pictures import as_png
 from shared_encoder_perception.images.picture_bytes import PictureError
 from shared_encoder_perception.images.picture_file import read_values
 from shared_encoder_perception.structures import Size

@@ -25,8 +25,8 @@ from shared_encoder_perception.artifact.store import fetch
 from shared_encoder_perception.backends import load_backend
 from shared_encoder_perception.evaluation.evaluate import SYNTHETIC, Frame, score, synthetic_frames
 from shared_encoder_perception.evaluation.report_tables import terminal_table
+from shared_encoder_perception.files.own_files import scratch_folder
 from shared_encoder_perception.labels.sample import Sample
-from shared_encoder_perception.own_files import scratch_folder
 from shared_encoder_perception.predictor import Predictor
 from shared_encoder_perception.spec import ModelSpec
 from shared_encoder_perception.tasks.contract.scores import CALIBRATION

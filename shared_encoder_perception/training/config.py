@@ -12,9 +12,9 @@ from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
 from shared_encoder_perception import tasks
+from shared_encoder_perception.files.plain_file import plain
 from shared_encoder_perception.model.config import NetworkConfig
 from shared_encoder_perception.model.network import check_input_size, scaled_size
-from shared_encoder_perception.plain_file import plain
 from shared_encoder_perception.structures import Size
 from shared_encoder_perception.training.augment import AugmentConfig
 from shared_encoder_perception.training.data_config import FOLDS, SYNTHETIC, DataConfig

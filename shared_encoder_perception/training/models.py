@@ -25,12 +25,12 @@ from shared_encoder_perception import tasks
 from shared_encoder_perception.artifact.tensors import blank
 from shared_encoder_perception.backends import Backend, BackendOptions, load_backend
 from shared_encoder_perception.evaluation.deviations import shown_scores
+from shared_encoder_perception.files.own_files import scratch_folder
 from shared_encoder_perception.model.architectures import ARCHITECTURES
 from shared_encoder_perception.model.checkpoint import load_network
 from shared_encoder_perception.model.config import NetworkConfig
 from shared_encoder_perception.model.network import DeployWrapper, PerceptionNetwork
 from shared_encoder_perception.model.onnx_export import export_onnx
-from shared_encoder_perception.own_files import scratch_folder
 from shared_encoder_perception.spec import INPUT_IMAGE, ModelSpec, blocks
 from shared_encoder_perception.structures import Size
 from shared_encoder_perception.training.record import read_metrics

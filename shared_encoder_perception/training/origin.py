@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from shared_encoder_perception.typed_json import parse_json
+from shared_encoder_perception.files.typed_json import parse_json
 
 STARTS: Final = "run.json"
 """In the folder of a run: one entry for each start."""

@@ -29,6 +29,7 @@ from numpy.typing import NDArray
 
 from shared_encoder_perception.drawing.overlay import draw_beside_labels
 from shared_encoder_perception.drawing.pictures import tile, write_picture
+from shared_encoder_perception.files.typed_json import parse_json
 from shared_encoder_perception.model.checkpoint import save_network
 from shared_encoder_perception.structures import Perception
 from shared_encoder_perception.training.config import ConfigError, TrainConfig, save_config
@@ -36,7 +37,6 @@ from shared_encoder_perception.training.data import Validation
 from shared_encoder_perception.training.module import StageTraining
 from shared_encoder_perception.training.origin import STARTS, commit
 from shared_encoder_perception.training.sets import pictures_of
-from shared_encoder_perception.typed_json import parse_json
 
 PANELS: Final = "panels"
 """Folder of the pictures of each validation."""

@@ -28,7 +28,8 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from omegaconf import OmegaConf
 from torch import distributed
 
-from shared_encoder_perception.data_paths import refuse_links_out
+from shared_encoder_perception.files.data_paths import refuse_links_out
+from shared_encoder_perception.files.whole_file import sole_writer
 from shared_encoder_perception.model.checkpoint import (
     load_network,
     load_numbers,
@@ -47,7 +48,6 @@ from shared_encoder_perception.training.record import (
     open_folder,
     record_start,
 )
-from shared_encoder_perception.whole_file import sole_writer
 from shared_encoder_perception.world.synthetic import render_sample
 
 IMAGES_FOR_STATISTICS = 32

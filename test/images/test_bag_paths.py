@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from replay_bags import drive, write_bag
 
-from shared_encoder_perception.data_paths import LINKED
+from shared_encoder_perception.files.data_paths import LINKED
 from shared_encoder_perception.images.bags import BagError
 from shared_encoder_perception.images.sources import open_source
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from labelled_set import HEIGHT, WIDTH, record, write_records, write_set
 
 from shared_encoder_perception.__main__ import main
-from shared_encoder_perception.data_paths import LINKED
+from shared_encoder_perception.files.data_paths import LINKED
 from shared_encoder_perception.labels import native
 from shared_encoder_perception.labels.frame import LabelledFrame
 

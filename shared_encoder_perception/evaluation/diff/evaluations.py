@@ -16,8 +16,8 @@ from shared_encoder_perception import tasks
 from shared_encoder_perception.drawing.overlay import by_layer
 from shared_encoder_perception.evaluation.diff.changed import BETTER, SEPARATOR, WORSE, no_pictures
 from shared_encoder_perception.evaluation.diff.pairs import Pairs
-from shared_encoder_perception.plain_file import plain
-from shared_encoder_perception.safe_text import from_csv_cell
+from shared_encoder_perception.files.plain_file import plain
+from shared_encoder_perception.files.safe_text import from_csv_cell
 from shared_encoder_perception.tasks.contract.comparisons import Seen
 
 

@@ -14,6 +14,7 @@ from shared_encoder_perception.evaluation.labelled_images import (
     open_set,
     render_worlds,
 )
+from shared_encoder_perception.files.typed_json import parse_json
 from shared_encoder_perception.images.preprocess import Crop
 from shared_encoder_perception.images.sources import FolderSource, JsonlSource, open_source
 from shared_encoder_perception.images.spread import evenly
@@ -21,7 +22,6 @@ from shared_encoder_perception.labels.native import labels_file
 from shared_encoder_perception.labels.sample import Sample
 from shared_encoder_perception.structures import Size
 from shared_encoder_perception.tasks.label_files import FILE_NAME
-from shared_encoder_perception.typed_json import parse_json
 
 UNLABELLED_SOURCE: Final = "images"
 DRIVE_BLOCK: Final = 30

@@ -20,9 +20,9 @@ from shared_encoder_perception.evaluation.diff.changed import (
     no_pictures,
 )
 from shared_encoder_perception.evaluation.diff.pairs import Pairs
-from shared_encoder_perception.plain_file import plain
+from shared_encoder_perception.files.plain_file import plain
+from shared_encoder_perception.files.typed_json import parse_json
 from shared_encoder_perception.tasks.contract.comparisons import Seen
-from shared_encoder_perception.typed_json import parse_json
 
 DRIVE: Final = "drive"
 """Source name of all frames."""

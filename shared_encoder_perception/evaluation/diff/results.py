@@ -10,8 +10,8 @@ from shared_encoder_perception.evaluation.diff.evaluations import pair_evaluatio
 from shared_encoder_perception.evaluation.diff.frames import DRIVE_BLOCK
 from shared_encoder_perception.evaluation.diff.pairs import Pairs
 from shared_encoder_perception.evaluation.diff.replays import pair_replays
-from shared_encoder_perception.plain_file import plain
-from shared_encoder_perception.typed_json import parse_json
+from shared_encoder_perception.files.plain_file import plain
+from shared_encoder_perception.files.typed_json import parse_json
 
 SUMMARY, FRAMES, RESULTS = "summary.json", "frames.csv", "results.jsonl"
 INPUT: Final = {

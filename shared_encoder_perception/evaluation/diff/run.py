@@ -49,9 +49,9 @@ from shared_encoder_perception.evaluation.diff.metrics import Change, scores_of
 from shared_encoder_perception.evaluation.diff.pairs import Pairs, compare_frame
 from shared_encoder_perception.evaluation.diff.report import to_text, write_report
 from shared_encoder_perception.evaluation.diff.results import Outcome, compare_results, is_result
+from shared_encoder_perception.files.whole_file import sole_writer, write_json
 from shared_encoder_perception.libraries import REPORT_LIBRARIES, can_write
 from shared_encoder_perception.predictor import Predictor
-from shared_encoder_perception.whole_file import sole_writer, write_json
 
 DIFF, REPORT = "diff.json", "report.html"
 BROKEN: Final = 1

@@ -23,9 +23,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared_encoder_perception.evaluation.report.template import PAGE, STYLE
+from shared_encoder_perception.files.whole_file import write_text
 from shared_encoder_perception.tasks.contract.reports import Cell as Cell
 from shared_encoder_perception.tasks.contract.reports import Groups
-from shared_encoder_perception.whole_file import write_text
 
 DECIMALS: Final = 3
 JPEG_QUALITY: Final = 85

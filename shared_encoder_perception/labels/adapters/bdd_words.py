@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from enum import Enum
 from typing import Any, Final, NamedTuple
 
-from shared_encoder_perception.safe_text import printable
+from shared_encoder_perception.files.safe_text import printable
 
 DRIVABLE: Final = ("direct", "alternative", "drivable")
 """Areas that count as drivable; the opposite carriageway is none of them."""

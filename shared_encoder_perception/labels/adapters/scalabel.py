@@ -11,6 +11,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from shared_encoder_perception.files.safe_text import printable
 from shared_encoder_perception.images.listing import beside, files_matching, has_image_suffix
 from shared_encoder_perception.labels.adapters.bdd_words import Meaning, Role, meaning
 from shared_encoder_perception.labels.adapters.poly2d import PolygonError, flatten
@@ -23,7 +24,6 @@ from shared_encoder_perception.labels.label_io import (
     stream_objects,
 )
 from shared_encoder_perception.labels.said import Line, Plane, Said
-from shared_encoder_perception.safe_text import printable
 from shared_encoder_perception.structures import Size
 from shared_encoder_perception.tasks.label_files import LabelError, named_file
 

@@ -10,12 +10,12 @@ from typing import Any, Final
 
 import numpy as np
 
+from shared_encoder_perception.files.plain_file import plain
 from shared_encoder_perception.images.listing import files_matching
 from shared_encoder_perception.images.preprocess import Crop
 from shared_encoder_perception.labels.frame import LabelledFrame
 from shared_encoder_perception.labels.label_io import in_reach, load_json
 from shared_encoder_perception.labels.said import Line, Said, UsualLane
-from shared_encoder_perception.plain_file import plain
 from shared_encoder_perception.structures import Size
 from shared_encoder_perception.tasks.label_files import LabelError, named_file
 

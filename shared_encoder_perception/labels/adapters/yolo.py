@@ -11,6 +11,7 @@ import numpy as np
 import yaml
 from numpy.typing import NDArray
 
+from shared_encoder_perception.files.safe_text import printable
 from shared_encoder_perception.images.listing import files_matching, pictures_in
 from shared_encoder_perception.labels.frame import LabelledFrame
 from shared_encoder_perception.labels.label_io import (
@@ -22,7 +23,6 @@ from shared_encoder_perception.labels.label_io import (
     read_label,
 )
 from shared_encoder_perception.labels.said import Said
-from shared_encoder_perception.safe_text import printable
 from shared_encoder_perception.tasks.label_files import LabelError
 
 DRIVABLE_NAMES: Final = (

@@ -11,8 +11,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from shared_encoder_perception.data_paths import write_new
 from shared_encoder_perception.drawing.pictures import as_png
+from shared_encoder_perception.files.data_paths import write_new
 from shared_encoder_perception.images.preprocess import Crop
 from shared_encoder_perception.tasks.drivable.answer import DrivableMask
 from shared_encoder_perception.tasks.drivable.metric import Metric

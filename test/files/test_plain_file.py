@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from shared_encoder_perception.plain_file import plain
+from shared_encoder_perception.files.plain_file import plain
 
 
 def test_a_pipe_a_socket_and_a_device_are_named(tmp_path):

@@ -8,7 +8,7 @@ import pytest
 from fuzzing import fuzz
 from hypothesis import strategies as st
 
-from shared_encoder_perception.data_paths import (
+from shared_encoder_perception.files.data_paths import (
     LINKED,
     PathError,
     inside,

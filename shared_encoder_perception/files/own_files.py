@@ -17,7 +17,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
-from shared_encoder_perception.plain_file import plain
+from shared_encoder_perception.files.plain_file import plain
 
 PART: Final = ".part-"
 """How the name of a file begins that is not complete."""

@@ -8,7 +8,7 @@ import pytest
 from fuzzing import fuzz
 from hypothesis import strategies as st
 
-from shared_encoder_perception.safe_text import (
+from shared_encoder_perception.files.safe_text import (
     csv_cell,
     from_csv_cell,
     printable,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from shared_encoder_perception.own_files import (
+from shared_encoder_perception.files.own_files import (
     PART,
     SCRATCH,
     NotOwnError,
@@ -117,7 +117,7 @@ def test_a_part_that_was_not_moved_is_removed(tmp_path):
 HOLD = """
 import sys
 from pathlib import Path
-from shared_encoder_perception.own_files import part_file, scratch_folder
+from shared_encoder_perception.files.own_files import part_file, scratch_folder
 folder = Path(sys.argv[1])
 with part_file(folder), scratch_folder(folder) as scratch:
     (scratch / "inner").mkdir()

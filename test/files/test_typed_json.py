@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from shared_encoder_perception.typed_json import JsonError, from_json, suggestion
+from shared_encoder_perception.files.typed_json import JsonError, from_json, suggestion
 
 
 @dataclass(frozen=True)

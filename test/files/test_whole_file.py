@@ -8,7 +8,7 @@ from contextlib import nullcontext
 import pytest
 from patience import PATIENCE_S
 
-from shared_encoder_perception.whole_file import (
+from shared_encoder_perception.files.whole_file import (
     WRITING,
     BusyError,
     making_folder,
@@ -21,7 +21,7 @@ from shared_encoder_perception.whole_file import (
 HOLD = """
 import sys
 from pathlib import Path
-from shared_encoder_perception.whole_file import {name}
+from shared_encoder_perception.files.whole_file import {name}
 with {name}(Path(sys.argv[1])) as part:
     part and part.write_text("half")
     print("held", flush=True)

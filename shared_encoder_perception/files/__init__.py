@@ -1,0 +1,1 @@
+"""Files and words that cross our border: what is opened, believed, written and shown."""
