@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from shared_encoder_perception import tasks as table
 from shared_encoder_perception.labels.frame import LabelledFrame
 from shared_encoder_perception.structures import Size
+from shared_encoder_perception.tasks.contract.labels import UsualLane
 
 Plane = NDArray[np.uint8]
 
@@ -38,22 +39,6 @@ class Line:
     points: NDArray[np.float64]
     kind: tuple[str, ...] = ()
     is_edge: bool = False
-
-
-class UsualLane(NamedTuple):
-    """How wide a lane usually looks to a set's camera.
-
-    At row ``y`` it is ``width_slope * (y - horizon_row_px)`` pixels.
-
-    Attributes:
-        width_slope: Pixels of width for each row below the horizon.
-        horizon_row_px: Row of the horizon.
-        centre_column_px: Column of the vehicle's own middle.
-    """
-
-    width_slope: float
-    horizon_row_px: float
-    centre_column_px: float
 
 
 @dataclass(frozen=True, eq=False)

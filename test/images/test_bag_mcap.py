@@ -1,9 +1,7 @@
 """mcap files: every sound chunk is read, whatever else is damaged."""
 
-import shutil
 import struct
 import zlib
-from pathlib import Path
 
 import bag_damage
 import lz4.frame
@@ -15,7 +13,6 @@ from bag_damage import (
     COUNT,
     DATA_END,
     FOOTER,
-    MCAP,
     MESSAGE_INDEX,
     STATISTICS,
     bag_of,
@@ -23,16 +20,6 @@ from bag_damage import (
 )
 from replay_bags import TOPIC, drive
 from rosbags.rosbag2 import CompressionMode
-
-
-@pytest.fixture(scope="module")
-def sound(tmp_path_factory):
-    return bag_of(tmp_path_factory.mktemp("sound") / "bag", MCAP)
-
-
-@pytest.fixture
-def mcap(sound, tmp_path):
-    return Path(shutil.copytree(sound, tmp_path / "bag"))
 
 
 def test_each_image_has_a_chunk_of_its_own(mcap):

@@ -12,7 +12,6 @@ from bag_damage import (
     COUNT,
     MCAP,
     SQLITE,
-    bag_of,
     read,
 )
 from replay_bags import IMAGE, TOPIC, drive
@@ -20,23 +19,6 @@ from replay_bags import IMAGE, TOPIC, drive
 from shared_encoder_perception.images import own_topics
 from shared_encoder_perception.images.bags import BagError, open_bag
 from shared_encoder_perception.images.sources import open_source
-
-
-@pytest.fixture(scope="module")
-def sound(tmp_path_factory):
-    """Bags of both kinds, to be copied."""
-    folder = tmp_path_factory.mktemp("sound")
-    return {plugin: bag_of(folder / plugin.name, plugin) for plugin in (MCAP, SQLITE)}
-
-
-@pytest.fixture
-def mcap(sound, tmp_path):
-    return Path(shutil.copytree(sound[MCAP], tmp_path / "bag"))
-
-
-@pytest.fixture
-def sqlite(sound, tmp_path):
-    return Path(shutil.copytree(sound[SQLITE], tmp_path / "bag"))
 
 
 @pytest.mark.parametrize("plugin", [MCAP, SQLITE])

@@ -3,31 +3,18 @@
 import shutil
 import sqlite3
 import struct
-from pathlib import Path
 
 import bag_damage
 import pytest
 import replay_bags
 from bag_damage import (
     COUNT,
-    SQLITE,
-    bag_of,
     noise,
     read,
 )
 from replay_bags import COMPRESSED, TOPIC, stamps
 
 from shared_encoder_perception.images.bags import typestore
-
-
-@pytest.fixture(scope="module")
-def sound(tmp_path_factory):
-    return bag_of(tmp_path_factory.mktemp("sound") / "bag", SQLITE)
-
-
-@pytest.fixture
-def sqlite(sound, tmp_path):
-    return Path(shutil.copytree(sound, tmp_path / "bag"))
 
 
 def test_a_damaged_page_costs_the_images_in_it(sqlite):

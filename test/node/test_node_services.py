@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -21,17 +20,6 @@ from std_srvs.srv import SetBool, Trigger
 from tiny_model import SPEC, random_image, write_tiny_model
 
 from shared_encoder_perception.node import outputs
-
-
-@pytest.fixture
-def active(tmp_path: Path) -> Iterator[SimpleNamespace]:
-    """An active node in this process that serves, its peer and its model file."""
-    model, namespace = write_tiny_model(tmp_path / "tiny.onnx"), ros.new_namespace()
-    with local_node(model, namespace) as local, ros.peer_in(namespace) as peer:
-        assert local.node.start()
-        with ros.served(local.node):
-            peer.settle(ros.image_message(random_image(0), 0))
-            yield SimpleNamespace(local=local, peer=peer, model=model, namespace=namespace)
 
 
 def set_enabled(active: SimpleNamespace, enabled: bool) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -14,7 +13,6 @@ import pytest
 pytest.importorskip("rclpy", reason="the node needs ROS 2: make setup")
 
 import ros_harness as ros
-from local_node import local_node
 from std_srvs.srv import Trigger
 from tiny_model import SPEC, random_image, write_tiny_model
 
@@ -37,17 +35,6 @@ LANES = {
     "lane_thresholds": [0.5, [0.5], ["a"] * 5, [math.nan] * 5, [[0.5]] * 5],
     "start_priors": [[{"u": math.nan, "v": 1.0, "sigma_u": 1.0, "sigma_v": 1.0}] * 5],
 }
-
-
-@pytest.fixture
-def active(tmp_path: Path) -> Iterator[SimpleNamespace]:
-    """An active node in this process that serves, its peer and its model file."""
-    model, namespace = write_tiny_model(tmp_path / "tiny.onnx"), ros.new_namespace()
-    with local_node(model, namespace) as local, ros.peer_in(namespace) as peer:
-        assert local.node.start()
-        with ros.served(local.node):
-            peer.settle(ros.image_message(random_image(0), 0))
-            yield SimpleNamespace(local=local, peer=peer, model=model)
 
 
 def write_raw(path: Path, spec: dict[str, object]) -> None:

@@ -15,8 +15,9 @@ from shared_encoder_perception.images.listing import files_matching
 from shared_encoder_perception.images.preprocess import Crop
 from shared_encoder_perception.labels.frame import LabelledFrame
 from shared_encoder_perception.labels.label_io import in_reach, load_json
-from shared_encoder_perception.labels.said import Line, Said, UsualLane
+from shared_encoder_perception.labels.said import Line, Said
 from shared_encoder_perception.structures import Size
+from shared_encoder_perception.tasks.contract.labels import UsualLane
 from shared_encoder_perception.tasks.label_files import LabelError, named_file
 
 SIZE: Final[Size] = (720, 1280)

@@ -17,6 +17,22 @@ Read = Callable[[], Label]
 """Reads or makes a label when it is asked for: labels may be files, and sets are streamed."""
 
 
+class UsualLane(NamedTuple):
+    """How wide a lane usually looks to a set's camera.
+
+    At row ``y`` it is ``width_slope * (y - horizon_row_px)`` pixels.
+
+    Attributes:
+        width_slope: Pixels of width for each row below the horizon.
+        horizon_row_px: Row of the horizon.
+        centre_column_px: Column of the vehicle's own middle.
+    """
+
+    width_slope: float
+    horizon_row_px: float
+    centre_column_px: float
+
+
 class Labels(Protocol):
     """``labels.py``: what a label is, in files and in pictures that are cropped or turned.
 

@@ -19,7 +19,6 @@ from shared_encoder_perception.tasks.lanes.answer import LaneId
 from shared_encoder_perception.tasks.lanes.label_lines import BOUNDARIES, CONFIDENCE, LANES
 from shared_encoder_perception.tasks.lanes.labelling.boundaries import Boundary, boundaries_inside
 from shared_encoder_perception.tasks.lanes.labelling.centres import derive_centres
-from shared_encoder_perception.tasks.lanes.labelling.lane_scene import RoadGeometry
 from shared_encoder_perception.tasks.lanes.labelling.paint_edges import Marking, pair_edges
 
 KEYS: Final = (LANES, BOUNDARIES, CONFIDENCE)
@@ -173,8 +172,7 @@ def of_set(said: Any) -> tuple[Callable[[], Label] | None, Sequence[str]]:
         return None, ("more lines than a road has: lanes are not known",)
     if not boundaries:
         return None, ("no lines",)
-    geometry = None if said.usual_lane is None else RoadGeometry(*said.usual_lane)
-    centres = derive_centres(boundaries, said.size, geometry)
+    centres = derive_centres(boundaries, said.size, said.usual_lane)
     lines, shown = centres.usable(said.lane_changes), boundaries_inside(boundaries, said.size)
     read_label = partial(Label, lines, {}, shown) if lines or shown else None
     return read_label, centres.notes

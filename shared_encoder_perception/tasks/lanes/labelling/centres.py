@@ -16,10 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared_encoder_perception.structures import Size
+from shared_encoder_perception.tasks.contract.labels import UsualLane
 from shared_encoder_perception.tasks.lanes.answer import LaneId
 from shared_encoder_perception.tasks.lanes.labelling.boundaries import Boundary, Line, sample_lines
 from shared_encoder_perception.tasks.lanes.labelling.lane_scene import (
-    RoadGeometry,
     Scene,
     median,
     own_geometry,
@@ -63,7 +63,7 @@ class LaneCentres:
 
 
 def derive_centres(
-    boundaries: Sequence[Boundary], size: Size, geometry: RoadGeometry | None = None
+    boundaries: Sequence[Boundary], size: Size, geometry: UsualLane | None = None
 ) -> LaneCentres:
     """Find the lanes between ``boundaries``.
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared_encoder_perception.structures import Size
+from shared_encoder_perception.tasks.contract.labels import UsualLane
 from shared_encoder_perception.tasks.lanes.labelling.boundaries import (
     REFERENCE_HEIGHT,
     Line,
@@ -23,21 +24,6 @@ LANE_CHANGE: Final = 0.15
 """A boundary this near (in lane widths) to the middle of the picture: the vehicle changes lanes."""
 
 
-@dataclass(frozen=True)
-class RoadGeometry:
-    """How wide a usual lane looks: ``width_slope * (y - horizon_row_px)`` pixels at row ``y``.
-
-    Attributes:
-        width_slope: Pixels of lane width for each row below the horizon.
-        horizon_row_px: Row of the horizon.
-        centre_column_px: Column of the vehicle's own middle.
-    """
-
-    width_slope: float
-    horizon_row_px: float
-    centre_column_px: float
-
-
 @dataclass(frozen=True, eq=False)
 class Scene:
     """The lines of one picture and its ego pair."""
@@ -46,7 +32,7 @@ class Scene:
     left: Line
     right: Line
     size: Size
-    geometry: RoadGeometry
+    geometry: UsualLane
 
     @property
     def rows(self) -> NDArray[np.float64]:
@@ -95,7 +81,7 @@ class Scene:
         return any(not line.floating and abs(line.x_bottom - middle) < limit for line in self.lines)
 
 
-def own_geometry(left: Line, right: Line, size: Size, middle: float) -> RoadGeometry:
+def own_geometry(left: Line, right: Line, size: Size, middle: float) -> UsualLane:
     """Take horizon and lane width from the ego pair, for a camera that is not known."""
     converging = left.slope - right.slope
     horizon = size[0] * 0.4
@@ -103,7 +89,7 @@ def own_geometry(left: Line, right: Line, size: Size, middle: float) -> RoadGeom
         horizon = size[0] - 1 + (right.x_bottom - left.x_bottom) / converging
     horizon = float(np.clip(horizon, 0.0, size[0] * 0.8))
     slope = (right.x_bottom - left.x_bottom) / (size[0] - 1 - horizon)
-    return RoadGeometry(max(slope, 1e-3), horizon, middle)
+    return UsualLane(max(slope, 1e-3), horizon, middle)
 
 
 def median(values: NDArray[np.float64]) -> float:
