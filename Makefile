@@ -81,10 +81,8 @@ demo: setup
 	@$(BIN)/python -m shared_encoder_perception demo \
 	  $(if $(VIDEO),--video "$(VIDEO)") $(if $(IMAGES),--images "$(IMAGES)") $(if $(BAG),--bag "$(BAG)") $(ARGS)
 
-# What trains has processes of its own: engines that load after it in one process have crashed there.
-PYTEST := $(BIN)/python -m pytest -n 2 --no-loadscope-reorder
 test: lint
-	@status=0; for part in only without; do $(PYTEST) --long $$part || status=$$?; done; exit $$status
+	@$(BIN)/python -m pytest -n 2 --no-loadscope-reorder
 
 # Without torch: what needs it skips itself.
 test-runtime: setup

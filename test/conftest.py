@@ -35,23 +35,6 @@ NEEDS_ROS = 'importorskip("rclpy"'
 LONG = ("test_train", "test_training_commands", "test_model", "test_replay_scale")
 
 
-def pytest_addoption(parser):
-    """Let ``make test`` run what trains in processes of its own."""
-    parser.addoption(
-        "--long", choices=("only", "without"), help="only the files that train, or without them"
-    )
-
-
-def pytest_ignore_collect(collection_path, config):
-    """Leave out the files of the other part."""
-    part = config.getoption("--long")
-    if part is None or not collection_path.name.startswith("test_"):
-        return None
-    if collection_path.is_dir():
-        return None
-    return True if (collection_path.stem in LONG) == (part == "without") else None
-
-
 def pytest_collection_modifyitems(items):
     """Let one of two processes (``pytest -n 2``) begin with ROS, the other with what is long."""
     if "PYTEST_XDIST_WORKER" in os.environ:

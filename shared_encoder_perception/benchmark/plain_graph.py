@@ -102,13 +102,11 @@ def _openvino(
     """Compile for exactly these inputs."""
     import io
 
-    import openvino as ov
-
-    from shared_encoder_perception.backends.openvino import DEVICE, HINTS
+    from shared_encoder_perception.backends.openvino import DEVICE, HINTS, the_core
 
     if device not in (AUTO, "cpu"):
         raise BackendError(f"openvino runs on the device cpu here, not {device!r}")
-    core = ov.Core()
+    core = the_core()
     can = core.get_property(DEVICE, "OPTIMIZATION_CAPABILITIES")
     if precision not in (FP32, INT8) and precision.upper() not in can:
         raise BackendError(f"OpenVINO has no {precision} on this CPU, only {', '.join(can)}")
