@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import nullcontext
-from time import perf_counter
+from time import monotonic, perf_counter
 from typing import Any, Final
 
 from sensor_msgs.msg import CompressedImage, Image
@@ -87,7 +87,8 @@ class CameraPipeline:
         self.outputs = Outputs(node, spec, options.debug, self._report)
         self.worker: Worker | None = None
         self._subscription: Any = None
-        self._told_seen: tuple[Size, Crop | None] | None = None
+        self._told_seen: tuple[Size, Crop] | None = None
+        self._tell_again_s = 0.0
 
     @property
     def hangs(self) -> bool:
@@ -201,10 +202,10 @@ class CameraPipeline:
     def _tell_seen(self, perception: Perception) -> None:
         """Say which part of the images the network sees, when that has changed."""
         seen = (perception.image_size, perception.crop)
-        if perception.crop is not None and seen != self._told_seen:
-            line = seen_line(perception.image_size, perception.crop)
-            self._node.get_logger().info(line, throttle_duration_sec=SEEN_PERIOD_S)
-        self._told_seen = seen
+        if perception.crop is None or seen == self._told_seen or monotonic() < self._tell_again_s:
+            return
+        self._told_seen, self._tell_again_s = seen, monotonic() + SEEN_PERIOD_S
+        self._node.get_logger().info(seen_line(perception.image_size, perception.crop))
 
     def _report(self, reason: str) -> None:
         """Say why an image was not perceived, or what was odd about it (any thread)."""

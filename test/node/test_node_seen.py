@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
+import pytest
+import rclpy
+import rclpy.logging
 import ros_harness as ros
 from shared_encoder_perception.msg import LaneLineArray
 from tiny_model import random_image, write_models
@@ -12,6 +17,7 @@ from tiny_model import random_image, write_models
 from shared_encoder_perception.artifact.model_info import INFO_TOPIC
 from shared_encoder_perception.images.image_msg import to_bgr
 from shared_encoder_perception.images.preprocess import default_crop
+from shared_encoder_perception.node import camera_pipeline
 from shared_encoder_perception.node.camera_pipeline import seen_line
 from shared_encoder_perception.structures import Crop
 from shared_encoder_perception.tasks.drivable.content import MASK_TOPIC
@@ -52,6 +58,29 @@ def test_the_node_tells_what_it_did_not_see_and_that_stamps_are_old(tmp_path: Pa
     assert "640x256 of the images' 640x480 pixels (53%)" in lines[0]
     assert "[0, 224, 640, 256]" in lines[0] and "mask.unseen_value" in lines[0]
     assert len(lines) <= 2, "not for every image"
+
+
+def test_what_changes_soon_after_is_told_later(
+    capfd: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The last change is never lost, however often images change their size."""
+    monkeypatch.setattr(camera_pipeline, "SEEN_PERIOD_S", 0.2)
+    logger = rclpy.logging.get_logger("seen")
+    one = SimpleNamespace(
+        _node=SimpleNamespace(get_logger=lambda: logger), _told_seen=None, _tell_again_s=0.0
+    )
+    small, large = (
+        SimpleNamespace(image_size=size, crop=Crop(0, 0, size[1], size[0]))
+        for size in ((320, 800), (640, 1600))
+    )
+    said = ""
+    for image in (small, small, large, large):
+        camera_pipeline.CameraPipeline._tell_seen(one, image)
+        said += capfd.readouterr().err
+    assert "800x320" in said and "1600x640" not in said
+    time.sleep(0.2)
+    camera_pipeline.CameraPipeline._tell_seen(one, large)
+    assert capfd.readouterr().err.count("1600x640") == 1
 
 
 def test_a_picture_that_is_seen_whole_is_said_to_be() -> None:
