@@ -87,7 +87,7 @@ class CameraPipeline:
         self.outputs = Outputs(node, spec, options.debug, self._report)
         self.worker: Worker | None = None
         self._subscription: Any = None
-        self._told_seen: tuple[Size, Crop] | None = None
+        self._told_seen: tuple[Size, Crop | None] | None = None
         self._tell_again_s = 0.0
 
     @property
