@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Final, NamedTuple, Protocol
@@ -66,6 +66,10 @@ BACKENDS: Final = {
 
 class BackendError(RuntimeError):
     """A backend or model that cannot be used; the message says what to do."""
+
+
+class UnfitError(BackendError):
+    """An engine that cannot run this model as asked, where another may: ``auto`` passes it over."""
 
 
 @dataclass(frozen=True)
@@ -201,17 +205,9 @@ def load_backend(
         name, artifact = "torch", _class("torch").read(path, sha256, source)
     else:
         artifact = read_artifact(path, sha256, source)
-    reason = ""
     if name == AUTO:
-        name, reason = choice.choose(artifact, options)
-    try:
-        backend = start(name, artifact, options)
-    except BackendError as error:
-        if not options.allow_fallback:
-            raise
-        backend = choice.fall_back(name, str(error), artifact, options)
-    backend.info = replace(backend.info, reason=reason)
-    return backend
+        return choice.start_best(artifact, options)
+    return choice.start_or_fall_back(name, artifact, options)
 
 
 def start(name: str, artifact: Artifact, options: BackendOptions) -> Backend:

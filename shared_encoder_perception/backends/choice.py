@@ -6,7 +6,8 @@ The order is by what was fastest where it was measured (docs/engines.md):
 2. a CPU with AMX: ``openvino`` (it then runs in bf16, unless precision says otherwise);
 3. any other CPU: ``onnxruntime``, ``openvino``, ``torch``.
 
-An engine whose package is not installed is passed over, and that is said.
+An engine is passed over, and that is said, when its package is not installed, or when it cannot run
+the model as asked (torch: a quantised one). One that should run and fails is an error.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from shared_encoder_perception.backends import (
     Backend,
     BackendError,
     BackendOptions,
+    UnfitError,
     start,
 )
 from shared_encoder_perception.backends.hardware import gpus, has_amx
@@ -45,25 +47,49 @@ class Candidate(NamedTuple):
     cuda: bool = False
 
 
-def choose(artifact: Artifact, options: BackendOptions) -> tuple[str, str]:
-    """Choose the engine for a model.
+def start_best(artifact: Artifact, options: BackendOptions) -> Backend:
+    """Start the best engine for a model.
 
     Returns:
-        Its name, and why it and not those before it.
+        It; its ``info`` says why it and not those before it.
 
     Raises:
-        BackendError: None is installed.
+        BackendError: None is installed or can run the model as asked, or the best one fails; and
+            nothing else may run instead.
     """
     passed_over: list[str] = []
+    remedy = ": pip install onnxruntime"
     for candidate in candidates(options):
-        missing = _missing(candidate)
-        if not missing:
-            return candidate.name, "; ".join([candidate.why, *passed_over])
-        passed_over.append(f"{candidate.name}: {missing}")
-    raise BackendError(
-        f"no engine can run {artifact.source} on device {options.device} "
-        f"({'; '.join(passed_over)}): pip install onnxruntime"
+        reason = _missing(candidate)
+        if not reason:
+            try:
+                backend = start(candidate.name, artifact, options)
+            except UnfitError as error:
+                reason, remedy = str(error), ""
+            except BackendError as error:
+                return _instead(candidate.name, error, artifact, options)
+            else:
+                why = "; ".join([candidate.why, *passed_over])
+                backend.info = replace(backend.info, reason=why)
+                return backend
+        passed_over.append(f"{candidate.name}: {reason}")
+    nothing = (
+        f"no engine can run {artifact.source} on device {options.device} in precision "
+        f"{options.precision} ({'; '.join(dict.fromkeys(passed_over))}){remedy}"
     )
+    return _instead(AUTO, BackendError(nothing), artifact, options)
+
+
+def start_or_fall_back(name: str, artifact: Artifact, options: BackendOptions) -> Backend:
+    """Start an engine as asked, or what can run instead where that is allowed.
+
+    Raises:
+        BackendError: It cannot run, and nothing else may or can.
+    """
+    try:
+        return start(name, artifact, options)
+    except BackendError as error:
+        return _instead(name, error, artifact, options)
 
 
 def candidates(options: BackendOptions) -> Iterator[Candidate]:
@@ -89,12 +115,16 @@ def candidates(options: BackendOptions) -> Iterator[Candidate]:
     yield Candidate("torch", here)
 
 
-def fall_back(name: str, error: str, artifact: Artifact, options: BackendOptions) -> Backend:
+def _instead(
+    name: str, error: BackendError, artifact: Artifact, options: BackendOptions
+) -> Backend:
     """Start what can run where ``name`` cannot: any engine, in the best order, on any device.
 
     Raises:
-        BackendError: Nothing can; with every reason.
+        BackendError: Nothing else may, ``error`` itself, or nothing can, with every reason.
     """
+    if not options.allow_fallback:
+        raise error
     anything = replace(options, device=AUTO, precision=AUTO)
     errors = [f"{name}: {error}"]
     for candidate in candidates(anything):

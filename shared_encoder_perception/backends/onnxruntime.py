@@ -13,7 +13,13 @@ from numpy.typing import NDArray
 
 from shared_encoder_perception.artifact.file import FP16, FP32, INT8, Artifact
 from shared_encoder_perception.artifact.tensors import check_inputs
-from shared_encoder_perception.backends import AUTO, BackendError, BackendInfo, BackendOptions
+from shared_encoder_perception.backends import (
+    AUTO,
+    BackendError,
+    BackendInfo,
+    BackendOptions,
+    UnfitError,
+)
 from shared_encoder_perception.backends.engine_cache import EngineCache
 from shared_encoder_perception.backends.hardware import cores, gpus
 from shared_encoder_perception.files.own_files import scratch_folder
@@ -52,7 +58,7 @@ class OnnxRuntimeBackend:
                     "its libraries (CUDA, cuDNN, TensorRT) do not fit this build; see its log"
                 )
             if optimised.exists() and not _has_quantised_convolutions(optimised):
-                raise BackendError(
+                raise UnfitError(
                     f"{artifact.source} is quantised, but ONNX Runtime {ort.__version__} runs its "
                     "convolutions in fp32: use precision auto with an fp32 model, or OpenVINO"
                 )
@@ -117,7 +123,7 @@ def _precision(artifact: Artifact, options: BackendOptions, device: str) -> str:
     remedy = "quantise it first: python -m shared_encoder_perception quantize"
     if asked != INT8:
         remedy = f"use the backend openvino or tensorrt for {asked}, or leave precision to auto"
-    raise BackendError(
+    raise UnfitError(
         f"ONNX Runtime on {device} runs a model as it is written, {artifact.source} in {own}, "
         f"not in {asked}: {remedy}"
     )

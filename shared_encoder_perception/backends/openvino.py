@@ -13,7 +13,13 @@ from numpy.typing import NDArray
 
 from shared_encoder_perception.artifact.file import BF16, FP16, FP32, INT8, Artifact
 from shared_encoder_perception.artifact.tensors import check_inputs, key_words
-from shared_encoder_perception.backends import AUTO, BackendError, BackendInfo, BackendOptions
+from shared_encoder_perception.backends import (
+    AUTO,
+    BackendError,
+    BackendInfo,
+    BackendOptions,
+    UnfitError,
+)
 from shared_encoder_perception.backends.engine_cache import EngineCache
 from shared_encoder_perception.backends.hardware import cores, cpu_name, has_amx
 
@@ -157,12 +163,12 @@ def _precision(artifact: Artifact, options: BackendOptions, core: Any) -> str:
         remedy = "quantise it first: python -m shared_encoder_perception quantize"
         if own == INT8:
             remedy = "give the model that it was quantised from, or leave precision to auto"
-        raise BackendError(
+        raise UnfitError(
             f"{artifact.source} is written in {own} and cannot run in {asked}: {remedy}"
         )
     can = core.get_property(DEVICE, "OPTIMIZATION_CAPABILITIES")
     if asked not in (FP32, INT8) and asked.upper() not in can:
-        raise BackendError(
+        raise UnfitError(
             f"this CPU ({cpu_name()}) has no {asked} in OpenVINO, which offers {', '.join(can)}: "
             "use precision fp32 or auto"
         )

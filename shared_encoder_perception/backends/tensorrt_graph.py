@@ -12,7 +12,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from shared_encoder_perception.backends import BackendError
+from shared_encoder_perception.backends import UnfitError
 
 REARRANGING: Final = (
     "Expand",
@@ -56,7 +56,7 @@ def cast_bytes_first(model: onnx.ModelProto, source: str) -> None:
             continue
         node = made_by.get(item.name)
         if node is None or node.op_type != "Cast":
-            raise BackendError(
+            raise UnfitError(
                 f"{source}: the uint8 output {item.name!r} comes from "
                 f"{node.op_type if node else 'the input'}, and TensorRT makes bytes by a cast "
                 "only: export the model again with this version"
@@ -87,7 +87,7 @@ def check_quantisation(model: onnx.ModelProto, source: str) -> None:
             or np.any(numpy_helper.to_array(zero))
         ):
             kind = "uint8" if zero is None else TensorProto.DataType.Name(zero.data_type).lower()
-            raise BackendError(
+            raise UnfitError(
                 f"{source}: {node.op_type} {node.name or node.output[0]} has a {kind} zero point, "
                 "and TensorRT takes int8 with zero point 0 only: quantise the model "
                 "symmetrically, or use the backend openvino or onnxruntime"
@@ -132,7 +132,7 @@ def _byte_tensors(graph: onnx.GraphProto, entry: str, source: str) -> set[str]:
         if found.isdisjoint(node.input) or node.op_type in ("Cast", "Shape", "Size"):
             continue
         if node.op_type not in REARRANGING or not found.isdisjoint(node.input[1:]):
-            raise BackendError(
+            raise UnfitError(
                 f"{source}: {node.op_type} {node.name or node.output[0]} takes bytes, which "
                 "TensorRT cannot do: export the model again with this version"
             )

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from shared_encoder_perception.artifact.file import BF16, FP16, FP32, INT8, Artifact, parse
 from shared_encoder_perception.artifact.tensors import key_words
-from shared_encoder_perception.backends import AUTO, BackendError, BackendOptions
+from shared_encoder_perception.backends import AUTO, BackendError, BackendOptions, UnfitError
 from shared_encoder_perception.backends.half_precision import HALVES, to_half
 from shared_encoder_perception.backends.hardware import Gpu, gpus
 from shared_encoder_perception.backends.tensorrt_graph import (
@@ -79,12 +79,12 @@ def choose_precision(artifact: Artifact, options: BackendOptions, gpu: Gpu) -> s
         remedy = "give the fp32 model, or leave precision to auto"
         if asked == INT8:
             remedy = "quantise it first: python -m shared_encoder_perception quantize"
-        raise BackendError(
+        raise UnfitError(
             f"{artifact.source} is written in {own} and cannot run in {asked}: {remedy}"
         )
     compute = tuple(int(part) for part in gpu.compute.split("."))
     if asked == BF16 and compute < FIRST_WITH_BF16:
-        raise BackendError(
+        raise UnfitError(
             f"the GPU {gpu.name} (compute capability {gpu.compute}) has no bf16, which came with "
             "8.0: use precision fp16 or fp32"
         )

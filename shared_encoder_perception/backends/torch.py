@@ -25,7 +25,13 @@ from shared_encoder_perception.artifact.file import (
     read_file,
 )
 from shared_encoder_perception.artifact.tensors import blank, check_inputs
-from shared_encoder_perception.backends import AUTO, BackendError, BackendInfo, BackendOptions
+from shared_encoder_perception.backends import (
+    AUTO,
+    BackendError,
+    BackendInfo,
+    BackendOptions,
+    UnfitError,
+)
 from shared_encoder_perception.backends.hardware import cores
 from shared_encoder_perception.model.checkpoint import CheckpointError, read_network
 from shared_encoder_perception.model.network import DeployWrapper, PerceptionNetwork
@@ -141,7 +147,7 @@ def _wrapped(artifact: Artifact) -> DeployWrapper:
     try:
         return DeployWrapper(_network(artifact), artifact.spec.tasks)
     except ValueError as error:
-        raise BackendError(f"torch cannot run this model: {error}") from None
+        raise UnfitError(f"torch cannot run this model: {error}") from None
 
 
 def _network(artifact: Artifact) -> PerceptionNetwork:
@@ -188,9 +194,9 @@ def _precision(artifact: Artifact, options: BackendOptions, device: torch.device
     """
     asked = FP32 if options.precision == AUTO else options.precision
     if INT8 in (asked, artifact.precision):
-        raise BackendError(
+        raise UnfitError(
             "the backend torch does not run quantised models: use onnxruntime, openvino or tensorrt"
         )
     if asked == FP16 and device.type == "cpu":
-        raise BackendError("the backend torch runs fp16 on a GPU only: use bf16 or fp32 on a CPU")
+        raise UnfitError("the backend torch runs fp16 on a GPU only: use bf16 or fp32 on a CPU")
     return asked

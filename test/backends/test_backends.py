@@ -1,31 +1,24 @@
 """Backends: they agree, they refuse in words that help, and report what really runs."""
 
-import os
 import subprocess
 import sys
 
 import numpy as np
-import onnx
 import pytest
-from onnx import helper, numpy_helper
+from quantised import quantised_model
 
-from shared_encoder_perception.artifact.file import read_artifact, write_artifact
+from shared_encoder_perception.artifact.file import read_artifact
 from shared_encoder_perception.backends import (
     BACKENDS,
     DEFAULT_MODEL,
     BackendError,
     BackendOptions,
-    choice,
     hardware,
     load_backend,
 )
-from shared_encoder_perception.spec import ModelSpec
 
 CPU = [name for name in BACKENDS if name != "tensorrt"]
 SIZE = (64, 160)
-not_forced = pytest.mark.skipif(
-    "AUTO_ENGINE" in os.environ, reason="`auto` is made to choose one engine: AUTO_ENGINE"
-)
 
 
 @pytest.fixture(scope="module")
@@ -156,62 +149,6 @@ except BackendError as error:
     assert f"pip install {BACKENDS[name].package}" in result.stdout
 
 
-@not_forced
-def test_auto_takes_what_is_here_and_says_why():
-    pytest.importorskip("openvino")
-    backend = load_backend(name="auto", options=BackendOptions(device="cpu"))
-    first = "openvino" if hardware.has_amx() else "onnxruntime"
-    assert backend.info.name == first
-    assert backend.info.reason == f"CPU with{'' if hardware.has_amx() else 'out'} AMX"
-
-
-@not_forced
-@pytest.mark.parametrize(
-    ("gpus", "amx", "device", "order"),
-    [
-        (1, True, "auto", "tensorrt onnxruntime torch openvino onnxruntime torch"),
-        (1, False, "cpu", "onnxruntime openvino torch"),
-        (0, True, "auto", "openvino onnxruntime torch"),
-        (0, False, "auto", "onnxruntime openvino torch"),
-        (0, False, "cuda", "tensorrt onnxruntime torch"),
-        (1, False, "tensorrt", "onnxruntime"),
-    ],
-)
-def test_the_order_of_auto(monkeypatch, gpus, amx, device, order):
-    gpu = hardware.Gpu("Test", "9.0", "12.4")
-    monkeypatch.setattr(choice, "gpus", lambda: (gpu,) * gpus)
-    monkeypatch.setattr(choice, "has_amx", lambda: amx)
-    found = choice.candidates(BackendOptions(device=device))
-    assert [candidate.name for candidate in found] == order.split()
-
-
-@not_forced
-def test_auto_says_what_it_passed_over(monkeypatch):
-    """A GPU without any engine that could use it: the CPU runs, and that is said."""
-    gpu = hardware.Gpu("Test", "9.0", "12.4")
-    monkeypatch.setattr(choice, "gpus", lambda: (gpu,))
-    monkeypatch.setattr(choice, "find_spec", lambda name: None if name == "tensorrt" else name)
-    monkeypatch.setattr(choice, "import_module", lambda name: Builds)
-    name, reason = choice.choose(read_artifact(DEFAULT_MODEL), BackendOptions())
-    assert name in ("onnxruntime", "openvino")
-    assert "tensorrt: not installed" in reason
-    assert "onnxruntime: built without CUDA" in reason
-    assert "torch: built without CUDA" in reason
-
-
-class Builds:
-    """Libraries without CUDA."""
-
-    class cuda:  # noqa: N801, D106
-        @staticmethod
-        def is_available():
-            return False
-
-    @staticmethod
-    def get_available_providers():
-        return ["CPUExecutionProvider"]
-
-
 def test_fall_back_runs_only_when_it_is_allowed_and_says_so(cache):
     asked = {"device": "cuda", "cache": cache}
     with pytest.raises(BackendError, match="no provider for 'cuda'"):
@@ -220,52 +157,6 @@ def test_fall_back_runs_only_when_it_is_allowed_and_says_so(cache):
     assert backend.info.device == "cpu"
     assert backend.info.fallback.startswith("asked for onnxruntime on cuda in auto, runs on")
     assert "no provider for 'cuda'" in backend.info.fallback
-
-
-def quantised_model(path):
-    """A convolution in int8, as quantisation writes it, and the outputs that the spec wants."""
-    height, width = SIZE
-    spec = ModelSpec("quantised", "1", input_size=SIZE)
-    rng = np.random.default_rng(0)
-    arrays = {
-        "scale": np.float32(0.02),
-        "zero": np.uint8(128),
-        "weight": rng.integers(-100, 100, (25, 3, 8, 8), np.int8),
-        "weight_scale": np.full(25, 1e-3, np.float32),
-        "weight_zero": np.zeros(25, np.int8),
-        "shape": np.array([-1, 5, 5, height // 8, width // 8]),
-        "axes": np.array([1]),
-        "green": np.array(1),
-    }
-    nodes = [
-        helper.make_node("Cast", ["image"], ["float"], to=onnx.TensorProto.FLOAT),
-        helper.make_node("Transpose", ["float"], ["planes"], perm=[0, 3, 1, 2]),
-        helper.make_node("QuantizeLinear", ["planes", "scale", "zero"], ["q"]),
-        helper.make_node("DequantizeLinear", ["q", "scale", "zero"], ["d"]),
-        helper.make_node(
-            "DequantizeLinear", ["weight", "weight_scale", "weight_zero"], ["w"], axis=0
-        ),
-        helper.make_node("Conv", ["d", "w"], ["c"], strides=[8, 8], kernel_shape=[8, 8]),
-        helper.make_node("QuantizeLinear", ["c", "scale", "zero"], ["cq"]),
-        helper.make_node("DequantizeLinear", ["cq", "scale", "zero"], ["cd"]),
-        helper.make_node("Reshape", ["cd", "shape"], ["lanes"]),
-        helper.make_node("Gather", ["image", "green"], ["mask"], axis=3),
-    ]
-    graph = helper.make_graph(
-        nodes,
-        "quantised",
-        [helper.make_tensor_value_info("image", onnx.TensorProto.UINT8, ["N", height, width, 3])],
-        [
-            helper.make_tensor_value_info(
-                "lanes", onnx.TensorProto.FLOAT, ["N", 5, 5, height // 8, width // 8]
-            ),
-            helper.make_tensor_value_info("mask", onnx.TensorProto.UINT8, ["N", height, width]),
-        ],
-        [numpy_helper.from_array(np.asarray(array), name) for name, array in arrays.items()],
-    )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
-    write_artifact(model, spec, path)
-    return path
 
 
 @pytest.mark.parametrize("name", ["onnxruntime", "openvino"])
