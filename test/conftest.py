@@ -1,6 +1,7 @@
 """Before any test module imports a message: rclpy then checks the type of every field we set."""
 
 import os
+import signal
 import sys
 from functools import cache, partial
 from pathlib import Path
@@ -11,6 +12,14 @@ os.environ["ROS_PYTHON_CHECK_FIELDS"] = "1"
 # OpenMP's threads wait for each other in a loop. On cores that are busy with something else that
 # takes ten times as long as the work itself; asleep, they take what the work takes.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+# Started by nohup, or by `&` in a script, the suite would hand on that these are ignored, and many
+# tests are of what they do.
+for number, handler in (
+    (signal.SIGINT, signal.default_int_handler),
+    (signal.SIGHUP, signal.SIG_DFL),
+):
+    if signal.getsignal(number) is signal.SIG_IGN:
+        signal.signal(number, handler)
 
 if "AUTO_ENGINE" in os.environ:  # see chosen_engine/sitecustomize.py
     chosen = str(Path(__file__).parent / "chosen_engine")

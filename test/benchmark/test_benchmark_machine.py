@@ -111,6 +111,8 @@ def test_the_matrix_product_is_measured_with_every_installed_engine():
 
 def test_a_precision_that_nothing_offers_has_no_limit(monkeypatch):
     monkeypatch.setitem(sys.modules, "openvino", None)
+    ours = "shared_encoder_perception.backends.openvino"
+    monkeypatch.delitem(sys.modules, ours, raising=False)  # of an earlier test
     assert limits._rates(
         {"precision": BF16, "threads": 1, "device": "cpu", "torch": False, "size": 8, "seconds": 0}
     ) == {}  # fmt: skip
