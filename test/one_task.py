@@ -3,6 +3,7 @@
 import fcntl
 
 import numpy as np
+from smallest import ENCODER
 
 from shared_encoder_perception.spec import ModelSpec, blocks
 
@@ -16,7 +17,9 @@ def one_task_network(name):
     from shared_encoder_perception.model.network import NetworkConfig, PerceptionNetwork
 
     torch.manual_seed(0)
-    return PerceptionNetwork(NetworkConfig(channels=16, head_channels=4, tasks=[name])).eval()
+    return PerceptionNetwork(
+        NetworkConfig(ENCODER, channels=16, head_channels=4, tasks=[name])
+    ).eval()
 
 
 def one_task_spec(name):

@@ -40,7 +40,7 @@ def test_a_missing_package_is_named_with_what_to_install(missing, url, remedy):
 import sys
 sys.modules[{missing!r}] = None
 from shared_encoder_perception.__main__ import main
-main(["build"])
+main(["build", "--backend", "onnxruntime"])
 sys.exit(main(["build", "--model", {url!r}]))
 """
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)

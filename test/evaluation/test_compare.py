@@ -12,6 +12,7 @@ from labelled_set import write_set
 from rosbags.rosbag2 import StoragePlugin, Writer
 from rosbags.typesys import Stores, get_typestore
 from small_convolutions import SIZE, write_convolutions
+from smallest import ENCODER
 from tiny_model import random_image, write_tiny_model
 
 from shared_encoder_perception.__main__ import main
@@ -185,7 +186,7 @@ def test_a_run_is_exported_first_and_torch_runs_its_checkpoint(folder, tmp_path)
     from shared_encoder_perception.model.checkpoint import save_network
     from shared_encoder_perception.model.network import NetworkConfig, PerceptionNetwork
 
-    config = NetworkConfig("resnet10t", channels=16, head_channels=8)  # is exported fastest
+    config = NetworkConfig(ENCODER, channels=16, head_channels=8)
     network = PerceptionNetwork(config).eval()
     spec = ModelSpec("mine", "7", input_size=SIZE)
     save_network(network, tmp_path / "run" / "network.pt", spec)

@@ -11,6 +11,7 @@ torch = pytest.importorskip("torch", reason="the offline side needs torch: make 
 import onnxruntime
 from batches import batch_of
 from one_task import one_task_network, one_task_spec
+from smallest import ENCODER
 
 from shared_encoder_perception import tasks
 from shared_encoder_perception.backends import BackendOptions, load_backend
@@ -33,7 +34,9 @@ def images(count=2):
 
 def network_of(*names, **keys):
     torch.manual_seed(0)
-    return PerceptionNetwork(NetworkConfig(channels=16, head_channels=4, tasks=list(names), **keys))
+    return PerceptionNetwork(
+        NetworkConfig(ENCODER, channels=16, head_channels=4, tasks=list(names), **keys)
+    )
 
 
 @pytest.mark.parametrize("name", tasks.ROOMS)

@@ -9,6 +9,7 @@ import pytest
 torch = pytest.importorskip("torch", reason="the offline side needs torch: make test")
 
 from labelled_set import write_set
+from smallest import ENCODER
 
 from shared_encoder_perception.__main__ import main
 from shared_encoder_perception.artifact.file import ArtifactError
@@ -18,7 +19,7 @@ from shared_encoder_perception.model.config import NetworkConfig
 from shared_encoder_perception.model.network import PerceptionNetwork
 from shared_encoder_perception.training.config import load_config, save_config
 
-SMALL = NetworkConfig(channels=16, head_channels=8)
+SMALL = NetworkConfig(ENCODER, channels=16, head_channels=8)
 
 
 class Program:
@@ -60,7 +61,12 @@ def test_a_program_in_a_network_is_not_run(good, tmp_path, old_format):
 
 def test_a_program_in_a_run_that_is_gone_on_with_is_not_run(tmp_path, capsys):
     data, out, mark = write_set(tmp_path / "data", 8), tmp_path / "run", tmp_path / "ran"
-    small = ["network.channels=16", "network.head_channels=8", "machine.precision=32-true"]
+    small = [
+        f"network.encoder={ENCODER}",
+        "network.channels=16",
+        "network.head_channels=8",
+        "machine.precision=32-true",
+    ]
     small += ["machine.accelerator=cpu", "machine.workers=0", f"out={out}"]
     small += ["stages=[{size: [64, 160], steps: 2, learning_rate: 2.0e-3, batch_size: 4}]"]
     small += [f"data.train=[{{path: {data}}}]", f"data.val=[{{path: {data}}}]"]

@@ -27,7 +27,7 @@ from shared_encoder_perception.world.synthetic import render_sample
 SIZE = (64, 160)
 ENGINES = ("onnxruntime", "openvino", "torch")
 CONFIG = """
-network: {tasks: [brightness], channels: 16, head_channels: 8}
+network: {encoder: test_resnet, tasks: [brightness], channels: 16, head_channels: 8}
 data:
   train: [{path: synthetic, count: 32}]
   val: [{path: synthetic, count: 4}]

@@ -5,6 +5,7 @@ import pytest
 torch = pytest.importorskip("torch", reason="the offline side needs torch: make test")
 
 from batches import batch_of
+from smallest import ENCODER
 
 from shared_encoder_perception import tasks
 from shared_encoder_perception.model.network import NetworkConfig, PerceptionNetwork
@@ -18,7 +19,9 @@ SUBSETS = [[name] for name in tasks.ROOMS] + [list(tasks.ROOMS)]
 
 def logits(names):
     torch.manual_seed(0)
-    network = PerceptionNetwork(NetworkConfig(channels=8, head_channels=4, tasks=names)).eval()
+    network = PerceptionNetwork(
+        NetworkConfig(ENCODER, channels=8, head_channels=4, tasks=names)
+    ).eval()
     return network(torch.zeros(1, *SIZE, 3, dtype=torch.uint8))
 
 

@@ -14,6 +14,7 @@ from labelled_set import record, write_records, write_set
 torch = pytest.importorskip("torch", reason="the offline side needs torch: make test")
 
 from patience import PATIENCE_S
+from smallest import ENCODER
 
 from shared_encoder_perception.__main__ import main
 from shared_encoder_perception.model.checkpoint import load_network
@@ -23,7 +24,9 @@ from shared_encoder_perception.training.module import StageTraining
 from shared_encoder_perception.training.record import METRICS, read_metrics
 from shared_encoder_perception.training.train import train
 
+ROOT = Path(__file__).resolve().parents[2]
 SMALL = [
+    f"network.encoder={ENCODER}",
     "network.channels=16",
     "network.head_channels=8",
     "machine.precision=32-true",
@@ -140,30 +143,31 @@ def test_resumed_equals_uninterrupted(whole, data, tmp_path, monkeypatch, weight
     assert len(json.loads((Path(broken.out) / "run.json").read_text())) == 2
 
 
-@pytest.mark.parametrize("weighting", ["fixed", "pcgrad"])
-def test_two_processes_equal_one(data, tmp_path, weighting):
+def test_two_processes_equal_one(data, tmp_path):
     """Batch norm's statistics are each process's own, as everywhere: they are frozen here."""
-    options = ["freeze_norm=true", f"loss.weighting={weighting}", "validate_every=0"]
+    options = ["freeze_norm=true", "validate_every=0"]
     # Few and small steps: Adam turns rounding into steps of full size where a gradient is near 0.
     options += ["stages.0.steps=5", "stages.0.learning_rate=1e-4"]
-    one = config(data, tmp_path / "one", *options)
-    train(one)
-    two = tmp_path / "two"
-    arguments = [str(tmp_path / "one" / "config.yaml"), f"out={two}", "machine.strategy=ddp"]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    ones, twos = [], []
+    for weighting in ("fixed", "pcgrad"):
+        ones.append(config(data, tmp_path / weighting, f"loss.weighting={weighting}", *options))
+        train(ones[-1])
+        twos.append(tmp_path / f"{weighting}_two")
+    runs = [f"{Path(one.out) / 'config.yaml'}:{two}" for one, two in zip(ones, twos, strict=True)]
     result = subprocess.run(
         [
             *(sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2"),
             *("--master-port", str(29500 + os.getpid() % 1000)),
-            *("-m", "shared_encoder_perception", "train", *arguments),
+            *(str(Path(__file__).with_name("train_each.py")), *runs),
         ],
-        env=environment,
+        env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
         timeout=4 * PATIENCE_S,
     )
     assert result.returncode == 0, result.stderr[-2000:]
-    assert_close(rows(one.out), rows(two), 1e-4)
+    for one, two in zip(ones, twos, strict=True):
+        assert_close(rows(one.out), rows(two), 1e-4)
 
 
 def test_unstarted_processes_are_refused(data, tmp_path):

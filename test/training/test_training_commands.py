@@ -9,13 +9,15 @@ from labelled_set import write_set
 
 pytest.importorskip("torch", reason="the offline side needs torch: make test")
 
+from smallest import ENCODER
+
 from shared_encoder_perception.__main__ import main
 from shared_encoder_perception.backends import load_backend
 from shared_encoder_perception.spec import ModelSpec
 from shared_encoder_perception.training import export as export_module
 
 TINY = [
-    *("network.channels=16", "network.head_channels=8"),
+    *(f"network.encoder={ENCODER}", "network.channels=16", "network.head_channels=8"),
     *("machine.workers=0", "validate_every=0", "machine.precision=32-true"),
 ]
 
@@ -90,7 +92,7 @@ def test_models_table_compares_runs_and_encoders(run, capsys):
     encoders = ["--encoder", "resnet18", "--architecture", "baseline"]
     assert main(["models", str(run / "run"), *encoders, *options]) == 0
     rows = capsys.readouterr().out.splitlines()[-2:]
-    assert "mobilenetv4_conv_small | shared_fpn" in rows[0]
+    assert f"{ENCODER} | shared_fpn" in rows[0]
     assert "resnet18 | baseline" in rows[1]
     assert rows[1].endswith("| - | - | - |")
     assert main(["models", *options]) == 2

@@ -6,6 +6,8 @@ from one_task import SIZE, one_task_network, some_images
 
 torch = pytest.importorskip("torch", reason="the offline side needs torch: make test")
 
+from smallest import ENCODER
+
 from shared_encoder_perception.backends import load_backend
 from shared_encoder_perception.model.architectures import ARCHITECTURES
 from shared_encoder_perception.model.network import NetworkConfig, PerceptionNetwork
@@ -28,7 +30,7 @@ def test_onnx_equals_torch(one_task_model):
 def test_an_untrained_head_sees_nothing_anywhere(architecture):
     """Almost all cells are background: heat begins near 0.1, positions in the middle of a cell."""
     torch.manual_seed(0)
-    config = NetworkConfig(architecture=architecture, channels=16, tasks=["lanes"])
+    config = NetworkConfig(ENCODER, architecture=architecture, channels=16, tasks=["lanes"])
     with torch.no_grad():
         logits = PerceptionNetwork(config).eval()(torch.zeros(1, *SIZE, 3, dtype=torch.uint8))
     maps = finish(logits, SIZE, Block())[OUTPUT_LANES]
