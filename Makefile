@@ -46,7 +46,9 @@ ifneq ($(made)$(interrupted)$(if $(realpath $(BIN)/python),,gone),$(wanted))
 endif
 # Wheels only. The two exceptions have none: they are built with tools that are pinned by their hashes, too.
 WHEELS := --only-binary :all: --no-binary empy --no-binary tensorrt-rtx-cu12
-install = @flock $(VENV)/unfinished $(BIN)/uv pip install -q --python $(BIN)/python $(WHEELS) \
+# Compiled at once, half a minute: where Python may not write later (PYTHONDONTWRITEBYTECODE, another
+# user's or a container's read-only folder) every process would compile its imports anew, torch's for seconds.
+install = @flock $(VENV)/unfinished $(BIN)/uv pip install -q --compile-bytecode --python $(BIN)/python $(WHEELS) \
   --build-constraints requirements/build_tools.txt --require-hashes -r $(1) && rm -f $(VENV)/unfinished
 
 setup: $(VENV)/messages.stamp

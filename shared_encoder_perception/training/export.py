@@ -7,6 +7,7 @@ python -m shared_encoder_perception export runs/default --held-out DATA/train --
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -21,6 +22,7 @@ from shared_encoder_perception.artifact.file import CHECKPOINT
 from shared_encoder_perception.artifact.tensors import blank
 from shared_encoder_perception.backends import Backend, load_backend
 from shared_encoder_perception.evaluation.deviations import Deviations
+from shared_encoder_perception.files.own_files import scratch_folder
 from shared_encoder_perception.images.frames import tell
 from shared_encoder_perception.images.preprocess import ImageTransform
 from shared_encoder_perception.images.sources import open_source
@@ -34,6 +36,7 @@ from shared_encoder_perception.training.calibrated_artifact import (
     add_calibration_options,
     calibrate_artifact,
     calibration_worlds,
+    replace_spec,
 )
 from shared_encoder_perception.training.held_out import held_out_frames
 from shared_encoder_perception.training.origin import read_origin
@@ -138,15 +141,18 @@ def run(args: argparse.Namespace) -> int:
         training_data=args.training_data or origin.data,
         git_commit=origin.commit,
     )
-    worlds = calibration_worlds(spec, min(args.worlds, WORLDS_FOR_PRIORS))
-    spec = learn_priors(spec, worlds)
-    export_onnx(network, spec, out)
-    deviation = compare(network, load_backend(out), _images(args.images, spec))
-    print(f"compared with torch: {deviation}")
-    if not deviation.small:
-        out.unlink()
-        raise RuntimeError(f"the exported model does not answer as torch does: {deviation}")
-    spec = calibrate_artifact(out, spec, held_out, args.worlds)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with scratch_folder(out.parent) as folder:  # what was there stays until all is done
+        part = Path(folder) / out.name
+        export_onnx(network, spec, part)
+        deviation = compare(network, load_backend(part), _images(args.images, spec))
+        print(f"compared with torch: {deviation}")
+        if not deviation.small:
+            raise RuntimeError(f"the exported model does not answer as torch does: {deviation}")
+        spec = learn_priors(spec, calibration_worlds(spec, min(args.worlds, WORLDS_FOR_PRIORS)))
+        replace_spec(part, spec)
+        spec = calibrate_artifact(part, spec, held_out, args.worlds)
+        os.replace(part, out)
     save_network(network, out.with_suffix(CHECKPOINT), spec)
     print(
         f"model: {out} ({out.stat().st_size / 1e6:.1f} MB); for the backend torch: "

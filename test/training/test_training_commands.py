@@ -81,10 +81,20 @@ def test_an_export_that_answers_otherwise_is_not_kept(run, tmp_path, monkeypatch
 
     monkeypatch.setattr(export_module, "load_backend", lambda path: Wrong(load_backend(path)))
     out = tmp_path / "model.onnx"
-    size = ["--size", "64", "160", "--worlds", "300"]
+    size = ["--size", "64", "160"]
     assert main(["export", str(run / "run"), "--out", str(out), *size]) == 2
     assert "does not answer as torch does" in capsys.readouterr().err
-    assert not out.exists()
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_export_that_cannot_be_calibrated_leaves_what_was_there(run, tmp_path, capsys):
+    out = tmp_path / "model.onnx"
+    out.write_text("an earlier one")
+    size = ["--size", "64", "160", "--worlds", "2"]
+    assert main(["export", str(run / "run"), "--out", str(out), *size]) == 2
+    assert "expected at least 20: use more samples" in capsys.readouterr().err
+    assert out.read_text() == "an earlier one"
+    assert list(tmp_path.iterdir()) == [out]
 
 
 def test_models_table_compares_runs_and_encoders(run, capsys):
