@@ -7,6 +7,7 @@ torch = pytest.importorskip("torch", reason="the offline side needs torch: make 
 
 from batches import batch_of
 from samples import sample_of
+from smallest import ENCODER
 
 from shared_encoder_perception.backends import load_backend
 from shared_encoder_perception.layers.encoder import PROVEN
@@ -131,10 +132,12 @@ def one_step(network):
 
 CHOICES = [
     *(NetworkConfig(encoder=name) for name in PROVEN),
-    *(NetworkConfig(architecture=name) for name in ARCHITECTURES if name != "shared_fpn"),
+    *(NetworkConfig(ENCODER, architecture=name) for name in ARCHITECTURES if name != "shared_fpn"),
     # Scaled, it sees 64x128: at less, one step of so small a picture is noise.
     *(
-        NetworkConfig(architecture=name, attention=True, aggregation=True, encoder_scale=0.8)
+        NetworkConfig(
+            ENCODER, architecture=name, attention=True, aggregation=True, encoder_scale=0.8
+        )
         for name in ARCHITECTURES
     ),
 ]

@@ -6,6 +6,7 @@ import pytest
 torch = pytest.importorskip("torch", reason="the offline side needs torch: make test")
 
 import onnx
+from smallest import ENCODER
 
 from shared_encoder_perception.artifact.file import NETWORK_KEY
 from shared_encoder_perception.backends import DEFAULT_MODEL, load_backend
@@ -23,6 +24,8 @@ from shared_encoder_perception.training.train import first_network
 from shared_encoder_perception.world.synthetic import render_sample
 
 SIZE = (64, 160)
+CONFIG = NetworkConfig(ENCODER)
+SMALL = f"network.encoder={ENCODER}"
 SPEC = ModelSpec("test", "0", input_size=SIZE)
 
 
@@ -33,7 +36,7 @@ def pictures(count, seed=0):
 def trained_a_little():
     """A network whose batch norms are not what they were at birth."""
     torch.manual_seed(0)
-    network = PerceptionNetwork(NetworkConfig()).train()
+    network = PerceptionNetwork(CONFIG).train()
     with torch.no_grad():
         for index in range(3):
             network(torch.from_numpy(pictures(4, index)))
@@ -53,7 +56,7 @@ def artifact(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def network(artifact):
-    return load_artifact(artifact, NetworkConfig(), torch.from_numpy(pictures(8)))
+    return load_artifact(artifact, CONFIG, torch.from_numpy(pictures(8)))
 
 
 def test_it_answers_as_the_artifact(artifact, network):
@@ -74,10 +77,10 @@ def test_an_artifact_says_itself_what_it_was_built_from(tmp_path):
     """The encoder's scale leaves no trace in the weights: guessed wrong, all answers change."""
     torch.manual_seed(0)
     path, size = tmp_path / "scaled.onnx", (64, 160)
-    scaled = PerceptionNetwork(NetworkConfig(encoder_scale=0.5, channels=32)).eval()
+    scaled = PerceptionNetwork(NetworkConfig(ENCODER, encoder_scale=0.5, channels=32)).eval()
     export_onnx(scaled, ModelSpec("scaled", "0", input_size=size), path)
     replace_spec(path, ModelSpec("renamed", "1", input_size=size))
-    network = load_artifact(path, NetworkConfig(), torch.from_numpy(pictures(4)))
+    network = load_artifact(path, CONFIG, torch.from_numpy(pictures(4)))
     assert network.config == scaled.config
     assert compare(network, load_backend(path), pictures(2, seed=9)).small
 
@@ -94,7 +97,9 @@ def test_the_shipped_model_is_taken_back_by_its_former_names():
 
 def test_what_cannot_be_taken_back_is_refused_and_not_guessed(tmp_path):
     """Attention has gains that the exporter folds away: without them other answers come."""
-    network = PerceptionNetwork(NetworkConfig(channels=16, head_channels=4, attention=True))
+    network = PerceptionNetwork(
+        NetworkConfig(ENCODER, channels=16, head_channels=4, attention=True)
+    )
     export_onnx(network, ModelSpec("m", "0", input_size=(64, 160)), tmp_path / "m.onnx")
     with pytest.raises(CheckpointError, match=r"attention.*cannot be taken back"):
         unfold(onnx.load(tmp_path / "m.onnx"), "m.onnx")
@@ -118,15 +123,15 @@ def silent(artifact, tmp_path_factory):
 
 
 def test_an_artifact_that_does_not_say_it_is_taken_for_what_the_config_says(silent):
-    network = load_artifact(silent, NetworkConfig(), torch.from_numpy(pictures(4)))
+    network = load_artifact(silent, CONFIG, torch.from_numpy(pictures(4)))
     assert compare(network, load_backend(silent), pictures(2, seed=9)).small
 
 
 def test_another_network_is_refused(silent):
     with pytest.raises(CheckpointError, match="set `init_network` in the config"):
-        load_artifact(silent, NetworkConfig(channels=32), torch.from_numpy(pictures(1)))
+        load_artifact(silent, NetworkConfig(ENCODER, channels=32), torch.from_numpy(pictures(1)))
     with pytest.raises(CheckpointError, match="not exported from this network"):
-        load_artifact(silent, NetworkConfig(attention=True), torch.from_numpy(pictures(1)))
+        load_artifact(silent, NetworkConfig(ENCODER, attention=True), torch.from_numpy(pictures(1)))
 
 
 def test_a_network_of_another_version_is_named(artifact, tmp_path):
@@ -134,7 +139,7 @@ def test_a_network_of_another_version_is_named(artifact, tmp_path):
     onnx.helper.set_model_props(model, {NETWORK_KEY: '{"encoder": "resnet18", "wings": 2}'})
     onnx.save(model, tmp_path / "model.onnx")
     with pytest.raises(CheckpointError, match=r"this version does not know.*wings"):
-        load_artifact(tmp_path / "model.onnx", NetworkConfig(), torch.from_numpy(pictures(1)))
+        load_artifact(tmp_path / "model.onnx", CONFIG, torch.from_numpy(pictures(1)))
 
 
 @pytest.mark.parametrize("content", [None, b"no onnx"])
@@ -143,18 +148,18 @@ def test_an_unreadable_file_is_named(tmp_path, content):
     if content:
         path.write_bytes(content)
     with pytest.raises(CheckpointError, match=r"cannot read the artifact .*model\.onnx"):
-        load_artifact(path, NetworkConfig(), torch.from_numpy(pictures(1)))
+        load_artifact(path, CONFIG, torch.from_numpy(pictures(1)))
 
 
 def test_another_network_takes_over_what_fits():
     start = trained_a_little()
-    network = PerceptionNetwork(NetworkConfig(architecture="baseline", attention=True))
+    network = PerceptionNetwork(NetworkConfig(ENCODER, architecture="baseline", attention=True))
     taken = take_over(network, start)
     encoder = [name for name in start.state_dict() if name.startswith("encoder.")]
     assert len(encoder) <= taken < len(network.state_dict())
     for name in encoder:
         assert torch.equal(network.state_dict()[name], start.state_dict()[name])
-    assert take_over(PerceptionNetwork(NetworkConfig()), start) == len(start.state_dict())
+    assert take_over(PerceptionNetwork(CONFIG), start) == len(start.state_dict())
 
 
 def test_networks_without_anything_in_common_are_refused():
@@ -166,16 +171,16 @@ def test_networks_without_anything_in_common_are_refused():
 
 def test_a_network_of_fewer_tasks_starts_from_one_of_all():
     start, (name, *_) = trained_a_little(), DEFAULT
-    network = PerceptionNetwork(NetworkConfig(tasks=[name]))
+    network = PerceptionNetwork(NetworkConfig(ENCODER, tasks=[name]))
     assert take_over(network, start) == len(network.state_dict())
 
 
 def test_what_differs_from_the_start_is_said(tmp_path, capsys):
     path = tmp_path / "network.pt"
-    save_network(PerceptionNetwork(NetworkConfig(encoder_scale=0.5)), path)
-    first_network(load_config(None, [f"init={path}"]))
+    save_network(PerceptionNetwork(NetworkConfig(ENCODER, encoder_scale=0.5)), path)
+    first_network(load_config(None, [SMALL, f"init={path}"]))
     assert "encoder_scale is 0.5 there and 1.0 here" in capsys.readouterr().out
-    first_network(load_config(None, [f"init={path}", "network.encoder_scale=0.5"]))
+    first_network(load_config(None, [SMALL, f"init={path}", "network.encoder_scale=0.5"]))
     assert capsys.readouterr().out == ""
 
 
@@ -185,6 +190,6 @@ def test_training_starts_where_init_says(artifact, tmp_path, suffix):
     if suffix == "pt":
         path = tmp_path / "network.pt"
         save_network(trained_a_little(), path)
-    config = load_config(None, [f"init={path}", "stages=[{size: [64, 160]}]"])
+    config = load_config(None, [SMALL, f"init={path}", "stages=[{size: [64, 160]}]"])
     network = first_network(config).eval()
     assert compare(network, load_backend(artifact), pictures(2, seed=9)).small

@@ -99,11 +99,11 @@ def test_an_export_that_cannot_be_calibrated_leaves_what_was_there(run, tmp_path
 
 def test_models_table_compares_runs_and_encoders(run, capsys):
     options = ["--size", "64", "160", "--rounds", "2"]
-    encoders = ["--encoder", "resnet18", "--architecture", "baseline"]
+    encoders = ["--encoder", ENCODER, "--architecture", "baseline"]
     assert main(["models", str(run / "run"), *encoders, *options]) == 0
     rows = capsys.readouterr().out.splitlines()[-2:]
     assert f"{ENCODER} | shared_fpn" in rows[0]
-    assert "resnet18 | baseline" in rows[1]
+    assert f"{ENCODER} | baseline" in rows[1]
     assert rows[1].endswith("| - | - | - |")
     assert main(["models", *options]) == 2
 
