@@ -61,7 +61,7 @@ def model(tmp_path_factory):
     command("train", folder / "toy.yaml", f"out={folder / 'run'}")
     path = folder / "toy.onnx"
     size = ("--size", 64, 160, "--worlds", 12, "--name", "toy")
-    command("export", folder / "run", "--out", path, *size)
+    assert main(["export", *map(str, (folder / "run", "--out", path, *size))]) == 0
     return path
 
 
