@@ -109,6 +109,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     args = _parse(parser, rest)
     _write_safely()
     logging.getLogger(PACKAGE).setLevel(logging.INFO)
+    if progress := sys.modules.get("tqdm"):
+        # Its first bar would make it, and take so long that Ctrl-C meets a half-made bar, which
+        # complains with a traceback.
+        progress.tqdm.get_lock()
     try:
         return int(module.run(args))
     except KeyboardInterrupt:

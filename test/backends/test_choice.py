@@ -52,6 +52,7 @@ def test_the_order_of_auto(monkeypatch, gpus, amx, device, order):
 @not_forced
 def test_auto_says_what_it_passed_over(monkeypatch):
     """A GPU without any engine that could use it: the CPU runs, and that is said."""
+    pytest.importorskip("openvino")
     gpu = hardware.Gpu("Test", "9.0", "12.4")
     monkeypatch.setattr(choice, "gpus", lambda: (gpu,))
     monkeypatch.setattr(choice, "find_spec", lambda name: None if name == "tensorrt" else name)
