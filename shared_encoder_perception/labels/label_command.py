@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any, Final
@@ -19,10 +19,10 @@ from shared_encoder_perception.files.whole_file import write_text
 from shared_encoder_perception.images.bags import is_bag
 from shared_encoder_perception.labels import native
 from shared_encoder_perception.labels.frame import LabelledFrame
+from shared_encoder_perception.labels.mask_files import ClassIds, MaskValues
 from shared_encoder_perception.labels.pseudo import label
 from shared_encoder_perception.labels.statistics import pseudo_words
 from shared_encoder_perception.labels.teacher_masks import (
-    MaskValues,
     TeacherMasks,
     label_by_masks,
     mask_rooms,
@@ -48,6 +48,11 @@ def add_arguments(add: argparse.ArgumentParser) -> None:
     for room in mask_rooms().values():
         option, what = f"--{room.MASK}", f"{room.HELP}: {masks}"
         add.add_argument(option, type=Path, metavar="FOLDER", help=what)
+    for room in mask_rooms().values():
+        what = f"class ids that are {room.HELP}, where --{room.MASK} are class maps"
+        add.add_argument(f"--{room.MASK}-ids", type=int, nargs="+", metavar="ID", help=what)
+    unknown = "class ids of pixels of which the teacher was not sure"
+    add.add_argument("--unknown-ids", type=int, nargs="+", default=[], metavar="ID", help=unknown)
     for room in mask_rooms().values():
         for option in room.OPTIONS:
             add.add_argument(option.name, type=float, metavar=option.metavar, help=option.help)
@@ -93,6 +98,25 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
+def _class_ids(args: argparse.Namespace, given: Mapping[str, Path]) -> dict[str, ClassIds]:
+    """Return which class ids are meant, of the masks that are class maps.
+
+    Raises:
+        ValueError: Ids for masks that are not given, or that cannot be.
+    """
+    found = {}
+    for room in mask_rooms().values():
+        name = f"{room.MASK}_ids"
+        if (meant := getattr(args, name)) is None:
+            continue
+        if room.MASK not in given:
+            raise ValueError(f"--{room.MASK}-ids are for --{room.MASK}, which is not given")
+        found[room.MASK] = ClassIds(tuple(meant), tuple(args.unknown_ids))
+    if args.unknown_ids and not found:
+        raise ValueError("--unknown-ids are for class maps: say which ids are meant, too")
+    return found
+
+
 def _names(frame: LabelledFrame) -> Iterator[str]:
     """Names of the things that a teacher labelled, of tasks that have names for them."""
     for task, room in table.parts("teacher", frame.pseudo).items():
@@ -115,6 +139,7 @@ def _by_teacher(
         for option in room.OPTIONS:
             if room.MASK not in given and getattr(args, _attribute(option)) is not None:
                 raise ValueError(f"{option.name} is for --{room.MASK}, which is not given")
+    ids = _class_ids(args, given)
     if not given:
         predictor = Predictor(
             load_backend(args.model or DEFAULT_MODEL, "onnxruntime", BackendOptions())
@@ -131,7 +156,7 @@ def _by_teacher(
         for task, room in rooms.items()
         if room.Config
     }
-    masks = TeacherMasks(given, configs)
+    masks = TeacherMasks(given, configs, ids)
     return (
         (found, None if isinstance(found, LabelError) else found.image_path.read_bytes())
         for found in label_by_masks(masks, args.path, doubts, values)

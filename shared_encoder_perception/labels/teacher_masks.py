@@ -9,35 +9,20 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from shared_encoder_perception import tasks as table
 from shared_encoder_perception.images.listing import pictures_in
-from shared_encoder_perception.images.picture_bytes import PictureError
-from shared_encoder_perception.images.picture_file import read_values
 from shared_encoder_perception.labels import native
 from shared_encoder_perception.labels.disk_index import DiskIndex
 from shared_encoder_perception.labels.frame import LabelledFrame, constant
 from shared_encoder_perception.labels.label_io import image_size
+from shared_encoder_perception.labels.mask_files import ClassIds, MaskValues
 from shared_encoder_perception.labels.pseudo import Doubts
-from shared_encoder_perception.structures import Size
 from shared_encoder_perception.tasks.label_files import FILE_NAME, LabelError
-from shared_encoder_perception.tasks.probability_planes import (
-    Histogram,
-    described,
-    histogram,
-    shows_probabilities,
-    why_no_probabilities,
-)
-
-SAME_SHAPE: Final = 0.01
-"""By how much the aspect ratio of a mask may differ from its image's, relatively."""
-MASKS_SEEN: Final = 32
-"""Of a folder, evenly spread, where one mask may hold class ids."""
 
 
 def mask_rooms() -> dict[str, Any]:
@@ -52,15 +37,18 @@ class TeacherMasks:
 
     A mask is one channel of 8 bits, 0 to 255 for a probability of 0 to 1, of its image's shape. It
     is found by the image's path, ``FOLDER/<path>.png``, or else by its name, ``FOLDER/<stem>.png``.
+    Or it holds class ids, and ``ids`` says which of them are meant.
 
     Attributes:
         folders: By the name of the masks in them, ``MASK`` of a room's ``mask_teacher.py``.
         configs: By the name of the task, ``Config`` of its ``mask_teacher.py``; its own where one
             is missing.
+        ids: By the name of the masks, for those that are class maps.
     """
 
     folders: Mapping[str, Path]
     configs: Mapping[str, Any] = field(default_factory=dict)
+    ids: Mapping[str, ClassIds] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Refuse what labels nothing."""
@@ -154,8 +142,8 @@ class _Finder:
     number: int
     found: MaskValues
 
-    def read(self, folder: Path, frame: LabelledFrame) -> NDArray[np.uint8]:
-        """Find and read a mask.
+    def read(self, folder: Path, frame: LabelledFrame, ids: ClassIds | None) -> NDArray[np.uint8]:
+        """Find and read a mask, or what ``ids`` mean of a class map.
 
         Returns:
             (H, W) uint8 probability of the image's size, 0 to 255 for 0 to 1.
@@ -168,7 +156,9 @@ class _Finder:
         path = next((path for path in paths if path.is_file()), None)
         if path is None:
             raise LabelError(paths[0], None, f"the mask of {frame.name} is missing")
-        before = self.used.add(str(path), self.number)
+        # Paint and surface may be two classes of one map.
+        whose = str(path) if ids is None else f"{path} {ids.meant}"
+        before = self.used.add(whose, self.number)
         if before is not None:
             raise LabelError(
                 path,
@@ -176,82 +166,7 @@ class _Finder:
                 f"the mask of image {before} would be that of image {self.number} ({frame.name}) "
                 f"too: expected it at {paths[0]}",
             )
-        return self.found.read(path, frame.size, folder)
-
-
-@dataclass
-class MaskValues:
-    """Reads masks, and counts their values: only the user knows whether those can be right.
-
-    Attributes:
-        counts: By the folder of the masks, (256,) pixels of each value.
-        are_probabilities: Of folders that were looked into.
-    """
-
-    counts: dict[Path, Histogram] = field(default_factory=dict)
-    are_probabilities: dict[Path, bool] = field(default_factory=dict)
-
-    def read(self, path: Path, size: Size, folder: Path) -> NDArray[np.uint8]:
-        """Read a mask of a folder; see ``_Finder.read``."""
-        plane = _read_plane(path)
-        counts = histogram(plane)
-        why = why_no_probabilities(plane, counts)
-        if why and (counts[2:].sum() == 0 or not self._holds_probabilities(folder)):
-            raise LabelError(path, None, f"the mask {why}")
-        self.counts[folder] = self.counts.get(folder, np.zeros(256, np.int64)) + counts
-        return _sized(plane, path, size)
-
-    def _holds_probabilities(self, folder: Path) -> bool:
-        """Whether the masks of a folder, taken together, can only be probabilities."""
-        if folder not in self.are_probabilities:
-            masks = pictures_in(folder, below=True)
-            chosen = masks[:: max(len(masks) // MASKS_SEEN, 1)]
-            self.are_probabilities[folder] = shows_probabilities(_histograms(chosen))
-        return self.are_probabilities[folder]
-
-    def lines(self) -> Iterator[str]:
-        """Say of each folder what its masks hold."""
-        return (f"masks of {folder}: {described(c)}" for folder, c in self.counts.items())
-
-
-def _histograms(paths: list[Path]) -> Iterator[Histogram]:
-    """Count the values of masks; those that cannot be read show nothing."""
-    for path in paths:
-        try:
-            yield histogram(_read_plane(path))
-        except LabelError:
-            continue
-
-
-def _read_plane(path: Path) -> NDArray[np.uint8]:
-    """Read a mask as it is stored."""
-    try:
-        plane = read_values(path)
-    except PictureError as error:
-        raise LabelError(path, None, f"cannot read the mask, which {error}") from None
-    if plane.dtype != np.uint8 or plane.ndim != 2:
-        raise LabelError(
-            path,
-            None,
-            f"the mask is {plane.dtype} {plane.shape}, expected one channel of 8 bits: "
-            "probability 0 to 255, or 0 and 255",
-        )
-    return np.asarray(plane, np.uint8)
-
-
-def _sized(plane: NDArray[np.uint8], path: Path, size: Size) -> NDArray[np.uint8]:
-    """Return a mask in the size of its image; refuse another shape."""
-    (height, width), (rows, columns) = size, plane.shape
-    if abs((columns * height) / (rows * width) - 1) > SAME_SHAPE:
-        raise LabelError(
-            path,
-            None,
-            f"the mask is {columns}x{rows}, its image {width}x{height}: expected that size, or "
-            "another one of the same aspect ratio",
-        )
-    if (rows, columns) != (height, width):
-        plane = cv2.resize(plane, (width, height), interpolation=cv2.INTER_LINEAR)
-    return np.asarray(plane, np.uint8)
+        return self.found.read(path, frame.size, folder, ids)
 
 
 def _labelled(
@@ -265,7 +180,7 @@ def _labelled(
             continue
         for name in (*room.ALSO, room.MASK):
             if name in masks.folders and name not in planes:
-                planes[name] = finder.read(masks.folders[name], frame)
+                planes[name] = finder.read(masks.folders[name], frame, masks.ids.get(name))
         frame = _with_label(frame, task, masks, planes, doubts)
     return frame
 

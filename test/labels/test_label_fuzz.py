@@ -22,7 +22,7 @@ from valid_sets import BDD_LIST, NATIVE, PICTURE, ROAD, SETS, SIZE, encoded
 
 from shared_encoder_perception.__main__ import main
 from shared_encoder_perception.labels import formats, native
-from shared_encoder_perception.labels.teacher_masks import MaskValues
+from shared_encoder_perception.labels.mask_files import MaskValues
 from shared_encoder_perception.labels.validate import find_faults
 from shared_encoder_perception.tasks.label_files import LabelError
 

@@ -1,5 +1,7 @@
 """Masks by others: what cannot be probabilities is refused, and what was found is said."""
 
+import re
+
 import cv2
 import numpy as np
 import pytest
@@ -88,7 +90,7 @@ def test_probabilities_are_taken(name):
     assert why_no_probabilities(plane, histogram(plane)) == ""
 
 
-def label_with(folder, planes, capsys):
+def label_with(folder, planes, capsys, *options):
     """Label pictures by masks with the command; return its status, what it printed, the set."""
     pictures = write_set(folder / "set", len(planes), lanes=None, mask=None)
     masks, out = folder / "masks", folder / "out"
@@ -96,6 +98,7 @@ def label_with(folder, planes, capsys):
     for index, plane in enumerate(planes):
         cv2.imwrite(str(masks / f"{index:03d}.png"), plane)
     command = ["dataset", "label", str(pictures), "--drivable", str(masks), "--out", str(out)]
+    command += options
     status = main(command)
     printed = capsys.readouterr()
     return status, printed.out + printed.err, out
@@ -131,6 +134,31 @@ def test_the_command_says_what_values_it_found(tmp_path, capsys):
     assert status == 0
     assert f"masks of {tmp_path / 'masks'}: {described(histogram(road()))}" in printed
     assert "values 0, 255; 6" in printed and "at 255, 0% between" in printed
+
+
+def test_class_maps_label_where_their_ids_are_named(tmp_path, capsys):
+    ids = patches(0, 1, 2, 3, 127)
+    options = ("--drivable-ids", "1", "3", "--unknown-ids", "127", "--border", "0")
+    status, printed, out = label_with(tmp_path, [ids], capsys, *options)
+    assert status == 0 and "ids 0 (10%), 1 (13%), 2 (20%), 3 (20%), 127 (37%)" in printed
+    (frame,) = native.read(out)
+    expected = np.select([np.isin(ids, (1, 3)), ids == 127], [255, 127], 0)
+    np.testing.assert_array_equal(mask_of(frame), expected)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--drivable-ids", "256"], r"class ids are \[256\], expected some of 0 to 255"),
+        (["--drivable-ids", "1", "--unknown-ids", "1"], "class id 1 cannot be meant and unknown"),
+        (["--unknown-ids", "127"], "say which ids are meant, too"),
+        (["--markings-ids", "3"], "--markings-ids are for --markings, which is not given"),
+    ],
+)
+def test_ids_that_cannot_be_are_refused(tmp_path, capsys, options, message):
+    status, printed, out = label_with(tmp_path, [patches(0, 1, 2)], capsys, *options)
+    assert status == 2 and re.search(message, printed)
+    assert not (out / "frames.jsonl").exists()
 
 
 @pytest.mark.parametrize("most", [1, 7])
