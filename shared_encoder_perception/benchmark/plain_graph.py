@@ -70,6 +70,25 @@ def _onnxruntime(
     content: bytes, inputs: Arrays, threads: int, device: str
 ) -> tuple[Callable[[], Any], str]:
     """Start a session."""
+    session, device = onnxruntime_session(content, threads, device)
+    fed = dict(inputs)
+    return lambda: session.run(None, fed), device
+
+
+def onnxruntime_session(
+    content: bytes, threads: int, device: str, configure: Callable[[Any], None] | None = None
+) -> tuple[Any, str]:
+    """Start a session of ONNX Runtime, and say on which device.
+
+    Args:
+        content: The ONNX file.
+        threads: Of one inference.
+        device: As for ``start``.
+        configure: Changes the ``SessionOptions`` before.
+
+    Raises:
+        BackendError: There is no such device for it.
+    """
     import onnxruntime as ort
 
     from shared_encoder_perception.backends.onnxruntime import PROVIDERS
@@ -85,6 +104,8 @@ def _onnxruntime(
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    if configure:
+        configure(options)
     settings = {"cuda": {"device_id": index or "0", "use_tf32": "0"}}
     providers: list[Any] = [(PROVIDERS[kind], settings.get(kind, {}))]
     if kind != "cpu":
@@ -92,14 +113,43 @@ def _onnxruntime(
     session = ort.InferenceSession(content, options, providers=providers)
     if PROVIDERS[kind] not in session.get_providers():
         raise BackendError(f"ONNX Runtime could not start its provider for {device!r}, see its log")
-    fed = dict(inputs)
-    return lambda: session.run(None, fed), device
+    return session, device
 
 
 def _openvino(
     content: bytes, inputs: Arrays, precision: str, threads: int, device: str
 ) -> tuple[Callable[[], Any], str]:
     """Compile for exactly these inputs."""
+    request = openvino_request(content, inputs, precision, threads, device)
+    fed = dict(inputs)
+
+    def run() -> list[NDArray]:
+        return [array.copy() for array in request.infer(fed, share_inputs=True).values()]
+
+    return run, "cpu"
+
+
+def openvino_request(
+    content: bytes,
+    inputs: Arrays,
+    precision: str,
+    threads: int,
+    device: str,
+    more: Mapping[str, Any] | None = None,
+) -> Any:
+    """Compile with OpenVINO; see ``start``.
+
+    Args:
+        content: The ONNX file.
+        inputs: As for ``start``.
+        precision: As for ``start``.
+        threads: Of one inference.
+        device: ``"auto"`` or ``"cpu"``.
+        more: Properties of OpenVINO beside ours.
+
+    Raises:
+        BackendError: No such device or precision.
+    """
     import io
 
     from shared_encoder_perception.backends.openvino import DEVICE, HINTS, the_core
@@ -117,14 +167,9 @@ def _openvino(
         "PERFORMANCE_HINT": "LATENCY",
         "NUM_STREAMS": 1,
         "INFERENCE_NUM_THREADS": threads,
+        **(more or {}),
     }
-    request = core.compile_model(model, DEVICE, config).create_infer_request()
-    fed = dict(inputs)
-
-    def run() -> list[NDArray]:
-        return [array.copy() for array in request.infer(fed, share_inputs=True).values()]
-
-    return run, "cpu"
+    return core.compile_model(model, DEVICE, config).create_infer_request()
 
 
 def written_precision(types: set[int], operators: set[str]) -> str:

@@ -11,6 +11,8 @@ from shared_encoder_perception.predictor import STAGES
 
 NAME_WIDTH: Final = 20
 CELL_WIDTH: Final = 16
+DEAREST: Final = 10
+"""Operators that are shown."""
 
 
 def latency_table(rows: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -40,6 +42,22 @@ def cost_table(rows: Sequence[Mapping[str, Any]]) -> list[str]:
             f"{value:>{_width(title)}}" for title, value in zip(titles, values, strict=True)
         )
         lines.append(_name(row) + cells)
+    return lines
+
+
+def operator_table(row: Mapping[str, Any]) -> list[str]:
+    """Render the dearest operators of one combination, and what is no convolution."""
+    found = row["operators"]
+    total = sum(one["ms"] for one in found)
+    who = f"{row['label']}, {row['precision']}"
+    lines = [f"{f'{who}: dearest operators':<78}{'ms':>8}{'share':>8}"]
+    for one in found[:DEAREST]:
+        what = f"{one['kind'][:36]:<38}{one['name'][-38:]}"
+        lines.append(f"{what:<78}{one['ms']:8.3f}{100 * one['ms'] / total:6.0f} %")
+    lines.append(
+        f"{len(found)} operators, {total:.2f} ms, of which {100 * row['other_share']:.0f} % are no "
+        "convolutions or matrix products"
+    )
     return lines
 
 

@@ -31,6 +31,8 @@ def new_row(combination: Combination) -> dict[str, Any]:
         "stages": {},
         "images_per_s": None,
         "share_of_limit": None,
+        "operators": [],
+        "other_share": None,
     }
 
 

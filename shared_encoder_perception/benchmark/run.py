@@ -15,7 +15,9 @@ JSON: {"machine": {...}, "load_end": 1.2, "images": 180,
 "rows": [{"label", "name", "model", "engine", "precision", "threads", "device", "peer", "ran",
 "reason", "notes": [], "cost": {"parameters", "macs", "uncounted"} or null,
 "cold_start": {"import_ms", "load_ms", "first_ms", "model_mb", "peak_mb"} or null,
-"stages": {stage: {"p50", "p95", "p99", "mean"}} in ms, "images_per_s", "share_of_limit"}],
+"stages": {stage: {"p50", "p95", "p99", "mean"}} in ms, "images_per_s", "share_of_limit",
+"operators": [{"name", "kind", "ms", "multiplies"}], "other_share": share of the time that is not in
+convolutions and matrix products, or null}],
 "node": {"label", "images", "stages"} or {"reason"} or null, "jetson": {quantity: median}}
 """
 
@@ -24,6 +26,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Sequence
+from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
 from typing import Any, Final
@@ -36,6 +39,7 @@ from shared_encoder_perception.benchmark import (
     jetson,
     limits,
     machine,
+    operators,
     plot,
     report,
     turns,
@@ -63,6 +67,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--peer-size", default="", metavar="HxW", help="where a peer's input leaves it free")
     add("--json", type=Path, help="file to write everything to")
     add("--plot", type=Path, help="PNG to draw the inference times to")
+    add("--profile", action="store_true", help="also what the dearest operators cost")
     add("--nvtx", action="store_true", help="mark the stages for Nsight Systems")
     add("--no-node", action="store_true", help="without the ROS 2 part")
     add("--rate", type=float, default=15.0, help="images a second to the node")
@@ -90,6 +95,8 @@ def run(args: argparse.Namespace) -> int:
     result["jetson"] = seen
     ran = [(row, item) for row, item in zip(rows, combinations, strict=True) if row["ran"]]
     _cold_starts(ran)
+    if args.profile:
+        _profile(ran)
     result["limits"] = _limits([row for row, _ in ran])
     result["node"] = None if args.no_node else _node(ran, clip, args)
     result["load_end"] = machine.load()
@@ -159,6 +166,18 @@ def _cold_starts(ran: Sequence[tuple[dict[str, Any], Combination]]) -> None:
             row["notes"].append(f"did not start in a fresh process: {error}")
 
 
+def _profile(ran: Sequence[tuple[dict[str, Any], Combination]]) -> None:
+    """Let each engine say where its time goes."""
+    for row, combination in tqdm(ran, desc="timing operators", unit="model"):
+        try:
+            found = operators.profile(combination, row["precision"], row["threads"])
+        except Exception as error:  # as when loading
+            row["notes"].append(f"no profile: {' '.join(str(error).split())}")
+            continue
+        row["operators"] = [asdict(one) for one in found]
+        row["other_share"] = operators.other_share(found)
+
+
 def _limits(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """Multiply matrices as the rows' arithmetic does, and give each row its share."""
     kinds = dict.fromkeys((row["precision"], row["device"], row["threads"]) for row in rows)
@@ -204,6 +223,7 @@ def _print(result: dict[str, Any]) -> None:
     ran = [row for row in result["rows"] if row["ran"]]
     blocks = [
         [*report.latency_table(ran), "", *report.cost_table(ran)] if ran else [],
+        *(report.operator_table(row) for row in ran if row["operators"]),
         report.limit_lines(result["limits"]),
         report.jetson_lines(result["jetson"]),
         report.notes(result["rows"]),
