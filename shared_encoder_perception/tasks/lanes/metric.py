@@ -13,6 +13,7 @@ from shared_encoder_perception.tasks.contract.scores import CALIBRATION, FrameSc
 from shared_encoder_perception.tasks.lanes.answer import LANE_NAMES, LaneId, Lanes, LaneStatus
 from shared_encoder_perception.tasks.lanes.draw import LEGEND
 from shared_encoder_perception.tasks.lanes.labels import Label, inside
+from shared_encoder_perception.tasks.lanes.metrics.along import AlongMetric
 from shared_encoder_perception.tasks.lanes.metrics.benchmarks import BenchmarkMetric
 from shared_encoder_perception.tasks.lanes.metrics.confidence import LaneReliability
 from shared_encoder_perception.tasks.lanes.metrics.lateral import LateralMetric
@@ -79,6 +80,7 @@ class FullMetric:
         benchmarks: TuSimple's and CULane's.
         lateral: Distance in lane widths, and over-reach.
         ranges: The same by range.
+        along: Where along lines their wrong rows are.
     """
 
     def __init__(self) -> None:
@@ -87,6 +89,7 @@ class FullMetric:
         self.benchmarks = BenchmarkMetric()
         self.lateral = LateralMetric()
         self.ranges = RangeBinMetric()
+        self.along = AlongMetric()
 
     def update(self, answer: Lanes, label: Label, image_size: Size, crop: Crop) -> None:
         """Add one image; see ``contract.scores.Metric``."""
@@ -94,6 +97,7 @@ class FullMetric:
         self.lanes.update(answer, truth, image_size[1])
         self.lateral.update(answer, truth)
         self.ranges.update(answer, truth, image_size[1])
+        self.along.update(answer, truth, image_size[1])
         self.benchmarks.update(answer, label.lines, image_size, crop)
 
     def merge(self, other: FullMetric) -> None:
@@ -102,13 +106,15 @@ class FullMetric:
         self.benchmarks.merge(other.benchmarks)
         self.lateral.merge(other.lateral)
         self.ranges.merge(other.ranges)
+        self.along.merge(other.along)
 
     def compute(self) -> Scores:
-        """Return ``"tusimple"``, ``"culane"``, ``"lateral"``, ``"ranges"``, as metrics compute."""
+        """Return ``"tusimple"``, ``"culane"``, ``"lateral"``, ``"ranges"`` and ``"along"``."""
         return {
             **self.benchmarks.compute(),
             "lateral": self.lateral.compute(),
             "ranges": self.ranges.compute(),
+            "along": self.along.compute(),
         }
 
 

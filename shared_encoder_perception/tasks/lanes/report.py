@@ -51,6 +51,9 @@ LATERAL_GROUPS: Final[Groups] = (
     ("model: to the right", 3),
     ("model: over-reach, px", 2),
 )
+FIFTHS: Final = ("nearest", "2", "3", "4", "farthest")
+ALONG_GROUPS: Final[Groups] = (("", 3), ("too short, %", 5), ("beside, %", 5))
+ALONG_HEADER: Final = ("source", "lane", "rows", *FIFTHS, *FIFTHS)
 LATERAL_HEADER: Final = ("source", "lane", "rows", *BINS, *BINS, *BINS, "near end", "far end")
 
 ROWS_TEXT: Final = (
@@ -64,6 +67,10 @@ BENCHMARK_TEXT: Final = (
     "among models here, not with published tables. TuSimple counts rows that are empty on both "
     "sides as right, so that a constant line scores high. Images of other widths are scaled to "
     "the benchmark's; the run time rule (200 ms) is left out."
+)
+ALONG_TEXT: Final = (
+    "Of the rows of detected lines, in fifths of each label: those that the line does not reach, "
+    "and those that it passes at more than TuSimple's tolerance."
 )
 LATERAL_TEXT: Final = (
     "Near, middle and far are where the labelled lane is wider than a quarter, wider than a "
@@ -139,6 +146,15 @@ def write(page: Page, summary: Summary) -> None:
         decimals=dict.fromkeys(range(len(LATERAL_HEADER))[-2:], 1),
     )
     page.text(LATERAL_TEXT)
+    page.table(
+        ALONG_HEADER,
+        along_rows(summary),
+        "Where along the line its wrong rows are",
+        groups=ALONG_GROUPS,
+        muted=muted(ALONG_GROUPS),
+        decimals=dict.fromkeys(range(len(ALONG_HEADER))[3:], 1),
+    )
+    page.text(ALONG_TEXT)
 
 
 def lane_rows(summary: Summary) -> list[list[Cell]]:
@@ -197,6 +213,18 @@ def lateral_rows(summary: Summary) -> list[list[Cell]]:
                     *(ends[f"{name}/over_reach_{end}_px"] for end in ("near", "far")),
                 ]
             )
+    return rows
+
+
+def along_rows(summary: Summary) -> list[list[Cell]]:
+    """Each lane of each source that is labelled present: wrong rows by fifths of the label."""
+    rows: list[list[Cell]] = []
+    for source, name in _labelled_lanes(summary["sources"]):
+        found = scores_of(summary, source)[MODEL]["along"][name]
+        if count := int(sum(found["rows"])):
+            shares = [*found["short"], *found["beside"]]
+            percent = (None if share is None else 100 * share for share in shares)
+            rows.append([source, name, count, *percent])
     return rows
 
 
