@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field, fields, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
 from typing import Any, Final
 
 from shared_encoder_perception import tasks
@@ -21,7 +22,10 @@ class NetworkConfig:
 
     Attributes:
         encoder: Name of a timm model that offers ``features_only``.
-        pretrained: Start from timm's weights (downloads them).
+        pretrained: Weights the encoder starts from: a Python package or a file that carries them,
+            ``timm`` for those that timm downloads, or null for random ones.
+        statistics: Mean and deviation that images are normalised by: ``imagenet``, or ``own`` for
+            those that the encoder was trained with, which ``pretrained`` needs.
         architecture: A key of ``ARCHITECTURES``.
         channels: Width of the necks, a multiple of 4.
         head_channels: Hidden width of one lane head (of one branch of it in ``baseline``).
@@ -34,7 +38,8 @@ class NetworkConfig:
     """
 
     encoder: str = "mobilenetv4_conv_small"
-    pretrained: bool = False
+    pretrained: str | None = None
+    statistics: str = "imagenet"
     architecture: str = "shared_fpn"
     channels: int = 64
     head_channels: int = 32
@@ -59,7 +64,9 @@ def config_from_file(raw: Any, where: str) -> NetworkConfig:
             timm, or widths beyond any network.
     """
     optional = [one.name for one in fields(NetworkConfig)]
-    found = replace(from_json(NetworkConfig, raw, where, optional), pretrained=False)
+    if isinstance(raw, Mapping):
+        raw = {key: value for key, value in raw.items() if key != "pretrained"}
+    found = from_json(NetworkConfig, raw, where, optional)
     if not _ENCODER.fullmatch(found.encoder):
         raise JsonError(
             f"{where}, encoder is {shown(found.encoder)}, expected a name that timm has"

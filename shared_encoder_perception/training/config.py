@@ -181,9 +181,18 @@ class TrainConfig:
         _expect(0 <= self.data.split_share <= 1, "data.split_share must be 0 to 1")
         _expect(self.checkpoint_every > 0, "checkpoint_every must be at least 1")
         _expect(0 <= self.ema < 1, f"ema is {self.ema}, expected 0 <= ema < 1")
+        _expect(
+            bool(self.distill.encoder) == bool(self.distill.encoder_weights),
+            "distill.encoder and distill.encoder_weights belong together: an encoder of random "
+            "weights teaches nothing",
+        )
+        _expect(
+            self.distill.features >= 0,
+            f"distill.features is {self.distill.features}, expected 0 or more",
+        )
         own = WEIGHTINGS[self.loss.weighting].own_backward
         _expect(
-            not (own and self.distill.teacher),
+            not (own and (self.distill.teacher or self.distill.encoder)),
             f"{self.loss.weighting} balances the labels' losses only and has no place for a "
             "teacher's: use loss.weighting fixed or uncertainty with distill.teacher",
         )

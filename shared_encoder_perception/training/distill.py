@@ -27,9 +27,15 @@ class DistillConfig:
 
     Attributes:
         teacher: Its checkpoint, the ``network.pt`` of a run; empty for no teacher.
+        encoder: timm's name of an encoder whose features are taught; empty for none.
+        encoder_weights: Its weights, as ``network.pretrained``.
+        features: Weight of its features.
     """
 
     teacher: str = ""
+    encoder: str = ""
+    encoder_weights: str = ""
+    features: float = 1.0
 
 
 def distill_config(**values: Any) -> Any:
