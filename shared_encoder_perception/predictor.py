@@ -147,7 +147,13 @@ class Predictor:
             _check_image(image)
         start = perf_counter()
         transforms = [
-            ImageTransform.fit((image.shape[0], image.shape[1]), self.spec.input_size, crop, resize)
+            ImageTransform.fit(
+                (image.shape[0], image.shape[1]),
+                self.spec.input_size,
+                crop,
+                resize,
+                self.spec.area_below,
+            )
             for image, crop in zip(images, crops or [None] * len(images), strict=True)
         ]
         views = [

@@ -7,7 +7,7 @@ tensors it promises, is said in the task's room (``tasks/*/spec.py``).
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final, NamedTuple, Protocol
 
@@ -33,6 +33,12 @@ LONGEST_NAME: Final = 200
 
 LONGEST_LINE: Final = 20_000
 """Characters of what else a spec says in words."""
+
+FORMER_AREA_BELOW: Final = 0.5
+"""How models up to 0.5.0 want images shrunk; their specs do not say."""
+
+INPUT_SIZE: Final = (320, 800)
+"""``(height, width)`` of a network's input unless somebody says otherwise."""
 
 INPUT_IMAGE: Final = "image"
 """Input tensor: uint8 (N, H, W, 3) BGR."""
@@ -73,6 +79,24 @@ def blocks(*names: str) -> dict[str, Any]:
     return {name: table.part(name, "spec").Block() for name in table.check(names)}
 
 
+def blocks_at(stride: int, input_size: Size, names: Iterable[str]) -> dict[str, Any]:
+    """Return the block that each task has in a network whose answers leave on one grid.
+
+    Args:
+        stride: Input pixels per cell.
+        input_size: ``(height, width)`` of the network's input.
+        names: Of the tasks.
+
+    Raises:
+        UnknownTaskError: A name that is no task's.
+    """
+    rooms = {name: table.part(name, "spec") for name in table.check(names)}
+    return {
+        name: room.block_at(stride, input_size) if hasattr(room, "block_at") else room.Block()
+        for name, room in rooms.items()
+    }
+
+
 @dataclass(frozen=True)
 class ModelSpec:
     """The contract of one model artifact.
@@ -84,6 +108,8 @@ class ModelSpec:
         tasks: What the network answers: the ``Block`` of each task by its name, in the order of the
             table.
         color_order: Channel order of the input; only ``"bgr"`` is defined.
+        area_below: Network-input pixels per pixel of an image below which areas are averaged when
+            it shrinks, 0 to 1; bilinear from there on. Models up to 0.5.0 want 0.5.
         training_data: One line for people: what the weights saw.
         git_commit: Commit of the code that trained it; empty when unknown.
         scores: Measured scores, e.g. ``{"synthetic/mask_iou": 0.97}``.
@@ -91,9 +117,10 @@ class ModelSpec:
 
     name: str
     version: str
-    input_size: Size = (320, 800)
+    input_size: Size = INPUT_SIZE
     tasks: dict[str, Any] = field(default_factory=lambda: blocks(*table.DEFAULT))
     color_order: str = "bgr"
+    area_below: float = FORMER_AREA_BELOW
     training_data: str = ""
     git_commit: str = ""
     scores: dict[str, float] = field(default_factory=dict)
@@ -120,6 +147,7 @@ class ModelSpec:
         ordered = {name: self.tasks[name] for name in table.ROOMS if name in self.tasks}
         object.__setattr__(self, "tasks", ordered)
         expect(self.color_order == "bgr", "color_order", self.color_order, "'bgr'")
+        expect(0.0 <= self.area_below <= 1.0, "area_below", self.area_below, "a number from 0 to 1")
         for tensors in ("inputs", "outputs"):
             found = [
                 name
@@ -199,13 +227,14 @@ class _General:
     version: str
     input_size: tuple[int, int]
     color_order: str = "bgr"
+    area_below: float = FORMER_AREA_BELOW
     training_data: str = ""
     git_commit: str = ""
     scores: dict[str, float] = field(default_factory=dict)
 
 
 _TEXTS: Final = ("name", "version", "training_data", "git_commit")
-_OPTIONAL: Final = ("color_order", "training_data", "git_commit", "scores")
+_OPTIONAL: Final = ("color_order", "area_below", "training_data", "git_commit", "scores")
 
 
 def _read_blocks(raw: Any, written_by: str) -> dict[str, Any]:
@@ -244,7 +273,11 @@ def _from_version_1(raw: dict[str, Any]) -> dict[str, Any]:
         for key in table.part(name, "spec").IN_VERSION_1:
             if key in raw:
                 block[key] = raw.pop(key)
-    return {"input_size": [320, 800], **raw, "tasks": {name: found.get(name) for name in names}}
+    return {
+        "input_size": list(INPUT_SIZE),
+        **raw,
+        "tasks": {name: found.get(name) for name in names},
+    }
 
 
 def expect(condition: bool, what: str, found: object, expected: object) -> None:

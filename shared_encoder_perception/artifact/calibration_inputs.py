@@ -15,7 +15,6 @@ from shared_encoder_perception.images.preprocess import ImageTransform
 from shared_encoder_perception.images.sources import Source, open_source
 from shared_encoder_perception.images.spread import evenly
 from shared_encoder_perception.spec import INPUT_IMAGE, ModelSpec, Tensor
-from shared_encoder_perception.structures import Size
 from shared_encoder_perception.tasks.label_files import FILE_NAME
 
 FEWEST: Final = 8
@@ -33,7 +32,7 @@ def open_images(path: Path) -> Source:
 
 
 def calibration_inputs(
-    sources: Sequence[Source], count: int, size: Size
+    sources: Sequence[Source], count: int, spec: ModelSpec
 ) -> Iterator[NDArray[np.uint8]]:
     """Yield network inputs (H, W, 3) of about ``count`` images, spread evenly over each source.
 
@@ -44,7 +43,10 @@ def calibration_inputs(
     for source in sources:
         for frame in evenly(source, len(source), each):
             height, width = frame.image.shape[:2]
-            yield ImageTransform.fit((height, width), size, frame.crop).image_to_input(frame.image)
+            transform = ImageTransform.fit(
+                (height, width), spec.input_size, frame.crop, area_below=spec.area_below
+            )
+            yield transform.image_to_input(frame.image)
             seen += 1
     if seen < FEWEST:
         raise ValueError(f"{seen} images are too few to measure ranges: expected {FEWEST} or more")

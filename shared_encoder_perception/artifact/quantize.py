@@ -107,7 +107,7 @@ def run(args: argparse.Namespace) -> int:
     spec = artifact.spec
     extras = read_extras(args.input, spec)
     sources = [open_images(path) for path in args.images]
-    images = calibration_inputs(sources, args.count, spec.input_size)
+    images = calibration_inputs(sources, args.count, spec)
     inputs = with_extras(images, extras)
     quantised, left = quantise(
         model, spec, inputs, args.out, args.keep_first, args.keep, args.symmetric

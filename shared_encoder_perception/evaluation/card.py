@@ -58,7 +58,7 @@ def run(args: argparse.Namespace) -> int:
     size = predictor.spec.input_size
     worst = WorstFrames(size)
     scores = score(
-        predictor, tqdm(synthetic_frames(args.worlds, size), total=args.worlds, unit="world"), worst
+        predictor, tqdm(synthetic_frames(args.worlds), total=args.worlds, unit="world"), worst
     )
     if args.labels:
         total = sum(1 for _ in plain(args.labels).open())

@@ -86,7 +86,7 @@ def _score(args: argparse.Namespace) -> int:
     backend = load_engine(args)
     predictor = Predictor(backend)
     size, names = predictor.spec.input_size, tuple(predictor.spec.tasks)
-    labelled = open_set(args.labels, names) if args.labels else render_worlds(args.synthetic, size)
+    labelled = open_set(args.labels, names) if args.labels else render_worlds(args.synthetic)
     _check_tasks(names, labelled)
     if args.reliability:
         require_statements(names)
@@ -159,10 +159,10 @@ Frame = tuple[str, Sample, Crop | None]
 """Source name, labelled image, crop to use."""
 
 
-def synthetic_frames(count: int, size: tuple[int, int]) -> Iterator[Frame]:
-    """Yield ``count`` validation worlds."""
+def synthetic_frames(count: int) -> Iterator[Frame]:
+    """Yield ``count`` validation worlds, the same pictures for every model."""
     for index in range(count):
-        yield SYNTHETIC, render_sample(VALIDATION_SEED + index, size), None
+        yield SYNTHETIC, render_sample(VALIDATION_SEED + index), None
 
 
 def native_frames(path: Path) -> Iterator[Frame]:

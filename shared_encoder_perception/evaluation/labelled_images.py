@@ -1,6 +1,6 @@
 """Labelled images to score on: a native data set, or rendered worlds; each read in its turn.
 
-    images = open_set(Path("DATA/val"))      # or render_worlds(200, spec.input_size)
+    images = open_set(Path("DATA/val"))      # or render_worlds(200)
     for image in images.read(): ...
 
 What a set holds is counted before anything is scored: a line that cannot be read, a picture that is
@@ -26,6 +26,7 @@ from shared_encoder_perception.structures import Size
 from shared_encoder_perception.tasks.contract.labels import Read
 from shared_encoder_perception.world.synthetic import (
     CALIBRATION_SEED,
+    PICTURE,
     VALIDATION_SEED,
     render_sample,
 )
@@ -155,12 +156,11 @@ def open_set(path: Path, answered: Collection[str] = tasks.DEFAULT) -> LabelledS
     return LabelledSet(conditions, dict(sorted(counts.items())), labelled, read, learn)
 
 
-def render_worlds(count: int, size: Size) -> LabelledSet:
+def render_worlds(count: int) -> LabelledSet:
     """Return ``count`` validation worlds as a set.
 
     Args:
         count: At least 1.
-        size: ``(height, width)`` of the images.
 
     Raises:
         ValueError: There is to be no world.
@@ -170,17 +170,17 @@ def render_worlds(count: int, size: Size) -> LabelledSet:
 
     def read() -> Iterator[LabelledImage]:
         for seed in range(VALIDATION_SEED, VALIDATION_SEED + count):
-            sample = render_sample(seed, size)
+            sample = render_sample(seed)
             yield LabelledImage(SYNTHETIC, f"world {seed}", sample, None, FIRST)
 
     def learn() -> Iterator[Labels]:
         for seed in range(CALIBRATION_SEED, CALIBRATION_SEED + min(count, LEARNED_WORLDS)):
-            labels = render_sample(seed, size).labels
+            labels = render_sample(seed).labels
             yield Labels(
-                SYNTHETIC, FIRST, {t: constant(label) for t, label in labels.items()}, size
+                SYNTHETIC, FIRST, {t: constant(label) for t, label in labels.items()}, PICTURE
             )
 
-    shown = render_sample(VALIDATION_SEED, size).labels  # of one world as of all
+    shown = render_sample(VALIDATION_SEED).labels  # of one world as of all
     words = [word for task, word in label_words().items() if task in shown]
     conditions = {
         "data": f"{count} rendered worlds, seeds from {VALIDATION_SEED}",

@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from shared_encoder_perception.structures import Crop as Crop
 from shared_encoder_perception.structures import Size
 
-_AREA_BELOW = 0.5
-"""Shrinking to less than half samples too few source pixels bilinearly: average areas instead."""
+AREA_BELOW: Final = 1.0
+"""Scale below which areas are averaged: whatever shrinks, or the network sees only some pixels,
+thin paint broken up. Models up to 0.5.0 were trained otherwise, and say so in their spec."""
 
 STRETCH, LETTERBOX = "stretch", "letterbox"
 """How a crop of another aspect ratio is brought to the network input: by scaling both axes on
@@ -96,12 +97,15 @@ class ImageTransform:
         input_size: ``(height, width)`` of the network input.
         resize: ``STRETCH`` fills the input; ``LETTERBOX`` keeps the crop's aspect ratio, centred in
             x and flush with the bottom like ``default_crop``, and pads with grey.
+        area_below: Network-input pixels per source pixel below which areas are averaged; bilinear
+            from there on. As ``ModelSpec.area_below``.
     """
 
     image_size: Size
     crop: Crop
     input_size: Size
     resize: str = STRETCH
+    area_below: float = AREA_BELOW
 
     def __post_init__(self) -> None:
         """Refuse a crop that is empty or leaves the image."""
@@ -117,10 +121,16 @@ class ImageTransform:
 
     @classmethod
     def fit(
-        cls, image_size: Size, input_size: Size, crop: Crop | None = None, resize: str = STRETCH
+        cls,
+        image_size: Size,
+        input_size: Size,
+        crop: Crop | None = None,
+        resize: str = STRETCH,
+        area_below: float = AREA_BELOW,
     ) -> ImageTransform:
         """Build the transform for an image, with ``default_crop`` unless ``crop`` is given."""
-        return cls(image_size, crop or default_crop(image_size, input_size), input_size, resize)
+        crop = crop or default_crop(image_size, input_size)
+        return cls(image_size, crop, input_size, resize, area_below)
 
     @cached_property
     def content(self) -> Crop:
@@ -157,7 +167,7 @@ class ImageTransform:
         if self.is_identity:
             return np.ascontiguousarray(image)
         x, y, width, height = self.crop
-        method = cv2.INTER_AREA if min(self.scale) < _AREA_BELOW else cv2.INTER_LINEAR
+        method = cv2.INTER_AREA if min(self.scale) < self.area_below else cv2.INTER_LINEAR
         part = image[y : y + height, x : x + width]
         left, top, used_width, used_height = self.content
         resized = cv2.resize(part, (used_width, used_height), interpolation=method)
@@ -189,17 +199,44 @@ class ImageTransform:
         inside = (column >= x) & (column <= x + width - 1) & (row >= y) & (row <= y + height - 1)
         return np.asarray(inside)
 
-    def mask_to_image(self, mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """Map an (h, w) uint8 map of network-input size to the source image, 0 outside the crop."""
-        if mask.shape != tuple(self.input_size):
-            raise ValueError(f"mask is {mask.shape}, expected {self.input_size}")
-        if self.is_identity:
+    def mask_to_image(self, mask: NDArray[np.uint8], stride: int = 1) -> NDArray[np.uint8]:
+        """Map values on a grid over the network input to the source image, 0 outside the crop.
+
+        Args:
+            mask: (h, w) uint8, a value for each cell.
+            stride: Network-input pixels per cell.
+        """
+        height, width = (side // stride for side in self.input_size)
+        if mask.shape != (height, width):
+            raise ValueError(f"mask is {mask.shape}, expected {(height, width)}")
+        if self.is_identity and stride == 1:
             return mask
-        x, y, width, height = self.crop
-        left, top, used_width, used_height = self.content
-        seen = mask[top : top + used_height, left : left + used_width]
+        x, y, crop_width, crop_height = self.crop
+        if self.content == Crop(0, 0, self.input_size[1], self.input_size[0]):
+            seen = cv2.resize(mask, (crop_width, crop_height), interpolation=cv2.INTER_LINEAR)
+        elif stride == 1:
+            part = mask[self.content.window]
+            seen = cv2.resize(part, (crop_width, crop_height), interpolation=cv2.INTER_LINEAR)
+        else:  # padding may end within a cell
+            seen = self._unpadded(mask, stride)
+        if self.crop == whole_crop(self.image_size):
+            return np.asarray(seen, np.uint8)
         full = np.zeros(self.image_size, np.uint8)
-        full[y : y + height, x : x + width] = cv2.resize(
-            seen, (width, height), interpolation=cv2.INTER_LINEAR
-        )
+        full[y : y + crop_height, x : x + crop_width] = seen
         return full
+
+    def _unpadded(self, mask: NDArray[np.uint8], stride: int) -> NDArray[np.uint8]:
+        """Return the values at the pixels of the crop, from a grid over a padded input."""
+        matrix = np.zeros((2, 3))
+        corner = (self.content.x, self.content.y)
+        for axis, (scale, start) in enumerate(zip(self.scale, corner, strict=True)):
+            matrix[axis, axis] = scale / stride
+            matrix[axis, 2] = (0.5 * scale + start) / stride - 0.5
+        found = cv2.warpAffine(
+            mask,
+            matrix,
+            (self.crop.width, self.crop.height),
+            flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+            borderMode=cv2.BORDER_REPLICATE,
+        )
+        return np.asarray(found, np.uint8)

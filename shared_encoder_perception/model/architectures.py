@@ -1,20 +1,22 @@
-"""From the encoder's features to the logits of every task: two ways, in one literal table.
+"""From the encoder's features to the logits of every task, in one literal table.
 
-``shared_fpn`` merges the features once and hangs light heads on the result; ``baseline`` gives each
-task a neck of its own, so that only the encoder is shared. What a head is, its task's room knows.
+``light_fpn`` merges the features once, on the grid on which all answers leave; nothing is resized
+afterwards. ``shared_fpn`` merges them on a coarser one, and lets each head go its way from there
+(models up to 0.5.0). ``baseline`` gives each task a neck of its own, so that only the encoder is
+shared. What a head is, its task's room knows.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import Final
+from typing import ClassVar, Final
 
 from torch import Tensor, nn
 
 from shared_encoder_perception import tasks
 from shared_encoder_perception.layers.encoder import STRIDES
-from shared_encoder_perception.layers.neck import FeaturePyramid
+from shared_encoder_perception.layers.neck import FeaturePyramid, separable_bn_relu, upsample
 from shared_encoder_perception.model.config import NetworkConfig
 from shared_encoder_perception.structures import Size
 from shared_encoder_perception.tasks.contract.training import Features, Widths
@@ -23,17 +25,52 @@ NECK_STRIDE: Final = 8
 """Finest stride of a pyramid, unless the head of a task asks for another one."""
 
 
+class LightFpn(nn.Module):
+    """One feature pyramid for all tasks that ends on the grid of their answers."""
+
+    stride: ClassVar[int | None] = 4
+
+    def __init__(self, levels: Sequence[int], config: NetworkConfig) -> None:
+        """``levels`` are the channels of the encoder's features at strides 4, 8, 16, 32."""
+        super().__init__()
+        finest, *coarser = levels
+        width = config.channels // 2
+        self.neck = FeaturePyramid(coarser, config.channels, light=True)
+        self.narrow = nn.Conv2d(config.channels, width, 1)
+        self.lateral = nn.Conv2d(finest, width, 1)
+        self.smooth = separable_bn_relu(width, width)
+        widths = Widths(tuple(levels), width, shared=True, stride=self.stride)
+        self.heads = _heads(widths, config)
+
+    def forward(
+        self, levels: Sequence[Tensor], size: Size, inputs: Mapping[str, Tensor]
+    ) -> dict[str, Tensor]:
+        """Return the logits of all tasks; see ``Features`` for the arguments."""
+        finest, *coarser = levels
+        fine = upsample(self.narrow(self.neck(coarser)), finest.shape[-2:])
+        features = Features(levels, self.smooth(fine + self.lateral(finest)), size, inputs)
+        return _joined([head(features) for head in self.heads.values()])
+
+    def shared(self) -> list[nn.Parameter]:
+        """Return the parameters of the pyramid, which all tasks use."""
+        parts = (self.neck, self.narrow, self.lateral, self.smooth)
+        return [parameter for part in parts for parameter in part.parameters()]
+
+    def last_shared(self) -> nn.Parameter | None:
+        """Return the weights of the pyramid's last convolution."""
+        return self.smooth[2].weight
+
+
 class SharedFpn(nn.Module):
     """One feature pyramid for all tasks, light heads."""
+
+    stride: ClassVar[int | None] = None
 
     def __init__(self, levels: Sequence[int], config: NetworkConfig) -> None:
         """``levels`` are the channels of the encoder's features at strides 4, 8, 16, 32."""
         super().__init__()
         self.neck = FeaturePyramid(levels[STRIDES.index(NECK_STRIDE) :], config.channels)
-        widths = Widths(tuple(levels), config.channels, shared=True)
-        self.heads = nn.ModuleDict(
-            {task: tasks.part(task, "head").make_head(widths, config) for task in config.tasks}
-        )
+        self.heads = _heads(Widths(tuple(levels), config.channels, shared=True), config)
 
     def forward(
         self, levels: Sequence[Tensor], size: Size, inputs: Mapping[str, Tensor]
@@ -54,6 +91,8 @@ class SharedFpn(nn.Module):
 
 class SeparateDecoders(nn.Module):
     """A neck and a head for each task."""
+
+    stride: ClassVar[int | None] = None
 
     def __init__(self, levels: Sequence[int], config: NetworkConfig) -> None:
         """``levels`` are the channels of the encoder's features at strides 4, 8, 16, 32."""
@@ -87,12 +126,20 @@ class SeparateDecoders(nn.Module):
         return None
 
 
+def _heads(widths: Widths, config: NetworkConfig) -> nn.ModuleDict:
+    """Make the head of each task on what they share."""
+    return nn.ModuleDict(
+        {task: tasks.part(task, "head").make_head(widths, config) for task in config.tasks}
+    )
+
+
 def _joined(logits: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
     """Put what several heads say into one dict."""
     return {name: value for one in logits for name, value in one.items()}
 
 
-ARCHITECTURES: Final = MappingProxyType[str, type[SharedFpn | SeparateDecoders]](
-    {"shared_fpn": SharedFpn, "baseline": SeparateDecoders}
+ARCHITECTURES: Final = MappingProxyType[str, type[LightFpn | SharedFpn | SeparateDecoders]](
+    {"light_fpn": LightFpn, "shared_fpn": SharedFpn, "baseline": SeparateDecoders}
 )
-"""Name -> class; all take (channels of the encoder's levels, NetworkConfig)."""
+"""Name -> class; all take (channels of the encoder's levels, NetworkConfig). ``stride`` is of the
+grid on which all answers leave; ``None``: each task's head decides."""

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 from timm.utils.model import reparameterize_model
 from torch import Tensor, nn
 
 from shared_encoder_perception import tasks
+from shared_encoder_perception.images.preprocess import AREA_BELOW
 from shared_encoder_perception.layers.context import AttentionBottleneck
 from shared_encoder_perception.layers.encoder import STRIDES, Encoder
 from shared_encoder_perception.model.architectures import ARCHITECTURES
 from shared_encoder_perception.model.config import NetworkConfig
-from shared_encoder_perception.spec import INPUT_IMAGE
+from shared_encoder_perception.spec import INPUT_IMAGE, INPUT_SIZE, ModelSpec, blocks, blocks_at
 from shared_encoder_perception.structures import Size
 
 Blocks = Mapping[str, Any]
@@ -47,8 +49,14 @@ class PerceptionNetwork(nn.Module):
             )
         if not 0.1 <= config.encoder_scale <= 1.0:
             raise ValueError(f"encoder_scale is {config.encoder_scale}, expected 0.1 to 1")
-        self.config = config
-        self.encoder = Encoder(config.encoder, config.pretrained)
+        if config.encoder_scale != 1.0 and ARCHITECTURES[config.architecture].stride is not None:
+            raise ValueError(
+                f"encoder_scale is {config.encoder_scale}, but {config.architecture} sees its "
+                "input as it is, and answers on its grid: make the input smaller (stages.size)"
+            )
+        # Whoever builds it from a file has the weights from there.
+        self.config = replace(config, pretrained=None)
+        self.encoder = Encoder(config.encoder, config.pretrained or "", config.statistics)
         *finer, coarsest = self.encoder.channels
         self.attention: nn.Module = nn.Identity()
         if config.attention:
@@ -120,6 +128,30 @@ def check_input_size(size: Size) -> None:
         )
 
 
+def promised(config: NetworkConfig, input_size: Size) -> dict[str, Any]:
+    """Return the block of each task that a network promises while nobody has calibrated it.
+
+    Args:
+        config: Of the network.
+        input_size: ``(height, width)`` of its input.
+    """
+    stride = ARCHITECTURES[config.architecture].stride
+    if stride is None:
+        return blocks(*config.tasks)
+    return blocks_at(stride, input_size, config.tasks)
+
+
+def plain_spec(config: NetworkConfig, name: str, size: Size = INPUT_SIZE) -> ModelSpec:
+    """Return the spec of a network of which nothing else is known.
+
+    Args:
+        config: Of the network.
+        name: Of the model.
+        size: ``(height, width)`` of its input.
+    """
+    return ModelSpec(name, "0", size, promised(config, size), area_below=AREA_BELOW)
+
+
 class DeployWrapper(nn.Module):
     """The network as an artifact: the tensors that a spec promises, in its order.
 
@@ -136,7 +168,7 @@ class DeployWrapper(nn.Module):
             blocks: Of the spec; what the network answers beside them is left out.
 
         Raises:
-            ValueError: A task that the network does not answer.
+            ValueError: A task that the network does not answer, or not on that grid.
         """
         super().__init__()
         if strange := [task for task in blocks if task not in network.config.tasks]:
@@ -144,6 +176,15 @@ class DeployWrapper(nn.Module):
                 f"the spec promises {', '.join(strange)}, the network answers only "
                 f"{', '.join(network.config.tasks)}"
             )
+        own = promised(network.config, _ANY_SIZE)
+        for task, block in blocks.items():
+            said, given = (one.outputs(_ANY_SIZE) for one in (block, own[task]))
+            if said != given:
+                raise ValueError(
+                    f"the spec promises {task} on another grid than the network answers on, for a "
+                    f"picture of {_ANY_SIZE[0]}x{_ANY_SIZE[1]} {said}, not {given}: give it the "
+                    "strides of `promised`"
+                )
         self.network, self._finish = reparameterize_model(network.eval()), Finish(blocks)
         others, self.outputs = (
             [name for block in blocks.values() for name in getattr(block, tensors)(_ANY_SIZE)]

@@ -12,8 +12,8 @@ import torch
 from shared_encoder_perception.artifact.file import CHECKPOINT, NETWORK_KEY, write_artifact
 from shared_encoder_perception.artifact.tensors import blank
 from shared_encoder_perception.model.checkpoint import read_network, save_network
-from shared_encoder_perception.model.network import DeployWrapper, PerceptionNetwork
-from shared_encoder_perception.spec import ModelSpec, blocks
+from shared_encoder_perception.model.network import DeployWrapper, PerceptionNetwork, plain_spec
+from shared_encoder_perception.spec import ModelSpec
 
 OPSET: Final = 18
 
@@ -61,13 +61,8 @@ def export_checkpoint(path: Path, folder: Path) -> tuple[Path, Path]:
     """
     checkpoint = path / "network.pt" if path.is_dir() else path
     network, text = read_network(checkpoint, str(checkpoint))
-    spec = ModelSpec.from_json(text) if text else plain_spec(network, path.stem)
+    spec = ModelSpec.from_json(text) if text else plain_spec(network.config, path.stem)
     exported, again = folder / "exported.onnx", folder / f"exported{CHECKPOINT}"
     save_network(network, again, spec)
     export_onnx(network, spec, exported)
     return exported, again
-
-
-def plain_spec(network: PerceptionNetwork, name: str) -> ModelSpec:
-    """Return the spec of a network of which nothing else is known."""
-    return ModelSpec(name, "0", tasks=blocks(*network.config.tasks))

@@ -20,8 +20,8 @@ from shared_encoder_perception.artifact.file import NETWORK_KEY, network_config
 from shared_encoder_perception.artifact.tensors import blank
 from shared_encoder_perception.model.checkpoint import CheckpointError, with_names_of_today
 from shared_encoder_perception.model.config import NetworkConfig, config_from_file
-from shared_encoder_perception.model.network import PerceptionNetwork
-from shared_encoder_perception.spec import INPUT_IMAGE, ModelSpec, blocks
+from shared_encoder_perception.model.network import PerceptionNetwork, promised
+from shared_encoder_perception.spec import INPUT_IMAGE, ModelSpec
 
 PREFIX: Final = "network."
 """Of the network's weights in an artifact: ``DeployWrapper`` holds it under that name."""
@@ -159,7 +159,7 @@ def _following_norms(network: PerceptionNetwork) -> dict[str, Any]:
             hooks.append(module.register_forward_hook(after_convolution(name)))
         elif isinstance(module, nn.modules.batchnorm._BatchNorm):
             hooks.append(module.register_forward_pre_hook(before_norm))
-    spec = ModelSpec("probe", "0", PROBE, blocks(*network.config.tasks))
+    spec = ModelSpec("probe", "0", PROBE, promised(network.config, PROBE))
     probe = blank(spec.input_tensors())
     others = {name: torch.from_numpy(array) for name, array in probe.items()}
     image = others.pop(INPUT_IMAGE)

@@ -13,6 +13,7 @@ from shared_encoder_perception.backends import Backend
 from shared_encoder_perception.evaluation.evaluate import SYNTHETIC, Frame
 from shared_encoder_perception.images.preprocess import ImageTransform
 from shared_encoder_perception.labels.sample import Sample
+from shared_encoder_perception.labels.view import view_sample
 from shared_encoder_perception.spec import INPUT_IMAGE, ModelSpec
 from shared_encoder_perception.tasks.contract.training import Events
 
@@ -22,7 +23,7 @@ def learn_priors(spec: ModelSpec, samples: Iterable[Sample]) -> ModelSpec:
 
     Args:
         spec: Of the network.
-        samples: Labelled images of its input size.
+        samples: Labelled images of any size.
 
     Raises:
         ValueError: Too few of them.
@@ -34,9 +35,11 @@ def learn_priors(spec: ModelSpec, samples: Iterable[Sample]) -> ModelSpec:
     if not priors:
         return spec
     for sample in samples:
+        size = (sample.image.shape[0], sample.image.shape[1])
+        view = view_sample(sample, ImageTransform.fit(size, spec.input_size))
         for name, one in priors.items():
-            if name in sample.labels:
-                one.update(sample.labels[name])
+            if name in view.labels:
+                one.update(view.labels[name])
     return _with(spec, {name: one.fit() for name, one in priors.items()})
 
 
@@ -74,7 +77,7 @@ def collect_events(backend: Backend, frames: Iterable[Frame]) -> dict[str, Event
         return {}
     for source, sample, crop in frames:
         size = (sample.image.shape[0], sample.image.shape[1])
-        transform = ImageTransform.fit(size, spec.input_size, crop)
+        transform = ImageTransform.fit(size, spec.input_size, crop, area_below=spec.area_below)
         inputs = {INPUT_IMAGE: transform.image_to_input(sample.image)[np.newaxis]}
         found = backend.infer(inputs)
         check_outputs(found, spec.output_tensors(), 1)

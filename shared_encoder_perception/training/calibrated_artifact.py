@@ -104,13 +104,13 @@ def calibrate_artifact(
     Returns:
         The spec that the artifact has now.
     """
-    rendered = ((SYNTHETIC, sample, None) for sample in calibration_worlds(spec, worlds))
+    rendered = ((SYNTHETIC, sample, None) for sample in calibration_worlds(worlds))
     events = collect_events(load_backend(path), chain(held_out, rendered))
     if events:
         spec = calibrated(spec, events)
         print(calibration_table(spec, events))
         replace_spec(path, spec)
-    frames = synthetic_frames(worlds, spec.input_size)
+    frames = synthetic_frames(worlds)
     scores = score(
         Predictor(load_backend(path)), tqdm(frames, total=worlds, desc="scoring", unit="image")
     )
@@ -120,10 +120,10 @@ def calibrate_artifact(
     return spec
 
 
-def calibration_worlds(spec: ModelSpec, count: int) -> Iterator[Sample]:
+def calibration_worlds(count: int) -> Iterator[Sample]:
     """Render the worlds to calibrate on."""
     for index in tqdm(range(count), desc="calibrating", unit="image"):
-        yield render_sample(CALIBRATION_SEED + index, spec.input_size)
+        yield render_sample(CALIBRATION_SEED + index)
 
 
 def replace_spec(path: Path, spec: ModelSpec) -> None:

@@ -23,7 +23,7 @@ from shared_encoder_perception import tasks
 from shared_encoder_perception.images.preprocess import Crop, ImageTransform
 from shared_encoder_perception.labels.sample import Sample
 from shared_encoder_perception.labels.view import View, answer_at, view_sample
-from shared_encoder_perception.spec import blocks
+from shared_encoder_perception.model.network import promised
 from shared_encoder_perception.structures import Size
 from shared_encoder_perception.training.augment import AugmentConfig, augment
 from shared_encoder_perception.training.config import TrainConfig
@@ -166,7 +166,7 @@ def training_stream(
     )
     return TrainStream(
         mixture,
-        blocks(*config.network.tasks),
+        promised(config.network, plan.size),
         plan.size,
         plan.picture,
         plan.batch_size,

@@ -27,8 +27,8 @@ from shared_encoder_perception.images.frames import tell
 from shared_encoder_perception.images.preprocess import ImageTransform
 from shared_encoder_perception.images.sources import open_source
 from shared_encoder_perception.model.checkpoint import load_network, save_network
-from shared_encoder_perception.model.network import DeployWrapper, PerceptionNetwork
-from shared_encoder_perception.model.onnx_export import export_onnx, plain_spec
+from shared_encoder_perception.model.network import DeployWrapper, PerceptionNetwork, plain_spec
+from shared_encoder_perception.model.onnx_export import export_onnx
 from shared_encoder_perception.spec import INPUT_IMAGE, ModelSpec
 from shared_encoder_perception.tasks.contract.comparisons import Quantity
 from shared_encoder_perception.training.calibrate import learn_priors
@@ -135,9 +135,8 @@ def run(args: argparse.Namespace) -> int:
     origin = read_origin(checkpoint.parent)
     out = args.out or checkpoint.with_name("model.onnx")
     spec = replace(
-        plain_spec(network, args.name),
+        plain_spec(network.config, args.name, size),
         version=args.version,
-        input_size=size,
         training_data=args.training_data or origin.data,
         git_commit=origin.commit,
     )
@@ -149,7 +148,7 @@ def run(args: argparse.Namespace) -> int:
         print(f"compared with torch: {deviation}")
         if not deviation.small:
             raise RuntimeError(f"the exported model does not answer as torch does: {deviation}")
-        spec = learn_priors(spec, calibration_worlds(spec, min(args.worlds, WORLDS_FOR_PRIORS)))
+        spec = learn_priors(spec, calibration_worlds(min(args.worlds, WORLDS_FOR_PRIORS)))
         replace_spec(part, spec)
         spec = calibrate_artifact(part, spec, held_out, args.worlds)
         os.replace(part, out)
@@ -170,6 +169,8 @@ def _images(path: Path | None, spec: ModelSpec) -> Iterator[NDArray[np.uint8]]:
     source = open_source(path)
     for frame in islice(source, COMPARED):
         size = (frame.image.shape[0], frame.image.shape[1])
-        transform = ImageTransform.fit(size, spec.input_size, frame.crop)
+        transform = ImageTransform.fit(
+            size, spec.input_size, frame.crop, area_below=spec.area_below
+        )
         yield transform.image_to_input(frame.image)
     tell(source.problems)

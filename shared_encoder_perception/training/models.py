@@ -29,9 +29,9 @@ from shared_encoder_perception.files.own_files import scratch_folder
 from shared_encoder_perception.model.architectures import ARCHITECTURES
 from shared_encoder_perception.model.checkpoint import load_network
 from shared_encoder_perception.model.config import NetworkConfig
-from shared_encoder_perception.model.network import DeployWrapper, PerceptionNetwork
+from shared_encoder_perception.model.network import DeployWrapper, PerceptionNetwork, plain_spec
 from shared_encoder_perception.model.onnx_export import export_onnx
-from shared_encoder_perception.spec import INPUT_IMAGE, ModelSpec, blocks
+from shared_encoder_perception.spec import INPUT_IMAGE, ModelSpec
 from shared_encoder_perception.structures import Size
 from shared_encoder_perception.training.record import read_metrics
 
@@ -126,7 +126,7 @@ def gmac(network: PerceptionNetwork, size: Size) -> float:
 
 def _spec(network: PerceptionNetwork, size: Size) -> ModelSpec:
     """Return the spec of a network that is measured."""
-    return ModelSpec("measured", "0", size, blocks(*network.config.tasks))
+    return plain_spec(network.config, "measured", size)
 
 
 def _latencies(backends: Mapping[str, Backend], rounds: int) -> dict[str, float]:

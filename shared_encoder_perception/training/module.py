@@ -10,9 +10,13 @@ import torch
 from torch import Tensor, distributed, nn
 
 from shared_encoder_perception.evaluation.scorer import Scorer
-from shared_encoder_perception.model.network import Finish, PerceptionNetwork
+from shared_encoder_perception.model.network import (
+    Finish,
+    PerceptionNetwork,
+    plain_spec,
+    scaled_size,
+)
 from shared_encoder_perception.predictor import Decoder, own_options
-from shared_encoder_perception.spec import ModelSpec, blocks
 from shared_encoder_perception.structures import Perception
 from shared_encoder_perception.training.config import TrainConfig
 from shared_encoder_perception.training.data import (
@@ -22,6 +26,7 @@ from shared_encoder_perception.training.data import (
     training_stream,
 )
 from shared_encoder_perception.training.distill import Distiller
+from shared_encoder_perception.training.feature_teacher import FeatureTeacher
 from shared_encoder_perception.training.losses import Batch, Criterion
 from shared_encoder_perception.training.precision import keep_depthwise_in_float32
 from shared_encoder_perception.training.replay import Replay
@@ -52,10 +57,16 @@ class StageTraining(lightning.LightningModule):
         self._criterion = Criterion(names, config.loss)
         self.weighting = make_weighting(config.loss.weighting, list(self._criterion.groups))
         self._distiller = Distiller(config.distill, names) if config.distill.teacher else None
+        self._features: list[Tensor] = []
+        self.feature_teacher: FeatureTeacher | None = None
+        if config.distill.encoder:
+            taught, weights = config.distill.encoder, config.distill.encoder_weights
+            self.feature_teacher = FeatureTeacher(taught, weights, network.encoder.channels)
+            network.encoder.register_forward_hook(self._keep_features)
         self.automatic_optimization = not self.weighting.own_backward
         self._train_sets = training_sets(config.data, stage, self._plan.picture, config.seed, names)
         self._val_sets = validation_sets(config.data, self._train_sets, self._plan.size)
-        spec = ModelSpec("training", "0", self._plan.size, blocks(*names))
+        spec = plain_spec(network.config, "training", self._plan.size)
         self._finish, self._decoder = Finish(spec.tasks), Decoder(spec)
         self._options = own_options(spec)
         self._scorer = Scorer(self._plan.size)
@@ -87,6 +98,10 @@ class StageTraining(lightning.LightningModule):
         logits = self.network(batch.images, batch.size)
         parts = self._criterion(logits, batch)
         taught = self._distiller(logits, batch) if self._distiller else {}
+        if self.feature_teacher:
+            size = scaled_size(batch.size, self.network.config.encoder_scale)
+            loss = self.feature_teacher(self._features, batch.images, size)
+            taught["distill_features"] = self._config.distill.features * loss
         values = {f"train/{name}": value.detach() for name, value in parts.items()}
         values |= {f"train/{name}": value.detach() for name, value in taught.items()}
         weights = self.weighting.weights()
@@ -103,10 +118,16 @@ class StageTraining(lightning.LightningModule):
         schedule.step()
         return None
 
+    def _keep_features(self, _module: Any, _inputs: Any, features: list[Tensor]) -> None:
+        """Remember what the encoder said last."""
+        self._features = features
+
     def configure_optimizers(self) -> Any:
         """AdamW with one warm-up and cosine cycle over the stage."""
         plan, loss = self._plan, self._config.loss
         parameters = list(self.network.parameters())
+        if self.feature_teacher:
+            parameters += self.feature_teacher.parameters()
         decay = [p for p in parameters if p.ndim > 1]
         rest = [p for p in parameters if p.ndim <= 1]
         own = list(self.weighting.parameters())

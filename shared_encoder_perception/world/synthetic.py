@@ -161,8 +161,13 @@ def _draw_bonnet(
     mask[first:][below] = NOT_DRIVABLE
 
 
+PICTURE: Final = (320, 800)
+"""``(height, width)`` of a camera's picture unless somebody says otherwise: more than most networks
+take, as cameras' are."""
+
+
 def render_sample(
-    seed: int, size: Size = (320, 800), split_probability: float = SPLIT_PROBABILITY
+    seed: int, size: Size = PICTURE, split_probability: float = SPLIT_PROBABILITY
 ) -> Sample:
     """Render one image of one world, at a random distance into its drive; splits lie ahead."""
     drive = Drive(seed, size, split_probability=split_probability)

@@ -163,6 +163,39 @@ def test_letterboxed_mask_returns_to_its_place_and_padding_vanishes():
     np.testing.assert_array_equal(full, expected)
 
 
+@pytest.mark.parametrize("resize", RESIZES)
+@pytest.mark.parametrize("stride", [2, 4, 8])
+def test_values_on_a_coarse_grid_come_to_where_their_cells_are(resize, stride):
+    """A ramp over the input, one value for each cell, is the same ramp over the image."""
+    image, crop = (720, 1280), Crop(100, 200, 500, 333)
+    transform = ImageTransform.fit(image, INPUT, crop, resize)
+    rows, columns = (side // stride for side in INPUT)
+    ramp = np.tile(np.linspace(20, 220, columns), (rows, 1))
+    full = transform.mask_to_image(ramp.round().astype(np.uint8), stride)
+    x = np.arange(crop.x + 40, crop.x + crop.width - 40)
+    cells = (transform.points_to_input(np.stack((x, x), axis=-1))[:, 0] + 0.5) / stride - 0.5
+    expected = 20 + 200 * cells / (columns - 1)
+    assert np.abs(full[crop.y + 150, x] - expected).max() < 1.5
+    assert full[: crop.y].max() == full[:, : crop.x].max() == 0
+
+
+def test_a_coarse_grid_of_another_size_is_refused():
+    transform = ImageTransform.fit((720, 1280), INPUT)
+    with pytest.raises(ValueError, match=r"mask is \(320, 800\), expected \(80, 200\)"):
+        transform.mask_to_image(np.zeros(INPUT, np.uint8), 4)
+    assert transform.mask_to_image(np.full((80, 200), 7, np.uint8), 4)[300:].min() == 7
+
+
+@pytest.mark.parametrize(("area_below", "grey"), [(1.0, True), (0.5, False)])
+def test_what_shrinks_is_averaged_unless_a_model_wants_it_otherwise(area_below, grey):
+    """Stripes of one pixel, shrunk to three fifths: averaged they are grey, sampled not."""
+    stripes = np.zeros((100, 500, 3), np.uint8)
+    stripes[:, ::2] = 255
+    transform = ImageTransform.fit((100, 500), (60, 300), area_below=area_below)
+    spread = transform.image_to_input(stripes)[:, 5:-5].std()
+    assert (spread < 60) == grey
+
+
 @pytest.mark.parametrize(("image", "crop", "content"), LETTERBOXES)
 def test_letterbox_covers_what_is_not_padding(image, crop, content):
     transform = ImageTransform.fit(image, INPUT, crop, LETTERBOX)

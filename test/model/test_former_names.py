@@ -39,7 +39,7 @@ def formerly(architecture, name):
     return name
 
 
-@pytest.mark.parametrize("architecture", ARCHITECTURES)
+@pytest.mark.parametrize("architecture", FORMER)
 def test_a_checkpoint_of_former_names_is_the_same_network(architecture, tmp_path):
     torch.manual_seed(0)
     config = NetworkConfig(architecture=architecture, channels=16, aggregation=True)

@@ -13,7 +13,13 @@ from shared_encoder_perception.backends import load_backend
 from shared_encoder_perception.layers.encoder import PROVEN
 from shared_encoder_perception.model.architectures import ARCHITECTURES
 from shared_encoder_perception.model.checkpoint import CheckpointError, load_network, save_network
-from shared_encoder_perception.model.network import Finish, NetworkConfig, PerceptionNetwork
+from shared_encoder_perception.model.network import (
+    DeployWrapper,
+    Finish,
+    NetworkConfig,
+    PerceptionNetwork,
+    plain_spec,
+)
 from shared_encoder_perception.model.onnx_export import export_onnx
 from shared_encoder_perception.spec import INPUT_IMAGE, ModelSpec
 from shared_encoder_perception.tasks.lanes.answer import LaneId
@@ -130,15 +136,16 @@ def one_step(network):
     return losses, [name for name, p in network.named_parameters() if p.grad is None]
 
 
+SCALES = {name: 0.8 if kind.stride is None else 1.0 for name, kind in ARCHITECTURES.items()}
+"""Scaled, the encoder sees 64x128: at less, one step of so small a picture is noise."""
 CHOICES = [
     *(NetworkConfig(encoder=name) for name in PROVEN),
     *(NetworkConfig(ENCODER, architecture=name) for name in ARCHITECTURES if name != "shared_fpn"),
-    # Scaled, it sees 64x128: at less, one step of so small a picture is noise.
     *(
         NetworkConfig(
-            ENCODER, architecture=name, attention=True, aggregation=True, encoder_scale=0.8
+            ENCODER, architecture=name, attention=True, aggregation=True, encoder_scale=scale
         )
-        for name in ARCHITECTURES
+        for name, scale in SCALES.items()
     ),
 ]
 LARGER = ("mobilenetv4_conv_medium", "resnet34")
@@ -168,13 +175,13 @@ def test_every_choice_is_exported_and_matches(config, tmp_path):
         for name, parameter in network.named_parameters():
             if name.endswith(("gain", "mix.weight")):
                 parameter.add_(0.1 * torch.randn_like(parameter))
-    export_onnx(network, ModelSpec("m", "0", input_size=SIZE), tmp_path / "m.onnx")
+    export_onnx(network, plain_spec(config, "m", SIZE), tmp_path / "m.onnx")
     deviation = compare(network, load_backend(tmp_path / "m.onnx"), images(3))
     assert deviation.images == 3
     assert deviation.small, str(deviation)
 
 
-@pytest.mark.parametrize("architecture", list(ARCHITECTURES))
+@pytest.mark.parametrize("architecture", [name for name, scale in SCALES.items() if scale < 1])
 def test_the_encoder_sees_a_smaller_picture_and_answers_keep_their_grid(architecture):
     seen = []
     network = PerceptionNetwork(NetworkConfig(architecture=architecture, encoder_scale=0.6)).eval()
@@ -187,6 +194,20 @@ def test_the_encoder_sees_a_smaller_picture_and_answers_keep_their_grid(architec
     spec = ModelSpec("any", "0", (320, 800))
     outputs = Finish(spec.tasks)(logits, spec.input_size)
     assert {name: tuple(value.shape) for name, value in outputs.items()} == spec.output_shapes(1)
+
+
+def test_answers_on_the_grid_of_the_input_leave_as_promised():
+    network = PerceptionNetwork(NetworkConfig(architecture="light_fpn")).eval()
+    with torch.inference_mode():
+        logits = network(torch.zeros(1, *SIZE, 3, dtype=torch.uint8))
+    spec = plain_spec(network.config, "any", SIZE)
+    outputs = Finish(spec.tasks)(logits, spec.input_size)
+    assert {name: tuple(value.shape) for name, value in outputs.items()} == spec.output_shapes(1)
+    assert spec.output_shapes(1)["mask"] == (1, SIZE[0] // 4, SIZE[1] // 4)
+    with pytest.raises(ValueError, match="promises lanes on another grid"):
+        DeployWrapper(network, ModelSpec("m", "0", SIZE).tasks)
+    with pytest.raises(ValueError, match="sees its input as it is"):
+        PerceptionNetwork(NetworkConfig(architecture="light_fpn", encoder_scale=0.6))
 
 
 @pytest.mark.parametrize("scale", [0.0, 1.5, float("nan")])

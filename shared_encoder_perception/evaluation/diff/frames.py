@@ -20,7 +20,6 @@ from shared_encoder_perception.images.sources import FolderSource, JsonlSource, 
 from shared_encoder_perception.images.spread import evenly
 from shared_encoder_perception.labels.native import labels_file
 from shared_encoder_perception.labels.sample import Sample
-from shared_encoder_perception.structures import Size
 from shared_encoder_perception.tasks.label_files import FILE_NAME
 
 UNLABELLED_SOURCE: Final = "images"
@@ -97,9 +96,9 @@ def open_input(
     return DiffInput(conditions, False, total, 1 if single else DRIVE_BLOCK, read, source.problems)
 
 
-def rendered_input(count: int, size: Size) -> DiffInput:
-    """Return ``count`` rendered worlds of ``size``; see ``render_worlds``."""
-    return labelled_input(render_worlds(count, size), 0)
+def rendered_input(count: int) -> DiffInput:
+    """Return ``count`` rendered worlds; see ``render_worlds``."""
+    return labelled_input(render_worlds(count), 0)
 
 
 def labelled_input(labelled: LabelledSet, limit: int) -> DiffInput:

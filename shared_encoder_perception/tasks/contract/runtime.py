@@ -35,6 +35,12 @@ class Spec(Protocol):
     """Frozen dataclass of JSON's types; every field has a default. ``outputs`` and ``inputs`` name
     the tensors."""
 
+    def block_at(self, stride: int, input_size: Size) -> Any:
+        """(optional) Return the block of a network whose answers leave on a grid of input pixels.
+
+        Without it, the task's answers have no grid, or one that no network chooses.
+        """
+
 
 class Decode(Protocol):
     """``decode.py``: output tensors -> answer.

@@ -42,11 +42,14 @@ class Widths(NamedTuple):
         neck: Of the feature pyramid's map.
         shared: Whether all tasks read the same pyramid, whose map has stride 8. Otherwise it is the
             task's own, and ends at the stride that ``head.OWN_NECK`` says.
+        stride: Of the grid on which answers are to leave, which is the neck's, where the
+            architecture has one for all tasks; ``None`` where each head has its own.
     """
 
     levels: tuple[int, ...]
     neck: int
     shared: bool
+    stride: int | None = None
 
 
 class Features(NamedTuple):
@@ -57,7 +60,7 @@ class Features(NamedTuple):
     Attributes:
         levels: The encoder's features, (N, C_i, h / s, w / s) at strides s of 4, 8, 16 and 32.
         neck: (N, C, h / s, w / s), the map of the feature pyramid; see ``Widths``.
-        size: ``(height, width)`` of the network's input, whose grid the answers have.
+        size: ``(height, width)`` of the network's input.
         inputs: By name, what the model takes beside the image, with a batch axis.
     """
 

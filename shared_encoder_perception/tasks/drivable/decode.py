@@ -40,6 +40,7 @@ class Decoder:
 
     def __init__(self, block: Block, input_size: Size) -> None:
         """Precompute what depends on the spec only; ``input_size`` is of no importance here."""
+        self._stride = block.mask_stride
         as_it_is = (block.mask_temperature, block.mask_bias) == (1.0, 0.0)
         self._table = None if as_it_is else mask_table(block.mask_temperature, block.mask_bias)
 
@@ -49,7 +50,7 @@ class Decoder:
         """Decode one image.
 
         Args:
-            outputs: ``mask`` uint8 (H, W), without the batch axis.
+            outputs: ``mask`` uint8 (rows, columns), without the batch axis.
             transform: How the source image became the network input.
             options: The threshold, and what stands for "not seen".
         """
@@ -57,5 +58,5 @@ class Decoder:
         values = outputs[OUTPUT_MASK]
         if self._table is not None:
             values = cv2.LUT(values, self._table)
-        probability = transform.mask_to_image(values)
+        probability = transform.mask_to_image(values, self._stride)
         return DrivableMask(probability, threshold, transform.crop, options.mask_unseen_value)

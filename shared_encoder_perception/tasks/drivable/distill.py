@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from shared_encoder_perception.tasks.drivable.head import LOGITS
-from shared_encoder_perception.tasks.drivable.loss import masked_bce
+from shared_encoder_perception.tasks.drivable.loss import at_size, masked_bce
 
 
 @dataclass(frozen=True)
@@ -39,9 +39,10 @@ def make_distill(config: Config) -> Callable[..., dict[str, Tensor]]:
         logits: Mapping[str, Tensor], taught: Mapping[str, Tensor], targets: Mapping[str, Tensor]
     ) -> dict[str, Tensor]:
         """Return ``distill_mask``, weighted."""
-        probability = torch.sigmoid(taught[LOGITS])
+        said = at_size(logits[LOGITS].float(), targets["weight"])
+        probability = torch.sigmoid(at_size(taught[LOGITS], targets["weight"]))
         sure = torch.maximum(targets["weight"].float() / 255, (2 * probability - 1).abs())
-        loss = masked_bce(logits[LOGITS].float(), probability, sure)
+        loss = masked_bce(said, probability, sure)
         return {"distill_mask": config.mask * loss}
 
     return compare

@@ -8,13 +8,13 @@ from typing import Any, Final
 import torch
 from torch import Tensor, nn
 
-from shared_encoder_perception.layers.neck import conv_bn_relu, upsample
+from shared_encoder_perception.layers.neck import conv_bn_relu, separable_bn_relu, upsample
 from shared_encoder_perception.structures import Size
 from shared_encoder_perception.tasks.contract.training import Features, Widths
 from shared_encoder_perception.tasks.drivable.spec import OUTPUT_MASK, Block
 
 LOGITS: Final = "mask_logits"
-"""(N, H, W), before the sigmoid."""
+"""(N, H, W), before the sigmoid; (N, H / s, W / s) on a grid of stride s for all answers."""
 OWN_NECK: Final = 4
 FORMERLY: Final = {
     "decoder.mask.": "decoder.heads.drivable_surface.",
@@ -25,6 +25,8 @@ FORMERLY: Final = {
 
 def make_head(widths: Widths, config: Any) -> nn.Module:
     """Return a light head on a pyramid that is shared, a decoder on one of its own."""
+    if widths.stride is not None:
+        return GridMaskHead(widths.neck)
     if widths.shared:
         return MaskHead(widths.neck, widths.levels[0])
     return MaskDecoder(widths.neck)
@@ -34,6 +36,22 @@ def finish(logits: Mapping[str, Tensor], size: Size, block: Block) -> dict[str, 
     """Probability by sigmoid, in steps of 1/255."""
     probability = torch.sigmoid(logits[LOGITS].float())
     return {OUTPUT_MASK: (probability * 255.0 + 0.5).to(torch.uint8)}
+
+
+class GridMaskHead(nn.Module):
+    """Two separable convolutions on the shared map, logits on its grid."""
+
+    def __init__(self, channels: int) -> None:
+        """``channels`` of the shared map."""
+        super().__init__()
+        self.refine = nn.Sequential(
+            separable_bn_relu(channels, channels), separable_bn_relu(channels, channels)
+        )
+        self.logit = nn.Conv2d(channels, 1, 1)
+
+    def forward(self, features: Features) -> dict[str, Tensor]:
+        """Return ``LOGITS``."""
+        return {LOGITS: self.logit(self.refine(features.neck))[:, 0]}
 
 
 class MaskDecoder(nn.Module):

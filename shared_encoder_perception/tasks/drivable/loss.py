@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from shared_encoder_perception.layers.neck import upsample
 from shared_encoder_perception.layers.shared_count import divisor
 from shared_encoder_perception.tasks.drivable.head import LOGITS
 from shared_encoder_perception.tasks.drivable.labels import MASK_DRIVABLE
@@ -55,13 +56,20 @@ class MaskLoss(nn.Module):
         self, logits: Mapping[str, Tensor], targets: Mapping[str, Tensor]
     ) -> dict[str, Tensor]:
         """Compare logits with the targets of ``target.encode``, batched."""
-        said = logits[LOGITS].float()
+        said = at_size(logits[LOGITS].float(), targets["mask"])
         truth = (targets["mask"] == MASK_DRIVABLE).float()
         where = targets["weight"].float() / 255
         return {
             "mask_bce": masked_bce(said, truth, where),
             "mask_region": self._region(said, truth, where),
         }
+
+
+def at_size(logits: Tensor, like: Tensor) -> Tensor:
+    """Resize (N, h, w) to the size of another (N, H, W), as answers are for the image."""
+    if logits.shape[-2:] == like.shape[-2:]:
+        return logits
+    return upsample(logits[:, None], (like.shape[-2], like.shape[-1]))[:, 0]
 
 
 def masked_bce(logits: Tensor, target: Tensor, where: Tensor) -> Tensor:

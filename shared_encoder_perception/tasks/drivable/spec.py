@@ -9,7 +9,7 @@ from shared_encoder_perception.spec import Tensor, expect
 from shared_encoder_perception.structures import Size
 
 OUTPUT_MASK: Final = "mask"
-"""Output tensor: uint8 (N, H, W), probability 0..255 of drivable surface."""
+"""Output tensor: uint8 (N, H / stride, W / stride), probability 0..255 of drivable surface."""
 
 MOST_TEMPERATURE: Final = 1e4
 MOST_BIAS: Final = 1e4
@@ -29,11 +29,13 @@ class Block:
         mask_temperature: Above 0; the mask's probability p becomes
             ``sigmoid(logit(p) / mask_temperature + mask_bias)``.
         mask_bias: As above; with temperature 1 and bias 0 the network's own p stays.
+        mask_stride: Input pixels per cell of the mask.
     """
 
     mask_threshold: float = 0.5
     mask_temperature: float = 1.0
     mask_bias: float = 0.0
+    mask_stride: int = 1
 
     def __post_init__(self) -> None:
         """Refuse a block that the decoder could not honour."""
@@ -51,11 +53,20 @@ class Block:
             self.mask_bias,
             f"a number from -{MOST_BIAS:g} to {MOST_BIAS:g}",
         )
+        strides = (1, 2, 4, 8, 16, 32)
+        expect(self.mask_stride in strides, "mask_stride", self.mask_stride, f"one of {strides}")
 
     def outputs(self, input_size: Size) -> dict[str, Tensor]:
         """Return the tensor of the mask."""
-        return {OUTPUT_MASK: Tensor("uint8", input_size)}
+        height, width = input_size
+        grid = (height // self.mask_stride, width // self.mask_stride)
+        return {OUTPUT_MASK: Tensor("uint8", grid)}
 
     def inputs(self, input_size: Size) -> dict[str, Tensor]:
         """Return nothing: the image is enough."""
         return {}
+
+
+def block_at(stride: int, input_size: Size) -> Block:
+    """Return the block of a mask that leaves on a grid of that stride."""
+    return Block(mask_stride=stride)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -26,4 +27,8 @@ def encode(label: Label | None, size: Size, block: Block) -> dict[str, NDArray]:
 
 def ideal(targets: Mapping[str, NDArray], size: Size, block: Block) -> dict[str, NDArray]:
     """Return the mask of a network that says just what the targets of one view ask for."""
-    return {OUTPUT_MASK: np.where(targets["mask"] == MASK_DRIVABLE, 255, 0).astype(np.uint8)}
+    mask = np.where(targets["mask"] == MASK_DRIVABLE, 255, 0).astype(np.uint8)
+    if block.mask_stride == 1:
+        return {OUTPUT_MASK: mask}
+    grid = (size[1] // block.mask_stride, size[0] // block.mask_stride)
+    return {OUTPUT_MASK: np.asarray(cv2.resize(mask, grid, interpolation=cv2.INTER_AREA))}

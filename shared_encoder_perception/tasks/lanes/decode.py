@@ -25,7 +25,7 @@ from shared_encoder_perception.tasks.lanes.keypoints import (
     find_keypoints,
     vote_for_start,
 )
-from shared_encoder_perception.tasks.lanes.runs import longest_run
+from shared_encoder_perception.tasks.lanes.runs import longest_run, reach_border
 from shared_encoder_perception.tasks.lanes.spec import OUTPUT_LANES, Block
 
 MIN_KEYPOINTS = 6
@@ -98,10 +98,16 @@ class Decoder:
         near = np.maximum(np.where(inlier, points.v, -np.inf).max(axis=1), start_v) + BOTTOM_MARGIN
         accepted = (score > 0.0) & (probability >= options.lane_thresholds)
         far, near = np.where(accepted, np.maximum(far, 0.0), 0.0), np.where(accepted, near, 1.0)
-        points_px, std_px, inside = self._sample(fit, near, far, transform)
+        input_px, std_px = self._sample(fit, near, far)
+        inside = transform.covers(input_px)
+        crop = transform.crop
+        corners = ((crop.x, crop.y), (crop.x + crop.width - 1, crop.y + crop.height - 1))
+        border = transform.points_to_input(np.array(corners))
         lines: list[LaneLine] = []
         for lane in LaneId:
             kept = longest_run(inside[lane]) if accepted[lane] else slice(0, 0)
+            if self._block.ends_at_border:
+                kept = reach_border(input_px[lane], kept, *border)
             confidence = float(probability[lane])
             if kept.stop - kept.start < 2:
                 lines.append(LaneLine(lane, confidence=confidence))
@@ -110,8 +116,8 @@ class Decoder:
                 lane,
                 LaneStatus.DETECTED,
                 confidence,
-                points_px[lane, kept],
-                std_px[lane, kept],
+                transform.points_to_image(input_px[lane, kept]).astype(np.float32),
+                (std_px[lane, kept] / transform.scale[0]).astype(np.float32),
             )
             lines.append(_mark_branch(line, lines) if lane.is_split else line)
         return Lanes(tuple(lines))
@@ -121,24 +127,19 @@ class Decoder:
         fit: CurveFit,
         near: NDArray[np.float64],
         far: NDArray[np.float64],
-        transform: ImageTransform,
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.bool_]]:
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Evaluate all curves from row ``near`` to row ``far``, both (heads,) in cells.
 
         Returns:
-            Source-image points (heads, S, 2), standard deviation of x (heads, S) in source pixels,
-            and which points lie inside the network input (heads, S).
+            Points (heads, S, 2), and the standard deviation of x (heads, S), in network-input
+            pixels.
         """
         v = near[:, None] + (far - near)[:, None] * _ALONG
         basis = perspective_basis(v, fit.horizon, fit.branch[:, None])
         u = (basis @ fit.coefficients[:, :, None])[:, :, 0]
         variance = ((basis @ fit.covariance) * basis).sum(axis=-1)
         stride = self._block.stride
-        input_px = np.stack((u, v), axis=-1) * stride
-        inside = transform.covers(input_px)
-        std_px = np.sqrt(np.maximum(variance, 0.0)) * stride / transform.scale[0]
-        points_px = transform.points_to_image(input_px).astype(np.float32)
-        return points_px, std_px.astype(np.float32), inside
+        return np.stack((u, v), axis=-1) * stride, np.sqrt(np.maximum(variance, 0.0)) * stride
 
 
 def _score(

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from shared_encoder_perception.layers.context import FeatureAggregation
-from shared_encoder_perception.layers.neck import at_stride, conv_bn_relu
+from shared_encoder_perception.layers.neck import at_stride, conv_bn_relu, separable_bn_relu
 from shared_encoder_perception.structures import Size
 from shared_encoder_perception.tasks.contract.training import Features, Widths
 from shared_encoder_perception.tasks.lanes.answer import LANE_NAMES
@@ -19,7 +19,7 @@ LOGITS: Final = "lane_logits"
 """(N, 5, 5, rows, columns) in the order of ``spec.LANE_MAPS``: the heat map before its sigmoid, the
 vector to the start in units of the grid's width and height, the position in cells."""
 STRIDE: Final = 8
-"""Input pixels per cell of the maps, as ``Block.stride`` has it."""
+"""Input pixels per cell of the maps, where no grid is given; as ``Block.stride`` has it."""
 BRANCHES: Final = (1, 2, 2)
 """Maps of heat, start and position, in the order of ``spec.LANE_MAPS``."""
 HEAT_BIAS: Final = -2.19
@@ -34,8 +34,13 @@ FORMERLY: Final = {
 
 def make_head(widths: Widths, config: Any) -> nn.Module:
     """Return light heads on a pyramid that is shared, those of GANet on one of their own."""
-    kind = LaneHeads if widths.shared else BranchedLaneHeads
-    return kind(widths.neck, config.head_channels, config.aggregation)
+    if widths.stride is not None:
+        hidden = separable_bn_relu(widths.neck, len(LANE_NAMES) * config.head_channels)
+        return LaneHeads(widths.neck, hidden, config, widths.stride)
+    if widths.shared:
+        hidden = conv_bn_relu(widths.neck, len(LANE_NAMES) * config.head_channels)
+        return LaneHeads(widths.neck, hidden, config)
+    return BranchedLaneHeads(widths.neck, config.head_channels, config.aggregation)
 
 
 def finish(logits: Mapping[str, Tensor], size: Size, block: Block) -> dict[str, Tensor]:
@@ -49,13 +54,21 @@ def finish(logits: Mapping[str, Tensor], size: Size, block: Block) -> dict[str, 
 class LaneHeads(nn.Module):
     """Five independent heads of one shape, computed side by side as one grouped convolution."""
 
-    def __init__(self, channels: int, hidden: int, aggregation: bool) -> None:
-        """Each head is conv 3x3 to ``hidden``, batch norm, ReLU, conv 1x1 to five maps."""
+    def __init__(self, channels: int, hidden: nn.Module, config: Any, stride: int = STRIDE) -> None:
+        """Each head is its part of ``hidden``, conv 1x1 to five maps.
+
+        Args:
+            channels: Of the neck.
+            hidden: From them to ``config.head_channels`` for each lane.
+            config: ``NetworkConfig``.
+            stride: Of the maps.
+        """
         super().__init__()
         lanes, maps = len(LANE_NAMES), len(LANE_MAPS)
-        self.aggregation = FeatureAggregation(channels) if aggregation else nn.Identity()
-        self.hidden = conv_bn_relu(channels, lanes * hidden)
-        self.maps = nn.Conv2d(lanes * hidden, lanes * maps, 1, groups=lanes)
+        self._stride = stride
+        self.aggregation = FeatureAggregation(channels) if config.aggregation else nn.Identity()
+        self.hidden = hidden
+        self.maps = nn.Conv2d(lanes * config.head_channels, lanes * maps, 1, groups=lanes)
         with torch.no_grad():
             self.maps.bias.zero_()
             self.maps.bias.view(lanes, maps)[:, 0] = HEAT_BIAS
@@ -63,7 +76,7 @@ class LaneHeads(nn.Module):
 
     def forward(self, features: Features) -> dict[str, Tensor]:
         """Return ``LOGITS``."""
-        grid = self.aggregation(at_stride(features.neck, features.size, STRIDE))
+        grid = self.aggregation(at_stride(features.neck, features.size, self._stride))
         maps = self.maps(self.hidden(grid))
         return {LOGITS: maps.unflatten(1, (len(LANE_NAMES), len(LANE_MAPS)))}
 

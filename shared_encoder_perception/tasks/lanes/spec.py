@@ -17,6 +17,9 @@ LANE_MAPS: Final = ("hm", "off1x", "off1y", "off2x", "off2y")
 OUTPUT_LANES: Final = "lanes"
 """Output tensor: float32 (N, 5 lanes, 5 maps, H / stride, W / stride)."""
 
+HORIZON: Final = 27 / 320
+"""Of the input's height: where the horizon usually stands."""
+
 SMALLEST_SIGMA: Final = 1e-6
 """Cells. Below it, a vote that misses a start by a hair would weigh nothing at all."""
 
@@ -111,6 +114,8 @@ class Block:
             the curve basis only.
         start_priors: Per lane, where it usually starts; empty to do without.
         lane_calibration: Per lane, what its raw score means; empty when uncalibrated.
+        ends_at_border: Whether a line that comes near the picture's border goes on to it. Lines of
+            models up to 0.5.0 ended at the last of 72 points inside, a few rows before.
         confidence_calibrated: Whether lane confidence is a calibrated probability: that the line is
             there and right, as the lanes' calibration metric counts it. Needs ``lane_calibration``.
     """
@@ -123,6 +128,7 @@ class Block:
     horizon_row_px: float = 27.0
     start_priors: tuple[StartPrior, ...] = ()
     lane_calibration: tuple[LaneCalibration, ...] = ()
+    ends_at_border: bool = False
     confidence_calibrated: bool = False
 
     def __post_init__(self) -> None:
@@ -173,3 +179,9 @@ class Block:
     def inputs(self, input_size: Size) -> dict[str, Tensor]:
         """Return nothing: the image is enough."""
         return {}
+
+
+def block_at(stride: int, input_size: Size) -> Block:
+    """Return the block of lane maps of that stride."""
+    horizon = round(HORIZON * input_size[0], 1)
+    return Block(stride=stride, horizon_row_px=horizon, ends_at_border=True)

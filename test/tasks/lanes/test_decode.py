@@ -2,6 +2,7 @@
 
 import gzip
 import json
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -235,3 +236,29 @@ def test_no_line_stays_without_confidence_whatever_the_calibration():
     lanes = decode({LaneId.EGO: road()}, sure)
     assert lanes[LaneId.EGO].confidence == 0.9
     assert all(line.confidence == 0.0 and not line.detected for line in lanes.lines[1:])
+
+
+def test_a_line_that_leaves_by_the_side_goes_on_to_the_border():
+    """Before, it ended at the last of 72 points inside, which may be rows before."""
+    lanes = {LaneId.LEFT_EGO: road(offset=-1.0)}
+    ends = {}
+    for ends_at_border in (False, True):
+        block = replace(BLOCK, ends_at_border=ends_at_border)
+        line = decode(lanes, block)[LaneId.LEFT_EGO]
+        assert line.detected
+        ends[ends_at_border] = line.points_px[0]
+    assert ends[True][0] == pytest.approx(0.0, abs=0.1)
+    assert ends[False][0] > 0.3
+    assert ends[True][1] > ends[False][1]
+
+
+def test_no_point_leaves_the_picture_that_reaches_its_border():
+    transform = ImageTransform.fit((720, 1280), SAME.input_size, Crop(40, 200, 1200, 480))
+    block = replace(BLOCK, ends_at_border=True)
+    lanes = {LaneId.LEFT_EGO: road(offset=-1.0), LaneId.EGO: road()}
+    found = decode(lanes, block, transform)
+    for lane in lanes:
+        x, y = found[lane].points_px.T
+        assert x.min() >= 40 - 0.01 and x.max() <= 1239.01
+        assert y.min() >= 200 - 0.01 and y.max() <= 679.01
+    assert found[LaneId.LEFT_EGO].points_px[0, 0] == pytest.approx(40, abs=0.1)

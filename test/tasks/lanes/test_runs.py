@@ -4,7 +4,7 @@ from itertools import groupby, product
 
 import numpy as np
 
-from shared_encoder_perception.tasks.lanes.runs import longest_run
+from shared_encoder_perception.tasks.lanes.runs import longest_run, reach_border
 
 
 def test_every_pattern_of_seven() -> None:
@@ -22,3 +22,33 @@ def test_every_pattern_of_seven() -> None:
 def test_nothing() -> None:
     """No values, no run."""
     assert longest_run(np.zeros(0, np.bool_)) == slice(0, 0)
+
+
+LOW, HIGH = np.zeros(2), np.array([799.0, 319.0])
+
+
+def outside_in(points):
+    """A line, what of it lies inside, and what is kept when it reaches the border."""
+    points = np.array(points, np.float64)
+    inside = ((points >= LOW) & (points <= HIGH)).all(axis=1)
+    return points, reach_border(points, longest_run(inside), LOW, HIGH)
+
+
+def test_a_line_ends_where_it_crosses_the_border():
+    points, kept = outside_in([[-30, 250], [-10, 240], [10, 230], [30, 220], [50, -20]])
+    np.testing.assert_allclose(
+        points[kept], [[0, 235], [10, 230], [30, 220], [30 + 20 * 220 / 240, 0]]
+    )
+
+
+def test_a_line_inside_and_one_outside_stay_as_they_are():
+    points, kept = outside_in([[5, 300], [6, 200]])
+    assert kept == slice(0, 2) and points[0].tolist() == [5, 300]
+    _, kept = outside_in([[-5, 300], [-6, 200]])
+    assert kept == slice(0, 0)
+
+
+def test_in_a_corner_the_nearer_border_counts():
+    points, kept = outside_in([[810, 340], [790, 310]])
+    assert kept == slice(0, 2)
+    np.testing.assert_allclose(points[0], [796, 319])
