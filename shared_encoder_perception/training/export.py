@@ -17,6 +17,7 @@ from typing import Final
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from tqdm import tqdm
 
 from shared_encoder_perception.artifact.file import CHECKPOINT
 from shared_encoder_perception.artifact.tensors import blank
@@ -26,6 +27,7 @@ from shared_encoder_perception.files.own_files import scratch_folder
 from shared_encoder_perception.images.frames import tell
 from shared_encoder_perception.images.preprocess import ImageTransform
 from shared_encoder_perception.images.sources import open_source
+from shared_encoder_perception.labels.sample import Sample
 from shared_encoder_perception.model.checkpoint import load_network, save_network
 from shared_encoder_perception.model.network import DeployWrapper, PerceptionNetwork, plain_spec
 from shared_encoder_perception.model.onnx_export import export_onnx
@@ -35,7 +37,6 @@ from shared_encoder_perception.training.calibrate import learn_priors
 from shared_encoder_perception.training.calibrated_artifact import (
     add_calibration_options,
     calibrate_artifact,
-    calibration_worlds,
     replace_spec,
 )
 from shared_encoder_perception.training.held_out import held_out_frames
@@ -44,8 +45,10 @@ from shared_encoder_perception.world.synthetic import CALIBRATION_SEED, render_s
 
 COMPARED: Final = 50
 WORLDS_COMPARED: Final = 8
-WORLDS_FOR_PRIORS: Final = 400
-"""What is usual needs no more."""
+WORLDS_FOR_PRIORS: Final = 240
+"""What is usual needs no more, where a split lies ahead in each."""
+SMALL: Final = (64, 160)
+"""Size of pictures of which only the labels count."""
 
 
 @dataclass(frozen=True)
@@ -148,7 +151,7 @@ def run(args: argparse.Namespace) -> int:
         print(f"compared with torch: {deviation}")
         if not deviation.small:
             raise RuntimeError(f"the exported model does not answer as torch does: {deviation}")
-        spec = learn_priors(spec, calibration_worlds(min(args.worlds, WORLDS_FOR_PRIORS)))
+        spec = learn_priors(spec, _usual_worlds())
         replace_spec(part, spec)
         spec = calibrate_artifact(part, spec, held_out, args.worlds)
         os.replace(part, out)
@@ -158,6 +161,12 @@ def run(args: argparse.Namespace) -> int:
         f"{out.with_suffix(CHECKPOINT)}"
     )
     return 0
+
+
+def _usual_worlds() -> Iterator[Sample]:
+    """Render the worlds that teach what is usual."""
+    for index in tqdm(range(WORLDS_FOR_PRIORS), desc="what is usual", unit="image"):
+        yield render_sample(CALIBRATION_SEED + index, SMALL, split_probability=1.0)
 
 
 def _images(path: Path | None, spec: ModelSpec) -> Iterator[NDArray[np.uint8]]:

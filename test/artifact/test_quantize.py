@@ -142,7 +142,7 @@ def test_images_are_spread_over_each_source_and_cropped_as_for_the_node(tmp_path
             image[:64] = 255  # above the default crop
             cv2.imwrite(str(tmp_path / folder / f"{index:02d}.png"), image)
     sources = [open_images(tmp_path / name) for name in "ab"]
-    found = list(calibration_inputs(sources, 16, SIZE))
+    found = list(calibration_inputs(sources, 16, SPEC))
     assert {image.shape for image in found} == {(*SIZE, 3)}
     assert all(np.ptp(image) == 0 for image in found)
     means = [int(image.mean()) // 10 for image in found]

@@ -19,6 +19,7 @@ from shared_encoder_perception.model.network import (
     NetworkConfig,
     PerceptionNetwork,
     plain_spec,
+    promised,
 )
 from shared_encoder_perception.model.onnx_export import export_onnx
 from shared_encoder_perception.spec import INPUT_IMAGE, ModelSpec
@@ -123,7 +124,7 @@ def one_step(network):
     """Train one step on one ego lane; return the loss before and after."""
     line = np.array([[80.0, 60], [80, 5]], np.float32)
     labels = sample_of(images(1)[0], {LaneId.EGO: line}, np.zeros(SIZE, np.uint8)).labels
-    batch = batch_of(labels, labels, size=SIZE)
+    batch = batch_of(labels, labels, size=SIZE, targets=promised(network.config, SIZE))
     criterion = Criterion(network.config.tasks, loss_config())
     optimiser = torch.optim.SGD(network.parameters(), lr=1e-3)
     losses = []

@@ -47,7 +47,7 @@ def test_show_prints_the_whole_config_and_trains_nothing(run, tmp_path, capsys):
 def test_export_compares_with_torch_calibrates_and_names_its_origin(run, tmp_path, capsys):
     out = tmp_path / "model.onnx"
     arguments = ["export", str(run / "run"), "--out", str(out), "--size", "64", "160"]
-    images = ["--images", str(run / "data/frames.jsonl"), "--worlds", "300"]
+    images = ["--images", str(run / "data/frames.jsonl"), "--worlds", "24"]
     write_set(tmp_path / "data", 30)
     held_out = ["--held-out", str(tmp_path / "data")]
     assert main([*arguments, *images, *held_out]) == 0
@@ -87,10 +87,13 @@ def test_an_export_that_answers_otherwise_is_not_kept(run, tmp_path, monkeypatch
     assert not list(tmp_path.iterdir())
 
 
-def test_an_export_that_cannot_be_calibrated_leaves_what_was_there(run, tmp_path, capsys):
+def test_an_export_that_cannot_be_calibrated_leaves_what_was_there(
+    run, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setattr(export_module, "WORLDS_FOR_PRIORS", 2)
     out = tmp_path / "model.onnx"
     out.write_text("an earlier one")
-    size = ["--size", "64", "160", "--worlds", "2"]
+    size = ["--size", "64", "160"]
     assert main(["export", str(run / "run"), "--out", str(out), *size]) == 2
     assert "expected at least 20: use more samples" in capsys.readouterr().err
     assert out.read_text() == "an earlier one"
