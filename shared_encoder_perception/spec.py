@@ -255,9 +255,10 @@ def _read_blocks(raw: Any, written_by: str) -> dict[str, Any]:
                 f"({VERSION}) does not know, only {', '.join(table.ROOMS)}: use the version that "
                 f"wrote it ({written_by}), or a later one"
             )
-        kind = table.part(name, "spec").Block
+        room = table.part(name, "spec")
+        where, added = f"model spec, block {name}", getattr(room, "ADDED", ())
         try:
-            found[name] = from_json(kind, block, f"model spec, block {name}")
+            found[name] = from_json(room.Block, block, where, optional=added)
         except SpecError as error:
             raise SpecError(f"block {name}: {error}") from None
     return found

@@ -34,6 +34,9 @@ class Spec(Protocol):
     Block: type[Block]
     """Frozen dataclass of JSON's types; every field has a default. ``outputs`` and ``inputs`` name
     the tensors."""
+    ADDED: Sequence[str]
+    """(optional) Keys of the block that were added after models with it had been written; in those
+    they have their defaults, which must mean what was before."""
 
     def block_at(self, stride: int, input_size: Size) -> Any:
         """(optional) Return the block of a network whose answers leave on a grid of input pixels.

@@ -18,6 +18,9 @@ MOST_BIAS: Final = 1e4
 IN_VERSION_1: Final = ("mask_threshold", "mask_temperature", "mask_bias")
 """Keys of the block that stood in a spec of version 1."""
 
+ADDED: Final = ("mask_stride",)
+"""Keys of the block that specs of version 2 had not from its beginning."""
+
 
 @dataclass(frozen=True)
 class Block:

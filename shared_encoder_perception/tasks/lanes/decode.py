@@ -100,13 +100,11 @@ class Decoder:
         far, near = np.where(accepted, np.maximum(far, 0.0), 0.0), np.where(accepted, near, 1.0)
         input_px, std_px = self._sample(fit, near, far)
         inside = transform.covers(input_px)
-        crop = transform.crop
-        corners = ((crop.x, crop.y), (crop.x + crop.width - 1, crop.y + crop.height - 1))
-        border = transform.points_to_input(np.array(corners))
+        border = _border(transform) if self._block.ends_at_border else None
         lines: list[LaneLine] = []
         for lane in LaneId:
             kept = longest_run(inside[lane]) if accepted[lane] else slice(0, 0)
-            if self._block.ends_at_border:
+            if border is not None:
                 kept = reach_border(input_px[lane], kept, *border)
             confidence = float(probability[lane])
             if kept.stop - kept.start < 2:
@@ -140,6 +138,13 @@ class Decoder:
         variance = ((basis @ fit.covariance) * basis).sum(axis=-1)
         stride = self._block.stride
         return np.stack((u, v), axis=-1) * stride, np.sqrt(np.maximum(variance, 0.0)) * stride
+
+
+def _border(transform: ImageTransform) -> NDArray[np.float64]:
+    """Return the crop's outermost pixels, left upper and right lower, in network-input pixels."""
+    crop = transform.crop
+    corners = ((crop.x, crop.y), (crop.x + crop.width - 1, crop.y + crop.height - 1))
+    return transform.points_to_input(np.array(corners))
 
 
 def _score(

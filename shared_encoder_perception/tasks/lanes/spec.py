@@ -28,6 +28,8 @@ IN_VERSION_1: Final = (
     *("horizon_row_px", "start_priors", "lane_calibration", "confidence_calibrated"),
 )
 """Keys of the block that stood in a spec of version 1."""
+ADDED: Final = ("ends_at_border",)
+"""Keys of the block that specs of version 2 had not from its beginning."""
 
 
 @dataclass(frozen=True)
