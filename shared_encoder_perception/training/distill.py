@@ -17,7 +17,6 @@ from torch import Tensor
 from shared_encoder_perception import tasks
 from shared_encoder_perception.model.checkpoint import load_network
 from shared_encoder_perception.training.losses import Batch
-from shared_encoder_perception.training.precision import keep_depthwise_in_float32
 from shared_encoder_perception.training.room_config import joined, own
 
 
@@ -70,7 +69,6 @@ class Distiller:
                 f"{', '.join(names)} can learn nothing: leave distill.teacher out"
             )
         self._compare = {name: room.make_distill(own(config, room)) for name, room in rooms.items()}
-        keep_depthwise_in_float32(self._teacher)
 
     def __call__(self, logits: Mapping[str, Tensor], batch: Batch) -> dict[str, Tensor]:
         """Compare a student with the teacher.

@@ -14,7 +14,6 @@ from torch.nn import functional
 
 from shared_encoder_perception.layers.encoder import OWN, STRIDES, Encoder
 from shared_encoder_perception.structures import Size
-from shared_encoder_perception.training.precision import keep_depthwise_in_float32
 
 
 class FeatureTeacher(nn.Module):
@@ -33,7 +32,6 @@ class FeatureTeacher(nn.Module):
         """
         super().__init__()
         teacher = Encoder(name, weights, OWN).eval().requires_grad_(False)
-        keep_depthwise_in_float32(teacher)
         self._hidden = (teacher.to(memory_format=torch.channels_last),)  # neither trained nor saved
         pairs = zip(channels, teacher.channels, strict=True)
         self.joints = nn.ModuleList(nn.Conv2d(own, other, 1) for own, other in pairs)

@@ -28,7 +28,7 @@ from shared_encoder_perception.training.data import (
 from shared_encoder_perception.training.distill import Distiller
 from shared_encoder_perception.training.feature_teacher import FeatureTeacher
 from shared_encoder_perception.training.losses import Batch, Criterion
-from shared_encoder_perception.training.precision import keep_depthwise_in_float32
+from shared_encoder_perception.training.precision import quicken_depthwise
 from shared_encoder_perception.training.replay import Replay
 from shared_encoder_perception.training.sets import training_sets, validation_sets
 from shared_encoder_perception.training.weighting import make_weighting
@@ -52,7 +52,7 @@ class StageTraining(lightning.LightningModule):
         self._config, self._plan, self._index = config, config.stages[stage], stage
         self.network = network
         if config.machine.accelerator == "cpu" or not torch.cuda.is_available():
-            keep_depthwise_in_float32(network)
+            quicken_depthwise(network)
         names = network.config.tasks
         self._criterion = Criterion(names, config.loss)
         self.weighting = make_weighting(config.loss.weighting, list(self._criterion.groups))

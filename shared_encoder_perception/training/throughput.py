@@ -25,7 +25,7 @@ from shared_encoder_perception.model.network import PerceptionNetwork
 from shared_encoder_perception.training.config import TrainConfig, load_config
 from shared_encoder_perception.training.data import PREFETCH, loader, training_stream
 from shared_encoder_perception.training.losses import Batch, Criterion
-from shared_encoder_perception.training.precision import avoid_crashes, keep_depthwise_in_float32
+from shared_encoder_perception.training.precision import avoid_crashes, quicken_depthwise
 from shared_encoder_perception.training.sets import training_sets
 
 IN_A_ROW: Final = 4
@@ -71,7 +71,7 @@ def measure(config: TrainConfig, steps: int) -> tuple[float, float, float]:
     endless = [*config.stages[:-1], replace(config.stages[-1], steps=needed)]
     stream = training_stream(replace(config, stages=endless), stage, sets)
     batches: Iterator[Batch] = iter(loader(stream, workers))
-    # Each precision as it is trained: depthwise convolutions stay in float32 under bf16 only.
+    # Each precision as it is trained.
     bf16, fp32 = _Step(config, mixed=True), _Step(config, mixed=False)
     batch = next(batches)
     for step in (bf16, fp32):
@@ -98,7 +98,7 @@ class _Step:
         self._network = network.to(memory_format=torch.channels_last)
         self._mixed = mixed
         if mixed:
-            keep_depthwise_in_float32(self._network)
+            quicken_depthwise(self._network)
         self._criterion = Criterion(config.network.tasks, config.loss)
         self._optimizer = torch.optim.AdamW(self._network.parameters(), lr=1e-4)
 
