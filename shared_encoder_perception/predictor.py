@@ -152,7 +152,7 @@ class Predictor:
                 self.spec.input_size,
                 crop,
                 resize,
-                self.spec.area_below,
+                self.spec.shrink,
             )
             for image, crop in zip(images, crops or [None] * len(images), strict=True)
         ]

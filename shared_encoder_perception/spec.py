@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple, Protocol
 from shared_encoder_perception import tasks as table
 from shared_encoder_perception.files.safe_text import printable
 from shared_encoder_perception.files.typed_json import JsonError, cut, from_json, parse_json, shown
-from shared_encoder_perception.structures import Size
+from shared_encoder_perception.structures import AREA_BELOW_HALF, SHRINKS, Size
 
 METADATA_KEY: Final = "shared_encoder_perception.model_spec"
 """Key of the spec in an ONNX file's ``metadata_props``."""
@@ -33,9 +33,6 @@ LONGEST_NAME: Final = 200
 
 LONGEST_LINE: Final = 20_000
 """Characters of what else a spec says in words."""
-
-FORMER_AREA_BELOW: Final = 0.5
-"""How models up to 0.5.0 want images shrunk; their specs do not say."""
 
 INPUT_SIZE: Final = (320, 800)
 """``(height, width)`` of a network's input unless somebody says otherwise."""
@@ -108,8 +105,7 @@ class ModelSpec:
         tasks: What the network answers: the ``Block`` of each task by its name, in the order of the
             table.
         color_order: Channel order of the input; only ``"bgr"`` is defined.
-        area_below: Network-input pixels per pixel of an image below which areas are averaged when
-            it shrinks, 0 to 1; bilinear from there on. Models up to 0.5.0 want 0.5.
+        shrink: How images shrink, one of ``structures.SHRINKS``.
         training_data: One line for people: what the weights saw.
         git_commit: Commit of the code that trained it; empty when unknown.
         scores: Measured scores, e.g. ``{"synthetic/mask_iou": 0.97}``.
@@ -120,7 +116,7 @@ class ModelSpec:
     input_size: Size = INPUT_SIZE
     tasks: dict[str, Any] = field(default_factory=lambda: blocks(*table.DEFAULT))
     color_order: str = "bgr"
-    area_below: float = FORMER_AREA_BELOW
+    shrink: str = AREA_BELOW_HALF
     training_data: str = ""
     git_commit: str = ""
     scores: dict[str, float] = field(default_factory=dict)
@@ -147,7 +143,7 @@ class ModelSpec:
         ordered = {name: self.tasks[name] for name in table.ROOMS if name in self.tasks}
         object.__setattr__(self, "tasks", ordered)
         expect(self.color_order == "bgr", "color_order", self.color_order, "'bgr'")
-        expect(0.0 <= self.area_below <= 1.0, "area_below", self.area_below, "a number from 0 to 1")
+        expect(self.shrink in SHRINKS, "shrink", self.shrink, f"one of {', '.join(SHRINKS)}")
         for tensors in ("inputs", "outputs"):
             found = [
                 name
@@ -227,14 +223,14 @@ class _General:
     version: str
     input_size: tuple[int, int]
     color_order: str = "bgr"
-    area_below: float = FORMER_AREA_BELOW
+    shrink: str = AREA_BELOW_HALF
     training_data: str = ""
     git_commit: str = ""
     scores: dict[str, float] = field(default_factory=dict)
 
 
 _TEXTS: Final = ("name", "version", "training_data", "git_commit")
-_OPTIONAL: Final = ("color_order", "area_below", "training_data", "git_commit", "scores")
+_OPTIONAL: Final = ("color_order", "shrink", "training_data", "git_commit", "scores")
 
 
 def _read_blocks(raw: Any, written_by: str) -> dict[str, Any]:

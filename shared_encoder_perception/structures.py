@@ -9,13 +9,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 Size = tuple[int, int]
 """``(height, width)`` in pixels."""
+
+HALVES, AREA_BELOW_HALF = "halves", "area_below_half"
+"""How pictures shrink, or the network sees only some pixels, thin paint broken up. ``HALVES``: by
+the mean of 2x2 pixels as long as that leaves enough, bilinear for the rest of less than a half, so
+that every pixel counts; a fraction of what averaging exact areas costs. ``AREA_BELOW_HALF``, of
+models up to 0.5.0: exact areas below half the size, bilinear above."""
+SHRINKS: Final = (HALVES, AREA_BELOW_HALF)
 
 
 class Crop(NamedTuple):

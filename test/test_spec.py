@@ -93,13 +93,13 @@ def test_what_wrote_it_stands_in_it_and_is_the_packages_version():
 def test_models_from_before_a_key_was_added_answer_as_they_did():
     """Users have exported models since version 2 began; every one of them would be refused."""
     written = json.loads(ModelSpec("m", "1").to_json())
-    del written["area_below"]
+    del written["shrink"]
     for name, room in tasks.parts("spec", written["tasks"]).items():
         for key in room.ADDED:
             del written["tasks"][name][key]
     read = ModelSpec.from_json(json.dumps(written))
     assert read == ModelSpec("m", "1")
-    assert read.area_below == 0.5
+    assert read.shrink == "area_below_half"
     assert read.tasks["drivable_surface"].mask_stride == 1
     assert not read.tasks["lanes"].ends_at_border
 

@@ -44,7 +44,7 @@ def calibration_inputs(
         for frame in evenly(source, len(source), each):
             height, width = frame.image.shape[:2]
             transform = ImageTransform.fit(
-                (height, width), spec.input_size, frame.crop, area_below=spec.area_below
+                (height, width), spec.input_size, frame.crop, shrink=spec.shrink
             )
             yield transform.image_to_input(frame.image)
             seen += 1

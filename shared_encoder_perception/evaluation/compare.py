@@ -202,9 +202,7 @@ def compare(backends: dict[str, Backend], frames: Iterator[Frame]) -> list[Diffe
     count = 0
     for source, sample, crop in frames:
         height, width = sample.image.shape[:2]
-        transform = ImageTransform.fit(
-            (height, width), spec.input_size, crop, area_below=spec.area_below
-        )
+        transform = ImageTransform.fit((height, width), spec.input_size, crop, shrink=spec.shrink)
         image = transform.image_to_input(sample.image)
         reference: dict[str, NDArray] | None = None
         for difference, (label, backend) in zip(found, backends.items(), strict=True):

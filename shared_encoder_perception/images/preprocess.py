@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final
@@ -11,12 +11,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from shared_encoder_perception.structures import AREA_BELOW_HALF, HALVES, Size
 from shared_encoder_perception.structures import Crop as Crop
-from shared_encoder_perception.structures import Size
-
-AREA_BELOW: Final = 1.0
-"""Scale below which areas are averaged: whatever shrinks, or the network sees only some pixels,
-thin paint broken up. Models up to 0.5.0 were trained otherwise, and say so in their spec."""
 
 STRETCH, LETTERBOX = "stretch", "letterbox"
 """How a crop of another aspect ratio is brought to the network input: by scaling both axes on
@@ -97,15 +93,14 @@ class ImageTransform:
         input_size: ``(height, width)`` of the network input.
         resize: ``STRETCH`` fills the input; ``LETTERBOX`` keeps the crop's aspect ratio, centred in
             x and flush with the bottom like ``default_crop``, and pads with grey.
-        area_below: Network-input pixels per source pixel below which areas are averaged; bilinear
-            from there on. As ``ModelSpec.area_below``.
+        shrink: How pictures shrink, as ``ModelSpec.shrink``.
     """
 
     image_size: Size
     crop: Crop
     input_size: Size
     resize: str = STRETCH
-    area_below: float = AREA_BELOW
+    shrink: str = HALVES
 
     def __post_init__(self) -> None:
         """Refuse a crop that is empty or leaves the image."""
@@ -126,11 +121,11 @@ class ImageTransform:
         input_size: Size,
         crop: Crop | None = None,
         resize: str = STRETCH,
-        area_below: float = AREA_BELOW,
+        shrink: str = HALVES,
     ) -> ImageTransform:
         """Build the transform for an image, with ``default_crop`` unless ``crop`` is given."""
         crop = crop or default_crop(image_size, input_size)
-        return cls(image_size, crop, input_size, resize, area_below)
+        return cls(image_size, crop, input_size, resize, shrink)
 
     @cached_property
     def content(self) -> Crop:
@@ -167,15 +162,34 @@ class ImageTransform:
         if self.is_identity:
             return np.ascontiguousarray(image)
         x, y, width, height = self.crop
-        method = cv2.INTER_AREA if min(self.scale) < self.area_below else cv2.INTER_LINEAR
         part = image[y : y + height, x : x + width]
         left, top, used_width, used_height = self.content
-        resized = cv2.resize(part, (used_width, used_height), interpolation=method)
+        resized = self._resized(part, (used_width, used_height))
         right = self.input_size[1] - left - used_width
         if (left, top, right) != (0, 0, 0):
             grey, border = (PADDING,) * 3, cv2.BORDER_CONSTANT
             resized = cv2.copyMakeBorder(resized, top, 0, left, right, border, value=grey)
         return resized.astype(np.uint8, copy=False)
+
+    def _resized(self, part: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
+        """Bring the crop to ``(width, height)``."""
+        if self.shrink == AREA_BELOW_HALF:
+            method = cv2.INTER_AREA if min(self.scale) < 0.5 else cv2.INTER_LINEAR
+            return np.asarray(cv2.resize(part, size, interpolation=method), np.uint8)
+        halved = [1, 1]
+        small = part
+        while any(steps := [small.shape[1] // size[0] >= 2, small.shape[0] // size[1] >= 2]):
+            by = [2 if step else 1 for step in steps]
+            columns, rows = small.shape[1] // by[0], small.shape[0] // by[1]
+            whole = small[: rows * by[1], : columns * by[0]]
+            small = cv2.resize(whole, (columns, rows), interpolation=cv2.INTER_AREA)
+            halved = [was * factor for was, factor in zip(halved, by, strict=True)]
+        if (small.shape[1] * halved[0], small.shape[0] * halved[1]) == part.shape[1::-1]:
+            return np.asarray(cv2.resize(small, size, interpolation=cv2.INTER_LINEAR), np.uint8)
+        # An odd row or column is left out: ``resize`` would stretch the rest over its place.
+        counts = zip(part.shape[1::-1], size, halved, strict=True)
+        factors = [pixels / wanted / factor for pixels, wanted, factor in counts]
+        return _sampled(small, factors, [0.5 * factor - 0.5 for factor in factors], size)
 
     def points_to_input(self, points_px: NDArray) -> NDArray[np.float64]:
         """Map (..., 2) ``(x, y)`` source pixels to network-input pixels, float64."""
@@ -227,16 +241,29 @@ class ImageTransform:
 
     def _unpadded(self, mask: NDArray[np.uint8], stride: int) -> NDArray[np.uint8]:
         """Return the values at the pixels of the crop, from a grid over a padded input."""
-        matrix = np.zeros((2, 3))
+        factors = [scale / stride for scale in self.scale]
         corner = (self.content.x, self.content.y)
-        for axis, (scale, start) in enumerate(zip(self.scale, corner, strict=True)):
-            matrix[axis, axis] = scale / stride
-            matrix[axis, 2] = (0.5 * scale + start) / stride - 0.5
-        found = cv2.warpAffine(
-            mask,
-            matrix,
-            (self.crop.width, self.crop.height),
-            flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
-            borderMode=cv2.BORDER_REPLICATE,
-        )
-        return np.asarray(found, np.uint8)
+        first = [
+            (0.5 * scale + start) / stride - 0.5
+            for scale, start in zip(self.scale, corner, strict=True)
+        ]
+        return _sampled(mask, factors, first, (self.crop.width, self.crop.height))
+
+
+def _sampled(
+    array: NDArray[np.uint8],
+    factors: Sequence[float],
+    first: Sequence[float],
+    size: tuple[int, int],
+) -> NDArray[np.uint8]:
+    """Read ``array`` at ``first + factors * (column, row)``, bilinear, its rim goes on outside.
+
+    Args:
+        array: (H, W) or (H, W, C) uint8.
+        factors: Of x and y.
+        first: ``(x, y)`` in ``array`` of the first value.
+        size: ``(width, height)`` of what is returned.
+    """
+    matrix = np.array([[factors[0], 0.0, first[0]], [0.0, factors[1], first[1]]])
+    flags, border = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, cv2.BORDER_REPLICATE
+    return np.asarray(cv2.warpAffine(array, matrix, size, flags=flags, borderMode=border), np.uint8)

@@ -10,13 +10,12 @@ from timm.utils.model import reparameterize_model
 from torch import Tensor, nn
 
 from shared_encoder_perception import tasks
-from shared_encoder_perception.images.preprocess import AREA_BELOW
 from shared_encoder_perception.layers.context import AttentionBottleneck
 from shared_encoder_perception.layers.encoder import STRIDES, Encoder
 from shared_encoder_perception.model.architectures import ARCHITECTURES
 from shared_encoder_perception.model.config import NetworkConfig
 from shared_encoder_perception.spec import INPUT_IMAGE, INPUT_SIZE, ModelSpec, blocks, blocks_at
-from shared_encoder_perception.structures import Size
+from shared_encoder_perception.structures import HALVES, Size
 
 Blocks = Mapping[str, Any]
 """``ModelSpec.tasks``: the block of each task, by its name."""
@@ -149,7 +148,7 @@ def plain_spec(config: NetworkConfig, name: str, size: Size = INPUT_SIZE) -> Mod
         name: Of the model.
         size: ``(height, width)`` of its input.
     """
-    return ModelSpec(name, "0", size, promised(config, size), area_below=AREA_BELOW)
+    return ModelSpec(name, "0", size, promised(config, size), shrink=HALVES)
 
 
 class DeployWrapper(nn.Module):

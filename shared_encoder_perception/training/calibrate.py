@@ -77,7 +77,7 @@ def collect_events(backend: Backend, frames: Iterable[Frame]) -> dict[str, Event
         return {}
     for source, sample, crop in frames:
         size = (sample.image.shape[0], sample.image.shape[1])
-        transform = ImageTransform.fit(size, spec.input_size, crop, area_below=spec.area_below)
+        transform = ImageTransform.fit(size, spec.input_size, crop, shrink=spec.shrink)
         inputs = {INPUT_IMAGE: transform.image_to_input(sample.image)[np.newaxis]}
         found = backend.infer(inputs)
         check_outputs(found, spec.output_tensors(), 1)

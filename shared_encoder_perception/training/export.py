@@ -178,8 +178,6 @@ def _images(path: Path | None, spec: ModelSpec) -> Iterator[NDArray[np.uint8]]:
     source = open_source(path)
     for frame in islice(source, COMPARED):
         size = (frame.image.shape[0], frame.image.shape[1])
-        transform = ImageTransform.fit(
-            size, spec.input_size, frame.crop, area_below=spec.area_below
-        )
+        transform = ImageTransform.fit(size, spec.input_size, frame.crop, shrink=spec.shrink)
         yield transform.image_to_input(frame.image)
     tell(source.problems)
