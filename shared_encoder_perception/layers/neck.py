@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -61,7 +62,8 @@ class FeaturePyramid(nn.Module):
         *finer, coarsest = levels
         merged = self.context(torch.cat((coarsest, coordinates(coarsest)), dim=1))
         for lateral, level in zip(reversed(self.laterals), reversed(finer), strict=True):
-            merged = functional.interpolate(merged, size=level.shape[-2:], mode="nearest")
+            size = (level.shape[-2], level.shape[-1])
+            merged = functional.interpolate(merged, **_to(merged, size), mode="nearest")
             merged = merged + lateral(level)
         return self.smooth(merged)
 
@@ -77,7 +79,22 @@ def coordinates(feature: Tensor) -> Tensor:
 
 def upsample(feature: Tensor, size: Size) -> Tensor:
     """Bilinear resize to ``(height, width)``, pixel centres kept."""
-    return functional.interpolate(feature, size=size, mode="bilinear", align_corners=False)
+    return functional.interpolate(
+        feature, **_to(feature, size), mode="bilinear", align_corners=False
+    )
+
+
+def _to(feature: Tensor, size: Size) -> dict[str, Any]:
+    """Say how ``interpolate`` gets to a size: by a whole factor where there is one.
+
+    ONNX Runtime resizes by constant factors in the layout of its convolutions, by sizes only after
+    it has brought the feature into another one and back.
+    """
+    height, width = feature.shape[-2:]
+    factor = size[0] // height
+    if factor >= 1 and size == (height * factor, width * factor):
+        return {"scale_factor": float(factor)}
+    return {"size": size}
 
 
 def at_stride(feature: Tensor, size: Size, stride: int) -> Tensor:

@@ -47,7 +47,7 @@ class LightFpn(nn.Module):
     ) -> dict[str, Tensor]:
         """Return the logits of all tasks; see ``Features`` for the arguments."""
         finest, *coarser = levels
-        fine = upsample(self.narrow(self.neck(coarser)), finest.shape[-2:])
+        fine = upsample(self.narrow(self.neck(coarser)), (finest.shape[-2], finest.shape[-1]))
         features = Features(levels, self.smooth(fine + self.lateral(finest)), size, inputs)
         return _joined([head(features) for head in self.heads.values()])
 

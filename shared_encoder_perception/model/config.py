@@ -28,7 +28,8 @@ class NetworkConfig:
             those that the encoder was trained with, which ``pretrained`` needs.
         architecture: A key of ``ARCHITECTURES``.
         channels: Width of the necks, a multiple of 4.
-        head_channels: Hidden width of one lane head (of one branch of it in ``baseline``).
+        head_channels: Hidden width of one lane head (of one branch of it in ``baseline``;
+            of half of what all of them share in ``light_fpn``).
         attention: Self-attention on the coarsest features.
         aggregation: GANet's feature aggregation in front of the lane heads.
         encoder_scale: Size of the picture that the encoder sees, relative to the input. Below 1 a

@@ -85,5 +85,6 @@ class MaskHead(nn.Module):
     def forward(self, features: Features) -> dict[str, Tensor]:
         """Return ``LOGITS``."""
         stride4 = features.levels[0]
-        fine = upsample(self.reduce(features.neck), stride4.shape[-2:]) + self.skip(stride4)
+        size4 = (stride4.shape[-2], stride4.shape[-1])
+        fine = upsample(self.reduce(features.neck), size4) + self.skip(stride4)
         return {LOGITS: upsample(self.logit(self.refine(fine)), features.size)[:, 0]}

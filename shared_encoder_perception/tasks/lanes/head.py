@@ -35,11 +35,11 @@ FORMERLY: Final = {
 def make_head(widths: Widths, config: Any) -> nn.Module:
     """Return light heads on a pyramid that is shared, those of GANet on one of their own."""
     if widths.stride is not None:
-        hidden = separable_bn_relu(widths.neck, len(LANE_NAMES) * config.head_channels)
-        return LaneHeads(widths.neck, hidden, config, widths.stride)
+        hidden = separable_bn_relu(widths.neck, 2 * config.head_channels)
+        return LaneHeads(hidden, 2 * config.head_channels, 1, config, widths)
     if widths.shared:
-        hidden = conv_bn_relu(widths.neck, len(LANE_NAMES) * config.head_channels)
-        return LaneHeads(widths.neck, hidden, config)
+        count = len(LANE_NAMES) * config.head_channels
+        return LaneHeads(conv_bn_relu(widths.neck, count), count, len(LANE_NAMES), config, widths)
     return BranchedLaneHeads(widths.neck, config.head_channels, config.aggregation)
 
 
@@ -52,23 +52,28 @@ def finish(logits: Mapping[str, Tensor], size: Size, block: Block) -> dict[str, 
 
 
 class LaneHeads(nn.Module):
-    """Five independent heads of one shape, computed side by side as one grouped convolution."""
+    """The maps of five lanes, computed side by side as one convolution."""
 
-    def __init__(self, channels: int, hidden: nn.Module, config: Any, stride: int = STRIDE) -> None:
-        """Each head is its part of ``hidden``, conv 1x1 to five maps.
+    def __init__(
+        self, hidden: nn.Module, width: int, groups: int, config: Any, widths: Widths
+    ) -> None:
+        """All heads are ``hidden``, conv 1x1 to five maps each.
 
         Args:
-            channels: Of the neck.
-            hidden: From them to ``config.head_channels`` for each lane.
+            hidden: From the neck to ``width`` channels.
+            width: Of all heads together.
+            groups: Parts of ``hidden`` that the heads read: each its own, or all of them the whole.
+                Engines are slow at groups of five outputs: on a fine grid a narrow map that all
+                read costs less than what lies between a wide one and its groups.
             config: ``NetworkConfig``.
-            stride: Of the maps.
+            widths: Of what it stands on.
         """
         super().__init__()
         lanes, maps = len(LANE_NAMES), len(LANE_MAPS)
-        self._stride = stride
-        self.aggregation = FeatureAggregation(channels) if config.aggregation else nn.Identity()
+        self._stride = widths.stride or STRIDE
+        self.aggregation = FeatureAggregation(widths.neck) if config.aggregation else nn.Identity()
         self.hidden = hidden
-        self.maps = nn.Conv2d(lanes * config.head_channels, lanes * maps, 1, groups=lanes)
+        self.maps = nn.Conv2d(width, lanes * maps, 1, groups=groups)
         with torch.no_grad():
             self.maps.bias.zero_()
             self.maps.bias.view(lanes, maps)[:, 0] = HEAT_BIAS
