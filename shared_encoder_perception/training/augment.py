@@ -38,6 +38,8 @@ class AugmentConfig:
         geometry: Probability of another crop.
         scale: Range of its size, relative to the plain crop.
         shift: Largest shift of its centre, as a share of its size.
+        rise: Largest shift up or down in place of that; ``None`` for ``shift``. Where a picture
+            has more above and below than the crop, the horizon is seen elsewhere.
         rotate: Probability of a rotation.
         rotate_deg: Largest angle.
         flip: Probability of a mirror image.
@@ -57,6 +59,7 @@ class AugmentConfig:
     geometry: float = 0.8
     scale: tuple[float, float] = (0.75, 1.15)
     shift: float = 0.08
+    rise: float | None = None
     rotate: float = 0.3
     rotate_deg: float = 3.0
     flip: float = 0.5
@@ -75,7 +78,7 @@ class AugmentConfig:
     def __post_init__(self) -> None:
         """Refuse what is no probability or no range."""
         for name, value in vars(self).items():
-            if name not in ("scale", "rotate_deg") and not 0 <= value <= 1:
+            if name not in ("scale", "rotate_deg") and value is not None and not 0 <= value <= 1:
                 raise ValueError(f"augment.{name} is {value}, expected 0 to 1")
         low, high = self.scale
         if not 0.2 <= low <= high <= 3:
@@ -142,7 +145,8 @@ def _other_crop(
     width = min(round(crop.width * scale * aspect), image_size[1])
     height = min(round(crop.height * scale / aspect), image_size[0])
     centre_x = crop.x + crop.width / 2 + rng.uniform(-1, 1) * config.shift * crop.width
-    centre_y = crop.y + crop.height / 2 + rng.uniform(-1, 1) * config.shift * crop.height
+    rise = config.shift if config.rise is None else config.rise
+    centre_y = crop.y + crop.height / 2 + rng.uniform(-1, 1) * rise * crop.height
     x = int(np.clip(round(centre_x - width / 2), 0, image_size[1] - width))
     y = int(np.clip(round(centre_y - height / 2), 0, image_size[0] - height))
     return Crop(x, y, width, height)

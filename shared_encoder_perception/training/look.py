@@ -14,6 +14,8 @@ from torch import Tensor
 from torchvision.transforms import v2
 from torchvision.transforms.v2 import functional as F
 
+from shared_encoder_perception.world.dice import NIGHT_CASTS
+
 
 def _light(image: Tensor, rng: np.random.Generator) -> Tensor:
     """Brightness and contrast by one table, then saturation: ten times as fast as one by one."""
@@ -43,8 +45,32 @@ def _shadow(image: Tensor, rng: np.random.Generator) -> Tensor:
 
 
 def _night(image: Tensor, rng: np.random.Generator) -> Tensor:
-    dark = F.adjust_gamma(image, rng.uniform(1.5, 2.2), gain=rng.uniform(0.3, 0.7))
-    return _noise(dark, rng)
+    """Little light from around, our own lamps in front of us, other lamps, a cast, noise."""
+    height, width = image.shape[1:]
+    level = (np.arange(256, dtype=np.float32) / 255) ** rng.uniform(1.0, 1.7)
+    seen = cv2.LUT(_interleaved(image), level)
+    x = np.linspace(-1, 1, width, dtype=np.float32)[None] - np.float32(rng.normal(0, 0.15))
+    y = np.linspace(0, 1, height, dtype=np.float32)[:, None] - np.float32(rng.uniform(0.4, 0.75))
+    beam = np.exp(-np.square(x / rng.uniform(0.3, 0.8)) - np.square(y / rng.uniform(0.12, 0.45)))
+    ambient = np.exp(rng.uniform(np.log(0.02), np.log(0.5)))
+    light = ambient + rng.uniform(0.3, 1.2) * beam
+    cast = NIGHT_CASTS[rng.choice(len(NIGHT_CASTS))][::-1]
+    seen *= light[:, :, None] * np.array(cast, np.float32) * 255
+    _lamps(seen, rng)
+    return _noise(_planar(seen.clip(0, 255).astype(np.uint8)), rng)
+
+
+def _lamps(image: np.ndarray, rng: np.random.Generator) -> None:
+    """Add lamps and their halos to the upper third of a (H, W, 3) picture (in place)."""
+    height, width = image.shape[:2]
+    for _ in range(int(rng.integers(0, 9))):
+        radius = np.exp(rng.uniform(0.2, 2.2)) * height / 320
+        column, row = rng.uniform(0, width), rng.exponential(0.15) * height
+        x = np.square((np.arange(width, dtype=np.float32) - np.float32(column)) / radius)
+        y = np.square((np.arange(height, dtype=np.float32) - np.float32(row)) / radius)
+        colour = rng.uniform(90, 255, 3) if rng.random() < 0.4 else np.array((255.0, 215, 150))
+        bell = np.exp(-x)[None] * np.exp(-y)[:, None]
+        image += bell[:, :, None] * colour.astype(np.float32)
 
 
 def _noise(image: Tensor, rng: np.random.Generator) -> Tensor:

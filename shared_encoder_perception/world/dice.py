@@ -24,7 +24,7 @@ from shared_encoder_perception.world.pave import Surface
 from shared_encoder_perception.world.road import Road
 from shared_encoder_perception.world.roadside import Prop, Rail
 from shared_encoder_perception.world.sensor import Sensor
-from shared_encoder_perception.world.sky import Sky
+from shared_encoder_perception.world.sky import Light, Sky
 from shared_encoder_perception.world.vehicles import Vehicle
 from shared_encoder_perception.world.view import Air
 
@@ -36,15 +36,19 @@ PLACES: Final[dict[Place, float]] = {
     "track": 0.05,
 }
 WEATHERS: Final = {
-    "sun": 0.4,
-    "overcast": 0.26,
+    "sun": 0.36,
+    "overcast": 0.24,
     "dusk": 0.08,
-    "night": 0.08,
+    "night": 0.14,
     "rain": 0.07,
     "fog": 0.04,
     "snow": 0.04,
     "low sun": 0.03,
 }
+
+NIGHT_CASTS: Final = ((1.0, 1.0, 1.0), (0.45, 0.8, 1.0), (0.2, 0.85, 0.9), (1.15, 0.9, 0.75))
+NIGHT_SHARES: Final = (0.5, 0.25, 0.15, 0.1)
+"""What a camera makes of lamps in the dark, BGR: neutral, warm, sodium, blue; how often."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,6 +72,7 @@ class World:
     sensor: Sensor
     bonnet: Colour
     bonnet_px: float
+    lights: tuple[Light, ...]
 
 
 def roll_world(rng: Generator, size: Size, split_probability: float) -> World:
@@ -82,6 +87,7 @@ def roll_world(rng: Generator, size: Size, split_probability: float) -> World:
     surface = roll_surface(rng, road, place, weather, prop_shadows(rng, props, sun))
     sky = _sky(rng, place, weather)
     air = _air(rng, weather, sky)
+    lights = _lights(rng, size) if weather == "night" else ()
     return World(
         place=place,
         weather=weather,
@@ -98,14 +104,34 @@ def roll_world(rng: Generator, size: Size, split_probability: float) -> World:
         air=air,
         sun=sun,
         sensor=_sensor(rng, weather, size),
-        bonnet=_grey(rng, 12, 120, 12),
-        bonnet_px=size[0] * float(rng.uniform(0.03, 0.14)) if rng.random() < 0.15 else 0.0,
+        bonnet=_bonnet(rng, air),
+        bonnet_px=size[0] * float(rng.beta(1.2, 2.2) * 0.34) if rng.random() < 0.25 else 0.0,
+        lights=lights,
+    )
+
+
+def _lights(rng: Generator, size: Size) -> tuple[Light, ...]:
+    """Lamps, windows and signs of a town beyond what is modelled."""
+    return tuple(
+        Light(
+            float(rng.uniform(0, size[1])),
+            float(rng.exponential(0.06) * size[0]),
+            float(np.exp(rng.uniform(-0.2, 2.0)) * size[0] / 320),
+            bgr(rng.uniform(90, 255, 3) if rng.random() < 0.5 else (150, 215, 255)),
+        )
+        for _ in range(int(rng.integers(0, 14)))
     )
 
 
 def _grey(rng: Generator, low: float, high: float, colourful: float) -> Colour:
     """A colour that is nearly grey."""
     return bgr(rng.uniform(low, high) + rng.normal(0, colourful, 3))
+
+
+def _bonnet(rng: Generator, air: Air) -> Colour:
+    """Own bonnet, in the light that there is."""
+    light = min(air.ambient + 0.05, 1.0)
+    return bgr(np.array(_grey(rng, 12, 120, 12)) * light)
 
 
 def _camera(rng: Generator, size: Size) -> Camera:
@@ -147,11 +173,11 @@ def _sky(rng: Generator, place: Place, weather: str) -> Sky:
     if weather == "dusk":
         top, low = blue * 0.5, np.array((120.0, 140, rng.uniform(160, 240)))
     if weather == "night":
-        top, low = np.full(3, rng.uniform(4, 22)), np.full(3, rng.uniform(10, 45))
+        top, low = np.full(3, rng.uniform(0, 14)), np.full(3, rng.uniform(2, 30))
     if weather == "low sun":
         low = np.array((rng.uniform(150, 220), 235.0, 252.0))
     layers: list[tuple[float, Colour, bool]] = []
-    dark = 0.12 if weather == "night" else 1.0
+    dark = rng.uniform(0.01, 0.12) if weather == "night" else 1.0
     for share in (0.5, 0.6):
         if rng.random() < share:
             green = np.array((55, 85, 65)) * rng.uniform(0.5, 1.3)
@@ -175,7 +201,9 @@ def _air(rng: Generator, weather: str, sky: Sky) -> Air:
     if weather in ("rain", "snow"):
         visibility = rng.uniform(90, 500)
     if weather == "night":
-        return Air(sky.low, max(visibility, 150), rng.uniform(0.05, 0.3), rng.uniform(0.5, 1.1))
+        # Street lamps, or next to nothing beside our own.
+        ambient = rng.uniform(0.08, 0.4) if rng.random() < 0.35 else rng.uniform(0.005, 0.08)
+        return Air(sky.low, max(visibility, 150), ambient, rng.uniform(0.25, 1.0))
     ambient = rng.uniform(0.35, 0.7) if weather == "dusk" else 1.0
     return Air(sky.low, visibility, ambient, rng.uniform(0.1, 0.4) if weather == "dusk" else 0.0)
 
@@ -202,8 +230,10 @@ def _sensor(rng: Generator, weather: str, size: Size) -> Sensor:
     """Exposure, lens and compression."""
     exposure = rng.uniform(0.72, 1.3)
     if weather == "night":
-        exposure = rng.uniform(0.9, 2.0)
+        exposure = rng.uniform(0.6, 1.5)
     cast = 1 + rng.normal(0, 0.022, 3)
+    if weather == "night":
+        cast *= NIGHT_CASTS[rng.choice(len(NIGHT_CASTS), p=NIGHT_SHARES)]
     scale = size[0] / 320
     dim = weather in ("night", "dusk")
     return Sensor(

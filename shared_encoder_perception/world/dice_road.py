@@ -21,6 +21,14 @@ BENDS: Final[dict[Place, float]] = {
     "track": 0.015,
 }
 """Greatest curvature, 1/m."""
+EXITS: Final[dict[Place, float]] = {
+    "motorway": 0.7,
+    "rural": 0.35,
+    "suburb": 0.3,
+    "town": 0.2,
+    "track": 0.0,
+}
+"""How often a branch is a lane of its own first."""
 DASHES: Final = ((12.2, 3.05), (12.0, 6.0), (9.0, 3.0), (18.0, 6.0), (6.0, 3.0), (4.0, 2.0))
 """(period, dash), m: of several countries."""
 DOTTED: Final = (14.6, 3.4, 4)
@@ -42,12 +50,13 @@ def roll_road(rng: Generator, place: Place, split_probability: float) -> Road:
             left = opposite = 0
         else:
             right = 0
-        branch = _branch(rng, side, 0.0, joins=False)
+        branch = _branch(rng, place, side, 0.0, lane_width, joins=False)
     elif place == "motorway" and chance < split_probability + 0.3:
         # From the outermost lane, or joining it: our neighbours stay what they are.
         outermost = right * lane_width
         if right or rng.random() < 0.5:
-            branch = _branch(rng, 1, outermost, joins=right == 0 or rng.random() < 0.5)
+            joins = right == 0 or rng.random() < 0.5
+            branch = _branch(rng, place, 1, outermost, lane_width, joins=joins)
     elif place in ("town", "suburb") and rng.random() < 0.35:
         crossing = Crossing(rng.uniform(12, 120), rng.uniform(6, 16))
     return Road(
@@ -87,10 +96,18 @@ def _lanes(rng: Generator, place: Place) -> tuple[int, int, int, float]:
     return left, 1 - left, int(rng.integers(1, 3)), float(rng.choice([0.0, rng.uniform(0.5, 4.0)]))
 
 
-def _branch(rng: Generator, side: int, base_m: float, *, joins: bool) -> Branch:
-    """From a long exit to a sharp turn."""
-    start = rng.uniform(8, 60) if not joins else rng.uniform(20, 110)
-    return Branch(side, base_m, start, rng.uniform(0.0012, 0.008), rng.uniform(0.05, 0.25), joins)
+def _branch(
+    rng: Generator, place: Place, side: int, base_m: float, width_m: float, *, joins: bool
+) -> Branch:
+    """From a motorway's exit, whose lane opens over a hundred metres, to a sharp turn."""
+    opens_m, taper, beside = 0.0, 0.0, 0.0
+    if rng.random() < EXITS[place]:
+        opens_m, taper = width_m, rng.uniform(20, 120)
+        beside = float(rng.choice([0.0, rng.uniform(5, 60)]))
+    near = (3, 35) if opens_m else (8, 60)
+    start = rng.uniform(*near) if not joins else rng.uniform(20, 110)
+    curve, slope = rng.uniform(0.0012, 0.008), rng.uniform(0.05, 0.25)
+    return Branch(side, base_m, start, curve, slope, joins, opens_m, taper, beside)
 
 
 def _alignment(rng: Generator, place: Place) -> Alignment:
@@ -216,6 +233,8 @@ def roll_gore(rng: Generator, road: Road) -> Gore | None:
     return Gore(
         period_m=float(rng.choice([0.0, 2.0, 3.0, 6.0], p=[0.2, 0.3, 0.3, 0.2])),
         width_m=rng.uniform(0.15, 0.35),
-        hatch_m=float(rng.choice([0.0, rng.uniform(2.5, 7.0)])),
+        hatch_m=float(rng.choice([0.0, rng.uniform(2.5, 9.0)], p=[0.35, 0.65])),
         opacity=rng.uniform(0.4, 1.0),
+        bar_m=rng.uniform(0.4, 1.6),
+        chevrons=bool(rng.random() < 0.6),
     )

@@ -23,7 +23,7 @@ def roll_vehicles(rng: Generator, road: Road, place: Place, weather: str) -> tup
     busy = rng.uniform(0.1, 0.9)
     vehicles = []
     for lane in range(-road.left, road.right + 1):
-        at = rng.uniform(8, 70)
+        at = rng.uniform(8, 70) if lane == 0 else rng.uniform(3, 60)
         for _ in range(2):
             if rng.random() < busy * (0.6 if lane == 0 else 0.9):
                 offset = lane * road.width_m + rng.normal(0, 0.15)

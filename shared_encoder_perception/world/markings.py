@@ -12,10 +12,16 @@ from numpy.typing import NDArray
 from shared_encoder_perception.world.alignment import FAR_M
 from shared_encoder_perception.world.atlas import WHITE, Atlas, Polygon, box, ribbon
 from shared_encoder_perception.world.pave import AHEAD_M
-from shared_encoder_perception.world.road import Road
+from shared_encoder_perception.world.road import PAINT_INSIDE_M, Road
 
 NEAREST_M: Final = -4.0
 FINE_M: Final = np.arange(NEAREST_M, FAR_M + 4, 1.0)
+APART_M: Final = 0.3
+"""Gap between road and branch from which on each has an edge line of its own."""
+BESIDE: Final = -0.8
+"""Gap, in lanes, from which on a branch is a place to go to: dashes instead of the edge line."""
+WIDEST_GORE_M: Final = 6.0
+"""Beyond it grows grass."""
 DOT_M: Final = 0.12
 """Botts' dots and studs: half their size."""
 
@@ -52,14 +58,18 @@ class Gore:
     Attributes:
         period_m: Of the short dashes between lane and branch; 0 for none.
         width_m: Of the paint.
-        hatch_m: Distance of chevrons; 0 for none.
+        hatch_m: Distance of bars in the gore; 0 for none.
         opacity: As of lines.
+        bar_m: Width of a bar.
+        chevrons: Whether bars meet in the middle and point towards us; else each is one slant.
     """
 
     period_m: float
     width_m: float
     hatch_m: float
     opacity: float
+    bar_m: float = 0.9
+    chevrons: bool = False
 
 
 def paint_lines(
@@ -88,12 +98,18 @@ def _free(road: Road, line: Line, distance_m: float) -> Iterator[tuple[float, fl
     if road.branch is not None:
         branch = road.branch.offset_m(distance_m + FINE_M)
         half = road.width_m / 2 - 0.15
-        if line.branch:
+        gap = road.branch_gap_m(distance_m + FINE_M)
+        if line.branch and line.offset_m * road.branch.side < 0:
+            free &= gap > APART_M
+        elif line.branch:
             low, high = road.edges_m()
             at = branch + line.offset_m
             free &= (at < low + 0.15) | (at > high - 0.15)
         else:
             free &= np.abs(branch - line.offset_m) > half
+            edge = road.edges_m()[(road.branch.side + 1) // 2]
+            if abs(line.offset_m - edge) < 2 * PAINT_INSIDE_M:  # who leaves crosses it
+                free &= (gap < BESIDE * road.width_m) | (gap > APART_M)
     steps = np.flatnonzero(np.diff(np.r_[False, free, False].astype(np.int8)))
     for first, last in steps.reshape(-1, 2):
         if last - first > 1:
@@ -131,16 +147,15 @@ def _paint_gore(atlas: Atlas, road: Road, gore: Gore, distance_m: float) -> None
     """Short dashes while the branch is beside the lane, then chevrons in the gore."""
     branch = road.branch
     assert branch is not None
-    offset = branch.offset_m(distance_m + FINE_M)
-    edge = road.edges_m()[(branch.side + 1) // 2] - branch.side * 0.1
-    gap = (offset - edge) * branch.side - road.width_m / 2
-    beside = FINE_M[(gap > -road.width_m * 0.8) & (gap < 0.0)]
+    edge = road.edges_m()[(branch.side + 1) // 2] - branch.side * PAINT_INSIDE_M
+    gap = road.branch_gap_m(distance_m + FINE_M)
+    beside = FINE_M[(gap > BESIDE * road.width_m) & (gap < APART_M)]
     if gore.period_m and len(beside) > 1:
         dashed = Line(edge, gore.width_m, WHITE, 1, gore.period_m, gore.period_m / 2)
         pieces = _pieces(dashed, float(beside[0]), float(beside[-1]), distance_m)
         if pieces:
             atlas.fill(WHITE, pieces, 255.0 * gore.opacity)
-    open_gore = FINE_M[(gap > 0.4) & (gap < 4.0)]
+    open_gore = FINE_M[(gap > 0.4) & (gap < WIDEST_GORE_M)]
     if gore.hatch_m and len(open_gore) > 1:
         polygons = list(_chevrons(gore, edge, branch.side, open_gore, gap, distance_m))
         if polygons:
@@ -150,19 +165,16 @@ def _paint_gore(atlas: Atlas, road: Road, gore: Gore, distance_m: float) -> None
 def _chevrons(
     gore: Gore, edge: float, side: int, ahead: NDArray, gap: NDArray, distance_m: float
 ) -> Iterator[Polygon]:
-    """Slanted bars between the two roads."""
+    """Bars between the two roads: slants, or chevrons that point towards us."""
     first = np.ceil((ahead[0] + distance_m) / gore.hatch_m) * gore.hatch_m - distance_m
     for at in np.arange(first, ahead[-1], gore.hatch_m):
         width = float(np.interp(at, FINE_M, gap))
         slant = min(width, 3.0)
-        yield np.array(
-            [
-                (edge, at),
-                (edge + side * width, at + slant),
-                (edge + side * width, at + slant + 0.9),
-                (edge, at + 0.9),
-            ]
-        )
+        # From the road to the branch, and back on the far side of the bar.
+        across = [0.0, width / 2, width] if gore.chevrons else [0.0, width]
+        along = [slant, 0.0, slant] if gore.chevrons else [0.0, slant]
+        near = [(edge + side * x, at + y) for x, y in zip(across, along, strict=True)]
+        yield np.array(near + [(x, y + gore.bar_m) for x, y in reversed(near)])
 
 
 def zebra(low_m: float, high_m: float, start_m: float, length_m: float) -> list[Polygon]:

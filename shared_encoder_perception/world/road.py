@@ -30,6 +30,8 @@ SPLIT_SEEN_M: Final = 90.0
 """By this distance a split must have left by half a lane to count as visible."""
 SPLIT_LEFT: Final = 0.5
 """Lanes by which a branch must have left within the picture."""
+PAINT_INSIDE_M: Final = 0.1
+"""Edge lines lie this far inside of what they bound."""
 SPLIT_HINT: Final = 0.1
 """Lanes by which a branch may differ from the ego lane and still not be noticed."""
 
@@ -45,6 +47,10 @@ class Branch:
         curve: Sideways acceleration, 1/m: it is ``curve / 2 * (s - start)^2`` away.
         slope: Greatest angle between the two roads, rad.
         joins: Whether it comes from behind and joins; else it leaves.
+        opens_m: Lateral distance to a lane of its own that opens beside the road first, as exits
+            of motorways have; 0 for none.
+        taper_m: Length over which that opens.
+        beside_m: How far it runs beside the road before it leaves.
     """
 
     side: int
@@ -53,13 +59,22 @@ class Branch:
     curve: float
     slope: float
     joins: bool
+    opens_m: float = 0.0
+    taper_m: float = 0.0
+    beside_m: float = 0.0
 
     def offset_m(self, distance_m: NDArray | float) -> NDArray[np.float64]:
-        """Lateral offset of its centre line: a parabola, then straight."""
+        """Lateral offset of its centre line: its lane opens, a parabola, then straight."""
         past = np.asarray(distance_m, np.float64) - self.start_m
         past = np.maximum(-past if self.joins else past, 0.0)
+        opening: NDArray[np.float64] | float = 0.0
+        if self.opens_m:
+            share = np.minimum(past / self.taper_m, 1.0)
+            opening = self.opens_m * share**2 * (3.0 - 2.0 * share)
+            past = np.maximum(past - self.taper_m - self.beside_m, 0.0)
         bend = np.minimum(past, self.slope / self.curve)
-        return self.base_m + self.side * (0.5 * self.curve * bend**2 + self.slope * (past - bend))
+        away = opening + 0.5 * self.curve * bend**2 + self.slope * (past - bend)
+        return self.base_m + self.side * away
 
 
 @dataclass(frozen=True)
@@ -105,6 +120,13 @@ class Road:
         left, right = self.inner_edges_m()
         across = self.median_m + self.opposite * self.width_m if self.opposite else 0.0
         return left - across, right
+
+    def branch_gap_m(self, distance_m: NDArray) -> NDArray[np.float64]:
+        """Width of the ground between road and branch, below 0 where they overlap."""
+        assert self.branch is not None
+        side = self.branch.side
+        edge = self.edges_m()[(side + 1) // 2] - side * PAINT_INSIDE_M
+        return (self.branch.offset_m(distance_m) - edge) * side - self.width_m / 2
 
     @property
     def divided(self) -> bool:

@@ -34,6 +34,23 @@ class Sky:
     seed: int
 
 
+@dataclass(frozen=True, eq=False)
+class Light:
+    """A lamp far away, by night.
+
+    Attributes:
+        column_px: Where it is.
+        above_px: Its height above the horizon.
+        radius_px: Of its halo.
+        colour: BGR, 0 to 255.
+    """
+
+    column_px: float
+    above_px: float
+    radius_px: float
+    colour: Colour
+
+
 def paint_sky(sky: Sky, size: Size, horizon_px: float, tilt: float) -> NDArray[np.float32]:
     """(H, W, 3) float32; the horizon is at ``horizon_px`` in the middle and tilts by ``tilt``."""
     height, width = size

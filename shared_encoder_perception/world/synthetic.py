@@ -78,6 +78,9 @@ class Drive:
         profile = world.road.alignment.ahead(distance_m)
         image, mask = self._ground(profile, distance_m)
         view = View(world.camera, profile, world.air, image, mask)
+        for light in world.lights:
+            centre = np.array((light.column_px, world.camera.horizon_px - light.above_px))
+            view.glow(centre, light.radius_px, light.colour, 0.9)
         self._draw_upright(view, distance_m)
         if world.bonnet_px:
             _draw_bonnet(image, mask, world.bonnet_px, world.bonnet)

@@ -16,6 +16,7 @@ from shared_encoder_perception.world.atlas import COLOUR, WHITE, Atlas, box, rib
 from shared_encoder_perception.world.camera import Camera, see_ground
 from shared_encoder_perception.world.dice import PLACES, WEATHERS, roll_world
 from shared_encoder_perception.world.dice_scene import Sun
+from shared_encoder_perception.world.markings import FINE_M, Gore, Line, _chevrons, _free
 from shared_encoder_perception.world.rendered import DRIVABLE
 from shared_encoder_perception.world.road import Branch, Road, centre_lines
 from shared_encoder_perception.world.synthetic import Drive
@@ -140,6 +141,49 @@ def test_a_joining_lane_is_no_split():
     assert lanes["right_split_ego"] is None
     assert branch.offset_m(60.0) == 0
     assert branch.offset_m(0.0) > 3
+
+
+EXIT = Branch(1, 0.0, 20.0, 0.004, 0.2, joins=False, opens_m=3.5, taper_m=80.0, beside_m=40.0)
+
+
+def test_an_exit_opens_a_lane_of_its_own_before_it_leaves():
+    s = np.arange(0.0, 300.0, 0.5)
+    offset = EXIT.offset_m(s)
+    assert (np.diff(offset) >= 0).all() and np.abs(np.diff(offset)).max() < 0.2
+    assert (offset[s <= 20] == 0).all() and offset[s == 60] == pytest.approx(1.75)
+    np.testing.assert_allclose(offset[(s >= 100) & (s <= 140)], 3.5)
+    assert offset[-1] > 15
+    joining = replace(EXIT, joins=True)
+    np.testing.assert_allclose(joining.offset_m(40.0 - s), offset)
+
+
+def test_while_an_exit_runs_beside_the_road_one_dashed_line_lies_between():
+    with_exit = road(right=0, branch=EXIT)
+    edge = Line(with_exit.edges_m()[1] - 0.1, 0.15, WHITE, 1.0)
+    inner, outer = (Line(at, 0.15, WHITE, 1.0, branch=True) for at in (-1.65, 1.65))
+    ranges = {
+        name: list(_free(with_exit, line, 0.0))
+        for name, line in (("edge", edge), ("inner", inner), ("outer", outer))
+    }
+    # The road's own solid line stops where one may cross, and both roads have one in the gore.
+    assert ranges["edge"][0][1] < 60 and ranges["edge"][-1][0] > 140
+    assert ranges["inner"][0][0] > 140
+    assert ranges["outer"][0][0] < 40
+
+
+@pytest.mark.parametrize("side", [-1, 1])
+def test_chevrons_point_towards_us_and_fill_the_gore(side):
+    ahead = FINE_M[(FINE_M > 50) & (FINE_M < 80)]
+    gap = np.clip((FINE_M - 50) / 10, 0, None)
+    gore = Gore(0.0, 0.2, hatch_m=5.0, opacity=1.0, bar_m=0.8, chevrons=True)
+    bars = list(_chevrons(gore, side * 1.7, side, ahead, gap, 0.0))
+    assert len(bars) >= 5
+    for bar in bars:
+        (first, tip, last), width = bar[:3], abs(bar[2, 0] - bar[0, 0])
+        assert tip[1] < first[1] == last[1]
+        assert tip[0] == pytest.approx((first[0] + last[0]) / 2)
+        assert width == pytest.approx(np.interp(tip[1], FINE_M, gap))
+        np.testing.assert_allclose(bar[5:2:-1] - bar[:3], [(0, 0.8)] * 3, atol=1e-9)
 
 
 def test_shadows_are_hulls_of_foot_and_top():
