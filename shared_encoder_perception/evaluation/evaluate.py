@@ -7,6 +7,8 @@ python -m shared_encoder_perception evaluate --labels DIR/frames.jsonl --worst f
 Beside the model two baselines are scored on the same images, which do not look at them: "constant"
 says what is usual, such as each head's mean line, "empty" that there is nothing.
 
+--sweep scores other crops instead: see ``sweep``.
+
 --out DIR writes DIR/summary.json (every score of every source, baseline and slice; null where
 nothing was counted), DIR/frames.csv (a line per image) and DIR/report.html (for people; one file,
 no network needed). All but latencies is the same on every run: those are the last columns of
@@ -29,7 +31,7 @@ from shared_encoder_perception.backends.options import (
     load_engine,
 )
 from shared_encoder_perception.drawing.pictures import write_picture
-from shared_encoder_perception.evaluation import labelled_images
+from shared_encoder_perception.evaluation import labelled_images, sweep
 from shared_encoder_perception.evaluation.evaluation import Evaluation
 from shared_encoder_perception.evaluation.evaluation_report import write_report
 from shared_encoder_perception.evaluation.failures import WorstFrames
@@ -53,6 +55,7 @@ from shared_encoder_perception.world.synthetic import VALIDATION_SEED, render_sa
 SYNTHETIC: Final = labelled_images.SYNTHETIC
 """Source name of rendered worlds."""
 SUMMARY, FRAMES, REPORT = "summary.json", "frames.csv", "report.html"
+SWEEP, SWEEP_PICTURE = "sweep.json", "sweep.png"
 """Files in the folder of ``--out``."""
 
 
@@ -67,6 +70,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_engine_options(parser, "onnxruntime")  # the same on every machine
     parser.add_argument(
         "--out", type=Path, metavar="DIR", help=f"folder for {SUMMARY}, {FRAMES} and {REPORT}"
+    )
+    parser.add_argument(
+        "--sweep",
+        action="store_true",
+        help="score other crops: the horizon from 2 to 45 %% of the height, scales from 0.6 to 1.6",
     )
     parser.add_argument("--no-report", action="store_true", help=f"leave {REPORT} out")
     parser.add_argument(
@@ -88,6 +96,8 @@ def _score(args: argparse.Namespace) -> int:
     size, names = predictor.spec.input_size, tuple(predictor.spec.tasks)
     labelled = open_set(args.labels, names) if args.labels else render_worlds(args.synthetic)
     _check_tasks(names, labelled)
+    if args.sweep:
+        return _sweep(args, predictor, labelled)
     if args.reliability:
         require_statements(names)
     worst = WorstFrames(size) if args.worst else None
@@ -115,6 +125,32 @@ def _score(args: argparse.Namespace) -> int:
     return 0
 
 
+def _sweep(args: argparse.Namespace, predictor: Predictor, labelled: LabelledSet) -> int:
+    """Score from other viewpoints; print tables, and write and draw what was asked for."""
+    names = tuple(predictor.spec.tasks)
+    if args.labels:
+        rows_px = sweep.horizons(labelled)
+        for source in labelled.counts.keys() - rows_px.keys():
+            print(f"left out: {source}, whose labels do not tell where its horizon is")
+        views, total = sweep.views_of_set(labelled, rows_px, predictor.spec.input_size), None
+    else:
+        views = sweep.views_of_worlds(args.synthetic)
+        total = args.synthetic * len(sweep.VIEWPOINTS)
+    predictor.warm_up()
+    rows = sweep.sweep(predictor, views, total)
+    shown = sweep.score_names(names, rows)
+    for score_name in shown:
+        print(sweep.table(rows, score_name))
+    if args.out:
+        conditions = {**engine_conditions(predictor.backend), **labelled.conditions}
+        write_json(args.out / SWEEP, {"conditions": conditions, "viewpoints": rows})
+        print(f"scores: {args.out / SWEEP}")
+        if can_write("the picture of the sweep", "matplotlib"):
+            write_picture(args.out / SWEEP_PICTURE, sweep.plot(rows, shown, conditions["model"]))
+            print(f"picture: {args.out / SWEEP_PICTURE}")
+    return 0
+
+
 def _write(
     args: argparse.Namespace,
     summary: Mapping[str, Any],
@@ -133,6 +169,8 @@ def _write(
 
 def _check(args: argparse.Namespace) -> None:
     """Refuse what cannot end well, before the work and not after it."""
+    if args.sweep and (args.worst or args.reliability):
+        raise ValueError("--sweep scores other crops: leave --worst and --reliability out")
     if args.reliability and not can_write("the reliability diagram", "matplotlib"):
         args.reliability = None
     if not args.out:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Final
 
@@ -89,6 +89,18 @@ class Camera:
         ahead = scale * (turn[2, 0] * u + turn[2, 1] * v) + turn[2, 2]
         right = (scale * (turn[0, 0] * u + turn[0, 1] * v) + turn[0, 2]) / ahead
         return right, (scale * (turn[1, 0] * u + turn[1, 1] * v) + turn[1, 2]) / ahead
+
+    def moved(self, horizon: float, scale: float) -> Camera:
+        """Return the camera with other pixels cut out of its picture.
+
+        Args:
+            horizon: Where the level horizon is then, as a share of the height.
+            scale: How much larger things look.
+        """
+        focal = self.focal_px * scale
+        moved = replace(self, focal_px=focal)
+        down = horizon * self.size[0] - moved.horizon_px
+        return replace(moved, centre_px=(self.centre_px[0], self.centre_px[1] + down))
 
     @cached_property
     def horizon_px(self) -> float:

@@ -9,6 +9,7 @@ Numpy and OpenCV only, so that the demo can drive through a world without torch.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Final
 
@@ -21,7 +22,7 @@ from shared_encoder_perception.labels.sample import Sample
 from shared_encoder_perception.structures import Size
 from shared_encoder_perception.world.alignment import FAR_M, Profile
 from shared_encoder_perception.world.atlas import Atlas
-from shared_encoder_perception.world.camera import see_ground
+from shared_encoder_perception.world.camera import Camera, see_ground
 from shared_encoder_perception.world.dice import World, roll_world
 from shared_encoder_perception.world.ground import DRIVABLE_SHARE, reflect, shade_ground
 from shared_encoder_perception.world.markings import paint_lines
@@ -170,10 +171,22 @@ take, as cameras' are."""
 
 
 def render_sample(
-    seed: int, size: Size = PICTURE, split_probability: float = SPLIT_PROBABILITY
+    seed: int,
+    size: Size = PICTURE,
+    split_probability: float = SPLIT_PROBABILITY,
+    camera: Callable[[Camera], Camera] | None = None,
 ) -> Sample:
-    """Render one image of one world, at a random distance into its drive; splits lie ahead."""
+    """Render one image of one world, at a random distance into its drive; splits lie ahead.
+
+    Args:
+        seed: As of ``Drive``, like what follows.
+        size: ``(height, width)`` of the image.
+        split_probability: Chance that a lane branches off within sight.
+        camera: Makes the camera that sees it of the one that was rolled.
+    """
     drive = Drive(seed, size, split_probability=split_probability)
+    if camera is not None:
+        drive.world = replace(drive.world, camera=camera(drive.world.camera))
     distance_m = float(np.random.default_rng((seed, 1)).uniform(0, drive.split_start_m))
     return label_world(drive.render(distance_m))
 

@@ -103,6 +103,9 @@ class Labels(Protocol):
             What makes the label, or ``None``; and notes: why something was left out.
         """
 
+    def horizon_px(self, label: Label) -> float | None:
+        """(optional) Return the row of the horizon as far as a label tells, ``None`` if not."""
+
     def view(self, label: Label, transform: ImageTransform) -> Label:
         """Return the label of the network's input, in its pixels; nothing is cut off."""
 

@@ -20,6 +20,7 @@ from shared_encoder_perception.tasks.lanes.label_lines import BOUNDARIES, CONFID
 from shared_encoder_perception.tasks.lanes.labelling.boundaries import Boundary, boundaries_inside
 from shared_encoder_perception.tasks.lanes.labelling.centres import derive_centres
 from shared_encoder_perception.tasks.lanes.labelling.paint_edges import Marking, pair_edges
+from shared_encoder_perception.tasks.lanes.labelling.vanishing import vanishing_row
 
 KEYS: Final = (LANES, BOUNDARIES, CONFIDENCE)
 LAST: Final = (CONFIDENCE,)
@@ -185,6 +186,13 @@ def _boundaries(said: Any) -> list[Boundary] | None:
         return pair_edges(markings, said.size)
     found = (Boundary.from_points(line.points, line.is_edge) for line in said.lines)
     return [boundary for boundary in found if boundary is not None]
+
+
+def horizon_px(label: Label) -> float | None:
+    """Return the row in which lines that are parallel on the road meet."""
+    lanes = (points for lane, points in label.lines.items() if not LaneId(lane).is_split)
+    lines = [points for points in lanes if points is not None]
+    return vanishing_row(lines + list(label.boundaries))
 
 
 # ---- in pictures that move ----------------------------------------------------------------------
