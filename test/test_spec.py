@@ -101,7 +101,7 @@ def test_models_from_before_a_key_was_added_answer_as_they_did():
     assert read == ModelSpec("m", "1")
     assert read.shrink == "area_below_half"
     assert read.tasks["drivable_surface"].mask_stride == 1
-    assert not read.tasks["lanes"].ends_at_border
+    assert not read.tasks["lanes"].holds_to_evidence
 
 
 def test_what_may_be_missing_of_the_general_part_has_its_default():

@@ -12,6 +12,7 @@ import torch
 from shared_encoder_perception.artifact.file import CHECKPOINT, NETWORK_KEY, write_artifact
 from shared_encoder_perception.artifact.tensors import blank
 from shared_encoder_perception.model.checkpoint import read_network, save_network
+from shared_encoder_perception.model.fold_input import fold_input
 from shared_encoder_perception.model.network import DeployWrapper, PerceptionNetwork, plain_spec
 from shared_encoder_perception.spec import ModelSpec
 
@@ -46,6 +47,7 @@ def export_onnx(network: PerceptionNetwork, spec: ModelSpec, path: Path) -> None
     if program is None:
         raise RuntimeError("torch.onnx.export returned no program")
     model = program.model_proto
+    fold_input(model)
     write_artifact(model, spec, path, {NETWORK_KEY: json.dumps(asdict(network.config))})
 
 

@@ -11,8 +11,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
+import numpy as np
 import onnx
 import torch
+from numpy.typing import NDArray
 from onnx import numpy_helper
 from torch import Tensor, nn
 
@@ -20,6 +22,7 @@ from shared_encoder_perception.artifact.file import NETWORK_KEY, network_config
 from shared_encoder_perception.artifact.tensors import blank
 from shared_encoder_perception.model.checkpoint import CheckpointError, with_names_of_today
 from shared_encoder_perception.model.config import NetworkConfig, config_from_file
+from shared_encoder_perception.model.fold_input import first_weights, unfolded
 from shared_encoder_perception.model.network import PerceptionNetwork, promised
 from shared_encoder_perception.spec import INPUT_IMAGE, ModelSpec
 
@@ -52,7 +55,8 @@ def unfold(
             " export it again"
         )
     network = PerceptionNetwork(built_from).eval()
-    folded = with_names_of_today(_folded_weights(model.graph))
+    std = network.encoder.std.flatten().numpy()
+    folded = with_names_of_today(_folded_weights(model.graph, std))
     modules = dict(network.named_modules())
     convolutions = {n: m for n, m in modules.items() if isinstance(m, nn.Conv2d)}
     if convolutions.keys() != folded.keys():
@@ -121,14 +125,23 @@ def _built_from(model: onnx.ModelProto, source: str) -> NetworkConfig | None:
         ) from None
 
 
-def _folded_weights(graph: onnx.GraphProto) -> dict[str, tuple[Tensor, Tensor | None]]:
-    """Weight and bias of every convolution by its name in the network."""
-    values = {item.name: item for item in graph.initializer}
+def _folded_weights(
+    graph: onnx.GraphProto, std: NDArray[np.float32]
+) -> dict[str, tuple[Tensor, Tensor | None]]:
+    """Weight and bias of every convolution by its name in the network.
+
+    Args:
+        graph: Of the artifact.
+        std: (3,) deviation that the network divides pictures by, RGB.
+    """
+    values, first = {item.name: item for item in graph.initializer}, first_weights(graph)
     found = {}
     for node in graph.node:
         if node.op_type != "Conv":
             continue
         arrays = [numpy_helper.to_array(values[name]) for name in node.input[1:]]
+        if node.input[1] == first:
+            arrays[0] = unfolded(arrays[0], std)
         tensors = [torch.from_numpy(array.copy()) for array in arrays]
         name = node.input[1].removeprefix(PREFIX).removesuffix(".weight")
         found[name] = (tensors[0].float(), tensors[1].float() if len(tensors) > 1 else None)

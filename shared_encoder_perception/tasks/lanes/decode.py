@@ -32,11 +32,18 @@ MIN_KEYPOINTS = 6
 MIN_ROW_SPAN = 3
 TOP_MARGIN, BOTTOM_MARGIN = 0.5, 0.75
 """Cells by which a curve may outrun its keypoints."""
+STRAIGHT_TOP_MARGIN = 1.0
+"""Likewise, where what outruns them is straight."""
+END_CELLS = 1.5
+"""Length at an end of the keypoints over which the direction is taken in which a line goes on."""
 SAMPLES = 72
 """Points of a line before it is cut to the image."""
 _NO_ROW = np.iinfo(np.int64).max
 _ALONG = np.linspace(0.0, 1.0, SAMPLES)
 SPLITS = tuple(lane for lane in LaneId if lane.is_split)
+SAME_PATH_PX = 1.5
+"""Network-input pixels by which a split must leave ego somewhere: half of the narrowest lane that is
+labelled is more. What does not is ego once more, and no other path."""
 BRANCH_OFFSET = 0.25
 """A split has left the ego lane where it is this many lane widths away from its centre."""
 
@@ -94,13 +101,17 @@ class Decoder:
         )
         score = _score(points, inlier, spread, fit)
         probability = lane_probability(score, self._block.lane_calibration)
-        far = np.where(inlier, points.v, np.inf).min(axis=1) - TOP_MARGIN
-        near = np.maximum(np.where(inlier, points.v, -np.inf).max(axis=1), start_v) + BOTTOM_MARGIN
+        top = np.where(inlier, points.v, np.inf).min(axis=1)
+        bottom = np.where(inlier, points.v, -np.inf).max(axis=1)
+        straight = self._block.holds_to_evidence
+        far = top - (STRAIGHT_TOP_MARGIN if straight else TOP_MARGIN)
+        near = np.maximum(bottom, start_v) + BOTTOM_MARGIN
         accepted = (score > 0.0) & (probability >= options.lane_thresholds)
         far, near = np.where(accepted, np.maximum(far, 0.0), 0.0), np.where(accepted, near, 1.0)
-        input_px, std_px = self._sample(fit, near, far)
+        evidence = (np.where(accepted, top, 0.0), np.where(accepted, bottom, 1.0))
+        input_px, std_px = self._sample(fit, near, far, evidence if straight else None)
         inside = transform.covers(input_px)
-        border = _border(transform) if self._block.ends_at_border else None
+        border = _border(transform) if straight else None
         lines: list[LaneLine] = []
         for lane in LaneId:
             kept = longest_run(inside[lane]) if accepted[lane] else slice(0, 0)
@@ -117,6 +128,8 @@ class Decoder:
                 transform.points_to_image(input_px[lane, kept]).astype(np.float32),
                 (std_px[lane, kept] / transform.scale[0]).astype(np.float32),
             )
+            if straight and lane.is_split and _is_ego(line, lines, SAME_PATH_PX, transform):
+                line = LaneLine(lane, confidence=confidence)
             lines.append(_mark_branch(line, lines) if lane.is_split else line)
         return Lanes(tuple(lines))
 
@@ -125,8 +138,16 @@ class Decoder:
         fit: CurveFit,
         near: NDArray[np.float64],
         far: NDArray[np.float64],
+        evidence: tuple[NDArray[np.float64], NDArray[np.float64]] | None,
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Evaluate all curves from row ``near`` to row ``far``, both (heads,) in cells.
+
+        Args:
+            fit: The curves.
+            near: Rows in which they begin.
+            far: Rows in which they end.
+            evidence: Rows of the outermost keypoints, ``(far, near)``, beyond which lines go
+                straight on; ``None`` to follow the curve, whatever it does there.
 
         Returns:
             Points (heads, S, 2), and the standard deviation of x (heads, S), in network-input
@@ -134,10 +155,32 @@ class Decoder:
         """
         v = near[:, None] + (far - near)[:, None] * _ALONG
         basis = perspective_basis(v, fit.horizon, fit.branch[:, None])
-        u = (basis @ fit.coefficients[:, :, None])[:, :, 0]
+        u = _columns(fit, v) if evidence is None else _straightened(fit, v, *evidence)
         variance = ((basis @ fit.covariance) * basis).sum(axis=-1)
         stride = self._block.stride
         return np.stack((u, v), axis=-1) * stride, np.sqrt(np.maximum(variance, 0.0)) * stride
+
+
+def _columns(fit: CurveFit, v: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return where curves are in rows ``v`` (heads, S), in cells."""
+    basis = perspective_basis(v, fit.horizon, fit.branch[:, None])
+    return np.asarray((basis @ fit.coefficients[:, :, None])[:, :, 0])
+
+
+def _straightened(
+    fit: CurveFit, v: NDArray[np.float64], top: NDArray[np.float64], bottom: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return where curves are in rows ``v``, straight beyond the rows ``top`` and ``bottom``.
+
+    Near the horizon the curve's basis has its pole: a cell beyond its keypoints it may be anywhere.
+    """
+    rows = np.clip(v, top[:, None], bottom[:, None])
+    inner = np.stack((top + END_CELLS, bottom - END_CELLS), axis=1)
+    ends = np.stack((top, bottom), axis=1)
+    slopes = (_columns(fit, ends) - _columns(fit, inner)) / (ends - inner)
+    beyond = v - rows
+    slope = np.where(beyond < 0, slopes[:, :1], slopes[:, 1:])
+    return np.asarray(_columns(fit, rows) + slope * beyond)
 
 
 def _border(transform: ImageTransform) -> NDArray[np.float64]:
@@ -168,6 +211,19 @@ def _score(
     return np.where(enough, np.minimum(np.maximum(score, 0.0), 1.0), 0.0)
 
 
+def _is_ego(
+    line: LaneLine, lines: list[LaneLine], least_px: float, transform: ImageTransform
+) -> bool:
+    """Whether a split runs where ego does, all along and no further."""
+    ego = lines[LaneId.EGO]
+    if not ego.detected:
+        return False
+    x, y = line.points_px[:, 0], line.points_px[:, 1]
+    apart = np.abs(x - _x_at(ego, y)) * transform.scale[0]
+    further = (ego.points_px[-1, 1] - y[-1]) * transform.scale[1]
+    return bool(np.nanmax(apart, initial=0.0) < least_px and further < least_px)
+
+
 def _mark_branch(line: LaneLine, lines: list[LaneLine]) -> LaneLine:
     """Give a detected split lane the index where it leaves the ego centre line.
 
@@ -176,7 +232,7 @@ def _mark_branch(line: LaneLine, lines: list[LaneLine]) -> LaneLine:
     """
     ego, *neighbours = lines[: LaneId.RIGHT_EGO + 1]
     neighbours = [neighbour for neighbour in neighbours if neighbour.detected]
-    if not (ego.detected and neighbours):
+    if not (line.detected and ego.detected and neighbours):
         return line
     x, y = line.points_px[:, 0], line.points_px[:, 1]
     ego_x = _x_at(ego, y)

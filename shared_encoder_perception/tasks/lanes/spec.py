@@ -28,7 +28,7 @@ IN_VERSION_1: Final = (
     *("horizon_row_px", "start_priors", "lane_calibration", "confidence_calibrated"),
 )
 """Keys of the block that stood in a spec of version 1."""
-ADDED: Final = ("ends_at_border",)
+ADDED: Final = ("holds_to_evidence",)
 """Keys of the block that specs of version 2 had not from its beginning."""
 
 
@@ -116,8 +116,10 @@ class Block:
             the curve basis only.
         start_priors: Per lane, where it usually starts; empty to do without.
         lane_calibration: Per lane, what its raw score means; empty when uncalibrated.
-        ends_at_border: Whether a line that comes near the picture's border goes on to it. Lines of
-            models up to 0.5.0 ended at the last of 72 points inside, a few rows before.
+        holds_to_evidence: Whether lines go straight on beyond their outermost keypoints, as far as
+            the picture's border where they come near it, and a split that never leaves ego is none.
+            Lines of models up to 0.5.0 follow the curve, whatever it does there, and end at the
+            last of 72 points inside.
         confidence_calibrated: Whether lane confidence is a calibrated probability: that the line is
             there and right, as the lanes' calibration metric counts it. Needs ``lane_calibration``.
     """
@@ -130,7 +132,7 @@ class Block:
     horizon_row_px: float = 27.0
     start_priors: tuple[StartPrior, ...] = ()
     lane_calibration: tuple[LaneCalibration, ...] = ()
-    ends_at_border: bool = False
+    holds_to_evidence: bool = False
     confidence_calibrated: bool = False
 
     def __post_init__(self) -> None:
@@ -186,4 +188,4 @@ class Block:
 def block_at(stride: int, input_size: Size) -> Block:
     """Return the block of lane maps of that stride."""
     horizon = round(HORIZON * input_size[0], 1)
-    return Block(stride=stride, horizon_row_px=horizon, ends_at_border=True)
+    return Block(stride=stride, horizon_row_px=horizon, holds_to_evidence=True)

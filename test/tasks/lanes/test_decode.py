@@ -242,11 +242,11 @@ def test_a_line_that_leaves_by_the_side_goes_on_to_the_border():
     """Before, it ended at the last of 72 points inside, which may be rows before."""
     lanes = {LaneId.LEFT_EGO: road(offset=-1.0)}
     ends = {}
-    for ends_at_border in (False, True):
-        block = replace(BLOCK, ends_at_border=ends_at_border)
+    for holds_to_evidence in (False, True):
+        block = replace(BLOCK, holds_to_evidence=holds_to_evidence)
         line = decode(lanes, block)[LaneId.LEFT_EGO]
         assert line.detected
-        ends[ends_at_border] = line.points_px[0]
+        ends[holds_to_evidence] = line.points_px[0]
     assert ends[True][0] == pytest.approx(0.0, abs=0.1)
     assert ends[False][0] > 0.3
     assert ends[True][1] > ends[False][1]
@@ -254,7 +254,7 @@ def test_a_line_that_leaves_by_the_side_goes_on_to_the_border():
 
 def test_no_point_leaves_the_picture_that_reaches_its_border():
     transform = ImageTransform.fit((720, 1280), SAME.input_size, Crop(40, 200, 1200, 480))
-    block = replace(BLOCK, ends_at_border=True)
+    block = replace(BLOCK, holds_to_evidence=True)
     lanes = {LaneId.LEFT_EGO: road(offset=-1.0), LaneId.EGO: road()}
     found = decode(lanes, block, transform)
     for lane in lanes:
@@ -262,3 +262,43 @@ def test_no_point_leaves_the_picture_that_reaches_its_border():
         assert x.min() >= 40 - 0.01 and x.max() <= 1239.01
         assert y.min() >= 200 - 0.01 and y.max() <= 679.01
     assert found[LaneId.LEFT_EGO].points_px[0, 0] == pytest.approx(40, abs=0.1)
+
+
+@pytest.mark.parametrize("bend", [-1.0, 0.6])
+def test_beyond_their_keypoints_lines_go_straight_on(bend):
+    """Near the horizon the curve's basis has its pole: there it may hook anywhere."""
+    block, truth = replace(BLOCK, holds_to_evidence=True), road(bend=bend, top=48)
+    maps = encoded({LaneId.EGO: truth})
+    line = decoded(maps, block=block)[LaneId.EGO]
+    top = np.flatnonzero((maps[0, 0] >= 0.999).any(axis=1))[0] * BLOCK.stride
+    beyond = line.points_px[line.points_px[:, 1] < top]
+    assert len(beyond) >= 2 and beyond[-1, 1] < top - 3
+    inside = line.points_px[line.points_px[:, 1] < top + 20].astype(float)
+    end = np.polyfit(inside[-3:, 1], inside[-3:, 0], 1)
+    np.testing.assert_allclose(np.polyval(end, beyond[:, 1]), beyond[:, 0], atol=0.3)
+    error, covered = mean_error(line, truth)
+    assert error < 1.5 and covered > 0.97
+
+
+def split(leaves_by, top=60):
+    """Ego's path, and one that leaves it by so many pixels at the far end."""
+    ego = road(top=top)
+    away = np.clip((160 - ego[:, 1]) / (160 - top), 0, None) ** 2 * leaves_by
+    return {LaneId.EGO: ego, LaneId.RIGHT_SPLIT_EGO: ego + np.stack((away, 0 * away), axis=1)}
+
+
+@pytest.mark.parametrize(("leaves_by", "detected"), [(0.0, False), (0.5, False), (12.0, True)])
+def test_a_split_that_never_leaves_ego_is_none(leaves_by, detected):
+    lanes = split(leaves_by)
+    block = replace(BLOCK, holds_to_evidence=True)
+    found = decode(lanes, block)
+    assert found[LaneId.EGO].detected
+    assert found[LaneId.RIGHT_SPLIT_EGO].detected == detected
+    assert found[LaneId.RIGHT_SPLIT_EGO].confidence > 0.4
+    assert decode(lanes)[LaneId.RIGHT_SPLIT_EGO].detected  # older models answer as they did
+
+
+def test_a_split_that_goes_on_where_ego_ends_is_one():
+    lanes = {LaneId.EGO: road(top=160), LaneId.RIGHT_SPLIT_EGO: road(top=60)}
+    found = decode(lanes, replace(BLOCK, holds_to_evidence=True))
+    assert found[LaneId.RIGHT_SPLIT_EGO].detected
