@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from sensor_msgs.msg import CompressedImage, Image
 
+from shared_encoder_perception.ground.horizon import advice, horizon_px
 from shared_encoder_perception.node.calibration import Calibration
 from shared_encoder_perception.node.given_parameters import warn_of_idle, warn_of_unknown
 from shared_encoder_perception.node.inputs import subscribe
@@ -89,6 +90,8 @@ class CameraPipeline:
         self._subscription: Any = None
         self._told_seen: tuple[Size, Crop | None] | None = None
         self._tell_again_s = 0.0
+        self._told_horizon = ""
+        self._look_again_s = 0.0
 
     @property
     def hangs(self) -> bool:
@@ -198,6 +201,7 @@ class CameraPipeline:
             self.outputs.publish(image, self._refinement.frame_id)
             self._health.published(image.perception)
             self._tell_seen(image.perception)
+            self._tell_horizon(image.header, image.perception)
 
     def _tell_seen(self, perception: Perception) -> None:
         """Say which part of the images the network sees, when that has changed."""
@@ -206,6 +210,19 @@ class CameraPipeline:
             return
         self._told_seen, self._tell_again_s = seen, monotonic() + SEEN_PERIOD_S
         self._node.get_logger().info(seen_line(perception.image_size, perception.crop))
+
+    def _tell_horizon(self, header: Any, perception: Perception) -> None:
+        """Warn when a calibrated camera has the horizon where the network is bad at it."""
+        if perception.crop is None or monotonic() < self._look_again_s:
+            return
+        self._look_again_s = monotonic() + SEEN_PERIOD_S
+        camera = self.calibration.camera(header, perception.image_size)
+        row = None if camera is None else horizon_px(camera.view)
+        warning = "" if row is None else advice(row, perception.crop, perception.image_size)
+        if warning != self._told_horizon:
+            self._told_horizon = warning
+            if warning:
+                self._node.get_logger().warning(warning)
 
     def _report(self, reason: str) -> None:
         """Say why an image was not perceived, or what was odd about it (any thread)."""

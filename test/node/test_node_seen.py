@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from pathlib import Path
 from types import SimpleNamespace
@@ -58,6 +59,27 @@ def test_the_node_tells_what_it_did_not_see_and_that_stamps_are_old(tmp_path: Pa
     assert "640x256 of the images' 640x480 pixels (53%)" in lines[0]
     assert "[0, 224, 640, 256]" in lines[0] and "mask.unseen_value" in lines[0]
     assert len(lines) <= 2, "not for every image"
+
+
+def test_the_node_says_of_its_own_that_the_horizon_lies_badly(tmp_path: Path) -> None:
+    """By its calibration: here in the middle of the picture, a third too low."""
+    model = write_models(tmp_path).tiny
+    # x = 1.5 f / (v - 160), y = x (400 - u) / f with f = 500: the horizon is row 160 of 320.
+    matrix = [[0.0, 0.0, 750.0], [-1.5, 0.0, 600.0], [0.0, 1.0, -160.0]]
+    file = tmp_path / "road.json"
+    file.write_text(json.dumps(matrix))
+    parameters = {"model.path": model, "ground.source": "homography", "ground.calibration": file}
+    arguments = [part for item in parameters.items() for part in ("-p", "{}:={}".format(*item))]
+    namespace = ros.new_namespace()
+    with (
+        ros.node_process(tmp_path, namespace, *arguments) as node,
+        ros.peer_in(namespace, node) as peer,
+    ):
+        peer.settle(ros.image_message(random_image(0), 0))
+        peer.ask(ros.image_message(random_image(1), 1))
+        assert peer.spin_until(lambda: "the horizon lies 50%" in node.log)
+        (line,) = [line for line in node.log.splitlines() if "the horizon lies" in line]
+    assert "[WARN]" in line and "expected 5% to 35%" in line and "input.crop:=[" in line
 
 
 def test_what_changes_soon_after_is_told_later(

@@ -42,8 +42,8 @@ _NO_ROW = np.iinfo(np.int64).max
 _ALONG = np.linspace(0.0, 1.0, SAMPLES)
 SPLITS = tuple(lane for lane in LaneId if lane.is_split)
 SAME_PATH_PX = 1.5
-"""Network-input pixels by which a split must leave ego somewhere: half of the narrowest lane that is
-labelled is more. What does not is ego once more, and no other path."""
+"""Network-input pixels by which a split must leave ego somewhere: half of the narrowest lane that
+is labelled is more. What does not is ego once more, and no other path."""
 BRANCH_OFFSET = 0.25
 """A split has left the ego lane where it is this many lane widths away from its centre."""
 
