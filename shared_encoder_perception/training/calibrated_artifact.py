@@ -47,7 +47,10 @@ def add_calibration_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--held-out",
         type=Path,
-        help="native set whose held-out fold helps to calibrate: its folder or frames.jsonl, "
+        nargs="+",
+        default=[],
+        metavar="SET",
+        help="native sets whose held-out folds help to calibrate: their folders or frames.jsonl, "
         "trained on with `fold: train` (default: worlds only)",
     )
     parser.add_argument(
@@ -72,7 +75,7 @@ def run(args: argparse.Namespace) -> int:
     """Calibrate a copy; what was at ``--out`` is replaced when all is done, or stays."""
     if args.worlds < 1:
         raise ValueError(f"--worlds is {args.worlds}, expected at least 1")
-    if args.all_frames and args.held_out is None:
+    if args.all_frames and not args.held_out:
         raise ValueError("--all-frames are those of --held-out, which is not given")
     model = fetch(args.model)
     if args.out.suffix != ".onnx" or args.out.resolve() == model.resolve():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import Any, Final
@@ -11,6 +11,7 @@ from tqdm import tqdm
 
 from shared_encoder_perception.evaluation.evaluate import Frame
 from shared_encoder_perception.images.preprocess import ImageTransform
+from shared_encoder_perception.labels import native
 from shared_encoder_perception.labels.sample import Sample
 from shared_encoder_perception.structures import Size
 from shared_encoder_perception.training.augment import AugmentConfig, augment
@@ -26,26 +27,44 @@ OTHER_CAMERA: Final = AugmentConfig(geometry=1.0, rotate=0.0, **_OWN_LIGHT)
 
 
 def held_out_frames(
-    path: Path | None, sources: list[str], size: Size, fold: str = "held_out"
+    paths: Sequence[Path], sources: list[str], size: Size, fold: str = "held_out"
 ) -> Iterator[Frame]:
-    """Open the real frames to calibrate on: what people labelled in the held-out fold of a set.
+    """Open the real frames to calibrate on: what people labelled in the held-out fold of sets.
 
-    With an empty ``fold``: in all of it, where no frame was trained on.
+    With an empty ``fold``: in all of them, where no frame was trained on.
 
     Few frames are held out, so each is looked at in ``VIEWS`` ways: through other crops, and
     mirrored, which changes how sure the network is as another camera would.
 
     Raises:
-        ValueError: ``sources`` without a set, or a set without such frames.
+        ValueError: ``sources`` without a set or in none of them, or a set without such frames.
     """
-    if path is None:
+    if not paths:
         if sources:
             raise ValueError("--sources chooses from --held-out, which is not given")
         return iter(())
-    config = SetConfig(path=str(path), sources=sources, fold=fold, pseudo=False)
-    entries = NativeSet(config)
-    indices = tqdm(range(len(entries)), desc="held out", unit="image")
-    return chain.from_iterable(_views(entries[index], size) for index in indices)
+    chosen = _chosen(paths, sources)
+    sets = [
+        NativeSet(SetConfig(path=str(path), sources=names, fold=fold, pseudo=False))
+        for path, names in chosen.items()
+    ]
+    places = [(entries, index) for entries in sets for index in range(len(entries))]
+    shown = tqdm(places, desc="held out", unit="image")
+    return chain.from_iterable(_views(entries[index], size) for entries, index in shown)
+
+
+def _chosen(paths: Sequence[Path], sources: list[str]) -> dict[Path, list[str]]:
+    """Say which sources to use of each set: of several sets, each has its own."""
+    if not sources or len(paths) == 1:
+        return dict.fromkeys(paths, sources)
+    found = {path: {frame.source for frame in native.read(path)} for path in paths}
+    if missing := [name for name in sources if not any(name in have for have in found.values())]:
+        raise ValueError(
+            f"--sources names {', '.join(missing)}, which no set of --held-out has: they have "
+            f"{', '.join(sorted(set().union(*found.values())))}"
+        )
+    both = {path: [name for name in sources if name in have] for path, have in found.items()}
+    return {path: names for path, names in both.items() if names}
 
 
 def _views(entry: Entry, size: Size) -> Iterator[Frame]:

@@ -87,6 +87,26 @@ def test_all_frames_of_a_set_nobody_trained_on_count(once, tmp_path, capsys):
     assert ego[0] == "ego" and 0 < counts[0] < counts[1]
 
 
+def test_several_sets_count_each_with_its_own_sources(once, tmp_path, capsys):
+    write_set(tmp_path / "road", 30)
+    write_set(tmp_path / "town", 30, source="town")
+    both = ["--worlds", "6", "--held-out", str(tmp_path / "road"), str(tmp_path / "town")]
+    counts = {}
+    for sources in ((), ("road",), ("town",), ("town", "road")):
+        options = ["--sources", *sources] if sources else []
+        assert calibrate(once, tmp_path / "out.onnx", *both, *options) == 0
+        said = capsys.readouterr().out
+        counts[sources] = int(said.splitlines()[0].split()[1])
+        for name in ("road", "town"):
+            assert (f"from {name}" in said or f"{name}, " in said or f", {name}" in said) == (
+                not sources or name in sources
+            )
+    assert counts[()] == counts[("town", "road")] == counts[("road",)] + counts[("town",)]
+    assert calibrate(once, tmp_path / "other.onnx", *both, "--sources", "road", "sea") == 2
+    said = capsys.readouterr().err
+    assert "--sources names sea, which no set of --held-out has: they have road, town" in said
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [
