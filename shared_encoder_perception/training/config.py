@@ -19,6 +19,7 @@ from shared_encoder_perception.structures import Size
 from shared_encoder_perception.training.augment import AugmentConfig
 from shared_encoder_perception.training.data_config import FOLDS, SYNTHETIC, DataConfig
 from shared_encoder_perception.training.distill import distill_config
+from shared_encoder_perception.training.frozen import FREEZABLE
 from shared_encoder_perception.training.room_config import joined, own
 from shared_encoder_perception.training.weighting import WEIGHTINGS
 
@@ -118,6 +119,8 @@ class TrainConfig:
         ema: Decay of the averaged weights, which are validated and kept; shortened for short
             stages. 0 for none.
         freeze_norm: Keep batch norm's statistics as they are.
+        freeze_encoder: Stride up to whose features the encoder stays as it is, batch norm included:
+            4, 8, 16 or 32; 0 to train all of it. For pretrained encoders.
         validate_every: Steps between validations; also at each stage's end. 0 for only there.
         checkpoint_every: Steps between checkpoints to resume from.
         patience: Stop a stage after so many validations without a better score; 0 for never.
@@ -143,6 +146,7 @@ class TrainConfig:
     clip: float = 10.0
     ema: float = 0.998
     freeze_norm: bool = False
+    freeze_encoder: int = 0
     validate_every: int = 200
     checkpoint_every: int = 100
     patience: int = 0
@@ -180,6 +184,10 @@ class TrainConfig:
             _expect(not endless, "data.val: worlds have no end, give a count")
         _expect(0 <= self.data.split_share <= 1, "data.split_share must be 0 to 1")
         _expect(self.checkpoint_every > 0, "checkpoint_every must be at least 1")
+        _expect(
+            self.freeze_encoder in FREEZABLE,
+            f"freeze_encoder is {self.freeze_encoder}, expected one of {FREEZABLE}",
+        )
         _expect(0 <= self.ema < 1, f"ema is {self.ema}, expected 0 <= ema < 1")
         _expect(
             bool(self.distill.encoder) == bool(self.distill.encoder_weights),
@@ -195,6 +203,12 @@ class TrainConfig:
             not (own and (self.distill.teacher or self.distill.encoder)),
             f"{self.loss.weighting} balances the labels' losses only and has no place for a "
             "teacher's: use loss.weighting fixed or uncertainty with distill.teacher",
+        )
+        _expect(
+            not (own and self.freeze_encoder == FREEZABLE[-1]),
+            f"{self.loss.weighting} compares gradients of what tasks share, of which "
+            f"freeze_encoder {self.freeze_encoder} may leave nothing: use loss.weighting fixed or "
+            "uncertainty",
         )
         _expect(
             not (own and self.machine.precision == "16-mixed"),

@@ -27,6 +27,7 @@ from shared_encoder_perception.training.data import (
 )
 from shared_encoder_perception.training.distill import Distiller
 from shared_encoder_perception.training.feature_teacher import FeatureTeacher
+from shared_encoder_perception.training.frozen import freeze
 from shared_encoder_perception.training.losses import Batch, Criterion
 from shared_encoder_perception.training.precision import quicken_depthwise
 from shared_encoder_perception.training.replay import Replay
@@ -53,6 +54,7 @@ class StageTraining(lightning.LightningModule):
         self.network = network
         if config.machine.accelerator == "cpu" or not torch.cuda.is_available():
             quicken_depthwise(network)
+        self._frozen = freeze(network.encoder, config.freeze_encoder)
         names = network.config.tasks
         self._criterion = Criterion(names, config.loss)
         self.weighting = make_weighting(config.loss.weighting, list(self._criterion.groups))
@@ -85,8 +87,10 @@ class StageTraining(lightning.LightningModule):
     # ---- training -----------------------------------------------------------------------------
 
     def train(self, mode: bool = True) -> StageTraining:
-        """Switch to training, batch norm aside where the config freezes it."""
+        """Switch to training, aside of what the config freezes."""
         super().train(mode)
+        for layer in self._frozen:
+            layer.eval()
         if mode and self._config.freeze_norm:
             for module in self.network.modules():
                 if isinstance(module, nn.modules.batchnorm._BatchNorm):
@@ -125,7 +129,7 @@ class StageTraining(lightning.LightningModule):
     def configure_optimizers(self) -> Any:
         """AdamW with one warm-up and cosine cycle over the stage."""
         plan, loss = self._plan, self._config.loss
-        parameters = list(self.network.parameters())
+        parameters = [one for one in self.network.parameters() if one.requires_grad]
         if self.feature_teacher:
             parameters += self.feature_teacher.parameters()
         decay = [p for p in parameters if p.ndim > 1]

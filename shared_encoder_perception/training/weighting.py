@@ -114,7 +114,7 @@ class GradNorm(TaskWeighting):
         weighted = self.task_weights.detach() * norms
         self.task_weights.grad = torch.sign(weighted - weighted.mean() * rate) * norms
         objective = (self.task_weights.detach() * stacked).sum()
-        parameters = list(network.parameters())
+        parameters = [one for one in network.parameters() if one.requires_grad]
         for parameter, gradient in zip(
             parameters, _gradients(objective, parameters, retain=False), strict=True
         ):
@@ -135,7 +135,7 @@ class PCGrad(TaskWeighting):
 
     def backward(self, losses: Mapping[str, Tensor], network: PerceptionNetwork, step: int) -> None:
         """Set the network's gradient to the sum of the projected ones."""
-        parameters = list(network.parameters())
+        parameters = [one for one in network.parameters() if one.requires_grad]
         identity = {id(parameter) for parameter in network.shared_parameters()}
         shared = [index for index, item in enumerate(parameters) if id(item) in identity]
         last = len(losses) - 1

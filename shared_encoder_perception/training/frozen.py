@@ -1,0 +1,50 @@
+"""Which layers of an encoder stay as they are while the rest is trained.
+
+The first layers of a pretrained encoder see edges and colours, which roads have too, and on the
+largest grids, where training spends a quarter of its time.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import torch
+from torch import nn
+
+from shared_encoder_perception.layers.encoder import STRIDES, Encoder
+
+PROBE: Final = (64, 64)
+"""Size of the picture that shows which layer a feature comes from."""
+NONE: Final = 0
+FREEZABLE: Final = (NONE, *STRIDES)
+
+
+def freeze(encoder: Encoder, stride: int) -> list[nn.Module]:
+    """Take the layers up to the features of a stride out of training (in place).
+
+    Args:
+        encoder: Of the network.
+        stride: One of ``FREEZABLE``; ``NONE`` for no layer.
+
+    Returns:
+        Those layers, to be kept in inference mode: batch norm is theirs, too.
+    """
+    if stride == NONE:
+        return []
+    was_training = encoder.training
+    encoder.eval()  # the probe must not move batch norm's statistics
+    with torch.enable_grad():
+        size = (PROBE[0], PROBE[1])
+        feature = encoder(torch.zeros(1, *PROBE, 3, dtype=torch.uint8), size)[STRIDES.index(stride)]
+        parameters = [one for one in encoder.parameters() if one.requires_grad]
+        found = torch.autograd.grad(feature.sum(), parameters, allow_unused=True)
+    encoder.train(was_training)
+    behind = {
+        id(one) for one, gradient in zip(parameters, found, strict=True) if gradient is not None
+    }
+    layers = []
+    for module in encoder.modules():
+        own = list(module.parameters(recurse=False))
+        if own and all(id(one) in behind for one in own):
+            layers.append(module.eval().requires_grad_(False))
+    return layers
