@@ -117,3 +117,13 @@ def test_teacher_images_stay_as_they_are(teacher):
     distiller = Distiller(distill_config(teacher=str(teacher)), NAMES)
     distiller(answer(distiller, one.images), one)
     assert np.array_equal(before, one.images)
+
+
+def test_a_teacher_that_answers_on_another_grid_is_refused(teacher):
+    """As 0.5.0 does beside a student of light_fpn: told, not resized or broadcast."""
+    student = PerceptionNetwork(NetworkConfig("test_resnet", architecture="light_fpn")).eval()
+    one = batch()
+    with torch.no_grad():
+        logits = student(one.images)
+    with pytest.raises(ValueError, match=r"grid of 8x12 cells, the student on 16x24: .* --model"):
+        Distiller(distill_config(teacher=str(teacher)), NAMES)(logits, one)

@@ -50,8 +50,19 @@ def make_distill(config: Config) -> Callable[..., dict[str, Tensor]]:
     def compare(
         logits: Mapping[str, Tensor], taught: Mapping[str, Tensor], targets: Mapping[str, Tensor]
     ) -> dict[str, Tensor]:
-        """Return ``distill_heat`` and ``distill_vectors``, weighted."""
+        """Return ``distill_heat`` and ``distill_vectors``, weighted.
+
+        Raises:
+            ValueError: The teacher answers on another grid.
+        """
         lanes, teacher = logits[LOGITS].float(), taught[LOGITS]
+        if lanes.shape != teacher.shape:
+            (own, its) = ("x".join(map(str, one.shape[-2:])) for one in (lanes, teacher))
+            raise ValueError(
+                f"the teacher answers lanes on a grid of {its} cells, the student on {own}: it was "
+                "made for another one. Take a teacher of a network.architecture with the student's "
+                "grid, or let it label pictures instead (dataset label --model)"
+            )
         heat = torch.sigmoid(teacher[:, :, 0])
         believed = torch.maximum(targets["known"], heat.amax(dim=(2, 3)))[..., None, None]
         where = heat * (heat >= SEEN)
