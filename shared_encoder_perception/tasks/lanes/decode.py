@@ -175,9 +175,9 @@ def _straightened(
     Near the horizon the curve's basis has its pole: a cell beyond its keypoints it may be anywhere.
     """
     rows = np.clip(v, top[:, None], bottom[:, None])
-    inner = np.stack((top + END_CELLS, bottom - END_CELLS), axis=1)
-    ends = np.stack((top, bottom), axis=1)
-    slopes = (_columns(fit, ends) - _columns(fit, inner)) / (ends - inner)
+    ends = np.stack((top, bottom, top + END_CELLS, bottom - END_CELLS), axis=1)
+    at = _columns(fit, ends)
+    slopes = (at[:, :2] - at[:, 2:]) / (ends[:, :2] - ends[:, 2:])
     beyond = v - rows
     slope = np.where(beyond < 0, slopes[:, :1], slopes[:, 1:])
     return np.asarray(_columns(fit, rows) + slope * beyond)
