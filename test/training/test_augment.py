@@ -18,6 +18,7 @@ from shared_encoder_perception.tasks.lanes.target import encode_lanes
 from shared_encoder_perception.training.augment import (
     EFFECTS,
     AugmentConfig,
+    _other_crop,
     augment,
     mirror,
     rotate,
@@ -165,6 +166,38 @@ def test_wild_shifts_never_make_a_neighbour_the_ego_lane(sample, transform, seed
     config = replace(NOTHING, geometry=1.0, shift=1.0, scale=(0.3, 0.5))
     view = augment(sample, transform, config, seed)
     assert ego_runs_up_the_middle(lanes_of(view), SIZE)
+
+
+def test_crops_rise_further_than_they_shift_aside(transform):
+    config = replace(NOTHING, geometry=1.0, scale=(0.5, 0.5), shift=0.02, rise=0.3)
+    crops = [
+        _other_crop(transform.crop, transform.image_size, config, np.random.default_rng(seed))
+        for seed in range(60)
+    ]
+    across, down = (
+        np.ptp([crop[axis] + crop[axis + 2] / 2 for crop in crops]) / transform.crop[axis + 2]
+        for axis in (0, 1)
+    )
+    assert across < 0.05 and 0.4 < down < 0.65
+    alike = replace(config, rise=None)  # as far as aside
+    rows = [
+        crop.y + crop.height / 2
+        for seed in range(60)
+        for crop in [
+            _other_crop(transform.crop, transform.image_size, alike, np.random.default_rng(seed))
+        ]
+    ]
+    assert np.ptp(rows) / transform.crop.height < 0.05
+
+
+def test_nights_are_dark_but_for_lamps(sample, transform):
+    bright = replace(sample, image=np.full_like(sample.image, 200))
+    views = [
+        augment(bright, transform, replace(NOTHING, night=1.0), seed).image for seed in range(20)
+    ]
+    assert np.median([view.mean() for view in views]) < 80
+    assert max(view.mean() for view in views) < 190
+    assert np.mean([view.max() == 255 for view in views]) > 0.4  # lamps
 
 
 @pytest.mark.parametrize("name", list(EFFECTS))
