@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import asdict
+
 import numpy as np
 import onnx
 import pytest
@@ -10,6 +13,7 @@ torch = pytest.importorskip("torch", reason="export needs torch")
 
 from onnx import numpy_helper
 
+from shared_encoder_perception.artifact.file import NETWORK_KEY, write_artifact
 from shared_encoder_perception.backends import load_backend
 from shared_encoder_perception.backends.options import BackendOptions
 from shared_encoder_perception.model import onnx_export
@@ -32,17 +36,31 @@ CONFIGS = {
 }
 
 
+def copy_of(model):
+    copy = onnx.ModelProto()
+    copy.CopyFrom(model)
+    return copy
+
+
+def network_key(config):
+    return {NETWORK_KEY: json.dumps(asdict(config))}
+
+
 @pytest.fixture(scope="module", params=list(CONFIGS))
 def exported(request, tmp_path_factory):
-    """The network, its artifact, and the artifact of an exporter that folds nothing."""
+    """The network, its artifact, and the same before anything was folded."""
     torch.manual_seed(1)
     config, folder = CONFIGS[request.param], tmp_path_factory.mktemp("fold")
     network = PerceptionNetwork(config).eval()
     spec = plain_spec(config, "m", SIZE)
-    onnx_export.export_onnx(network, spec, folder / "folded.onnx")
+
+    def keep_both(model):
+        write_artifact(copy_of(model), spec, folder / "plain.onnx", network_key(config))
+        return fold_input(model)
+
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(onnx_export, "fold_input", lambda model: False)
-        onnx_export.export_onnx(network, spec, folder / "plain.onnx")
+        patch.setattr(onnx_export, "fold_input", keep_both)
+        onnx_export.export_onnx(network, spec, folder / "folded.onnx")
     return request.param, network, folder
 
 

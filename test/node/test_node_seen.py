@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -86,7 +85,8 @@ def test_what_changes_soon_after_is_told_later(
     capfd: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The last change is never lost, however often images change their size."""
-    monkeypatch.setattr(camera_pipeline, "SEEN_PERIOD_S", 0.2)
+    now = 100.0
+    monkeypatch.setattr(camera_pipeline, "monotonic", lambda: now)
     logger = rclpy.logging.get_logger("seen")
     one = SimpleNamespace(
         _node=SimpleNamespace(get_logger=lambda: logger), _told_seen=None, _tell_again_s=0.0
@@ -100,7 +100,7 @@ def test_what_changes_soon_after_is_told_later(
         camera_pipeline.CameraPipeline._tell_seen(one, image)
         said += capfd.readouterr().err
     assert "800x320" in said and "1600x640" not in said
-    time.sleep(0.2)
+    now += camera_pipeline.SEEN_PERIOD_S
     camera_pipeline.CameraPipeline._tell_seen(one, large)
     assert capfd.readouterr().err.count("1600x640") == 1
 
