@@ -78,7 +78,7 @@ def test_the_node_says_of_its_own_that_the_horizon_lies_badly(tmp_path: Path) ->
         peer.ask(ros.image_message(random_image(1), 1))
         assert peer.spin_until(lambda: "the horizon lies 50%" in node.log)
         (line,) = [line for line in node.log.splitlines() if "the horizon lies" in line]
-    assert "[WARN]" in line and "expected 5% to 35%" in line and "input.crop:=[" in line
+    assert "[WARN]" in line and "expected 2% to 30%" in line and "input.crop:=[" in line
 
 
 def test_what_changes_soon_after_is_told_later(
