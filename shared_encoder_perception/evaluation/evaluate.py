@@ -130,7 +130,7 @@ def _sweep(args: argparse.Namespace, predictor: Predictor, labelled: LabelledSet
     names = tuple(predictor.spec.tasks)
     if args.labels:
         rows_px = sweep.horizons(labelled)
-        for source in labelled.counts.keys() - rows_px.keys():
+        for source in sorted(labelled.counts.keys() - rows_px.keys()):
             print(f"left out: {source}, whose labels do not tell where its horizon is")
         views, total = sweep.views_of_set(labelled, rows_px, predictor.spec.input_size), None
     else:

@@ -33,10 +33,11 @@ def freeze(encoder: Encoder, stride: int) -> list[nn.Module]:
         return []
     was_training = encoder.training
     encoder.eval()  # the probe must not move batch norm's statistics
+    encoder.requires_grad_(True)  # an earlier stage has frozen it
     with torch.enable_grad():
         size = (PROBE[0], PROBE[1])
         feature = encoder(torch.zeros(1, *PROBE, 3, dtype=torch.uint8), size)[STRIDES.index(stride)]
-        parameters = [one for one in encoder.parameters() if one.requires_grad]
+        parameters = list(encoder.parameters())
         found = torch.autograd.grad(feature.sum(), parameters, allow_unused=True)
     encoder.train(was_training)
     behind = {

@@ -15,6 +15,7 @@ from torchvision.transforms import v2
 from torchvision.transforms.v2 import functional as F
 
 from shared_encoder_perception.world.dice import NIGHT_CASTS
+from shared_encoder_perception.world.view import light_up
 
 
 def _light(image: Tensor, rng: np.random.Generator) -> Tensor:
@@ -65,12 +66,9 @@ def _lamps(image: np.ndarray, rng: np.random.Generator) -> None:
     height, width = image.shape[:2]
     for _ in range(int(rng.integers(0, 9))):
         radius = np.exp(rng.uniform(0.2, 2.2)) * height / 320
-        column, row = rng.uniform(0, width), rng.exponential(0.15) * height
-        x = np.square((np.arange(width, dtype=np.float32) - np.float32(column)) / radius)
-        y = np.square((np.arange(height, dtype=np.float32) - np.float32(row)) / radius)
+        centre = np.array((rng.uniform(0, width), rng.exponential(0.15) * height))
         colour = rng.uniform(90, 255, 3) if rng.random() < 0.4 else np.array((255.0, 215, 150))
-        bell = np.exp(-x)[None] * np.exp(-y)[:, None]
-        image += bell[:, :, None] * colour.astype(np.float32)
+        light_up(image, centre, radius, colour)
 
 
 def _noise(image: Tensor, rng: np.random.Generator) -> Tensor:

@@ -138,21 +138,31 @@ class View:
 
     def glow(self, centre: NDArray, radius_px: float, colour: Colour, strength: float) -> None:
         """Add the light of a lamp (``strength`` 0 to 1) and its halo."""
-        radius = float(np.clip(radius_px, 1.5, 60.0))
-        reach = int(np.ceil(2.5 * radius))
-        x, y = round(float(centre[0])), round(float(centre[1]))
-        rows, columns = self.mask.shape
-        x0, x1, y0, y1 = (
-            max(x - reach, 0),
-            min(x + reach, columns),
-            max(y - reach, 0),
-            min(y + reach, rows),
-        )
-        if x0 >= x1 or y0 >= y1:
-            return
-        dx = np.arange(x0, x1, dtype=np.float32) - np.float32(centre[0])
-        dy = np.arange(y0, y1, dtype=np.float32) - np.float32(centre[1])
-        bell = np.exp(-(dx[None] ** 2 + dy[:, None] ** 2) / np.float32(radius**2))
-        target = self.image[y0:y1, x0:x1]
-        light = bell[:, :, None] * np.array(colour, np.float32) * np.float32(strength)
-        target[:] = np.minimum(target + light, 255).astype(np.uint8)
+        light_up(self.image, centre, radius_px, np.array(colour, np.float32) * strength)
+
+
+def light_up(
+    image: NDArray, centre: NDArray, radius_px: float, light: NDArray[np.floating]
+) -> None:
+    """Add a lamp and its halo (in place).
+
+    Args:
+        image: (H, W, 3) uint8 or float32, 0 to 255.
+        centre: ``(x, y)``; it may lie outside.
+        radius_px: Of the halo.
+        light: (3,) what is added in the middle, in the image's order of channels.
+    """
+    radius = float(np.clip(radius_px, 1.5, 60.0))
+    reach = int(np.ceil(2.5 * radius))
+    x, y = round(float(centre[0])), round(float(centre[1]))
+    rows, columns = image.shape[:2]
+    x0, x1 = max(x - reach, 0), min(x + reach, columns)
+    y0, y1 = max(y - reach, 0), min(y + reach, rows)
+    if x0 >= x1 or y0 >= y1:
+        return
+    dx = np.arange(x0, x1, dtype=np.float32) - np.float32(centre[0])
+    dy = np.arange(y0, y1, dtype=np.float32) - np.float32(centre[1])
+    bell = np.exp(-(dx[None] ** 2 + dy[:, None] ** 2) / np.float32(radius**2))
+    target = image[y0:y1, x0:x1]
+    added = bell[:, :, None] * light.astype(np.float32)
+    target[:] = np.minimum(target + added, 255).astype(image.dtype)

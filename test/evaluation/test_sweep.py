@@ -24,7 +24,7 @@ from shared_encoder_perception.evaluation.sweep import (
     table,
 )
 from shared_encoder_perception.images.preprocess import Crop
-from shared_encoder_perception.tasks.lanes.labelling.vanishing import vanishing_row
+from shared_encoder_perception.tasks.lanes.labelling.horizon import horizon_row
 from shared_encoder_perception.world.synthetic import Drive
 
 PLAIN = Crop(0, 208, 1280, 512)
@@ -72,13 +72,19 @@ def test_labels_tell_where_the_horizon_is():
     assert len(found) >= 20 and np.median(found) < 8
 
 
-def test_lines_meet_in_the_row_in_which_they_were_drawn():
+@pytest.mark.parametrize("bend", [0.0, 3e4])
+def test_lines_meet_in_the_row_in_which_they_were_drawn(bend):
+    """However the road bends: parallel lines bend alike."""
     y = np.arange(700.0, 300, -10)
-    lines = [np.stack((400 + slope * (y - 237), y), axis=1) for slope in (-1.5, -0.2, 0.9)]
-    assert vanishing_row(lines) == pytest.approx(237)
-    assert vanishing_row(lines[:1]) is None
-    assert vanishing_row([lines[0], lines[0] + (5, 0)]) is None  # parallel in the picture
-    assert vanishing_row([lines[0][:1], lines[1]]) is None
+    lines = [
+        np.stack((400 + slope * (y - 237) + bend / (y - 237), y), axis=1)
+        for slope in (-1.5, -0.2, 0.9)
+    ]
+    assert horizon_row(lines) == pytest.approx(237, abs=1e-6)
+    assert horizon_row([lines[0][5:], lines[1][:-8]]) == pytest.approx(237, abs=1e-6)
+    assert horizon_row(lines[:1]) is None
+    assert horizon_row([lines[0], lines[0] + (5, 0)]) is None  # parallel in the picture
+    assert horizon_row([lines[0][:2], lines[1][2:]]) is None  # never beside each other
 
 
 def test_worlds_are_swept_by_the_command(models, tmp_path, capsys):

@@ -17,6 +17,7 @@ from shared_encoder_perception.training.config import ConfigError, load_config
 from shared_encoder_perception.training.frozen import freeze
 from shared_encoder_perception.training.train import train
 
+STAGE = "{size: [64, 160], steps: 1, learning_rate: 1e-2, batch_size: 2}"
 ENCODERS = ("test_efficientnet", "test_resnet", "mobilenetv4_conv_small")
 
 
@@ -45,6 +46,12 @@ def test_features_up_to_the_stride_depend_on_nothing_that_is_trained(name):
         assert feature.requires_grad == (stride > 8)
 
 
+def test_a_second_stage_freezes_the_same_layers():
+    encoder = Encoder("test_resnet")
+    first, second, all_of_it = (freeze(encoder, stride) for stride in (8, 8, 32))
+    assert first == second and set(first) < set(all_of_it)
+
+
 def test_training_leaves_them_as_they_were(tmp_path):
     data = write_set(tmp_path / "data", 4)
     start = PerceptionNetwork(NetworkConfig("test_resnet", channels=16, head_channels=8))
@@ -53,7 +60,7 @@ def test_training_leaves_them_as_they_were(tmp_path):
         *("network.encoder=test_resnet", "network.channels=16", "network.head_channels=8"),
         *(f"out={tmp_path / 'run'}", f"init={tmp_path / 'start.pt'}", "freeze_encoder=8"),
         f"data={{train: [{{path: {data}}}], val: [{{path: {data}}}]}}",
-        "stages=[{size: [64, 160], steps: 2, learning_rate: 1e-2, batch_size: 2}]",
+        f"stages=[{STAGE}, {STAGE}]",
         *("ema=0", "machine.workers=0", "machine.precision=32-true"),
     ]
     train(load_config(None, options))

@@ -155,16 +155,20 @@ class Decoder:
         """
         v = near[:, None] + (far - near)[:, None] * _ALONG
         basis = perspective_basis(v, fit.horizon, fit.branch[:, None])
-        u = _columns(fit, v) if evidence is None else _straightened(fit, v, *evidence)
+        u = _on_curve(fit, basis) if evidence is None else _straightened(fit, v, *evidence)
         variance = ((basis @ fit.covariance) * basis).sum(axis=-1)
         stride = self._block.stride
         return np.stack((u, v), axis=-1) * stride, np.sqrt(np.maximum(variance, 0.0)) * stride
 
 
+def _on_curve(fit: CurveFit, basis: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return (heads, S) columns of curves, in cells, by (heads, S, 6) of ``perspective_basis``."""
+    return np.asarray((basis @ fit.coefficients[:, :, None])[:, :, 0])
+
+
 def _columns(fit: CurveFit, v: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return where curves are in rows ``v`` (heads, S), in cells."""
-    basis = perspective_basis(v, fit.horizon, fit.branch[:, None])
-    return np.asarray((basis @ fit.coefficients[:, :, None])[:, :, 0])
+    return _on_curve(fit, perspective_basis(v, fit.horizon, fit.branch[:, None]))
 
 
 def _straightened(

@@ -19,8 +19,8 @@ from shared_encoder_perception.tasks.lanes.answer import LaneId
 from shared_encoder_perception.tasks.lanes.label_lines import BOUNDARIES, CONFIDENCE, LANES
 from shared_encoder_perception.tasks.lanes.labelling.boundaries import Boundary, boundaries_inside
 from shared_encoder_perception.tasks.lanes.labelling.centres import derive_centres
+from shared_encoder_perception.tasks.lanes.labelling.horizon import horizon_row
 from shared_encoder_perception.tasks.lanes.labelling.paint_edges import Marking, pair_edges
-from shared_encoder_perception.tasks.lanes.labelling.vanishing import vanishing_row
 
 KEYS: Final = (LANES, BOUNDARIES, CONFIDENCE)
 LAST: Final = (CONFIDENCE,)
@@ -192,7 +192,7 @@ def horizon_px(label: Label) -> float | None:
     """Return the row in which lines that are parallel on the road meet."""
     lanes = (points for lane, points in label.lines.items() if not LaneId(lane).is_split)
     lines = [points for points in lanes if points is not None]
-    return vanishing_row(lines + list(label.boundaries))
+    return horizon_row(lines + list(label.boundaries))
 
 
 # ---- in pictures that move ----------------------------------------------------------------------
