@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -22,6 +22,8 @@ from shared_encoder_perception.training.distill import distill_config
 from shared_encoder_perception.training.frozen import FREEZABLE
 from shared_encoder_perception.training.room_config import joined, own
 from shared_encoder_perception.training.weighting import WEIGHTINGS
+
+OPTIMIZERS: Final = ("adamw", "muon")
 
 
 class ConfigError(ValueError):
@@ -114,7 +116,9 @@ class TrainConfig:
             random (or timm's) weights. Of another network the weights that fit are taken over.
         init_network: What an artifact from before 0.3.0 was built from; later ones say it, and
             checkpoints too.
-        weight_decay: Of AdamW, on convolution weights only.
+        optimizer: ``adamw``, or ``muon`` for the convolutions that mix channels, with AdamW for
+            the rest: ``optimizer.configure``.
+        weight_decay: On convolution weights only.
         clip: Largest gradient norm.
         ema: Decay of the averaged weights, which are validated and kept; shortened for short
             stages. 0 for none.
@@ -142,6 +146,7 @@ class TrainConfig:
     )
     init: str = ""
     init_network: NetworkConfig = field(default_factory=NetworkConfig)
+    optimizer: str = "adamw"
     weight_decay: float = 0.02
     clip: float = 10.0
     ema: float = 0.998
@@ -184,6 +189,10 @@ class TrainConfig:
             _expect(not endless, "data.val: worlds have no end, give a count")
         _expect(0 <= self.data.split_share <= 1, "data.split_share must be 0 to 1")
         _expect(self.checkpoint_every > 0, "checkpoint_every must be at least 1")
+        _expect(
+            self.optimizer in OPTIMIZERS,
+            f"optimizer is {self.optimizer!r}, expected one of {OPTIMIZERS}",
+        )
         _expect(
             self.freeze_encoder in FREEZABLE,
             f"freeze_encoder is {self.freeze_encoder}, expected one of {FREEZABLE}",

@@ -29,6 +29,7 @@ from shared_encoder_perception.training.distill import Distiller
 from shared_encoder_perception.training.feature_teacher import FeatureTeacher
 from shared_encoder_perception.training.frozen import freeze
 from shared_encoder_perception.training.losses import Batch, Criterion
+from shared_encoder_perception.training.optimizer import configure
 from shared_encoder_perception.training.precision import quicken_depthwise
 from shared_encoder_perception.training.replay import Replay
 from shared_encoder_perception.training.sets import training_sets, validation_sets
@@ -127,31 +128,11 @@ class StageTraining(lightning.LightningModule):
         self._features = features
 
     def configure_optimizers(self) -> Any:
-        """AdamW with one warm-up and cosine cycle over the stage."""
-        plan, loss = self._plan, self._config.loss
-        parameters = [one for one in self.network.parameters() if one.requires_grad]
-        if self.feature_teacher:
-            parameters += self.feature_teacher.parameters()
-        decay = [p for p in parameters if p.ndim > 1]
-        rest = [p for p in parameters if p.ndim <= 1]
+        """Return the stage's optimiser and its learning rate."""
+        teacher = self.feature_teacher
+        beside = list(teacher.parameters()) if teacher else []
         own = list(self.weighting.parameters())
-        weight_decay = 0.0 if self._config.data.overfit else self._config.weight_decay
-        groups = [
-            {"params": decay, "weight_decay": weight_decay},
-            {"params": rest, "weight_decay": 0.0},
-        ]
-        peaks = [plan.learning_rate, plan.learning_rate]
-        if own:
-            groups.append({"params": own, "weight_decay": 0.0})
-            peaks.append(loss.weighting_learning_rate)
-        optimizer = torch.optim.AdamW(groups, lr=plan.learning_rate)
-        schedule = torch.optim.lr_scheduler.OneCycleLR(
-            optimizer, peaks, total_steps=plan.steps + 1, pct_start=0.1
-        )
-        return {
-            "optimizer": optimizer,
-            "lr_scheduler": {"scheduler": schedule, "interval": "step"},
-        }
+        return configure(self._config, self._plan, self.network, beside, own)
 
     def train_dataloader(self) -> Any:
         """Batches from the step on at which the run stands."""

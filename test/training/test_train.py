@@ -114,13 +114,10 @@ def test_the_best_network_is_kept(whole):
         assert any(not torch.equal(best[name], last[name]) for name in best)
 
 
-@pytest.mark.parametrize("weighting", ["fixed", "gradnorm"])
-def test_resumed_equals_uninterrupted(whole, data, tmp_path, monkeypatch, weighting):
-    extra = [] if weighting == "fixed" else [f"loss.weighting={weighting}"]
-    if weighting == "fixed":
-        straight = whole
-    else:
-        straight = tmp_path / "straight"
+@pytest.mark.parametrize("extra", [[], ["loss.weighting=gradnorm", "optimizer=muon"]])
+def test_resumed_equals_uninterrupted(whole, data, tmp_path, monkeypatch, extra):
+    straight = tmp_path / "straight" if extra else whole
+    if extra:
         train(config(data, straight, *extra))
     step = StageTraining.training_step
 

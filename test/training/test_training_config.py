@@ -48,6 +48,7 @@ def test_saved_and_read_again_is_the_same(tmp_path):
         ("network.encodr=x", r"encodr.*Did you mean.*'encoder'.*network\.encodr"),
         ("data.train.0.pth=x", r"pth.*Did you mean: 'path'"),
         ("stages.0.steps=many", r"'many'.*Integer.*stages\[0\]\.steps"),
+        ("optimizer=sgd", r"optimizer is 'sgd', expected one of .*muon"),
         ("loss.weighting=gradnrm", r"'gradnrm', expected one of .*gradnorm"),
         ("loss.mask_region=iou", r"loss\.mask_region is 'iou'.*lovasz"),
         ("loss.mask_regoin=dice", r"mask_regoin.*Did you mean: 'mask_region'"),
