@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared_encoder_perception.world.camera import Ground
+from shared_encoder_perception.world.classes import TERRAIN
 
 Polygon = NDArray[np.float64]
 """(N, 2): offset from the road's reference line and distance ahead of the vehicle, m."""
@@ -27,8 +28,9 @@ LAYOUT: Final = (
     (30.0, 75.0, 0.4, 0.07, 45.0),
     (75.0, 185.0, 1.4, 0.15, 66.0),
 )
-COLOUR, WHITE, YELLOW, LIGHT, DRIVABLE = range(5)
-"""Layers: colour (BGR); cover by white and by yellow paint; share of direct light; drivable."""
+COLOUR, WHITE, YELLOW, LIGHT, DRIVABLE, CLASS = range(6)
+"""Layers: colour (BGR); cover by white and by yellow paint; share of direct light; drivable; class
+of what has the colour, where classes are asked for."""
 SHIFT: Final = 4
 
 
@@ -48,7 +50,7 @@ class Band:
         along_m: Length of a texel.
         across_m: Width of a texel.
         half_m: Offsets reach from minus this to plus this.
-        layers: (n, m, 3) uint8 of colour, then four of (n, m) uint8.
+        layers: (n, m, 3) uint8 of colour, then four or five of (n, m) uint8.
     """
 
     start_m: float
@@ -75,25 +77,45 @@ class Band:
 class Atlas:
     """Bare ground to draw on."""
 
-    def __init__(self) -> None:
-        """Everything is black, lit, unpainted and not drivable."""
+    def __init__(self, classes: bool = False) -> None:
+        """Everything is black, lit, unpainted and not drivable; terrain, if there are classes."""
+        self._classes = classes
         self.bands = []
         for start, end, along, across, half in LAYOUT:
             shape = (round((end - start) / along), round(2 * half / across))
-            single = [np.full(shape, v, np.uint8) for v in (0, 0, 255, 0)]
+            values = (0, 0, 255, 0, TERRAIN) if classes else (0, 0, 255, 0)
+            single = [np.full(shape, v, np.uint8) for v in values]
             layers = (np.zeros((*shape, 3), np.uint8), *single)
             self.bands.append(Band(start, end, along, across, half, layers))
 
-    def strip(self, layer: int, low_m: float, high_m: float, value: Colour | float) -> None:
-        """Fill between two offsets along the whole road."""
+    def strip(
+        self,
+        layer: int,
+        low_m: float,
+        high_m: float,
+        value: Colour | float,
+        kind: int | None = None,
+    ) -> None:
+        """Fill between two offsets along the whole road.
+
+        ``kind`` is the class of what gets a colour; ``None``: what was there has another one.
+        """
         for band in self.bands:
             columns = band.columns(low_m, high_m)
             if columns.start < columns.stop:
                 last = (columns.stop - 1, len(band.layers[layer]) - 1)
                 cv2.rectangle(band.layers[layer], (columns.start, 0), last, value, cv2.FILLED)
+                if self._classes and kind is not None:
+                    cv2.rectangle(band.layers[CLASS], (columns.start, 0), last, kind, cv2.FILLED)
 
-    def fill(self, layer: int, polygons: Sequence[Polygon], value: Colour | float) -> None:
-        """Fill polygons; where two of one call overlap there is a hole."""
+    def fill(
+        self,
+        layer: int,
+        polygons: Sequence[Polygon],
+        value: Colour | float,
+        kind: int | None = None,
+    ) -> None:
+        """Fill polygons; two that overlap in one call leave a hole. ``kind`` as of ``strip``."""
         spans = [(float(p[:, 1].min()), float(p[:, 1].max())) for p in polygons]
         for band in self.bands:
             inside = [
@@ -103,12 +125,22 @@ class Atlas:
             ]
             if inside:
                 cv2.fillPoly(band.layers[layer], inside, value, cv2.LINE_AA, SHIFT)
+                if self._classes and kind is not None:
+                    cv2.fillPoly(band.layers[CLASS], inside, kind, cv2.LINE_8, SHIFT)
 
-    def look(self, ground: Ground) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-        """Look up what the camera sees: (R, W, 3) colours and (R, W, 4) of the other layers."""
+    def look(
+        self, ground: Ground
+    ) -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint8] | None]:
+        """Look up what the camera sees.
+
+        Returns:
+            (R, W, 3) colours, (R, W, 4) cover by white and yellow, light and drivable, and (R, W)
+            classes, ``None`` where nobody asked for them.
+        """
         shape = ground.z.shape
         colours = np.zeros((*shape, 3), np.uint8)
         others = np.zeros((*shape, 4), np.uint8)
+        classes = np.zeros(shape, np.uint8) if self._classes else None
         for band in self.bands:
             inside = ground.hit & (ground.z < band.end_m)
             if band.start_m > LAYOUT[0][0]:
@@ -119,20 +151,18 @@ class Atlas:
             part = slice(int(rows[0]), int(rows[-1]) + 1)
             x = (ground.offset[part] + np.float32(band.half_m)) * np.float32(1 / band.across_m)
             y = (ground.z[part] - np.float32(band.start_m)) * np.float32(1 / band.along_m)
+            x, y = x - np.float32(0.5), y - np.float32(0.5)
             chosen = inside[part].view(np.uint8)
-            for source, target in (
-                (band.layers[COLOUR], colours[part]),
-                (cv2.merge(band.layers[1:]), others[part]),
-            ):
-                seen = cv2.remap(
-                    source,
-                    x - np.float32(0.5),
-                    y - np.float32(0.5),
-                    cv2.INTER_LINEAR,
-                    borderMode=cv2.BORDER_REPLICATE,
-                )
+            wanted = [
+                (band.layers[COLOUR], colours[part], cv2.INTER_LINEAR),
+                (cv2.merge(band.layers[WHITE:CLASS]), others[part], cv2.INTER_LINEAR),
+            ]
+            if classes is not None:
+                wanted.append((band.layers[CLASS], classes[part], cv2.INTER_NEAREST))
+            for source, target, way in wanted:
+                seen = cv2.remap(source, x, y, way, borderMode=cv2.BORDER_REPLICATE)
                 cv2.copyTo(seen, chosen, target)
-        return colours, others
+        return colours, others, classes
 
 
 def box(low_m: float, high_m: float, start_m: float, end_m: float) -> Polygon:

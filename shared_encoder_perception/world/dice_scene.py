@@ -9,6 +9,7 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from shared_encoder_perception.world.atlas import Colour, Polygon, bgr, box
+from shared_encoder_perception.world.classes import VEGETATION
 from shared_encoder_perception.world.dice_road import Place
 from shared_encoder_perception.world.dice_surface import shade
 from shared_encoder_perception.world.pave import LOOP_M, Decal
@@ -207,5 +208,6 @@ def _rail(rng: Generator, offset_m: float, place: Place) -> Rail:
         )
     green = np.array((45, 85, 58)) * rng.uniform(0.6, 1.3)
     return Rail(
-        offset_m, 0.0, rng.uniform(0.7, 2.6), _shaded(green, 0.85), _shaded(green, 1.2), 0.0
+        *(offset_m, 0.0, rng.uniform(0.7, 2.6), _shaded(green, 0.85), _shaded(green, 1.2), 0.0),
+        kind=VEGETATION,
     )

@@ -26,6 +26,7 @@ TERRAINS: Final = np.array(
     np.float64,
 )
 """BGR: grass, dry grass, earth, sand, bushes, paving."""
+PAVING: Final = 5
 COUNTRY: Final = (0.36, 0.24, 0.16, 0.12, 0.08, 0.04)
 TOWN: Final = (0.19, 0.06, 0.13, 0.06, 0.04, 0.52)
 """How often each is seen."""
@@ -51,11 +52,15 @@ def roll_surface(
         + np.array((-6, 0, 5)) * rng.uniform(-0.5, 1.5)
     )
     walk = place in ("town", "suburb")
+    shoulder = _shoulder(rng, asphalt)
+    right = left if rng.random() < 0.5 else _terrain(rng, place, weather)
+    median = _terrain(rng, place, weather) if rng.random() < 0.6 else (bgr(pavement), True)
     return Surface(
         lanes=lanes,
-        shoulder=_shoulder(rng, asphalt),
-        terrain=(left, left if rng.random() < 0.5 else _terrain(rng, place, weather)),
-        median=_terrain(rng, place, weather) if rng.random() < 0.6 else bgr(pavement),
+        shoulder=shoulder,
+        terrain=(left[0], right[0]),
+        median=median[0],
+        paved=(left[1], right[1], median[1]),
         pavement=bgr(pavement),
         kerb=bgr(pavement * rng.uniform(0.8, 1.35)),
         pavement_m=tuple(
@@ -86,13 +91,14 @@ def _shoulder(rng: Generator, asphalt: NDArray) -> Colour:
     return bgr(rng.uniform(110, 180) + np.array((-18, 0, 10)) * rng.uniform(0, 1.2))
 
 
-def _terrain(rng: Generator, place: Place, weather: str) -> Colour:
-    """Grass, dry grass, earth, sand, bushes, paving; or snow."""
+def _terrain(rng: Generator, place: Place, weather: str) -> tuple[Colour, bool]:
+    """Grass, dry grass, earth, sand, bushes, paving; or snow. And whether it is paved."""
     if weather == "snow" and rng.random() < 0.75:
-        return bgr(rng.uniform(185, 240) + np.array((6, 0, -3)))
+        return bgr(rng.uniform(185, 240) + np.array((6, 0, -3))), False
     shares = TOWN if place in ("town", "suburb") else COUNTRY
-    base = TERRAINS[rng.choice(len(TERRAINS), p=shares)]
-    return bgr(base * rng.uniform(0.6, 1.35) + rng.normal(0, 7, 3))
+    chosen = rng.choice(len(TERRAINS), p=shares)
+    colour = bgr(TERRAINS[chosen] * rng.uniform(0.6, 1.35) + rng.normal(0, 7, 3))
+    return colour, bool(chosen == PAVING)
 
 
 def _litter(

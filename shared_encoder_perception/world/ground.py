@@ -11,11 +11,14 @@ from numpy.typing import NDArray
 
 from shared_encoder_perception.world.atlas import Atlas, Colour
 from shared_encoder_perception.world.camera import Camera, Ground
+from shared_encoder_perception.world.classes import MARKING
 from shared_encoder_perception.world.noise import noise_at
 from shared_encoder_perception.world.pave import Surface
 from shared_encoder_perception.world.view import Air
 
 DRIVABLE_SHARE: Final = 127
+MARKING_SHARE: Final = 0.25
+"""Cover from which on paint, worn as it is, still shows what it is."""
 DRIFT_M: Final = 4096.0
 """Noise repeats along the road after this distance: float32 stays exact enough below it."""
 Plane = NDArray[np.float32]
@@ -45,14 +48,14 @@ def shade_ground(
     light: GroundLight,
     air: Air,
     distance_m: float,
-) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint8] | None]:
     """Colour the rows from ``ground.first`` on.
 
     Returns:
-        (R, W, 3) uint8 BGR, and (R, W) uint8 share of drivable ground; both without meaning where
-        the ground is not hit.
+        (R, W, 3) uint8 BGR, (R, W) uint8 share of drivable ground, and (R, W) classes, ``None``
+        where the atlas has none; all without meaning where the ground is not hit.
     """
-    colours, others = atlas.look(ground)
+    colours, others, classes = atlas.look(ground)
     white, yellow, lit, drivable = cv2.split(others)
     tone, wear = _texture(ground, surface, drivable, distance_m)
     covers = [
@@ -60,6 +63,9 @@ def shade_ground(
         for cover, paint in ((white, light.white), (yellow, light.yellow))
         if cover.any()
     ]
+    if classes is not None:
+        for cover, _ in covers:
+            classes[cover > MARKING_SHARE] = MARKING
     paint_tone = 0.85 + np.float32(0.15) * tone
     shadow = None if int(lit.min()) == 255 else 1 - lit.astype(np.float32) * np.float32(1 / 255)
     clear = np.exp(ground.z * np.float32(-1 / air.visibility_m))
@@ -76,7 +82,7 @@ def shade_ground(
         value *= bright
         value += hazy * np.float32(air.haze[channel])
         planes.append(cv2.convertScaleAbs(value))
-    return cv2.merge(planes), drivable
+    return cv2.merge(planes), drivable, classes
 
 
 def _texture(

@@ -19,6 +19,7 @@ from shared_encoder_perception.world.atlas import (
     box,
     ribbon,
 )
+from shared_encoder_perception.world.classes import PAVEMENT, ROAD, TERRAIN
 from shared_encoder_perception.world.road import Road
 
 LOOP_M: Final = 400.0
@@ -56,6 +57,7 @@ class Surface:
         shoulder: Of paved shoulders.
         terrain: Left and right of the road.
         median: Between the directions.
+        paved: Whether left and right terrain, and the median, are paved.
         pavement: Colour of raised walkways.
         kerb: Colour of their edge stone.
         pavement_m: Width of the walkway ``(left, right)``; 0 for none.
@@ -73,6 +75,7 @@ class Surface:
     shoulder: Colour
     terrain: tuple[Colour, Colour]
     median: Colour
+    paved: tuple[bool, bool, bool]
     pavement: Colour
     kerb: Colour
     pavement_m: tuple[float, float]
@@ -89,19 +92,20 @@ class Surface:
 def pave(atlas: Atlas, road: Road, surface: Surface, distance_m: float) -> None:
     """Draw everything but paint."""
     paved = road.paved_m()
-    atlas.strip(COLOUR, -FAR_SIDE_M, 0.0, surface.terrain[0])
-    atlas.strip(COLOUR, 0.0, FAR_SIDE_M, surface.terrain[1])
+    left, right, median = (PAVEMENT if is_so else TERRAIN for is_so in surface.paved)
+    atlas.strip(COLOUR, -FAR_SIDE_M, 0.0, surface.terrain[0], left)
+    atlas.strip(COLOUR, 0.0, FAR_SIDE_M, surface.terrain[1], right)
     outer = (paved[0][0], paved[-1][1])
     for side, edge, width in zip((-1, 1), outer, surface.pavement_m, strict=True):
         if width:
             low, high = sorted((edge, edge + side * width))
-            atlas.strip(COLOUR, low, high, surface.pavement)
+            atlas.strip(COLOUR, low, high, surface.pavement, PAVEMENT)
             low, high = sorted((edge, edge + side * 0.18))
-            atlas.strip(COLOUR, low, high, surface.kerb)
+            atlas.strip(COLOUR, low, high, surface.kerb, PAVEMENT)
     if road.divided:
-        atlas.strip(COLOUR, paved[0][1], paved[1][0], surface.median)
+        atlas.strip(COLOUR, paved[0][1], paved[1][0], surface.median, median)
     for low, high in paved:
-        atlas.strip(COLOUR, low, high, surface.shoulder)
+        atlas.strip(COLOUR, low, high, surface.shoulder, ROAD)
         atlas.strip(DRIVABLE, low, high, DRIVABLE_VALUE)
     _pave_lanes(atlas, road, surface)
     if road.branch is not None:
@@ -109,7 +113,7 @@ def pave(atlas: Atlas, road: Road, surface: Surface, distance_m: float) -> None:
     if road.crossing is not None:
         ahead = road.crossing.start_m - distance_m
         across = box(-FAR_SIDE_M, FAR_SIDE_M, ahead, ahead + road.crossing.width_m)
-        atlas.fill(COLOUR, [across], surface.lanes[0])
+        atlas.fill(COLOUR, [across], surface.lanes[0], ROAD)
         atlas.fill(DRIVABLE, [across], DRIVABLE_VALUE)
     lay(atlas, surface.decals, distance_m)
 
@@ -154,12 +158,13 @@ def _pave_branch(atlas: Atlas, road: Road, surface: Surface, distance_m: float) 
                 layer,
                 [ribbon((centre[tip] + edge) / 2, (gap[tip] + 1) / 2 + 0.5, AHEAD_M[tip])],
                 value,
+                ROAD,
             )
-        atlas.fill(layer, polygons, value)
+        atlas.fill(layer, polygons, value, ROAD)
     lane = surface.lanes[-1 if branch.side > 0 else 0]
     beside = np.abs(centre - edge) > road.width_m / 2 - 0.3
     if beside.sum() > 1:
-        atlas.fill(COLOUR, [ribbon(centre[beside], road.width_m / 2, AHEAD_M[beside])], lane)
+        atlas.fill(COLOUR, [ribbon(centre[beside], road.width_m / 2, AHEAD_M[beside])], lane, ROAD)
 
 
 def lay(atlas: Atlas, decals: tuple[Decal, ...], distance_m: float) -> None:

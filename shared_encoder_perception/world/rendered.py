@@ -26,6 +26,8 @@ class Rendered:
         drivable: (H, W) uint8, 255 where a vehicle could drive and the image shows it, 0 elsewhere.
         camera: Which saw it.
         name: Seed and place, for messages.
+        classes: (H, W) uint8, what each pixel shows, a place in ``classes.CLASSES``; ``None`` where
+            nobody asked for it.
     """
 
     image: NDArray[np.uint8]
@@ -33,3 +35,4 @@ class Rendered:
     drivable: NDArray[np.uint8]
     camera: Camera
     name: str
+    classes: NDArray[np.uint8] | None = None

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared_encoder_perception.world.atlas import Colour, bgr
+from shared_encoder_perception.world.classes import BARRIER, BUILDING, POLE, SIGN, VEGETATION
 from shared_encoder_perception.world.view import View
 
 RAIL_PIECES_M: Final = tuple(pairwise((1.6, 2.6, 4.0, 7.0, 12.0, 20.0, 34.0, 58.0, 100.0, 180.0)))
@@ -35,6 +36,7 @@ class Rail:
         colour: Of its face.
         top: Colour of its upper third.
         posts_m: Distance of its posts; 0 for none.
+        kind: Its class: a hedge is no wall.
     """
 
     offset_m: float
@@ -43,6 +45,7 @@ class Rail:
     colour: Colour
     top: Colour
     posts_m: float
+    kind: int = BARRIER
 
 
 @dataclass(frozen=True)
@@ -129,10 +132,12 @@ def draw_rail(view: View, rail: Rail, start_m: float, end_m: float, distance_m: 
         ]
         if posts:
             colour = view.air.seen(rail.colour, (start_m + end_m) / 2, 0.6)
-            view.fill(list(view.pixels(np.array(posts))), colour)
-    view.faces(
-        [(band(rail.low_m, middle), rail.colour, 0.85), (band(middle, rail.high_m), rail.top, 1.0)]
-    )
+            view.fill(list(view.pixels(np.array(posts))), colour, rail.kind)
+    faces = [
+        (band(rail.low_m, middle), rail.colour, 0.85),
+        (band(middle, rail.high_m), rail.top, 1.0),
+    ]
+    view.faces(faces, rail.kind)
 
 
 def draw_prop(view: View, prop: Prop, ahead_m: float) -> None:
@@ -146,7 +151,7 @@ def draw_prop(view: View, prop: Prop, ahead_m: float) -> None:
         sprite = _tinted(prop.variant, colour)  # type: ignore[arg-type]
         if prop.kind == "bush":
             sprite = sprite[: SPRITE_PX * 7 // 10]
-        view.stamp(sprite, foot, (width * scale, height * scale), ahead_m)
+        view.stamp(sprite, foot, (width * scale, height * scale), ahead_m, VEGETATION)
     elif prop.kind == "house":
         _draw_house(view, prop, ahead_m)
     elif prop.kind == "bridge":
@@ -175,7 +180,7 @@ def _draw_house(view: View, prop: Prop, ahead_m: float) -> None:
     near = max(ahead_m, NEAR_WALL_M)
     if end < near + 1.0:
         return
-    view.face(_lengthwise(x, -1.0, height, near, end), prop.colour, 0.75)
+    view.face(_lengthwise(x, -1.0, height, near, end), prop.colour, BUILDING, 0.75)
     glass = bgr([0.35 * c + 15 for c in prop.colour])
     storeys = np.arange(1.0, height - 1.2, 3.0)
     if ahead_m < DETAIL_M:
@@ -186,10 +191,10 @@ def _draw_house(view: View, prop: Prop, ahead_m: float) -> None:
         ]
         if panes:
             seen = view.pixels(np.array(panes))
-            view.fill(list(seen), view.air.seen(glass, ahead_m + depth / 2), cut=False)
+            view.fill(list(seen), view.air.seen(glass, ahead_m + depth / 2), BUILDING)
     if ahead_m < NEAR_WALL_M:
         return
-    view.face(_upright(x, outer, -1.0, height, ahead_m), prop.colour)
+    view.face(_upright(x, outer, -1.0, height, ahead_m), prop.colour, BUILDING)
     if ahead_m < DETAIL_M:
         panes = [
             _upright(px, px + side * 1.3, y, y + 1.5, ahead_m)
@@ -197,7 +202,8 @@ def _draw_house(view: View, prop: Prop, ahead_m: float) -> None:
             for px in x + side * np.arange(1.0, width - 1.3, 3.0)
         ]
         if panes:
-            view.fill(list(view.pixels(np.array(panes))), view.air.seen(glass, ahead_m), cut=False)
+            seen = view.pixels(np.array(panes))
+            view.fill(list(seen), view.air.seen(glass, ahead_m), BUILDING)
 
 
 def _draw_bridge(view: View, prop: Prop, ahead_m: float) -> None:
@@ -209,16 +215,19 @@ def _draw_bridge(view: View, prop: Prop, ahead_m: float) -> None:
     for side in (-1, 1):
         x = prop.offset_m * side
         pier = sorted((x, x + side * 1.4))
-        view.face(_lengthwise(x, 0.0, height, near, far), prop.colour, 0.5)
+        view.face(_lengthwise(x, 0.0, height, near, far), prop.colour, BUILDING, 0.5)
         if ahead_m > NEAR_WALL_M:
-            view.face(_upright(pier[0], pier[1], 0.0, height, ahead_m), prop.colour, 0.8)
+            view.face(_upright(pier[0], pier[1], 0.0, height, ahead_m), prop.colour, BUILDING, 0.8)
     below = np.array(
         [(-60, height, near), (60, height, near), (60, height, far), (-60, height, far)]
     )
-    view.face(below, prop.colour, 0.3)
+    view.face(below, prop.colour, BUILDING, 0.3)
     if ahead_m > NEAR_WALL_M:
-        view.face(_upright(-60.0, 60.0, height, height + 1.3, ahead_m), prop.colour, 0.95)
-        view.face(_upright(-60.0, 60.0, height + 1.3, height + 2.2, ahead_m), prop.colour, 0.75)
+        parapets = [
+            (_upright(-60.0, 60.0, height, height + 1.3, ahead_m), prop.colour, 0.95),
+            (_upright(-60.0, 60.0, height + 1.3, height + 2.2, ahead_m), prop.colour, 0.75),
+        ]
+        view.faces(parapets, BUILDING)
 
 
 def _draw_gantry(view: View, prop: Prop, ahead_m: float) -> None:
@@ -227,16 +236,17 @@ def _draw_gantry(view: View, prop: Prop, ahead_m: float) -> None:
     steel = (120.0, 120.0, 118.0)
     x = prop.offset_m
     post = _upright(x - 0.15, x + 0.15, 0.0, height + 1.5, ahead_m)
-    view.face(post, steel)
+    view.face(post, steel, POLE)
     towards = -np.sign(x) or -1.0
     low, high = sorted((x, x + towards * width))
-    view.face(_upright(low, high, height + 0.6, height + 0.8, ahead_m), steel, 0.8)
-    view.face(_upright(low, high, height, height + 2.2, ahead_m), prop.colour)
+    view.face(_upright(low, high, height + 0.6, height + 0.8, ahead_m), steel, POLE, 0.8)
+    view.face(_upright(low, high, height, height + 2.2, ahead_m), prop.colour, SIGN)
     rng = np.random.default_rng(prop.variant)
     for row in (0.5, 1.1, 1.6):
         start = low + rng.uniform(0.3, 0.8)
         end = start + rng.uniform(0.3, 0.8) * (high - start)
-        view.face(_upright(start, end, height + row, height + row + 0.3, ahead_m), (230.0,) * 3)
+        line = _upright(start, end, height + row, height + row + 0.3, ahead_m)
+        view.face(line, (230.0,) * 3, SIGN)
 
 
 def _draw_post(view: View, prop: Prop, ahead_m: float) -> None:
@@ -252,10 +262,11 @@ def _draw_post(view: View, prop: Prop, ahead_m: float) -> None:
                 (x - 0.05, height, ahead_m),
             ]
         )
-        view.face(corners, prop.colour)
+        view.face(corners, prop.colour, BARRIER)
         view.face(
             _upright(x - width / 4, x + width / 4, 0.4 * height, 0.62 * height, ahead_m),
             (225.0,) * 3,
+            BARRIER,
         )
         return
     grey = (128.0, 128.0, 126.0)
@@ -263,11 +274,12 @@ def _draw_post(view: View, prop: Prop, ahead_m: float) -> None:
     view.face(
         _upright(x - thick / 2, x + thick / 2, 0.0, height, ahead_m),
         prop.colour if prop.kind == "pole" else grey,
+        POLE,
     )
     if prop.kind == "lamp":
         inward = -np.sign(x) or -1.0
         low, high = sorted((x, x + inward * 2.2))
-        view.face(_upright(low, high, height - 0.1, height + 0.06, ahead_m), grey)
+        view.face(_upright(low, high, height - 0.1, height + 0.06, ahead_m), grey, POLE)
         if view.air.ambient < 0.4:
             lamp = view.pixels(np.array([x + inward * 2.0, height, ahead_m]))
             view.glow(lamp, 0.7 * view.camera.focal_px / ahead_m, (150.0, 215.0, 255.0), 1.0)
@@ -283,6 +295,6 @@ def _draw_post(view: View, prop: Prop, ahead_m: float) -> None:
             (x + half * np.cos(angle), height + half * np.sin(angle), np.full(count, ahead_m)),
             axis=1,
         )
-        view.face(outline, prop.colour)
+        view.face(outline, prop.colour, SIGN)
         centre = outline.mean(axis=0)
-        view.face(centre + (outline - centre) * 0.7, (225.0, 225.0, 225.0))
+        view.face(centre + (outline - centre) * 0.7, (225.0, 225.0, 225.0), SIGN)

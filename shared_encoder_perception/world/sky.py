@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from shared_encoder_perception.structures import Size
 from shared_encoder_perception.world.atlas import Colour
+from shared_encoder_perception.world.classes import BUILDING, SKY, VEGETATION
 from shared_encoder_perception.world.noise import TILE, noise_tile
 
 
@@ -51,8 +52,27 @@ class Light:
     colour: Colour
 
 
-def paint_sky(sky: Sky, size: Size, horizon_px: float, tilt: float) -> NDArray[np.float32]:
-    """(H, W, 3) float32; the horizon is at ``horizon_px`` in the middle and tilts by ``tilt``."""
+def paint_sky(
+    sky: Sky,
+    size: Size,
+    horizon_px: float,
+    tilt: float,
+    classes: NDArray[np.uint8] | None = None,
+) -> NDArray[np.float32]:
+    """Paint what is far away.
+
+    Args:
+        sky: What it looks like.
+        size: ``(height, width)`` of the image.
+        horizon_px: Row of the horizon in the middle.
+        tilt: Of the horizon, a tangent.
+        classes: (H, W), written in place.
+
+    Returns:
+        (H, W, 3) float32 BGR.
+    """
+    if classes is not None:
+        classes[:] = SKY
     height, width = size
     rows = np.arange(height, dtype=np.float32)
     reach = 0.6 * height
@@ -69,12 +89,13 @@ def paint_sky(sky: Sky, size: Size, horizon_px: float, tilt: float) -> NDArray[n
         cover = np.clip(noise_tile(sky.seed)[i[:, None], j[None]] * 1.3 + sky.clouds - 0.5, 0, 1)
         image[:last] += (cover * 0.8)[:, :, None] * (np.array(sky.cloud, np.float32) - image[:last])
     for index, layer in enumerate(sky.layers):
-        _horizon_layer(image, layer, horizon_px, tilt, sky.seed + index)
+        _horizon_layer(image, classes, layer, horizon_px, tilt, sky.seed + index)
     return image
 
 
 def _horizon_layer(
     image: NDArray[np.float32],
+    classes: NDArray[np.uint8] | None,
     layer: tuple[float, Colour, bool],
     horizon_px: float,
     tilt: float,
@@ -99,3 +120,5 @@ def _horizon_layer(
     ]
     shade = (1 + 0.25 * rough)[:, :, None].astype(np.float32)
     image[first:last] += cover * (np.array(colour, np.float32) * shade - image[first:last])
+    if classes is not None:
+        classes[first:last][cover[:, :, 0] > 0.5] = BUILDING if straight else VEGETATION

@@ -23,6 +23,7 @@ from shared_encoder_perception.structures import Size
 from shared_encoder_perception.world.alignment import FAR_M, Profile
 from shared_encoder_perception.world.atlas import Atlas
 from shared_encoder_perception.world.camera import Camera, see_ground
+from shared_encoder_perception.world.classes import OWN_VEHICLE
 from shared_encoder_perception.world.dice import World, roll_world
 from shared_encoder_perception.world.ground import DRIVABLE_SHARE, reflect, shade_ground
 from shared_encoder_perception.world.markings import paint_lines
@@ -73,32 +74,33 @@ class Drive:
         branch = self.world.road.branch
         return 100.0 if branch is None else max(branch.start_m - SPLIT_BEHIND_M, 0.0)
 
-    def render(self, distance_m: float = 0.0) -> Rendered:
-        """Render the view after ``distance_m`` along the ego lane."""
+    def render(self, distance_m: float = 0.0, classes: bool = False) -> Rendered:
+        """Render the view after ``distance_m`` along the ego lane, with ``classes`` if asked."""
         world = self.world
         profile = world.road.alignment.ahead(distance_m)
-        image, mask = self._ground(profile, distance_m)
-        view = View(world.camera, profile, world.air, image, mask)
+        ids = np.empty(world.camera.size, np.uint8) if classes else None
+        image, mask = self._ground(profile, distance_m, ids)
+        view = View(world.camera, profile, world.air, image, mask, ids)
         for light in world.lights:
             centre = np.array((light.column_px, world.camera.horizon_px - light.above_px))
             view.glow(centre, light.radius_px, light.colour, 0.9)
         self._draw_upright(view, distance_m)
         if world.bonnet_px:
-            _draw_bonnet(image, mask, world.bonnet_px, world.bonnet)
+            _draw_bonnet(view, world.bonnet_px, world.bonnet)
         rng = np.random.default_rng((self._seed, int(distance_m * 100)))
         developed = develop(image, world.sensor, rng)
         lines = centre_lines(world.camera, world.road, profile, distance_m)
         name = f"synthetic world {self._seed} at {distance_m:.1f} m"
-        return Rendered(developed, lines, mask, world.camera, name)
+        return Rendered(developed, lines, mask, world.camera, name, ids)
 
     def _ground(
-        self, profile: Profile, distance_m: float
+        self, profile: Profile, distance_m: float, classes: NDArray[np.uint8] | None
     ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-        """Sky and ground, and the mask."""
+        """Sky and ground, and the mask; ``classes`` in place."""
         world = self.world
         camera = world.camera
         ground = see_ground(camera, profile)
-        atlas = Atlas()
+        atlas = Atlas(classes is not None)
         pave(atlas, world.road, world.surface, distance_m)
         paint_lines(atlas, world.road, world.lines, world.gore, distance_m)
         for vehicle in world.vehicles:
@@ -108,16 +110,18 @@ class Drive:
                 if world.sun.strength > 0.1:
                     cast = world.sun.shadow(vehicle.footprint(ahead), 0.8 * vehicle.size_m[2])
                     shadow(atlas, cast, world.sun.strength)
-        pixels, drivable = shade_ground(
+        pixels, drivable, kinds = shade_ground(
             ground, atlas, world.surface, world.ground_light, world.air, distance_m
         )
         tilt = float(np.tan(camera.roll_rad))
-        image = paint_sky(world.sky, camera.size, camera.horizon_px, tilt).clip(0, 255)
-        image = image.astype(np.uint8)
+        image = paint_sky(world.sky, camera.size, camera.horizon_px, tilt, classes)
+        image = image.clip(0, 255).astype(np.uint8)
         if world.ground_light.wet > 0.05:
             reflect(image, pixels, drivable, camera, ground.first, world.ground_light.wet)
         hit = ground.hit.view(np.uint8)
         cv2.copyTo(pixels, hit, image[ground.first :])
+        if classes is not None and kinds is not None:
+            cv2.copyTo(kinds, hit, classes[ground.first :])
         mask = np.full(camera.size, NOT_DRIVABLE, np.uint8)
         mask[ground.first :] = (hit & (drivable > DRIVABLE_SHARE)) * DRIVABLE
         return image, mask
@@ -150,19 +154,19 @@ def _ahead(vehicle: Vehicle, distance_m: float) -> float:
     return ahead if vehicle.speed == 1.0 else ahead % LOOP_M
 
 
-def _draw_bonnet(
-    image: NDArray[np.uint8], mask: NDArray[np.uint8], height_px: float, colour: tuple
-) -> None:
+def _draw_bonnet(view: View, height_px: float, colour: tuple) -> None:
     """Own bonnet at the bottom of the image (in place)."""
-    rows, width = image.shape[:2]
+    rows, width = view.image.shape[:2]
     first = max(rows - int(height_px) - 1, 0)
     x = np.linspace(-1, 1, width)
     top = rows - height_px * (1 - 0.5 * x * x)
     below = np.arange(first, rows)[:, None] >= top[None, :]
     shade = np.linspace(1.25, 0.75, rows - first)[:, None, None] * np.ones((1, width, 1))
     painted = np.clip(np.array(colour) * shade, 0, 255).astype(np.uint8)
-    image[first:][below] = painted[below]
-    mask[first:][below] = NOT_DRIVABLE
+    view.image[first:][below] = painted[below]
+    view.mask[first:][below] = NOT_DRIVABLE
+    if view.classes is not None:
+        view.classes[first:][below] = OWN_VEHICLE
 
 
 PICTURE: Final = (320, 800)

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared_encoder_perception.world.atlas import Colour, Polygon, box
+from shared_encoder_perception.world.classes import PERSON, VEHICLE
 from shared_encoder_perception.world.view import View
 
 GLASS: Final[Colour] = (52.0, 46.0, 42.0)
@@ -197,7 +198,7 @@ def _draw_body(view: View, vehicle: Vehicle, body: Body, ahead_m: float) -> None
         if glass[index]:
             middle = corners.mean(axis=0)
             faces.append((middle + (corners - middle) * (0.84, 0.82, 1.0), GLASS, 1.0))
-    view.faces(faces)
+    view.faces(faces, VEHICLE)
     _draw_end(view, vehicle, ahead_m)
 
 
@@ -224,7 +225,7 @@ def _draw_end(view: View, vehicle: Vehicle, ahead_m: float) -> None:
         faces.append((tyre, TYRE, 1.0))
         faces.append((quad(x + side * half * 0.97, x + side * half * inner, *at), lamp, 1.0))
     faces.append((quad(x - 0.26, x + 0.26, clear + 0.18, clear + 0.3), PLATE, 1.0))
-    view.faces(faces)
+    view.faces(faces, VEHICLE)
     if vehicle.lights:
         scale = view.camera.focal_px / ahead_m
         size, strength = (0.3, 1.0) if vehicle.oncoming else (0.16, 0.8)
@@ -244,7 +245,7 @@ def _draw_rider(view: View, vehicle: Vehicle, ahead_m: float) -> None:
 
     def oval(cx: float, cy: float, rx: float, ry: float, colour: Colour) -> None:
         points = np.stack((cx + rx * np.cos(angle), cy + ry * np.sin(angle)), axis=1)
-        view.fill([points], air.seen(colour, ahead_m))
+        view.fill([points], air.seen(colour, ahead_m), PERSON)
 
     x, y = float(foot[0]), float(foot[1])
     if vehicle.kind == "two wheels":

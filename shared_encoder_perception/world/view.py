@@ -54,7 +54,7 @@ class Air:
 
 
 class View:
-    """The picture so far and its mask, and how to draw on both."""
+    """The picture so far, its mask and classes, and how to draw on all of them."""
 
     def __init__(
         self,
@@ -63,10 +63,14 @@ class View:
         air: Air,
         image: NDArray[np.uint8],
         mask: NDArray[np.uint8],
+        classes: NDArray[np.uint8] | None = None,
     ) -> None:
-        """Draw on ``image`` (H, W, 3) BGR and cut out of ``mask`` (H, W), both in place."""
+        """Draw on ``image`` (H, W, 3) BGR, cut out of ``mask`` (H, W), write ``classes`` (H, W).
+
+        All in place.
+        """
         self.camera, self.profile, self.air = camera, profile, air
-        self.image, self.mask = image, mask
+        self.image, self.mask, self.classes = image, mask, classes
         self._hidden = np.cumsum(~crest_mask(camera, profile))
 
     def stands(self, ahead_m: float) -> bool:
@@ -81,34 +85,40 @@ class View:
             lateral + points[..., 0], height + points[..., 1], points[..., 2]
         )
 
-    def fill(self, polygons: Sequence[NDArray], colour: Colour, *, cut: bool = True) -> None:
-        """Fill (N, 2) pixel polygons; with ``cut`` they hide the road."""
+    def fill(self, polygons: Sequence[NDArray], colour: Colour, kind: int) -> None:
+        """Fill (N, 2) pixel polygons of a class; they hide the road."""
         fixed = [
             np.round(np.clip(p, -LIMIT_PX, LIMIT_PX) * (1 << SHIFT)).astype(np.int32)
             for p in polygons
         ]
         cv2.fillPoly(self.image, fixed, colour, cv2.LINE_AA, SHIFT)
-        if cut:
-            cv2.fillPoly(self.mask, fixed, NOT_DRIVABLE, cv2.LINE_8, SHIFT)
+        cv2.fillPoly(self.mask, fixed, NOT_DRIVABLE, cv2.LINE_8, SHIFT)
+        if self.classes is not None:
+            cv2.fillPoly(self.classes, fixed, kind, cv2.LINE_8, SHIFT)
 
-    def face(self, corners: NDArray, colour: Colour, shade: float = 1.0) -> None:
+    def face(self, corners: NDArray, colour: Colour, kind: int, shade: float = 1.0) -> None:
         """Fill a polygon of (N, 3) points in road coordinates, in the light of its distance."""
-        self.faces([(corners, colour, shade)])
+        self.faces([(corners, colour, shade)], kind)
 
-    def faces(self, faces: Sequence[tuple[NDArray, Colour, float]]) -> None:
-        """Fill several, in their order; projected at once, which is what takes time."""
+    def faces(self, faces: Sequence[tuple[NDArray, Colour, float]], kind: int) -> None:
+        """Fill several of one class in their order; projected at once, which is what takes time."""
         points = self.pixels(np.concatenate([corners for corners, _, _ in faces]))
         first = 0
         for corners, colour, shade in faces:
             last = first + len(corners)
             ahead = float(corners[:, 2].sum()) / len(corners)
-            self.fill([points[first:last]], self.air.seen(colour, ahead, shade))
+            self.fill([points[first:last]], self.air.seen(colour, ahead, shade), kind)
             first = last
 
     def stamp(
-        self, sprite: NDArray[np.uint8], foot: NDArray, size_px: tuple[float, float], ahead: float
+        self,
+        sprite: NDArray[np.uint8],
+        foot: NDArray,
+        size_px: tuple[float, float],
+        ahead: float,
+        kind: int,
     ) -> None:
-        """Blend a (h, w, 4) BGRA sprite in, its bottom centre at the pixel ``foot``."""
+        """Blend a (h, w, 4) BGRA sprite of a class in, its bottom centre at the pixel ``foot``."""
         width, height = (max(round(side), 1) for side in size_px)
         left, top = round(foot[0] - width / 2), round(foot[1]) - height
         rows, columns = self.mask.shape
@@ -134,7 +144,10 @@ class View:
         alpha = part[:, :, 3:] * np.float32(1 / 255)
         target = self.image[y0:y1, x0:x1]
         target[:] = (target + alpha * (colour - target)).clip(0, 255).astype(np.uint8)
-        self.mask[y0:y1, x0:x1][part[:, :, 3] > 127] = NOT_DRIVABLE
+        solid = part[:, :, 3] > 127
+        self.mask[y0:y1, x0:x1][solid] = NOT_DRIVABLE
+        if self.classes is not None:
+            self.classes[y0:y1, x0:x1][solid] = kind
 
     def glow(self, centre: NDArray, radius_px: float, colour: Colour, strength: float) -> None:
         """Add the light of a lamp (``strength`` 0 to 1) and its halo."""

@@ -81,7 +81,7 @@ def test_paint_is_seen_where_the_road_projects_it():
     ground = see_ground(seen, profile)
     atlas = Atlas()
     atlas.fill(WHITE, [box(1.7, 1.8, -2.0, 180.0)], 255.0)
-    _, others = atlas.look(ground)
+    _, others, _ = atlas.look(ground)
     depth = np.geomspace(5.0, 60.0, 30)
     at = np.interp(depth, DEPTHS_M, lateral) + 1.75
     places = seen.project(at, np.zeros(30), depth)
