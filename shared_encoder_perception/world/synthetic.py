@@ -114,8 +114,8 @@ class Drive:
             ground, atlas, world.surface, world.ground_light, world.air, distance_m
         )
         tilt = float(np.tan(camera.roll_rad))
-        image = paint_sky(world.sky, camera.size, camera.horizon_px, tilt, classes)
-        image = image.clip(0, 255).astype(np.uint8)
+        far = paint_sky(world.sky, camera.size, camera.horizon_px, tilt, classes)
+        image = far.clip(0, 255).astype(np.uint8)
         if world.ground_light.wet > 0.05:
             reflect(image, pixels, drivable, camera, ground.first, world.ground_light.wet)
         hit = ground.hit.view(np.uint8)
