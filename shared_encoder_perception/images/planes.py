@@ -24,7 +24,7 @@ def plane_to_input(plane: NDArray, transform: ImageTransform, outside: float) ->
     part = plane[transform.crop.window]
     shown = transform.content
     size = (shown.width, shown.height)
-    resized = cv2.resize(part, size, interpolation=cv2.INTER_NEAREST)
+    resized = cv2.resize(part, size, interpolation=cv2.INTER_NEAREST_EXACT)
     if (shown.height, shown.width) == tuple(transform.input_size):
         return np.asarray(resized)
     full = np.full(transform.input_size, outside, plane.dtype)
