@@ -5,7 +5,7 @@ import fcntl
 import numpy as np
 from smallest import ENCODER
 
-from shared_encoder_perception.spec import ModelSpec, blocks
+from shared_encoder_perception.spec import ModelSpec
 
 SIZE = (64, 160)
 
@@ -14,17 +14,24 @@ def one_task_network(name):
     """Return the network: random weights, the same in every process."""
     import torch
 
-    from shared_encoder_perception.model.network import NetworkConfig, PerceptionNetwork
+    from shared_encoder_perception.model.network import PerceptionNetwork
 
     torch.manual_seed(0)
-    return PerceptionNetwork(
-        NetworkConfig(ENCODER, channels=16, head_channels=4, tasks=[name])
-    ).eval()
+    return PerceptionNetwork(_config(name)).eval()
 
 
 def one_task_spec(name):
     """Return what its artifact promises."""
-    return ModelSpec("alone", "0", SIZE, blocks(name))
+    from shared_encoder_perception.model.network import promised
+
+    return ModelSpec("alone", "0", SIZE, promised(_config(name), SIZE))
+
+
+def _config(name):
+    """Return what the network is built from."""
+    from shared_encoder_perception.model.config import NetworkConfig
+
+    return NetworkConfig(ENCODER, channels=16, head_channels=4, tasks=[name])
 
 
 def export_once(folder, name):

@@ -15,7 +15,7 @@ from shared_encoder_perception.artifact.model_info import INFO_TOPIC
 from shared_encoder_perception.images.bags import read_messages
 from shared_encoder_perception.images.image_msg import to_bgr
 from shared_encoder_perception.structures import Perception
-from shared_encoder_perception.tasks.topics import crop_of, for_every_image
+from shared_encoder_perception.tasks.topics import crop_of, for_every_image, latched
 
 MAX_PENDING: Final = 100
 """Images whose answer has not come within so many others were dropped by the node."""
@@ -81,7 +81,10 @@ class AnswerGatherer:
         """
         self._topics = for_every_image(names)
         self._image, self._key = image, key
-        self.topics = frozenset(f"/{one.topic.name}" for one in self._topics)
+        self._wanted = frozenset(f"/{one.topic.name}" for one in self._topics)
+        self._latched = {f"/{one.topic.name}": one for one in latched(names)}
+        self.topics = self._wanted | frozenset(self._latched)
+        self._told: dict[str, dict[str, Any]] = {}
         self._pending: dict[Any, Gathered] = {}
 
     def add(self, topic: str, message: Any) -> AnsweredImage | None:
@@ -93,13 +96,16 @@ class AnswerGatherer:
         Raises:
             ValueError: It did, but a message makes no sense.
         """
+        if topic in self._latched:
+            self._told.setdefault(self._latched[topic].task, {})[topic[1:]] = message
+            return None
         key = self._key(message)
         gathered = self._pending.setdefault(key, Gathered())
         if topic == self._image:
             gathered.image = message
         else:
             gathered.answers[topic[1:]] = message
-        if gathered.image is not None and len(gathered.answers) == len(self.topics):
+        if gathered.image is not None and len(gathered.answers) == len(self._wanted):
             return self._read(self._pending.pop(key))
         if len(self._pending) > MAX_PENDING:
             del self._pending[next(iter(self._pending))]
@@ -109,7 +115,7 @@ class AnswerGatherer:
         """Translate the messages of an image."""
         pixels = to_bgr(gathered.image)
         size = (pixels.shape[0], pixels.shape[1])
-        by_task: dict[str, dict[str, Any]] = {}
+        by_task = {name: dict(told) for name, told in self._told.items()}
         for name, topic in self._topics:
             by_task.setdefault(name, {})[topic.name] = gathered.answers[topic.name]
         answers = {

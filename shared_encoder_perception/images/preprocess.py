@@ -239,6 +239,35 @@ class ImageTransform:
         full[y : y + crop_height, x : x + crop_width] = seen
         return full
 
+    def ids_to_image(
+        self, ids: NDArray[np.uint8], outside: int, stride: int = 1
+    ) -> NDArray[np.uint8]:
+        """Map values that must not be mixed to the source image, by the nearest cell.
+
+        Args:
+            ids: (h, w) uint8, a value for each cell.
+            outside: What the pixels outside of the crop get.
+            stride: Network-input pixels per cell.
+        """
+        grid = (self.input_size[0] // stride, self.input_size[1] // stride)
+        if ids.shape != grid:
+            raise ValueError(f"the grid is {ids.shape}, expected {grid}")
+        rows, columns = (
+            np.clip(
+                np.floor(((np.arange(count) + 0.5) * scale + start) / stride), 0, cells - 1
+            ).astype(np.intp)
+            for count, scale, start, cells in (
+                (self.crop.height, self.scale[1], self.content.y, grid[0]),
+                (self.crop.width, self.scale[0], self.content.x, grid[1]),
+            )
+        )
+        seen = ids[rows][:, columns]
+        if self.crop == whole_crop(self.image_size):
+            return seen
+        full = np.full(self.image_size, outside, np.uint8)
+        full[self.crop.window] = seen
+        return full
+
     def _unpadded(self, mask: NDArray[np.uint8], stride: int) -> NDArray[np.uint8]:
         """Return the values at the pixels of the crop, from a grid over a padded input."""
         factors = [scale / stride for scale in self.scale]

@@ -53,6 +53,10 @@ class Said:
         lane_changes: Keep what is arbitrary because a boundary runs under the vehicle.
         drivable: Returns an (H, W) plane, ``YES`` where one may drive; ``None`` where it is not
             labelled.
+        class_map: Returns what each pixel is: (H, W) ids, 255 for none, or (H, W, 3) BGR colours;
+            ``None`` where that is not labelled.
+        class_tables: Names of the tables of classes that ids and colours are of.
+        classes_as: The table that they are to become, or the path of a mapping; empty for theirs.
     """
 
     size: Size
@@ -61,6 +65,9 @@ class Said:
     usual_lane: UsualLane | None = None
     lane_changes: bool = False
     drivable: Callable[[], Plane] | None = None
+    class_map: Callable[[], Plane] | None = None
+    class_tables: tuple[str, str] = ("", "")
+    classes_as: str = ""
 
     def frame(self, *, notes: tuple[str, ...] = (), **keys: Any) -> LabelledFrame:
         """Return the frame with what each task makes of this.

@@ -32,10 +32,13 @@ class NetworkConfig:
             of half of what all of them share in ``light_fpn``).
         attention: Self-attention on the coarsest features.
         aggregation: GANet's feature aggregation in front of the lane heads.
+        decoder_residual: Residual blocks in the decoder of ``unet``.
         encoder_scale: Size of the picture that the encoder sees, relative to the input. Below 1 a
             small encoder sees more of the road at once, for less work; answers keep the input's
             grid.
         tasks: What the network answers; names of the tasks' table.
+        classes: What ``semantic`` tells apart: a name of ``tasks.semantic.tables.TABLES``, or a
+            table as JSON; in a training config also the path of its file.
     """
 
     encoder: str = "mobilenetv4_conv_small"
@@ -46,8 +49,10 @@ class NetworkConfig:
     head_channels: int = 32
     attention: bool = False
     aggregation: bool = False
+    decoder_residual: bool = False
     encoder_scale: float = 1.0
     tasks: list[str] = field(default_factory=lambda: list(tasks.DEFAULT))
+    classes: str = "world"
 
 
 def config_from_file(raw: Any, where: str) -> NetworkConfig:

@@ -14,7 +14,7 @@ from shared_encoder_perception.layers.context import AttentionBottleneck
 from shared_encoder_perception.layers.encoder import STRIDES, Encoder
 from shared_encoder_perception.model.architectures import ARCHITECTURES
 from shared_encoder_perception.model.config import NetworkConfig
-from shared_encoder_perception.spec import INPUT_IMAGE, INPUT_SIZE, ModelSpec, blocks, blocks_at
+from shared_encoder_perception.spec import INPUT_IMAGE, INPUT_SIZE, ModelSpec, blocks_of
 from shared_encoder_perception.structures import HALVES, Size
 
 Blocks = Mapping[str, Any]
@@ -134,10 +134,7 @@ def promised(config: NetworkConfig, input_size: Size) -> dict[str, Any]:
         config: Of the network.
         input_size: ``(height, width)`` of its input.
     """
-    stride = ARCHITECTURES[config.architecture].stride
-    if stride is None:
-        return blocks(*config.tasks)
-    return blocks_at(stride, input_size, config.tasks)
+    return blocks_of(config, ARCHITECTURES[config.architecture].stride, input_size)
 
 
 def plain_spec(config: NetworkConfig, name: str, size: Size = INPUT_SIZE) -> ModelSpec:

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from shared_encoder_perception import tasks
 from shared_encoder_perception.images.preprocess import default_crop
@@ -21,7 +21,7 @@ from shared_encoder_perception.replay.messages import from_bytes, new_header, ne
 from shared_encoder_perception.spec import ModelSpec
 from shared_encoder_perception.structures import Crop, Perception, Size
 from shared_encoder_perception.tasks.contract.runtime import Context
-from shared_encoder_perception.tasks.topics import TaskTopic, for_every_image
+from shared_encoder_perception.tasks.topics import TaskTopic, for_every_image, latched
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -79,6 +79,14 @@ def pack(seen: Seen, spec: ModelSpec) -> bytes:
     return head + content
 
 
+def announcements(spec: ModelSpec, header: Any) -> dict[str, dict[str, Any]]:
+    """Return the messages that are sent once for a model, by task and topic."""
+    return {
+        name: dict(tasks.part(name, "content").announce(spec.tasks[name], header, new_message))
+        for name in dict.fromkeys(one.task for one in latched(spec.tasks))
+    }
+
+
 def read_answers(path: Path, spec: ModelSpec, crop: Crop | None = None) -> Iterator[Answer]:
     """Read a file of packed answers, one by one.
 
@@ -88,6 +96,7 @@ def read_answers(path: Path, spec: ModelSpec, crop: Crop | None = None) -> Itera
         crop: Part of the images that was used; ``None`` for the default.
     """
     topics = for_every_image(spec.tasks)
+    told = announcements(spec, new_message("std_msgs/msg/Header"))
     with path.open("rb") as file:
         while head := file.read(HEAD.size):
             index, arrived_ns, height, width, size = HEAD.unpack(head)
@@ -97,16 +106,19 @@ def read_answers(path: Path, spec: ModelSpec, crop: Crop | None = None) -> Itera
                 (length,) = LENGTH.unpack_from(plain, at)
                 at += LENGTH.size + length
                 messages[topic.name] = plain[at - length : at]
-            perception = _perception(messages, topics, (height, width))
+            perception = _perception(messages, topics, told, (height, width))
             seen = crop or default_crop((height, width), spec.input_size)
             yield Answer(index, arrived_ns, messages, replace(perception, crop=seen))
 
 
 def _perception(
-    messages: Mapping[str, bytes], topics: list[TaskTopic], image_size: Size
+    messages: Mapping[str, bytes],
+    topics: list[TaskTopic],
+    told: Mapping[str, Mapping[str, Any]],
+    image_size: Size,
 ) -> Perception:
-    """Return what the messages of one image say."""
-    by_task: dict[str, dict[str, object]] = {}
+    """Return what the messages of one image say, and what is ``told`` once for each task."""
+    by_task = {name: dict(latched) for name, latched in told.items()}
     for name, topic in topics:
         message = from_bytes(messages[topic.name], topic.kind)
         by_task.setdefault(name, {})[topic.name] = message

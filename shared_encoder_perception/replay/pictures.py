@@ -27,7 +27,6 @@ from rosbags.interfaces import (
 from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer
 from tqdm import tqdm
 
-from shared_encoder_perception import tasks
 from shared_encoder_perception.artifact.model_info import INFO_TOPIC, MODEL_INFO, fill_model_info
 from shared_encoder_perception.backends import BackendInfo
 from shared_encoder_perception.images.bags import typestore
@@ -35,7 +34,7 @@ from shared_encoder_perception.images.video import write_video
 from shared_encoder_perception.node.debug_overlay import DebugOptions, encode_jpeg, notes_of, render
 from shared_encoder_perception.node.topics import OVERLAY_TOPIC
 from shared_encoder_perception.replay.ahead import read_ahead
-from shared_encoder_perception.replay.answers import Answer, read_answers
+from shared_encoder_perception.replay.answers import Answer, announcements, read_answers
 from shared_encoder_perception.replay.messages import (
     COMPRESSED_IMAGE,
     HEADER,
@@ -203,9 +202,8 @@ class _OutputBag:
         messages = {INFO_TOPIC: info}
         header = new_message(HEADER)
         header.stamp = stamp
-        for task in dict.fromkeys(one.task for one in latched(self._spec.tasks)):
-            content, block = tasks.part(task, "content"), self._spec.tasks[task]
-            messages |= content.announce(block, header, new_message)
+        for told in announcements(self._spec, header).values():
+            messages |= told
         for name, message in messages.items():
             self._writer.write(self._latched[name], at_ns, to_bytes(message))
 

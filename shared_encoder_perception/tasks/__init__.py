@@ -21,6 +21,7 @@ from shared_encoder_perception.files.typed_json import suggestion
 ROOMS: Final = {
     "lanes": "shared_encoder_perception.tasks.lanes",
     "drivable_surface": "shared_encoder_perception.tasks.drivable",
+    "semantic": "shared_encoder_perception.tasks.semantic",
 }
 """Name of a task -> its room. Names stand in artifacts, configs and messages; they never change."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,6 +15,7 @@ from shared_encoder_perception import tasks
 from shared_encoder_perception.files.plain_file import plain
 from shared_encoder_perception.model.config import NetworkConfig
 from shared_encoder_perception.model.network import check_input_size, scaled_size
+from shared_encoder_perception.spec import settled
 from shared_encoder_perception.structures import Size
 from shared_encoder_perception.training.augment import AugmentConfig
 from shared_encoder_perception.training.data_config import FOLDS, SYNTHETIC, DataConfig
@@ -267,7 +268,10 @@ def load_config(path: Path | None, overrides: Sequence[str] = ()) -> TrainConfig
     except YAMLError as error:
         raise ConfigError(f"{path or 'config'}: {' '.join(str(error).split())}") from None
     assert isinstance(config, TrainConfig)
-    return config
+    try:
+        return replace(config, network=settled(config.network))
+    except ValueError as error:
+        raise ConfigError(f"network: {error}") from None
 
 
 def save_config(config: TrainConfig, path: Path) -> None:

@@ -192,7 +192,7 @@ def render_sample(
     if camera is not None:
         drive.world = replace(drive.world, camera=camera(drive.world.camera))
     distance_m = float(np.random.default_rng((seed, 1)).uniform(0, drive.split_start_m))
-    return label_world(drive.render(distance_m))
+    return label_world(drive.render(distance_m, classes=True))
 
 
 def label_world(rendered: Rendered) -> Sample:

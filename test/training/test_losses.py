@@ -59,7 +59,7 @@ def test_each_task_is_trained_by_its_own_labels():
         for name in names
     }
     for known in names:
-        parts = criterion(logits(names), batch_of({known: whole[known]}, size=SIZE))
+        parts = criterion(logits(names), batch_of({known: whole[known]}, size=SIZE, tasks=names))
         for name in names:
             cost = sum(parts[part].item() for part in own[name])
             assert (cost > 0) == (name == known)

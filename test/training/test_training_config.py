@@ -51,7 +51,7 @@ def test_saved_and_read_again_is_the_same(tmp_path):
         ("optimizer=sgd", r"optimizer is 'sgd', expected one of .*muon"),
         ("loss.weighting=gradnrm", r"'gradnrm', expected one of .*gradnorm"),
         ("loss.mask_region=iou", r"loss\.mask_region is 'iou'.*lovasz"),
-        ("loss.mask_regoin=dice", r"mask_regoin.*Did you mean: 'mask_region'"),
+        ("loss.mask_regoin=dice", r"mask_regoin.*Did you mean.*'mask_region'"),
         ("loss.split_heat=0", r"loss\.split_heat is 0\.0, not > 0"),
         ("distill.haet=1", r"haet.*Did you mean: 'heat'"),
         ("network.tasks=[lane]", r"network\.tasks: there is no task 'lane'; did you mean 'lanes'"),

@@ -44,6 +44,23 @@ class Spec(Protocol):
         Without it, the task's answers have no grid, or one that no network chooses.
         """
 
+    def block_of(self, config: Any, stride: int | None, input_size: Size) -> Any:
+        """(optional) Return the block of a network, instead of ``block_at``.
+
+        For tasks whose tensors depend on the network's config (``model.config.NetworkConfig``);
+        ``stride`` is ``None`` where answers have no grid in common.
+
+        Raises:
+            ValueError: The config asks for what the task cannot be.
+        """
+
+    def settled(self, config: Any) -> Any:
+        """(optional) Return a network's config with what it names of files written into it.
+
+        Raises:
+            ValueError: The config asks for what the task cannot be.
+        """
+
 
 class Decode(Protocol):
     """``decode.py``: output tensors -> answer.
@@ -180,6 +197,29 @@ class Content(Protocol):
 
     def fill_options(self, message: Any, options: Any) -> None:
         """Fill in what depends on the decoder's ``Options``, too (optional; in place)."""
+
+
+class Paint(Protocol):
+    """``paint.py`` (optional): what an answer says of points in space.
+
+    ``PaintOptions()`` is a frozen dataclass: when a point is seen. An answer has ``classes``, a
+    table of ``id``, ``name`` and ``colour`` (RGB).
+    """
+
+    PaintOptions: Any
+
+    def paint(self, points: NDArray, camera: Any, answer: Any, options: Any) -> Any:
+        """Return ``ids`` (N,) uint8, 255 for none, and ``probability`` (N,) float32.
+
+        Args:
+            points: (N, 3) m, in the camera's optical frame at the image's time.
+            camera: ``ground.camera.CameraModel`` of the image as received.
+            answer: Of that image.
+            options: A ``PaintOptions``.
+
+        Raises:
+            ValueError: Points of another shape, or an answer to an image of another size.
+        """
 
 
 @dataclass(frozen=True)

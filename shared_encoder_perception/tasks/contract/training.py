@@ -44,12 +44,14 @@ class Widths(NamedTuple):
             task's own, and ends at the stride that ``head.OWN_NECK`` says.
         stride: Of the grid on which answers are to leave, which is the neck's, where the
             architecture has one for all tasks; ``None`` where each head has its own.
+        finished: Whether a dense answer needs no more than a last convolution on the neck's map.
     """
 
     levels: tuple[int, ...]
     neck: int
     shared: bool
     stride: int | None = None
+    finished: bool = False
 
 
 class Features(NamedTuple):

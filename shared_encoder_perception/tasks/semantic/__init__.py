@@ -1,0 +1,1 @@
+"""The task semantic: what every pixel is, one of the classes of the model's table."""
