@@ -20,6 +20,7 @@ from collections import Counter
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from tqdm import tqdm
@@ -59,6 +60,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--lane-changes",
         action="store_true",
         help="keep lanes where the vehicle is between two of them, and ego is arbitrary",
+    )
+    add.add_argument(
+        "--classes",
+        metavar="TABLE",
+        help="the table that class maps are to become (world, cityscapes19, camvid11, ...), or a "
+        "mapping's .json file",
     )
     add.set_defaults(action_run=_convert)
 
@@ -107,7 +114,8 @@ def _convert(args: argparse.Namespace) -> int:
     notes: Counter[str] = Counter()
     faults: list[str] = []
     with native.Writer(args.out) as writer:
-        options = {"lane_changes": True} if args.lane_changes else {}
+        options: dict[str, Any] = {"lane_changes": True} if args.lane_changes else {}
+        options |= {"classes": args.classes} if args.classes else {}
         frames = islice(read(args.format, args.path, **options), args.limit)
         for frame in tqdm(frames, unit="frame"):
             if isinstance(frame, LabelError):

@@ -29,6 +29,7 @@ FORMATS: Final = MappingProxyType(
         "idd": ("adapters.label_ids", {"layout": "idd"}, "IDD lite: label ids"),
         "kitti_road": ("adapters.label_ids", {"layout": "kitti_road"}, "KITTI road: gt_image_2"),
         "kitti_semantics": ("adapters.label_ids", {"layout": "kitti_semantics"}, "KITTI semantics"),
+        "planes": ("adapters.planes", {}, "images/ and a folder of masks for each class"),
         "yolo": ("adapters.yolo", {}, "YOLO polygons, as Roboflow and Ultralytics lay them out"),
     }
 )

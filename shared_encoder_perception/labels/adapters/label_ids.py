@@ -39,6 +39,7 @@ class Layout:
         classes: Ids of such maps are below this, or ignored.
         colours: (drivable, ignored) RGB colours of three-channel maps.
         others: All their other colours; what is none of them is ignored, too.
+        tables: Names of the tables of classes that ids, and that colours are of; empty for none.
         licence: In a few words.
     """
 
@@ -49,6 +50,7 @@ class Layout:
     classes: int = 0
     colours: tuple[tuple[Colour, ...], tuple[Colour, ...]] = ((), ())
     others: tuple[Colour, ...] = ()
+    tables: tuple[str, str] = ("", "")
     licence: str = "non-commercial research"
 
 
@@ -86,6 +88,7 @@ LAYOUTS: Final = MappingProxyType(
                 ((0, 0, 0),),
             ),
             others=CAMVID_OTHERS,
+            tables=("camvid11", "camvid32"),
         ),
         "cityscapes": Layout(
             "cityscapes",
@@ -93,6 +96,7 @@ LAYOUTS: Final = MappingProxyType(
             (("_leftImg8bit", "_gtFine_labelIds"),),
             ids=CITYSCAPES_IDS,
             classes=34,
+            tables=("cityscapes34", ""),
         ),
         "idd": Layout(
             "idd_lite",
@@ -100,6 +104,7 @@ LAYOUTS: Final = MappingProxyType(
             (("_image", "_label"), ("_leftImg8bit", "_label"), ("", "_label")),
             ids=((0,), (255,)),
             classes=7,
+            tables=("idd7", ""),
         ),
         "kitti_road": Layout(
             "kitti_road",
@@ -113,6 +118,7 @@ LAYOUTS: Final = MappingProxyType(
             (("training/image_2", "training/semantic"),),
             ids=CITYSCAPES_IDS,
             classes=34,
+            tables=("cityscapes34", ""),
         ),
     }
 )
@@ -120,12 +126,15 @@ LAYOUTS: Final = MappingProxyType(
 those of the 12-class form. In KITTI road, red is labelled and not road, black is not labelled."""
 
 
-def read(path: Path, layout: str) -> Iterator[LabelledFrame | UnusablePictureError]:
+def read(
+    path: Path, layout: str, classes: str = ""
+) -> Iterator[LabelledFrame | UnusablePictureError]:
     """Read every picture of a data set that has a map.
 
     Args:
         path: The data set's folder.
         layout: A key of ``LAYOUTS``.
+        classes: The table that its classes are to become, or the path of a mapping.
 
     Yields:
         Each frame, or what is wrong with its picture.
@@ -149,7 +158,7 @@ def read(path: Path, layout: str) -> Iterator[LabelledFrame | UnusablePictureErr
         for picture in pictures:
             count += 1
             label = _map_of(picture, found, chosen)
-            yield or_fault(_frame, path, picture, label, chosen)
+            yield or_fault(_frame, path, picture, label, chosen, classes)
     if not count:
         places = ", ".join(f"{pictures} with {maps}" for pictures, maps in chosen.places)
         raise LabelError(path, None, f"no pictures with maps: expected {places}")
@@ -182,10 +191,16 @@ def _map_of(picture: Path, folder: Path, layout: Layout) -> Path:
     return found
 
 
-def _frame(root: Path, picture: Path, label: Path, layout: Layout) -> LabelledFrame:
+def _frame(root: Path, picture: Path, label: Path, layout: Layout, classes: str) -> LabelledFrame:
     """Describe one picture; its map is read on demand."""
     size = image_size(picture)
-    return Said(size, drivable=partial(read_map, label, size, layout)).frame(
+    return Said(
+        size,
+        drivable=partial(read_map, label, size, layout),
+        class_map=partial(read_classes, label, size, layout) if any(layout.tables) else None,
+        class_tables=layout.tables,
+        classes_as=classes,
+    ).frame(
         name=picture.relative_to(root).as_posix(),
         image_path=picture,
         source=layout.source,
@@ -201,18 +216,8 @@ def read_map(path: Path, size: Size, layout: Layout) -> Plane:
     Raises:
         LabelError: Unreadable, of another size or type, or of a form that the layout does not have.
     """
-    pixels = _map_pixels(path, layout)
-    if pixels.shape[:2] != tuple(size):
-        raise LabelError(path, None, f"the map is {pixels.shape[:2]}, the picture {tuple(size)}")
-    if pixels.dtype != np.uint8:
-        raise LabelError(path, None, f"the map is {pixels.dtype}, expected uint8")
+    pixels = _checked_pixels(path, size, layout)
     if pixels.ndim == 2:
-        if not layout.ids[0]:
-            raise LabelError(path, None, f"the map has one channel, {layout.source} has colours")
-        unknown = [i for i in np.unique(pixels) if i >= layout.classes and i not in layout.ids[1]]
-        if unknown:
-            reason = f"class ids {list(map(int, unknown))}: {layout.source} has {layout.classes}"
-            raise LabelError(path, None, reason)
         plane = np.full(size, NO, np.uint8)
         plane[np.isin(pixels, layout.ids[0])] = YES
         plane[np.isin(pixels, layout.ids[1])] = NOT_LABELLED
@@ -225,6 +230,39 @@ def read_map(path: Path, size: Size, layout: Layout) -> Plane:
         reason = f"{strange.mean():.0%} of the map has colours that {layout.source} does not have"
         raise LabelError(path, None, f"{reason}, such as {example}")
     return plane
+
+
+def read_classes(path: Path, size: Size, layout: Layout) -> Plane:
+    """Return a map as it is: ids, those that mean nothing as 255, or BGR colours.
+
+    Raises:
+        LabelError: As ``read_map``.
+    """
+    pixels = _checked_pixels(path, size, layout)
+    if pixels.ndim == 2:
+        return np.where(pixels < layout.classes, pixels, np.uint8(255))
+    return np.ascontiguousarray(pixels[:, :, :3])
+
+
+def _checked_pixels(path: Path, size: Size, layout: Layout) -> NDArray:
+    """Read a map that is of the picture's size and, if it has ids, of the layout's.
+
+    Raises:
+        LabelError: It is not, or unreadable.
+    """
+    pixels = _map_pixels(path, layout)
+    if pixels.shape[:2] != tuple(size):
+        raise LabelError(path, None, f"the map is {pixels.shape[:2]}, the picture {tuple(size)}")
+    if pixels.dtype != np.uint8:
+        raise LabelError(path, None, f"the map is {pixels.dtype}, expected uint8")
+    if pixels.ndim == 2:
+        if not layout.ids[0]:
+            raise LabelError(path, None, f"the map has one channel, {layout.source} has colours")
+        unknown = [i for i in np.unique(pixels) if i >= layout.classes and i not in layout.ids[1]]
+        if unknown:
+            reason = f"class ids {list(map(int, unknown))}: {layout.source} has {layout.classes}"
+            raise LabelError(path, None, reason)
+    return pixels
 
 
 def _by_colour(pixels: NDArray, layout: Layout) -> tuple[Plane, NDArray[np.bool_]]:
