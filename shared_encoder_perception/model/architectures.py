@@ -3,7 +3,8 @@
 ``light_fpn`` merges the features once, on the grid on which all answers leave; nothing is resized
 afterwards. ``shared_fpn`` merges them on a coarser one, and lets each head go its way from there
 (models up to 0.5.0). ``baseline`` gives each task a neck of its own, so that only the encoder is
-shared. What a head is, its task's room knows.
+shared. ``fpn`` and ``unet`` are the field's decoders, references for dense answers. What a head is,
+its task's room knows.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import ClassVar, Final
 from torch import Tensor, nn
 
 from shared_encoder_perception import tasks
+from shared_encoder_perception.layers.decoders import PanopticFpn, UnetDecoder
 from shared_encoder_perception.layers.encoder import STRIDES
 from shared_encoder_perception.layers.neck import FeaturePyramid, separable_bn_relu, upsample
 from shared_encoder_perception.model.config import NetworkConfig
@@ -126,6 +128,51 @@ class SeparateDecoders(nn.Module):
         return None
 
 
+class DenseDecoder(nn.Module):
+    """One of the field's decoders, and the last convolution of each task on its map."""
+
+    stride: ClassVar[int | None] = 4
+
+    def __init__(self, levels: Sequence[int], config: NetworkConfig) -> None:
+        """``levels`` are the channels of the encoder's features at strides 4, 8, 16, 32."""
+        super().__init__()
+        self.decoder, width = self._made(levels, config)
+        widths = Widths(tuple(levels), width, shared=True, stride=self.stride, finished=True)
+        self.heads = _heads(widths, config)
+
+    def _made(self, levels: Sequence[int], config: NetworkConfig) -> tuple[nn.Module, int]:
+        """Return the decoder, and the channels of its map."""
+        wide = config.channels
+        return PanopticFpn(levels, 4 * wide, 2 * wide), 2 * wide
+
+    def forward(
+        self, levels: Sequence[Tensor], size: Size, inputs: Mapping[str, Tensor]
+    ) -> dict[str, Tensor]:
+        """Return the logits of all tasks; see ``Features`` for the arguments."""
+        features = Features(levels, self.decoder(levels), size, inputs)
+        return _joined([head(features) for head in self.heads.values()])
+
+    def shared(self) -> list[nn.Parameter]:
+        """Return the decoder's parameters, which all tasks use."""
+        return list(self.decoder.parameters())
+
+    def last_shared(self) -> nn.Parameter | None:
+        """Return the weights of the decoder's last convolution."""
+        weights = [one for one in self.decoder.parameters() if one.ndim == 4]
+        return weights[-1]
+
+
+class Unet(DenseDecoder):
+    """A U-Net's decoder; answers leave at stride 2."""
+
+    stride: ClassVar[int | None] = 2
+
+    def _made(self, levels: Sequence[int], config: NetworkConfig) -> tuple[nn.Module, int]:
+        """Return the decoder, and the channels of its map."""
+        made = UnetDecoder(levels, config.channels, config.decoder_residual)
+        return made, made.outputs[-1]
+
+
 def _heads(widths: Widths, config: NetworkConfig) -> nn.ModuleDict:
     """Make the head of each task on what they share."""
     return nn.ModuleDict(
@@ -138,8 +185,16 @@ def _joined(logits: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
     return {name: value for one in logits for name, value in one.items()}
 
 
-ARCHITECTURES: Final = MappingProxyType[str, type[LightFpn | SharedFpn | SeparateDecoders]](
-    {"light_fpn": LightFpn, "shared_fpn": SharedFpn, "baseline": SeparateDecoders}
+ARCHITECTURES: Final = MappingProxyType[
+    str, type[LightFpn | SharedFpn | SeparateDecoders | DenseDecoder]
+](
+    {
+        "light_fpn": LightFpn,
+        "shared_fpn": SharedFpn,
+        "baseline": SeparateDecoders,
+        "fpn": DenseDecoder,
+        "unet": Unet,
+    }
 )
 """Name -> class; all take (channels of the encoder's levels, NetworkConfig). ``stride`` is of the
 grid on which all answers leave; ``None``: each task's head decides."""

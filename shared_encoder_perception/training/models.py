@@ -2,6 +2,8 @@
 
     python -m shared_encoder_perception models runs/a runs/b
     python -m shared_encoder_perception models --encoder resnet18 repvgg_a0 --architecture baseline
+    python -m shared_encoder_perception models --encoder resnext50_32x4d --architecture unet fpn \
+        --tasks semantic --classes 8 --size 512 1024
 
 Latencies are medians of ONNX Runtime, fp32, batch 1, taken in turns, so that whatever else the
 machine does falls on all of them alike.
@@ -10,11 +12,13 @@ machine does falls on all of them alike.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import product
 from pathlib import Path
 from statistics import median
 from time import perf_counter
+from typing import Any
 
 import numpy as np
 import torch
@@ -36,7 +40,10 @@ from shared_encoder_perception.structures import Size
 from shared_encoder_perception.training.record import read_metrics
 
 ROUNDS = 60
-COLUMNS = ("network", "encoder", "architecture", "params M", "GMAC", "latency ms")
+COLUMNS = (
+    *("network", "encoder", "architecture", "parameters", "activations MB", "GMAC"),
+    "latency ms",
+)
 """Of the table; then the scores of every task."""
 
 
@@ -47,7 +54,9 @@ class Row:
     Attributes:
         name: Folder of its run, or its encoder.
         config: What it is built from.
-        parameters: Millions.
+        parameters: All of them.
+        activations_mb: What training one image keeps: the outputs of all layers and their
+            gradients, float32, 2^20 bytes; what is computed in place counts, too.
         gmac: Multiply-accumulates of one image, 10^9.
         latency_ms: Median.
         scores: ``Scorer.summary`` of its best validation; empty for an untrained one.
@@ -55,7 +64,8 @@ class Row:
 
     name: str
     config: NetworkConfig
-    parameters: float
+    parameters: int
+    activations_mb: float
     gmac: float
     latency_ms: float
     scores: Mapping[str, float | None]
@@ -66,6 +76,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("runs", type=Path, nargs="*", help="folders of training runs")
     parser.add_argument("--encoder", nargs="*", default=[], help="untrained, by timm's names")
     parser.add_argument("--architecture", nargs="*", default=list(ARCHITECTURES), help="of those")
+    parser.add_argument("--tasks", nargs="+", default=list(tasks.DEFAULT), help="that they answer")
+    parser.add_argument(
+        "--classes",
+        default=NetworkConfig.classes,
+        help="that tasks tell apart: a table's name or file, or a number of them",
+    )
+    parser.add_argument("--residual", action="store_true", help="unet with residual blocks, too")
     parser.add_argument("--rounds", type=int, default=ROUNDS, help="inferences of each network")
     parser.add_argument("--threads", type=int, default=0, help="of one inference, 0 = all cores")
     parser.add_argument(
@@ -77,14 +94,30 @@ def run(args: argparse.Namespace) -> int:
     """Measure and print."""
     networks = {str(path): load_network(path / "network.pt") for path in args.runs}
     scores = {str(path): _best_scores(path) for path in args.runs}
-    for encoder in args.encoder:
-        for architecture in args.architecture:
-            config = NetworkConfig(encoder=encoder, architecture=architecture)
-            networks[f"{encoder}, {architecture}"] = PerceptionNetwork(config).eval()
+    for config in _configs(args):
+        name = f"{config.encoder}, {' + '.join(_parts(config))}"
+        networks[name] = PerceptionNetwork(config).eval()
     if not networks or args.rounds < 1:
         raise ValueError("name at least one run or --encoder, and at least one round")
     print(table(measure(networks, scores, tuple(args.size), args.rounds, args.threads)))
     return 0
+
+
+def _configs(args: argparse.Namespace) -> Iterator[NetworkConfig]:
+    """Return the untrained networks that are asked for."""
+    plain = NetworkConfig(tasks=args.tasks, classes=args.classes)
+    for encoder, architecture in product(args.encoder, args.architecture):
+        yield replace(plain, encoder=encoder, architecture=architecture)
+        if args.residual and architecture == "unet":
+            yield replace(plain, encoder=encoder, architecture=architecture, decoder_residual=True)
+
+
+def _parts(config: NetworkConfig) -> list[str]:
+    """Return the architecture and what is added to it."""
+    optional = {"attention": "attention", "aggregation": "aggregation"}
+    optional |= {"decoder_residual": "residual"}
+    added = [name for key, name in optional.items() if getattr(config, key)]
+    return [config.architecture, *added]
 
 
 def measure(
@@ -106,7 +139,8 @@ def measure(
         Row(
             name,
             network.config,
-            sum(parameter.numel() for parameter in network.parameters()) / 1e6,
+            sum(parameter.numel() for parameter in network.parameters()),
+            activations_mb(network, size),
             gmac(network, size),
             latencies[name],
             scores.get(name, {}),
@@ -122,6 +156,28 @@ def gmac(network: PerceptionNetwork, size: Size) -> float:
     with counter, torch.inference_mode():
         DeployWrapper(network, spec.tasks)(*inputs)
     return counter.get_total_flops() / 2e9
+
+
+def activations_mb(network: PerceptionNetwork, size: Size) -> float:
+    """Return the outputs of all layers for one image, and their gradients; float32, 2^20 bytes."""
+    values = 0
+
+    def add(_module: Any, _inputs: Any, output: Any) -> None:
+        nonlocal values
+        values += output.numel() if isinstance(output, torch.Tensor) else 0
+
+    layers = [one for one in network.modules() if not list(one.children())]
+    hooks = [layer.register_forward_hook(add) for layer in layers]
+    inputs = blank(_spec(network, size).input_tensors())
+    named = {name: torch.from_numpy(array) for name, array in inputs.items()}
+    image = named.pop(INPUT_IMAGE)
+    try:
+        with torch.inference_mode():
+            network.eval()(image, size, named)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return 2 * 4 * values / 2**20
 
 
 def _spec(network: PerceptionNetwork, size: Size) -> ModelSpec:
@@ -160,12 +216,11 @@ def table(rows: Sequence[Row]) -> str:
     titles = (*COLUMNS, *(score.title for score in shown.values()))
     lines = [f"| {' | '.join(titles)} |", "|---" * len(titles) + "|"]
     for row in rows:
-        parts = [row.config.architecture]
-        parts += [name for name in ("attention", "aggregation") if getattr(row.config, name)]
         scores = (row.scores.get(key) for key in shown)
         cells = ["-" if value is None else f"{value:.3f}" for value in scores]
         lines.append(
-            f"| {row.name} | {row.config.encoder} | {' + '.join(parts)} | {row.parameters:.2f} "
-            f"| {row.gmac:.2f} | {row.latency_ms:.1f} | {' | '.join(cells)} |"
+            f"| {row.name} | {row.config.encoder} | {' + '.join(_parts(row.config))} "
+            f"| {row.parameters} | {row.activations_mb:.0f} | {row.gmac:.2f} "
+            f"| {row.latency_ms:.1f} | {' | '.join(cells)} |"
         )
     return "\n".join(lines)

@@ -26,7 +26,7 @@ FORMERLY: Final = {
 def make_head(widths: Widths, config: Any) -> nn.Module:
     """Return a light head on a pyramid that is shared, a decoder on one of its own."""
     if widths.stride is not None:
-        return GridMaskHead(widths.neck)
+        return GridMaskHead(widths.neck, widths.finished)
     if widths.shared:
         return MaskHead(widths.neck, widths.levels[0])
     return MaskDecoder(widths.neck)
@@ -41,12 +41,11 @@ def finish(logits: Mapping[str, Tensor], size: Size, block: Block) -> dict[str, 
 class GridMaskHead(nn.Module):
     """Two separable convolutions on the shared map, logits on its grid."""
 
-    def __init__(self, channels: int) -> None:
-        """``channels`` of the shared map."""
+    def __init__(self, channels: int, finished: bool = False) -> None:
+        """``channels`` of the shared map; logits alone where that is ``finished``."""
         super().__init__()
-        self.refine = nn.Sequential(
-            separable_bn_relu(channels, channels), separable_bn_relu(channels, channels)
-        )
+        layers = [] if finished else [separable_bn_relu(channels, channels) for _ in range(2)]
+        self.refine = nn.Sequential(*layers)
         self.logit = nn.Conv2d(channels, 1, 1)
 
     def forward(self, features: Features) -> dict[str, Tensor]:
