@@ -23,6 +23,7 @@ COMMANDS: Final = {
     "demo": ("demo.run", "drive through a real ROS 2 node and show the result"),
     "predict": ("predict", "perceive images, a video or a bag; no ROS needed"),
     "replay": ("replay.run", "replay bags through a model: results, bag, video, report"),
+    "paint": ("replay.paint", "give a lidar's points the classes of the pixels that show them"),
     "evaluate": ("evaluation.evaluate", "score a model on labelled images"),
     "diff": ("evaluation.diff.run", "hold version B of a model against A: what changed, may it"),
     "mine": ("mining.run", "find the frames of a drive most worth labelling, with pre-labels"),
@@ -44,7 +45,7 @@ COMMANDS: Final = {
 """Name -> (module, what it does). A module has ``add_arguments(parser)`` and ``run(args)``."""
 
 GROUPS: Final = {
-    "perceive": ("demo", "predict", "replay"),
+    "perceive": ("demo", "predict", "replay", "paint"),
     "judge": ("evaluate", "diff", "compare", "card"),
     "measure": ("benchmark", "soak"),
     "data sets": ("dataset", "mine", "sheet"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
 import cv2
@@ -16,6 +17,8 @@ UNDISTORT: Final = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, 60, 1e-4)
 TOLERANCE_PX: Final = 0.02
 """A pixel whose ray leads back to another one, further away than this, has no ray."""
 TOLERANCE_SLOPE: Final = 1e-4
+STEEPEST: Final = 20.0
+"""Slope from the optical axis beyond which no camera is asked to look: 87 degrees."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,6 +85,63 @@ class CameraModel:
             error = np.abs(back[:, :2] - turned[ahead, :2]).max(axis=1)
             pixels[ahead] = np.where((error <= TOLERANCE_SLOPE)[:, None], pixels[ahead], np.nan)
         return pixels
+
+    @cached_property
+    def reach(self) -> float:
+        """Slope from the optical axis up to which the lens maps outwards; beyond, it folds back."""
+        if not len(self.distortion):
+            return np.inf
+        slopes = np.linspace(0.0, STEEPEST, 2000)
+        directions = np.linspace(0, 2 * np.pi, 16, endpoint=False)
+        rays = np.ones((len(directions), len(slopes), 3))
+        rays[..., 0] = np.cos(directions)[:, None] * slopes
+        rays[..., 1] = np.sin(directions)[:, None] * slopes
+        pixels = self._distorted(rays.reshape(-1, 3)).reshape(len(directions), -1, 2)
+        centre = self.matrix[:2, 2]
+        radius = np.linalg.norm((pixels - centre) / self.matrix.diagonal()[:2], axis=2)
+        falls = np.diff(radius, axis=1) <= 0
+        first = np.where(falls.any(axis=1), falls.argmax(axis=1), len(slopes) - 1)
+        return float(slopes[first.min()])
+
+    def see(self, points: NDArray) -> NDArray[np.float64]:
+        """Turn many (N, 3) points of the rectified frame into (N, 2) pixels, fast.
+
+        NaN for what is surely not in the image: behind the camera, beyond ``reach``, or out of the
+        image's field of view.
+        """
+        turned = np.asarray(points)
+        if not np.array_equal(self.rectification, np.eye(3)):
+            turned = turned @ self.rectification
+        x, y, z = turned.T
+        low, high = self._field
+        # Multiplied, not divided: most points of a sweep are to be left out.
+        with np.errstate(invalid="ignore"):
+            ahead = (z > 0) & (x > low[0] * z) & (x < high[0] * z)
+            ahead &= (y > low[1] * z) & (y < high[1] * z)
+        kept = np.flatnonzero(ahead)
+        slopes = np.asarray(turned[kept, :2], np.float64) / z[kept, None]
+        inside = (slopes**2).sum(axis=1) < self.reach**2
+        kept, slopes = kept[inside], slopes[inside]
+        pixels = np.full((len(turned), 2), np.nan)
+        if len(self.distortion) and len(kept):
+            full = self._distorted(np.column_stack((slopes, np.ones(len(kept)))))
+        else:
+            full = slopes * self.matrix.diagonal()[:2] + self.matrix[:2, 2]
+        pixels[kept] = (full - self.origin_px) / self.binning
+        return pixels
+
+    @cached_property
+    def _field(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Least and greatest ``(x / z, y / z)`` of what the image shows, before rectification."""
+        height, width = self.image_size
+        columns, rows = np.arange(-1, width + 1, 8.0), np.arange(-1, height + 1, 8.0)
+        edges = [(x, y) for x in columns for y in (-1.0, float(height))]
+        edges += [(x, y) for y in rows for x in (-1.0, float(width))]
+        slopes = (self.rays(np.array(edges)) @ self.rectification)[:, :2]
+        if not np.isfinite(slopes).all():  # part of the image has no rays
+            return np.full(2, -np.inf), np.full(2, np.inf)
+        margin = 0.02 * (slopes.max(axis=0) - slopes.min(axis=0))
+        return slopes.min(axis=0) - margin, slopes.max(axis=0) + margin
 
     def _undistorted(self, pixels: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return (N, 2) ``(x / z, y / z)`` of full-resolution pixels, before rectification."""
