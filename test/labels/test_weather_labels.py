@@ -56,7 +56,8 @@ def test_an_unknown_key_is_ignored_elsewhere(tmp_path, capsys):
     assert main(["dataset", "convert", "native", str(other), "--out", str(tmp_path / "out")]) == 0
     assert lines_of(tmp_path / "out") == lines_of(plain)
     assert main(["dataset", "validate", str(other)]) == 1
-    assert "pseudo names 'sky', expected some of ['lanes', 'mask', 'classes']" in capsys.readouterr().out
+    expected = "pseudo names 'sky', expected some of ['lanes', 'mask', 'classes']"
+    assert expected in capsys.readouterr().out
 
 
 def test_labels_of_a_third_task_are_read_and_written(weather, tmp_path):
