@@ -14,8 +14,9 @@ from shared_encoder_perception.layers.context import AttentionBottleneck
 from shared_encoder_perception.layers.encoder import STRIDES, Encoder
 from shared_encoder_perception.model.architectures import ARCHITECTURES
 from shared_encoder_perception.model.config import NetworkConfig
-from shared_encoder_perception.spec import INPUT_IMAGE, INPUT_SIZE, ModelSpec, blocks_of
+from shared_encoder_perception.spec import INPUT_IMAGE, INPUT_SIZE, ModelSpec
 from shared_encoder_perception.structures import HALVES, Size
+from shared_encoder_perception.tasks.blocks import blocks_of
 
 Blocks = Mapping[str, Any]
 """``ModelSpec.tasks``: the block of each task, by its name."""

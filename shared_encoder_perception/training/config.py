@@ -15,8 +15,8 @@ from shared_encoder_perception import tasks
 from shared_encoder_perception.files.plain_file import plain
 from shared_encoder_perception.model.config import NetworkConfig
 from shared_encoder_perception.model.network import check_input_size, scaled_size
-from shared_encoder_perception.spec import settled
 from shared_encoder_perception.structures import Size
+from shared_encoder_perception.tasks.blocks import settled
 from shared_encoder_perception.training.augment import AugmentConfig
 from shared_encoder_perception.training.data_config import FOLDS, SYNTHETIC, DataConfig
 from shared_encoder_perception.training.distill import distill_config
@@ -117,8 +117,7 @@ class TrainConfig:
             random (or timm's) weights. Of another network the weights that fit are taken over.
         init_network: What an artifact from before 0.3.0 was built from; later ones say it, and
             checkpoints too.
-        optimizer: ``adamw``, or ``muon`` for the convolutions that mix channels, with AdamW for
-            the rest: ``optimizer.configure``.
+        optimizer: ``adamw``, or ``muon`` for most of the weights: ``optimizer.configure``.
         weight_decay: On convolution weights only.
         clip: Largest gradient norm.
         ema: Decay of the averaged weights, which are validated and kept; shortened for short
@@ -190,10 +189,8 @@ class TrainConfig:
             _expect(not endless, "data.val: worlds have no end, give a count")
         _expect(0 <= self.data.split_share <= 1, "data.split_share must be 0 to 1")
         _expect(self.checkpoint_every > 0, "checkpoint_every must be at least 1")
-        _expect(
-            self.optimizer in OPTIMIZERS,
-            f"optimizer is {self.optimizer!r}, expected one of {OPTIMIZERS}",
-        )
+        said = self.optimizer
+        _expect(said in OPTIMIZERS, f"optimizer is {said!r}, expected one of {OPTIMIZERS}")
         _expect(
             self.freeze_encoder in FREEZABLE,
             f"freeze_encoder is {self.freeze_encoder}, expected one of {FREEZABLE}",

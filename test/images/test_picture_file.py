@@ -17,7 +17,8 @@ from shared_encoder_perception.images.picture_file import (
 )
 from shared_encoder_perception.images.picture_header import PIXELS_MAX, read_header
 from shared_encoder_perception.images.sources import SourceError, open_source
-from shared_encoder_perception.labels.adapters.label_ids import LAYOUTS, read_map
+from shared_encoder_perception.labels.adapters.label_ids import read_map
+from shared_encoder_perception.labels.adapters.layouts import LAYOUTS
 from shared_encoder_perception.labels.frame import LabelledFrame
 from shared_encoder_perception.labels.label_io import UnusablePictureError, image_size
 from shared_encoder_perception.labels.said import YES

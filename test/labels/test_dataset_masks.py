@@ -11,7 +11,8 @@ from labelled_set import lanes_of, mask_of
 
 from shared_encoder_perception.__main__ import main
 from shared_encoder_perception.labels import formats, native
-from shared_encoder_perception.labels.adapters.label_ids import LAYOUTS, read
+from shared_encoder_perception.labels.adapters.label_ids import read
+from shared_encoder_perception.labels.adapters.layouts import LAYOUTS
 from shared_encoder_perception.tasks.label_files import LabelError
 
 SIZE = (40, 60)

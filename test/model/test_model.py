@@ -106,8 +106,8 @@ def test_encoder_without_the_needed_strides_is_refused():
 def test_unknown_encoder_and_architecture_are_named():
     with pytest.raises(ValueError, match=r"no encoder 'resnet19'.*mobilenetv4_conv_small.*resnet"):
         PerceptionNetwork(NetworkConfig(encoder="resnet19"))
-    with pytest.raises(ValueError, match=r"'unet'.*shared_fpn.*baseline"):
-        PerceptionNetwork(NetworkConfig(architecture="unet"))
+    with pytest.raises(ValueError, match=r"'pspnet'.*shared_fpn.*baseline"):
+        PerceptionNetwork(NetworkConfig(architecture="pspnet"))
     with pytest.raises(ValueError, match="channels is 30"):
         PerceptionNetwork(NetworkConfig(channels=30))
 

@@ -245,7 +245,7 @@ def test_overfit_learns_a_few_frames_by_heart(data, tmp_path):
     )
     (last,) = read_metrics(out, "val")
     assert last["mask_iou"] > 0.9
-    assert last["lane_accuracy"] > 0.8
+    assert last["lane_accuracy"] > 0.75
 
 
 def test_overfit_needs_frames_that_label_everything(tmp_path):

@@ -13,7 +13,7 @@ from shared_encoder_perception.layers.neck import at_stride, conv_bn_relu, separ
 from shared_encoder_perception.structures import Size
 from shared_encoder_perception.tasks.contract.training import Features, Widths
 from shared_encoder_perception.tasks.lanes.answer import LANE_NAMES
-from shared_encoder_perception.tasks.lanes.spec import LANE_MAPS, OUTPUT_LANES, Block
+from shared_encoder_perception.tasks.lanes.spec import FINEST, LANE_MAPS, OUTPUT_LANES, Block
 
 LOGITS: Final = "lane_logits"
 """(N, 5, 5, rows, columns) in the order of ``spec.LANE_MAPS``: the heat map before its sigmoid, the
@@ -70,7 +70,7 @@ class LaneHeads(nn.Module):
         """
         super().__init__()
         lanes, maps = len(LANE_NAMES), len(LANE_MAPS)
-        self._stride = widths.stride or STRIDE
+        self._stride = max(widths.stride or STRIDE, FINEST)
         self.aggregation = FeatureAggregation(widths.neck) if config.aggregation else nn.Identity()
         self.hidden = hidden
         self.maps = nn.Conv2d(width, lanes * maps, 1, groups=groups)

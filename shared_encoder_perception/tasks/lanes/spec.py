@@ -10,6 +10,8 @@ from shared_encoder_perception.spec import LARGEST_PX, Tensor, expect
 from shared_encoder_perception.structures import Size
 from shared_encoder_perception.tasks.lanes.answer import LANE_NAMES
 
+FINEST: Final = 4
+"""Input pixels per cell: the least that lines are drawn in."""
 LANE_MAPS: Final = ("hm", "off1x", "off1y", "off2x", "off2y")
 """Maps of each lane head, in order: heat map in [0, 1]; vector from the cell to the lane's start
 (its nearest, lowest point); position of the keypoint relative to the cell. All in cells."""
@@ -139,7 +141,7 @@ class Block:
         """Refuse a block that the decoder could not honour."""
         expect(self.lane_names == LANE_NAMES, "lane_names", self.lane_names, LANE_NAMES)
         expect(self.lane_maps == LANE_MAPS, "lane_maps", self.lane_maps, LANE_MAPS)
-        expect(self.stride in (4, 8, 16, 32), "stride", self.stride, "4, 8, 16 or 32")
+        expect(self.stride in (FINEST, 8, 16, 32), "stride", self.stride, "4, 8, 16 or 32")
         expect(
             0.0 < self.keypoint_threshold < 1.0,
             "keypoint_threshold",
@@ -186,6 +188,6 @@ class Block:
 
 
 def block_at(stride: int, input_size: Size) -> Block:
-    """Return the block of lane maps of that stride."""
+    """Return the block of lane maps of that stride, or of the finest that lines need."""
     horizon = round(HORIZON * input_size[0], 1)
-    return Block(stride=stride, horizon_row_px=horizon, holds_to_evidence=True)
+    return Block(stride=max(stride, FINEST), horizon_row_px=horizon, holds_to_evidence=True)
