@@ -137,11 +137,18 @@ def one_step(network):
     return losses, [name for name, p in network.named_parameters() if p.grad is None]
 
 
-SCALES = {name: 0.8 if kind.stride is None else 1.0 for name, kind in ARCHITECTURES.items()}
+REFERENCES = ("fpn", "unet")
+"""Decoders of the field, wide as they are: narrow here, and without what is optional."""
+SCALES = {
+    name: 0.8 if kind.stride is None else 1.0
+    for name, kind in ARCHITECTURES.items()
+    if name not in REFERENCES
+}
 """Scaled, the encoder sees 64x128: at less, one step of so small a picture is noise."""
 CHOICES = [
     *(NetworkConfig(encoder=name) for name in PROVEN),
-    *(NetworkConfig(ENCODER, architecture=name) for name in ARCHITECTURES if name != "shared_fpn"),
+    *(NetworkConfig(ENCODER, architecture=name) for name in SCALES if name != "shared_fpn"),
+    *(NetworkConfig(ENCODER, architecture=name, channels=16) for name in REFERENCES),
     *(
         NetworkConfig(
             ENCODER, architecture=name, attention=True, aggregation=True, encoder_scale=scale
