@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from shared_encoder_perception.images.preprocess import ImageTransform
+from shared_encoder_perception.images.preprocess import Crop, ImageTransform
 from shared_encoder_perception.structures import Size
 
 
@@ -50,3 +50,10 @@ def warp_plane(plane: NDArray, matrix: NDArray[np.float64], size: Size, outside:
         borderValue=outside,
     )
     return np.asarray(moved)
+
+
+def plane_inside(plane: NDArray, crop: Crop, outside: float) -> NDArray:
+    """Return a plane (H, W) with ``outside`` everywhere but in a crop."""
+    cut = np.full(plane.shape, outside, plane.dtype)
+    cut[crop.window] = plane[crop.window]
+    return cut

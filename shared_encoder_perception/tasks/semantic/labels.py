@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared_encoder_perception.files.data_paths import write_new
-from shared_encoder_perception.images.planes import plane_to_input, warp_plane
+from shared_encoder_perception.images.planes import plane_inside, plane_to_input, warp_plane
 from shared_encoder_perception.images.preprocess import Crop, ImageTransform
 from shared_encoder_perception.structures import Size
 from shared_encoder_perception.tasks.label_files import (
@@ -147,13 +147,7 @@ def warp(label: Label, matrix: NDArray[np.float64], size: Size) -> Label:
 
 def inside(label: Label, crop: Crop) -> Label:
     """Forget what lies outside of the crop."""
-
-    def seen(plane: NDArray[np.uint8], outside: int) -> NDArray[np.uint8]:
-        cut = np.full(plane.shape, outside, np.uint8)
-        cut[crop.window] = plane[crop.window]
-        return cut
-
-    return _moved(label, seen)
+    return _moved(label, lambda plane, outside: plane_inside(plane, crop, outside))
 
 
 def still_true(label: Label, size: Size) -> bool:
