@@ -97,6 +97,11 @@ class PerceptionNetwork(nn.Module):
             weight = [parameter for parameter in shared.parameters() if parameter.ndim == 4][-1]
         return weight
 
+    def own_modules(self, task: str) -> list[nn.Module]:
+        """Return what only one task uses: its head, and its neck where it has one."""
+        necks = getattr(self.decoder, "necks", {})
+        return [part[task] for part in (self.decoder.heads, necks) if task in part]
+
     def shared_parameters(self) -> list[nn.Parameter]:
         """Return all parameters that more than one task uses."""
         return [

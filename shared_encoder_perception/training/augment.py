@@ -25,7 +25,7 @@ from shared_encoder_perception.images.preprocess import Crop, ImageTransform
 from shared_encoder_perception.labels.sample import Sample
 from shared_encoder_perception.labels.view import View, moved, view_sample
 from shared_encoder_perception.structures import Size
-from shared_encoder_perception.training.look import EFFECTS, to_array, to_tensor
+from shared_encoder_perception.training.look import EFFECTS, WEATHER, to_array, to_tensor, weaken
 
 ATTEMPTS: Final = 4
 
@@ -54,6 +54,7 @@ class AugmentConfig:
         fog: Probability of fog, thicker towards the horizon.
         rain: Probability of rain streaks.
         snow: Probability of snow.
+        weather: Strength of shadow, fog, rain, snow and night where they are, 0 to 1.
     """
 
     geometry: float = 0.8
@@ -74,6 +75,7 @@ class AugmentConfig:
     fog: float = 0.06
     rain: float = 0.05
     snow: float = 0.03
+    weather: float = 1.0
 
     def __post_init__(self) -> None:
         """Refuse what is no probability or no range."""
@@ -168,5 +170,8 @@ def _change_look(view: View, config: AugmentConfig, rng: np.random.Generator) ->
     changed = False
     for name, effect in EFFECTS.items():
         if rng.random() < getattr(config, name):
-            image, changed = effect(image, rng), True
+            weak = name in WEATHER and config.weather < 1
+            after = effect(image, rng)
+            image = weaken(after, image, config.weather) if weak else after
+            changed = True
     return view._replace(image=to_array(image) if changed else before)

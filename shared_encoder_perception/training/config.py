@@ -19,7 +19,7 @@ from shared_encoder_perception.structures import Size
 from shared_encoder_perception.tasks.blocks import settled
 from shared_encoder_perception.training.augment import AugmentConfig
 from shared_encoder_perception.training.data_config import FOLDS, SYNTHETIC, DataConfig
-from shared_encoder_perception.training.distill import distill_config
+from shared_encoder_perception.training.distill import check_distill, distill_config
 from shared_encoder_perception.training.frozen import FREEZABLE
 from shared_encoder_perception.training.room_config import joined, own
 from shared_encoder_perception.training.weighting import WEIGHTINGS
@@ -125,6 +125,8 @@ class TrainConfig:
         freeze_norm: Keep batch norm's statistics as they are.
         freeze_encoder: Stride up to whose features the encoder stays as it is, batch norm included:
             4, 8, 16 or 32; 0 to train all of it. For pretrained encoders.
+        train_only: Tasks of whose own parts nothing else is trained, so that what the others answer
+            stays as it is: for a task that moves into a network that is finished. Empty for all.
         validate_every: Steps between validations; also at each stage's end. 0 for only there.
         checkpoint_every: Steps between checkpoints to resume from.
         patience: Stop a stage after so many validations without a better score; 0 for never.
@@ -152,6 +154,7 @@ class TrainConfig:
     ema: float = 0.998
     freeze_norm: bool = False
     freeze_encoder: int = 0
+    train_only: list[str] = field(default_factory=list)
     validate_every: int = 200
     checkpoint_every: int = 100
     patience: int = 0
@@ -196,14 +199,10 @@ class TrainConfig:
             f"freeze_encoder is {self.freeze_encoder}, expected one of {FREEZABLE}",
         )
         _expect(0 <= self.ema < 1, f"ema is {self.ema}, expected 0 <= ema < 1")
+        strange = sorted(set(self.train_only) - set(self.network.tasks))
+        known = self.network.tasks
         _expect(
-            bool(self.distill.encoder) == bool(self.distill.encoder_weights),
-            "distill.encoder and distill.encoder_weights belong together: an encoder of random "
-            "weights teaches nothing",
-        )
-        _expect(
-            self.distill.features >= 0,
-            f"distill.features is {self.distill.features}, expected 0 or more",
+            not strange, f"train_only: {strange} are not among network.tasks, which are {known}"
         )
         own = WEIGHTINGS[self.loss.weighting].own_backward
         _expect(
@@ -212,9 +211,9 @@ class TrainConfig:
             "teacher's: use loss.weighting fixed or uncertainty with distill.teacher",
         )
         _expect(
-            not (own and self.freeze_encoder == FREEZABLE[-1]),
+            not (own and (self.train_only or self.freeze_encoder == FREEZABLE[-1])),
             f"{self.loss.weighting} compares gradients of what tasks share, of which "
-            f"freeze_encoder {self.freeze_encoder} may leave nothing: use loss.weighting fixed or "
+            "freeze_encoder and train_only may leave nothing: use loss.weighting fixed or "
             "uncertainty",
         )
         _expect(
@@ -227,6 +226,7 @@ class TrainConfig:
         try:
             tasks.check(self.network.tasks, "network.tasks")
             tasks.check(self.init_network.tasks, "init_network.tasks")
+            check_distill(self.distill)
             for file, config in (("loss", self.loss), ("distill", self.distill)):
                 for room in tasks.parts(file).values():
                     own(config, room)

@@ -42,6 +42,21 @@ def distill_config(**values: Any) -> Any:
     return joined(DistillConfig, "distill")(**values)
 
 
+def check_distill(config: Any) -> None:
+    """Refuse what could teach nothing.
+
+    Raises:
+        ValueError: An encoder without weights, weights without an encoder, or a weight below 0.
+    """
+    if bool(config.encoder) != bool(config.encoder_weights):
+        raise ValueError(
+            "distill.encoder and distill.encoder_weights belong together: an encoder of random "
+            "weights teaches nothing"
+        )
+    if not config.features >= 0:
+        raise ValueError(f"distill.features is {config.features}, expected 0 or more")
+
+
 class Distiller:
     """A frozen teacher.
 

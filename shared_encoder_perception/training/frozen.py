@@ -1,17 +1,20 @@
-"""Which layers of an encoder stay as they are while the rest is trained.
+"""What of a network stays as it is while the rest is trained.
 
 The first layers of a pretrained encoder see edges and colours, which roads have too, and on the
-largest grids, where training spends a quarter of its time.
+largest grids, where training spends a quarter of its time. And a task may move into a network that
+answers others, which must not hear of it.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 import torch
 from torch import nn
 
 from shared_encoder_perception.layers.encoder import STRIDES, Encoder
+from shared_encoder_perception.model.network import PerceptionNetwork
 
 PROBE: Final = (64, 64)
 """Size of the picture that shows which layer a feature comes from."""
@@ -49,3 +52,26 @@ def freeze(encoder: Encoder, stride: int) -> list[nn.Module]:
         if own and all(id(one) in behind for one in own):
             layers.append(module.eval().requires_grad_(False))
     return layers
+
+
+def freeze_all_but(network: PerceptionNetwork, tasks: Sequence[str]) -> list[nn.Module]:
+    """Take everything out of training but what only some tasks use (in place).
+
+    Args:
+        network: What it answers to other tasks stays the same to the bit.
+        tasks: Of the network.
+
+    Returns:
+        The modules to be kept in inference mode.
+    """
+    trained = {
+        id(one) for task in tasks for own in network.own_modules(task) for one in own.modules()
+    }
+    network.requires_grad_(False)
+    for task in tasks:
+        for own in network.own_modules(task):
+            own.requires_grad_(True)
+    around = {
+        id(one) for one in network.modules() if trained & {id(part) for part in one.modules()}
+    }
+    return [one.eval() for one in network.modules() if id(one) not in trained | around]

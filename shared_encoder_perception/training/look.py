@@ -133,6 +133,20 @@ EFFECTS: Final[MappingProxyType[str, Callable[[Tensor, np.random.Generator], Ten
 """Name of the probability in ``AugmentConfig`` -> (3, H, W) uint8 RGB to the same; in the order in
 which light meets road, weather, lens, sensor and file."""
 
+WEATHER: Final = ("shadow", "fog", "rain", "snow", "night")
+"""Those of which ``AugmentConfig.weather`` says how strong they are."""
+
+
+def weaken(effect: Tensor, picture: Tensor, strength: float) -> Tensor:
+    """Return what is ``strength`` (0 to 1) of the way from a picture to what an effect makes of it.
+
+    Args:
+        effect: (3, H, W) uint8, what the whole effect makes of the picture.
+        picture: (3, H, W) uint8.
+        strength: 0 is the picture, 1 the effect, both to the bit.
+    """
+    return torch.lerp(picture.float(), effect.float(), strength).round().to(torch.uint8)
+
 
 def to_tensor(image: np.ndarray) -> Tensor:
     """(H, W, 3) BGR to (3, H, W) RGB."""

@@ -27,7 +27,7 @@ from shared_encoder_perception.training.data import (
 )
 from shared_encoder_perception.training.distill import Distiller
 from shared_encoder_perception.training.feature_teacher import FeatureTeacher
-from shared_encoder_perception.training.frozen import freeze
+from shared_encoder_perception.training.frozen import freeze, freeze_all_but
 from shared_encoder_perception.training.losses import Batch, Criterion
 from shared_encoder_perception.training.optimizer import configure
 from shared_encoder_perception.training.precision import quicken_depthwise
@@ -56,6 +56,8 @@ class StageTraining(lightning.LightningModule):
         if config.machine.accelerator == "cpu" or not torch.cuda.is_available():
             quicken_depthwise(network)
         self._frozen = freeze(network.encoder, config.freeze_encoder)
+        if config.train_only:
+            self._frozen = freeze_all_but(network, config.train_only)
         names = network.config.tasks
         self._criterion = Criterion(names, config.loss)
         self.weighting = make_weighting(config.loss.weighting, list(self._criterion.groups))

@@ -17,6 +17,7 @@ from shared_encoder_perception.tasks.lanes.labels import MIRRORED, ego_runs_up_t
 from shared_encoder_perception.tasks.lanes.target import encode_lanes
 from shared_encoder_perception.training.augment import (
     EFFECTS,
+    WEATHER,
     AugmentConfig,
     _other_crop,
     augment,
@@ -25,7 +26,9 @@ from shared_encoder_perception.training.augment import (
 )
 
 SIZE = (320, 800)
-PROBABILITIES = [name for name in vars(AugmentConfig()) if name not in ("scale", "rotate_deg")]
+PROBABILITIES = [
+    name for name in vars(AugmentConfig()) if name not in ("scale", "rotate_deg", "weather")
+]
 NOTHING = AugmentConfig(**dict.fromkeys(PROBABILITIES, 0.0))
 Y = np.arange(690.0, 300.0, -10.0)
 
@@ -213,7 +216,27 @@ def test_every_effect_changes_the_look_and_nothing_else(sample, transform, name)
         assert points is None or np.array_equal(lanes_of(view)[lane_id], points)
 
 
+def seen(sample, transform, **config):
+    return augment(sample, transform, replace(NOTHING, **config), 1).image.astype(int)
+
+
+@pytest.mark.parametrize("name", WEATHER)
+def test_weather_is_as_strong_as_it_is_told_to_be(sample, transform, name):
+    plain, whole = seen(sample, transform), seen(sample, transform, **{name: 1.0})
+    assert np.array_equal(seen(sample, transform, **{name: 1.0}, weather=0.0), plain)
+    half = seen(sample, transform, **{name: 1.0}, weather=0.5)
+    assert np.abs(half - (plain + whole) / 2).max() <= 0.5
+
+
+def test_the_strength_of_weather_is_no_other_effects(sample, transform):
+    for name in set(EFFECTS) - set(WEATHER):
+        whole = seen(sample, transform, **{name: 1.0})
+        assert np.array_equal(seen(sample, transform, **{name: 1.0}, weather=0.0), whole)
+
+
 def test_probabilities_are_checked():
+    with pytest.raises(ValueError, match=r"augment\.weather is nan, expected 0 to 1"):
+        AugmentConfig(weather=float("nan"))
     with pytest.raises(ValueError, match=r"augment\.flip is 1\.5, expected 0 to 1"):
         AugmentConfig(flip=1.5)
     with pytest.raises(ValueError, match=r"augment\.scale"):

@@ -77,9 +77,40 @@ def test_training_leaves_them_as_they_were(tmp_path):
         assert torch.equal(old[key], new[key]) == held
 
 
+@pytest.mark.parametrize("architecture", ["light_fpn", "baseline"])
+def test_a_task_moves_in_and_the_others_hear_nothing_of_it(architecture, tmp_path):
+    keys = {"channels": 16, "head_channels": 8, "architecture": architecture}
+    torch.manual_seed(1)
+    start = PerceptionNetwork(NetworkConfig("test_resnet", tasks=["lanes"], **keys)).eval()
+    save_network(start, tmp_path / "start.pt")
+    moves_in = {"tasks": ["lanes", "semantic"], **keys}
+    options = [
+        *("network.encoder=test_resnet", f"init={tmp_path / 'start.pt'}"),
+        *(f"network.{key}={value}".replace("'", "") for key, value in moves_in.items()),
+        f"out={tmp_path / 'run'}",
+        "data={train: [{path: synthetic}], val: [{path: synthetic, count: 2}]}",
+        *(f"stages=[{STAGE}, {STAGE}]", "train_only=[semantic]"),
+        *("machine.workers=0", "machine.precision=32-true"),
+    ]
+    train(load_config(None, options))
+    trained = load_network(tmp_path / "run/network.pt").eval()
+    image = torch.randint(0, 256, (2, 64, 160, 3), dtype=torch.uint8)
+    with torch.no_grad():
+        before, after = start(image), trained(image)
+    assert before and all(torch.equal(value, after[key]) for key, value in before.items())
+    first, second = (
+        dict(load_network(tmp_path / "run" / name).named_parameters())
+        for name in ("stage0.pt", "network.pt")
+    )
+    changed = {key for key in first if not torch.equal(first[key], second[key])}
+    assert changed and all("semantic" in key for key in changed)
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [
+        (["train_only=[semantic]"], r"train_only: \['semantic'\] are not among network.tasks"),
+        (["train_only=[lanes]", "loss.weighting=gradnorm"], "gradnorm compares gradients"),
         (["freeze_encoder=5"], r"freeze_encoder is 5, expected one of \(0, 4, 8, 16, 32\)"),
         (["freeze_encoder=32", "loss.weighting=pcgrad"], "pcgrad compares gradients"),
     ],
