@@ -16,6 +16,7 @@ import onnx
 from onnx import TensorProto
 
 from shared_encoder_perception.artifact.graph import check_graph, tensors
+from shared_encoder_perception.artifact.halves import STORED_KEY, unpack
 from shared_encoder_perception.files.plain_file import plain
 from shared_encoder_perception.files.safe_text import printable, shown_path
 from shared_encoder_perception.files.typed_json import parse_json
@@ -49,7 +50,7 @@ class Artifact:
 
     Attributes:
         source: Where it came from, as the user named it.
-        content: The file.
+        content: The file, its weights as they are computed with (``halves``).
         sha256: Of the file, lower-case hexadecimal.
         spec: What it promises.
         precision: Arithmetic that its graph is written for: ``int8`` when it was quantised,
@@ -81,6 +82,8 @@ def read_artifact(path: Path, sha256: str = "", source: str = "") -> Artifact:
     model = parse(content, source)
     spec = check_whole(model, source)
     check_graph(model.graph, spec, source)
+    if unpack(model):
+        content = model.SerializeToString()
     return Artifact(source, content, found, spec, _precision(model.graph))
 
 
@@ -151,6 +154,17 @@ def parse(content: bytes, source: str) -> onnx.ModelProto:
             f"{source} keeps weights in other files: save it as one file "
             "(onnx.save with save_as_external_data=False)"
         )
+    return model
+
+
+def read_model(path: Path) -> onnx.ModelProto:
+    """Read a model file without asking what it promises.
+
+    Raises:
+        ArtifactError: As ``read_file`` and ``parse``.
+    """
+    model = parse(read_file(path), str(path))
+    unpack(model)
     return model
 
 
@@ -237,5 +251,5 @@ def network_config(model: onnx.ModelProto) -> dict[str, Any] | None:
 
 
 def kept_metadata(model: onnx.ModelProto) -> dict[str, str]:
-    """Return what stays true of a model when it gets another spec or precision."""
-    return {key: text for key, text in metadata(model).items() if key == NETWORK_KEY}
+    """Return what stays true of a model when it gets another spec."""
+    return {key: text for key, text in metadata(model).items() if key in (NETWORK_KEY, STORED_KEY)}

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from shared_encoder_perception.artifact.file import CHECKPOINT, ArtifactError, parse, read_file
+from shared_encoder_perception.artifact.file import CHECKPOINT, ArtifactError, read_model
 from shared_encoder_perception.benchmark.combinations import Combination
 from shared_encoder_perception.benchmark.graph_cost import GraphCostError, count
 
@@ -43,7 +43,7 @@ def add_cost(row: dict[str, Any], combination: Combination) -> None:
         row["notes"].append("its work is not counted: a checkpoint has no graph")
         return
     try:
-        cost = count(parse(read_file(path), str(path)), combination.size)
+        cost = count(read_model(path), combination.size)
     except GraphCostError as error:
         row["notes"].append(f"its work is not counted: {error}")
         return

@@ -15,11 +15,18 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
+import onnx
 import torch
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from shared_encoder_perception.artifact.file import CHECKPOINT
+from shared_encoder_perception.artifact.file import (
+    CHECKPOINT,
+    kept_metadata,
+    read_spec,
+    write_artifact,
+)
+from shared_encoder_perception.artifact.halves import HALVES, STORED_KEY, pack
 from shared_encoder_perception.artifact.tensors import blank
 from shared_encoder_perception.backends import Backend, load_backend
 from shared_encoder_perception.evaluation.deviations import Deviations
@@ -122,6 +129,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--images", type=Path, help="folder or frames.jsonl of real images to compare with torch on"
     )
+    parser.add_argument(
+        "--half",
+        action="store_true",
+        help="keep the weights as half floats in the file: half the size, the same arithmetic",
+    )
     add_calibration_options(parser)
 
 
@@ -151,6 +163,8 @@ def run(args: argparse.Namespace) -> int:
         print(f"compared with torch: {deviation}")
         if not deviation.small:
             raise RuntimeError(f"the exported model does not answer as torch does: {deviation}")
+        if args.half:
+            store_halves(part)
         spec = learn_priors(spec, _usual_worlds())
         replace_spec(part, spec)
         spec = calibrate_artifact(part, spec, held_out, args.worlds)
@@ -161,6 +175,14 @@ def run(args: argparse.Namespace) -> int:
         f"{out.with_suffix(CHECKPOINT)}"
     )
     return 0
+
+
+def store_halves(path: Path) -> None:
+    """Keep the weights of the ONNX file ``path`` as half floats."""
+    model = onnx.load(path)
+    spec = read_spec(model, str(path))
+    pack(model)
+    write_artifact(model, spec, path, {**kept_metadata(model), STORED_KEY: HALVES})
 
 
 def _usual_worlds() -> Iterator[Sample]:

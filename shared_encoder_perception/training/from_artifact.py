@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from shared_encoder_perception.artifact.file import ArtifactError, parse, read_file
+from shared_encoder_perception.artifact.file import ArtifactError, read_model
 from shared_encoder_perception.model.checkpoint import CheckpointError
 from shared_encoder_perception.model.config import NetworkConfig
 from shared_encoder_perception.model.network import PerceptionNetwork
@@ -32,7 +32,7 @@ def load_artifact(path: Path, config: NetworkConfig, images: Tensor) -> Percepti
         CheckpointError: No ONNX file, or one whose weights do not fit its network.
     """
     try:
-        model = parse(read_file(path), str(path))
+        model = read_model(path)
     except ArtifactError as error:
         raise CheckpointError(f"cannot read the artifact {path}: {error}") from None
     network, norms = unfold(model, str(path), config)

@@ -4,6 +4,7 @@ import json
 
 import cv2
 import numpy as np
+import onnx
 import pytest
 from labelled_set import write_set
 
@@ -12,7 +13,7 @@ pytest.importorskip("torch", reason="the offline side needs torch: make test")
 from smallest import ENCODER
 
 from shared_encoder_perception.__main__ import main
-from shared_encoder_perception.backends import load_backend
+from shared_encoder_perception.backends import BackendOptions, load_backend
 from shared_encoder_perception.spec import ModelSpec
 from shared_encoder_perception.training import export as export_module
 
@@ -50,8 +51,16 @@ def test_export_compares_with_torch_calibrates_and_names_its_origin(run, tmp_pat
     images = ["--images", str(run / "data/frames.jsonl"), "--worlds", "24"]
     write_set(tmp_path / "data", 30)
     held_out = ["--held-out", str(tmp_path / "data")]
-    assert main([*arguments, *images, *held_out]) == 0
+    assert main([*arguments, *images, *held_out, "--half"]) == 0
     text = capsys.readouterr().out
+    stored = onnx.load(out).graph.initializer
+    assert sum(one.data_type == onnx.TensorProto.FLOAT16 for one in stored) > 10
+    image = {"image": np.zeros((1, 64, 160, 3), np.uint8)}
+    options = BackendOptions(device="cpu", precision="fp32")
+    runtime, torch = (
+        load_backend(out, engine, options).infer(image) for engine in ("onnxruntime", "torch")
+    )
+    assert all(np.allclose(runtime[key], torch[key], rtol=1e-3, atol=2e-3) for key in runtime)
     assert "compared with torch: 4 images" in text
     spec: ModelSpec = load_backend(out).spec
     assert spec.input_size == (64, 160)
