@@ -29,7 +29,7 @@ FLOORS = (
     ("tasks.*",),
     ("tasks.ROOM",),
     ("drawing.overlay",),
-    tuple(f"artifact.{name}" for name in ("file", "graph", "remote", "store", "tensors"))
+    tuple(f"artifact.{name}" for name in ("file", "graph", "halves", "remote", "store", "tensors"))
     + ("artifact",),
     ("model",),
     ("backends",),
