@@ -52,8 +52,8 @@ def tile(
     return np.vstack(rows)
 
 
-def as_png(image: NDArray[np.uint8]) -> bytes:
-    """Return a picture, (H, W) or (H, W, 3) uint8 BGR, as the content of a PNG file."""
+def as_png(image: NDArray[np.uint8] | NDArray[np.uint16]) -> bytes:
+    """Return a picture, (H, W) of 8 or 16 bits or (H, W, 3) uint8 BGR, as a PNG file's content."""
     return cv2.imencode(".png", image)[1].tobytes()
 
 

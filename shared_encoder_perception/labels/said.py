@@ -57,6 +57,8 @@ class Said:
             ``None`` where that is not labelled.
         class_tables: Names of the tables of classes that ids and colours are of.
         classes_as: The table that they are to become, or the path of a mapping; empty for theirs.
+        instances: Returns (H, W) uint16 that tells objects of one class apart, 0 for no single one;
+            ``None`` where that is not labelled.
     """
 
     size: Size
@@ -68,6 +70,7 @@ class Said:
     class_map: Callable[[], Plane] | None = None
     class_tables: tuple[str, str] = ("", "")
     classes_as: str = ""
+    instances: Callable[[], NDArray[np.uint16]] | None = None
 
     def frame(self, *, notes: tuple[str, ...] = (), **keys: Any) -> LabelledFrame:
         """Return the frame with what each task makes of this.

@@ -60,16 +60,17 @@ def named_file(folder: Path, value: Any, key: str, path: Path, line: int | None)
         raise LabelError(path, line, str(error)) from None
 
 
-def read_plane(path: Path, size: Size, what: str = "mask") -> NDArray[np.uint8]:
-    """Read a picture of one byte per pixel, as people see it.
+def read_plane(path: Path, size: Size, what: str = "mask", kind: type = np.uint8) -> NDArray[Any]:
+    """Read a picture of one value per pixel, as people see it.
 
     Args:
         path: The picture.
         size: ``(height, width)`` that it must have.
         what: What to call it in messages.
+        kind: The type that its values must have: ``np.uint8`` or ``np.uint16``.
 
     Returns:
-        (H, W) uint8.
+        (H, W) of that type.
 
     Raises:
         LabelError: Unreadable, of another type or size.
@@ -78,15 +79,16 @@ def read_plane(path: Path, size: Size, what: str = "mask") -> NDArray[np.uint8]:
         plane = read_values(path)
     except PictureError as error:
         raise LabelError(path, None, f"cannot read the {what}: it {error}") from None
-    if plane.dtype != np.uint8 or plane.ndim != 2 or plane.shape != tuple(size):
+    if plane.dtype != kind or plane.ndim != 2 or plane.shape != tuple(size):
+        expected = f"{np.dtype(kind)} {tuple(size)}"
         raise LabelError(
-            path, None, f"the {what} is {plane.dtype} {plane.shape}, expected uint8 {tuple(size)}"
+            path, None, f"the {what} is {plane.dtype} {plane.shape}, expected {expected}"
         )
     return np.asarray(plane)
 
 
-def write_plane(folder: Path, name: Path, plane: NDArray[np.uint8]) -> None:
-    """Write an (H, W) uint8 plane as PNG, and the folders above it.
+def write_plane(folder: Path, name: Path, plane: NDArray[np.uint8] | NDArray[np.uint16]) -> None:
+    """Write an (H, W) uint8 or uint16 plane as PNG, and the folders above it.
 
     Raises:
         FileExistsError: There is another file of this name.

@@ -122,6 +122,28 @@ def test_wrong_maps_are_named(tmp_path, pixels, message):
         mask_of(frame)
 
 
+def test_instances_of_cityscapes_come_along(tmp_path):
+    """Values below 1000 are classes without a single object; a set without the files has none."""
+    _, image, label, ids = SETS["cityscapes"]
+    save(tmp_path / image, np.zeros((*SIZE, 3), np.uint8))
+    save(tmp_path / label, ids)
+    (frame,) = formats.read("cityscapes", tmp_path)
+    assert frame.labels["semantic"]().instances is None
+    pixels = np.full(SIZE, 26, np.uint16)
+    pixels[:, :40], pixels[:, 40:50] = 26000, 26001
+    path = tmp_path / label.replace("labelIds", "instanceIds")
+    save(path, pixels)
+    for classes in ("", "cityscapes19"):
+        (frame,) = formats.read("cityscapes", tmp_path, classes=classes)
+        read = frame.labels["semantic"]()
+        assert read.instances.dtype == np.uint16
+        np.testing.assert_array_equal(read.instances, np.where(pixels < 1000, 0, pixels))
+    save(path, pixels.astype(np.uint8))
+    (frame,) = formats.read("cityscapes", tmp_path)
+    with pytest.raises(LabelError, match=r"instanceIds\.png: the map of instances is uint8"):
+        frame.labels["semantic"]()
+
+
 def test_missing_maps_and_layouts_are_named(tmp_path):
     _, image, label, _ = SETS["kitti_road"]
     with pytest.raises(LabelError, match=r"no pictures with maps: expected training/image_2"):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -20,12 +20,14 @@ from shared_encoder_perception.labels.frame import LabelledFrame
 from shared_encoder_perception.labels.label_io import UnusablePictureError, image_size, or_fault
 from shared_encoder_perception.labels.said import NO, NOT_LABELLED, YES, Plane, Said
 from shared_encoder_perception.structures import Size
-from shared_encoder_perception.tasks.label_files import LabelError
+from shared_encoder_perception.tasks.label_files import LabelError, read_plane
 
 WITHOUT_MAPS: Final = "test"
 STRANGE: Final = "the map has colours that the data set does not have: ignored"
 MOST_STRANGE: Final = 0.1
 """Of a map's pixels; with more of them it is no map of this data set."""
+SINGLE: Final = 1000
+"""Values of Cityscapes' instances from which on they tell objects apart; below they are classes."""
 
 
 def read(
@@ -102,6 +104,7 @@ def _frame(root: Path, picture: Path, label: Path, layout: Layout, classes: str)
         class_map=partial(read_classes, label, size, layout) if any(layout.tables) else None,
         class_tables=layout.tables,
         classes_as=classes,
+        instances=_instances_of(label, size, layout),
     ).frame(
         name=picture.relative_to(root).as_posix(),
         image_path=picture,
@@ -110,6 +113,24 @@ def _frame(root: Path, picture: Path, label: Path, layout: Layout, classes: str)
         notes=_notes(label, layout),
         where=str(label),
     )
+
+
+def _instances_of(
+    label: Path, size: Size, layout: Layout
+) -> Callable[[], NDArray[np.uint16]] | None:
+    """Return what reads the instances beside a map, where the set has them."""
+    path = label.with_name(label.name.replace(*layout.instances)) if any(layout.instances) else None
+    return partial(read_instances, path, size) if path is not None and path.is_file() else None
+
+
+def read_instances(path: Path, size: Size) -> NDArray[np.uint16]:
+    """Return Cityscapes' instances: class x 1000 + number where there is a single object, else 0.
+
+    Raises:
+        LabelError: Unreadable, or of another type or size.
+    """
+    pixels = read_plane(path, size, "map of instances", np.uint16)
+    return np.where(pixels >= SINGLE, pixels, np.uint16(0))
 
 
 def read_map(path: Path, size: Size, layout: Layout) -> Plane:

@@ -23,6 +23,7 @@ class Layout:
         colours: (drivable, ignored) RGB colours of three-channel maps.
         others: All their other colours; what is none of them is ignored, too.
         tables: Names of the tables of classes that ids, and that colours are of; empty for none.
+        instances: What changes from a map's file name to that of its instances; empty for none.
         licence: In a few words.
     """
 
@@ -34,6 +35,7 @@ class Layout:
     colours: tuple[tuple[Colour, ...], tuple[Colour, ...]] = ((), ())
     others: tuple[Colour, ...] = ()
     tables: tuple[str, str] = ("", "")
+    instances: tuple[str, str] = ("", "")
     licence: str = "non-commercial research"
 
 
@@ -76,6 +78,7 @@ LAYOUTS: Final = MappingProxyType(
             ids=CITYSCAPES_IDS,
             classes=34,
             tables=("cityscapes34", ""),
+            instances=("labelIds", "instanceIds"),
         ),
         "idd": Layout(
             "idd_lite",

@@ -14,6 +14,7 @@ from shared_encoder_perception.tasks.semantic.classes import UNLABELLED, Table, 
 
 IDS: Final = "classes"
 CONFIDENCE: Final = "classes_confidence"
+INSTANCES: Final = "instances"
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,22 +25,31 @@ class Label:
         ids: (H, W) uint8 of ids of ``classes``, 255 for what is not labelled.
         classes: The table of who labelled it.
         confidence: (H, W) uint8 weight of each pixel, 255 for a sure one; ``None`` where all are.
+        instances: (H, W) uint16: pixels of one class and one number are one object, 0 is no single
+            one (a class that is not counted, a crowd); ``None`` where nobody said.
     """
 
     ids: NDArray[np.uint8]
     classes: Table
     confidence: NDArray[np.uint8] | None = None
+    instances: NDArray[np.uint16] | None = None
 
     def check(self, image_size: Size) -> None:
         """Refuse a label that does not fit its image or its table.
 
         Raises:
-            ValueError: It is not uint8, not of the image's size, or has ids that the table lacks.
+            ValueError: Of another type, not of the image's size, or with ids that the table lacks.
         """
-        for what, plane in ((IDS, self.ids), (CONFIDENCE, self.confidence)):
-            if plane is not None and (plane.dtype != np.uint8 or plane.shape != tuple(image_size)):
+        planes = (
+            (IDS, self.ids, np.uint8),
+            (CONFIDENCE, self.confidence, np.uint8),
+            (INSTANCES, self.instances, np.uint16),
+        )
+        for what, plane, kind in planes:
+            if plane is not None and (plane.dtype != kind or plane.shape != tuple(image_size)):
                 raise ValueError(
-                    f"{what} is {plane.dtype} {plane.shape}, expected uint8 {tuple(image_size)}"
+                    f"{what} is {plane.dtype} {plane.shape}, expected {np.dtype(kind)} "
+                    f"{tuple(image_size)}"
                 )
         if fault := strange_ids(self.ids, self.classes):
             raise ValueError(fault)

@@ -1,7 +1,7 @@
 """What a label of semantic is: in files, in worlds, in pictures that are cropped or turned.
 
-In a native set it is a PNG of ids beside the line, the table that they are of, and another PNG for
-their confidence.
+In a native set it is a PNG of ids beside the line, the table that they are of, and perhaps a PNG
+for their confidence and one that tells objects of a class apart.
 """
 
 from __future__ import annotations
@@ -33,13 +33,24 @@ from shared_encoder_perception.tasks.semantic.classes import (
     from_text,
     to_json,
 )
-from shared_encoder_perception.tasks.semantic.label import CONFIDENCE, IDS, Label, strange_ids
+from shared_encoder_perception.tasks.semantic.label import (
+    CONFIDENCE,
+    IDS,
+    INSTANCES,
+    Label,
+    strange_ids,
+)
 from shared_encoder_perception.tasks.semantic.of_others import label_of
 from shared_encoder_perception.tasks.semantic.tables import WORLD
 
 TABLE: Final = "class_table"
-KEYS: Final = (IDS, CONFIDENCE, TABLE)
-FOLDERS: Final = {IDS: "classes", CONFIDENCE: "classes_confidence", TABLE: "class_tables"}
+KEYS: Final = (IDS, CONFIDENCE, INSTANCES, TABLE)
+FOLDERS: Final = {
+    IDS: "classes",
+    CONFIDENCE: "classes_confidence",
+    INSTANCES: "instances",
+    TABLE: "class_tables",
+}
 """Key -> folder of its files."""
 IN_FILES: Final = True
 
@@ -51,18 +62,22 @@ def faults(record: Mapping[str, Any], size: Size) -> Iterator[str]:
             yield from path_faults(record, key)
     if record.get(IDS) and not record.get(TABLE):
         yield f"{TABLE} is missing, expected the file that says what the ids of {IDS} are"
+    if record.get(INSTANCES) and not record.get(IDS):
+        yield f"{IDS} is missing, expected the class map whose objects {INSTANCES} tells apart"
 
 
 def read(record: Mapping[str, Any], folder: Path, size: Size) -> Callable[[], Label] | None:
     """Return what reads the label of a line; ``None`` where there is none."""
     if not record.get(IDS):
         return None
-    sure = folder / record[CONFIDENCE] if record.get(CONFIDENCE) else None
-    return partial(_read, folder / record[IDS], sure, folder / record[TABLE], size)
+    beside = (folder / record[key] if record.get(key) else None for key in (CONFIDENCE, INSTANCES))
+    return partial(_read, folder / record[IDS], folder / record[TABLE], size, *beside)
 
 
-def _read(path: Path, confidence: Path | None, table: Path, size: Size) -> Label:
-    """Read ids, their table and their confidence, and check them.
+def _read(
+    path: Path, table: Path, size: Size, confidence: Path | None, instances: Path | None
+) -> Label:
+    """Read ids, their table, their confidence and instances, and check them.
 
     Raises:
         LabelError: Unreadable, of another size, or with ids that the table lacks.
@@ -72,7 +87,9 @@ def _read(path: Path, confidence: Path | None, table: Path, size: Size) -> Label
     if fault := strange_ids(ids, classes):
         raise LabelError(path, None, f"the class map {fault}")
     sure = None if confidence is None else read_plane(confidence, size, CONFIDENCE)
-    return Label(ids, classes, sure)
+    if instances is None:
+        return Label(ids, classes, sure)
+    return Label(ids, classes, sure, read_plane(instances, size, "map of instances", np.uint16))
 
 
 @lru_cache(maxsize=64)
@@ -91,9 +108,10 @@ def _table_at(path: Path, _written_ns: int) -> Table:
 
 
 def write(label: Label, folder: Path, picture: Path) -> dict[str, Any]:
-    """Write ids, confidence and, once for the set, the table; return the keys of the line."""
+    """Write the planes and, once for the set, the table; return the keys of the line."""
     keys = {}
-    for key, plane in ((IDS, label.ids), (CONFIDENCE, label.confidence)):
+    planes = {IDS: label.ids, CONFIDENCE: label.confidence, INSTANCES: label.instances}
+    for key, plane in planes.items():
         if plane is not None:
             path = Path(FOLDERS[key]) / picture.with_suffix(".png")
             write_plane(folder, path, plane)
@@ -125,9 +143,15 @@ def of_set(said: Any) -> tuple[Callable[[], Label] | None, Sequence[str]]:
 
 
 def merge(first: Label, second: Label) -> tuple[Label, Sequence[tuple[str, Any]]]:
-    """Keep the first; a second that says otherwise is a conflict."""
-    same = first.classes == second.classes and np.array_equal(first.ids, second.ids)
-    return first, (() if same else ((IDS, None),))
+    """Keep the first; a second that says otherwise is a conflict, one with instances adds them."""
+    if first.classes != second.classes or not np.array_equal(first.ids, second.ids):
+        return first, ((IDS, None),)
+    if second.instances is None or first.instances is second.instances:
+        return first, ()
+    if first.instances is None:
+        return replace(first, instances=second.instances), ()
+    same = np.array_equal(first.instances, second.instances)
+    return first, (() if same else ((INSTANCES, None),))
 
 
 def view(label: Label, transform: ImageTransform) -> Label:
@@ -155,7 +179,9 @@ def still_true(label: Label, size: Size) -> bool:
     return True
 
 
-def _moved(label: Label, move: Callable[[NDArray[np.uint8], int], NDArray[np.uint8]]) -> Label:
-    """Apply ``move(plane, value outside)`` to ids and confidence."""
+def _moved(label: Label, move: Callable[[NDArray, int], NDArray]) -> Label:
+    """Apply ``move(plane, value outside)`` to ids, confidence and instances."""
     confidence = None if label.confidence is None else move(label.confidence, 0)
-    return replace(label, ids=move(label.ids, UNLABELLED), confidence=confidence)
+    instances = None if label.instances is None else move(label.instances, 0)
+    ids = move(label.ids, UNLABELLED)
+    return replace(label, ids=ids, confidence=confidence, instances=instances)

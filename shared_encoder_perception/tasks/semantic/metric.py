@@ -17,6 +17,7 @@ from shared_encoder_perception.tasks.reliability import BINS, bin_of, reliabilit
 from shared_encoder_perception.tasks.semantic.answer import SemanticMask
 from shared_encoder_perception.tasks.semantic.classes import UNLABELLED, Table
 from shared_encoder_perception.tasks.semantic.confusion import counted, scores_of
+from shared_encoder_perception.tasks.semantic.instances import InstanceScores
 from shared_encoder_perception.tasks.semantic.label import Label, in_table
 
 SECTION: Final = "semantic"
@@ -104,12 +105,38 @@ class Metric:
 
 
 class FullMetric(Metric):
-    """The matrix itself, for people to see which class is taken for which."""
+    """The matrix itself, for people to see which class is taken for which; and objects.
+
+    Attributes:
+        objects: iIoU, of the images whose labels tell objects apart.
+    """
+
+    def __init__(self) -> None:
+        """Start empty."""
+        super().__init__()
+        self.objects = InstanceScores()
+
+    def update(self, answer: SemanticMask, label: Label, image_size: Size, crop: Crop) -> None:
+        """Add one image; see ``Metric.update``."""
+        super().update(answer, label, image_size, crop)
+        if label.instances is not None:
+            truth, window = in_table(label, self.classes), answer.seen(crop).window
+            self.objects.update(answer.ids, truth, label.instances, window, self.classes)
+
+    def merge(self, other: Metric) -> None:
+        """Add everything another one has counted."""
+        super().merge(other)
+        if isinstance(other, FullMetric):
+            self.objects.merge(other.objects)
 
     def compute(self) -> Scores:
-        """Return ``{"confusion": {"names": [...], "counts": [[...]]}}``, rows are labels."""
+        """Return ``{"confusion": {"names": [...], "counts": [[...]]}, "instances": {...}}``.
+
+        Rows of the counts are labels; ``instances`` is as of ``InstanceScores.compute``.
+        """
         names = [one.name for one in self.classes]
-        return {"confusion": {"names": names, "counts": self.matrix.tolist()}}
+        confusion = {"names": names, "counts": self.matrix.tolist()}
+        return {"confusion": confusion, "instances": self.objects.compute()}
 
 
 def headline(by_source: Mapping[str, Metric]) -> dict[str, float]:

@@ -41,7 +41,8 @@ def _read(said: Any) -> Label:
     name = said.class_tables[pixels.ndim - 2]
     table = table_of(name)
     ids = ids_of_colours(pixels, table) if pixels.ndim == 3 else pixels
-    return Label(np.where(ids == NO_CLASS.get(name, UNLABELLED), np.uint8(UNLABELLED), ids), table)
+    known = np.where(ids == NO_CLASS.get(name, UNLABELLED), np.uint8(UNLABELLED), ids)
+    return Label(known, table, instances=said.instances and said.instances())
 
 
 def ids_of_colours(pixels: NDArray[np.uint8], classes: Table) -> NDArray[np.uint8]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -41,6 +42,46 @@ def test_what_is_written_is_read(tmp_path, sure):
     assert (read.confidence is None) != sure
 
 
+def with_instances(seed=0):
+    instances = np.random.default_rng(seed).integers(0, 60000, SIZE, np.uint16)
+    return replace(label(), instances=instances)
+
+
+def test_instances_are_written_in_sixteen_bits_and_read(tmp_path):
+    first = with_instances()
+    record = room.write(first, tmp_path, PICTURE)
+    assert record["instances"] == "instances/drive/0001.png"
+    read = room.read(record, tmp_path, SIZE)()
+    assert read.instances.dtype == np.uint16
+    np.testing.assert_array_equal(read.instances, first.instances)
+    assert "instances" not in room.write(label(), tmp_path / "other", PICTURE)
+
+
+def test_instances_move_with_their_classes():
+    first, crop = with_instances(), Crop(10, 4, 40, 16)
+    transform = ImageTransform.fit(SIZE, (16, 40), crop)
+    mirrored = room.mirror(first, SIZE[1])
+    np.testing.assert_array_equal(mirrored.instances[:, ::-1], first.instances)
+    np.testing.assert_array_equal(
+        room.view(first, transform).instances, first.instances[crop.window]
+    )
+    shifted = room.warp(first, np.array([[1.0, 0, 3], [0, 1, 0]]), SIZE)
+    np.testing.assert_array_equal(shifted.instances[:, 3:], first.instances[:, :-3])
+    assert not shifted.instances[:, :3].any()
+    inside = room.inside(first, crop)
+    np.testing.assert_array_equal(inside.instances[crop.window], first.instances[crop.window])
+    assert inside.instances.astype(bool).sum() == first.instances[crop.window].astype(bool).sum()
+
+
+def test_instances_that_only_the_second_set_has_are_added():
+    first, second, third = label(), with_instances(), with_instances(1)
+    merged, lost = room.merge(first, second)
+    assert merged.instances is second.instances and not lost
+    assert room.merge(second, first) == (second, ())
+    assert room.merge(second, third) == (second, (("instances", None),))
+    assert room.merge(label(seed=1), second)[1] == (("classes", None),)
+
+
 def test_sets_with_other_tables_share_a_folder(tmp_path):
     """Tables are named by what they hold: a merged set keeps both."""
     records = [
@@ -66,8 +107,8 @@ def test_a_table_that_is_written_again_is_read_again(tmp_path):
 
 def broken(tmp_path, what):
     """Write a set and break one thing of it; return its line."""
-    record = room.write(label(), tmp_path, PICTURE)
-    path = tmp_path / record["classes"]
+    record = room.write(with_instances(), tmp_path, PICTURE)
+    path, instances = (tmp_path / record[key] for key in ("classes", "instances"))
     table = tmp_path / record["class_table"]
     ids = label().ids.copy()
     if what == "ids":
@@ -81,6 +122,12 @@ def broken(tmp_path, what):
         cv2.imwrite(str(path), ids[:, :40])
     elif what == "no map":
         path.unlink()
+    elif what == "8 bit instances":
+        cv2.imwrite(str(instances), ids)
+    elif what == "size of instances":
+        cv2.imwrite(str(instances), ids[:, :40].astype(np.uint16))
+    elif what == "no instances":
+        instances.unlink()
     elif what == "no table":
         table.unlink()
     elif what == "bad table":
@@ -94,6 +141,10 @@ BROKEN = {
     "colours": r"classes/drive/0001.png: the class map is uint8 \(32, 80, 3\), expected",
     "16 bit": r"classes/drive/0001.png: the class map is uint16",
     "size": r"classes/drive/0001.png: the class map is uint8 \(32, 40\), expected",
+    "8 bit instances": r"instances/drive/0001.png: the map of instances is uint8 \(32, 80\), "
+    "expected uint16",
+    "size of instances": r"the map of instances is uint16 \(32, 40\), expected uint16 \(32, 80\)",
+    "no instances": r"instances/drive/0001.png: cannot read the map of instances",
     "no map": r"classes/drive/0001.png: cannot read the class map",
     "no table": r"class_tables/.*json: cannot read the table of classes",
     "bad table": r"class_tables/.*json: the table of classes: 0 classes, expected 1 to 254",
@@ -112,6 +163,15 @@ def test_a_line_without_its_table_is_refused():
     assert faults == [
         "class_table is missing, expected the file that says what the ids of classes are"
     ]
+
+
+def test_instances_without_classes_are_refused():
+    (fault,) = room.faults({"instances": "instances/a.png"}, SIZE)
+    assert fault == "classes is missing, expected the class map whose objects instances tells apart"
+    (fault,) = room.faults(
+        {"classes": "a.png", "class_table": "a.json", "instances": "../a.png"}, SIZE
+    )
+    assert fault.startswith("instances is")
 
 
 def test_a_label_that_does_not_fit_is_refused():
