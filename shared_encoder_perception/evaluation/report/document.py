@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import base64
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -22,6 +22,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from shared_encoder_perception.evaluation.report.charts import new_figure, to_png
 from shared_encoder_perception.evaluation.report.template import PAGE, STYLE
 from shared_encoder_perception.files.whole_file import write_text
 from shared_encoder_perception.tasks.contract.reports import Cell as Cell
@@ -185,6 +186,23 @@ class Report:
         if not (blocks and blocks[-1].kind == "pictures" and blocks[-1].columns == columns):
             self._add(_Block("pictures", columns=columns))
         blocks[-1].pictures.append(entry)
+
+    def chart(
+        self, draw: Callable[[Any], None], inches: tuple[float, float], caption: str = ""
+    ) -> None:
+        """Add a chart as a PNG.
+
+        Args:
+            draw: Draws on a matplotlib ``Axes``.
+            inches: Width and height, with everything around the axes.
+            caption: Below.
+
+        Raises:
+            ModuleNotFoundError: matplotlib is not installed.
+        """
+        figure = new_figure(inches)
+        draw(figure.subplots())
+        self.picture(to_png(figure), caption)
 
     def write(self, path: Path) -> None:
         """Write the page; it appears only when it is complete.

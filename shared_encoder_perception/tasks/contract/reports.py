@@ -48,6 +48,17 @@ class Page(Protocol):
     ) -> None:
         """Add a table; ``muted`` columns step back, ``decimals`` of a column's floats are 3."""
 
+    def chart(
+        self, draw: Callable[[Any], None], inches: tuple[float, float], caption: str = ""
+    ) -> None:
+        """Add a chart.
+
+        Args:
+            draw: Draws on a matplotlib ``Axes``.
+            inches: Width and height, with everything around the axes.
+            caption: Below.
+        """
+
 
 class Column(NamedTuple):
     """A column of a table that tasks share.

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, Final
+
+import numpy as np
 
 from shared_encoder_perception.tasks.contract.reports import (
     MODEL,
@@ -20,6 +23,8 @@ from shared_encoder_perception.tasks.contract.reports import (
     number,
     scores_of,
 )
+from shared_encoder_perception.tasks.semantic import confusion_picture
+from shared_encoder_perception.tasks.semantic.confusion_picture import NOTHING_SAID
 from shared_encoder_perception.tasks.semantic.metric import SECTION
 
 GROUPS: Final[Groups] = (("", 2), ("mean IoU", 2), ("pixels right", 2), ("model", 1))
@@ -28,9 +33,10 @@ PER_CLASS: Final = ("class", "IoU", "precision", "recall", "pixels", "images", "
 TEXT: Final = (
     "One confusion matrix of all pixels of a source that are labelled with a class that the model "
     "has, inside the crop. A class of which there is neither a label nor an answer has no score. "
-    "Taken for: what most of the pixels that were missed are said to be."
+    "Taken for: what most of the pixels that were missed are said to be. The picture shows the "
+    "matrix: of each class's labelled pixels, what they are said to be. iIoU, where labels tell "
+    "objects apart, weighs an object's pixels by the average size of its class in Cityscapes."
 )
-NOTHING_SAID: Final = "nothing"
 
 
 def terminal(scores: Sources, baselines: Mapping[str, Sources]) -> list[str]:
@@ -51,6 +57,7 @@ def terminal(scores: Sources, baselines: Mapping[str, Sources]) -> list[str]:
             for name, one in said["classes"].items()
             if one["pixels"] or one["iou"] == one["iou"]
         ]
+        lines += [f"  {text}" for text in objects_text(sections)]
     return lines
 
 
@@ -63,9 +70,43 @@ def write(page: Page, summary: Summary) -> None:
     page.table(HEADER, rows, groups=GROUPS, muted=muted(GROUPS))
     for row in rows:
         source = str(row[0])
+        sections = summary["sources"][source]
         page.heading(source)
-        page.table(PER_CLASS, class_rows(summary["sources"][source]))
+        page.table(class_header(sections), class_rows(sections))
+        for text in objects_text(sections):
+            page.text(text)
+        _confusion(page, sections["confusion"])
     page.text(TEXT)
+
+
+def _confusion(page: Page, confusion: Mapping[str, Any]) -> None:
+    """Add the picture of the matrix."""
+    counts = np.array(confusion["counts"], np.int64)
+    kept = confusion_picture.shown(counts)
+    draw = partial(confusion_picture.draw, names=confusion["names"], counts=counts, kept=kept)
+    left_out = len(confusion_picture.shown(counts, len(counts))) - len(kept)
+    more = f"; {left_out} classes with fewer pixels are left out" if left_out else ""
+    caption = f"What each class is said to be, in percent of its labelled pixels{more}"
+    page.chart(draw, confusion_picture.inches(kept), caption)
+
+
+def objects_text(sections: Mapping[str, Any]) -> list[str]:
+    """Say in a line what iIoU is; nothing where no label tells objects apart."""
+    objects = sections.get("instances", {"images": 0})
+    if not objects["images"]:
+        return []
+    each = {"all": objects["category_iiou"], **objects["categories"]}
+    categories = ", ".join(f"{name} {number(iiou)}" for name, iiou in each.items())
+    return [
+        f"iIoU {number(objects['iiou'])}, of categories: {categories}; from the "
+        f"{objects['images']} images whose labels tell objects apart"
+    ]
+
+
+def class_header(sections: Mapping[str, Any]) -> list[str]:
+    """Return the columns of ``class_rows``; iIoU is one where labels tell objects apart."""
+    iiou = ["iIoU"] if sections["instances"]["images"] else []
+    return [*PER_CLASS[:2], *iiou, *PER_CLASS[2:]]
 
 
 def source_rows(summary: Summary) -> list[list[Cell]]:
@@ -89,7 +130,7 @@ def source_rows(summary: Summary) -> list[list[Cell]]:
 def class_rows(sections: Mapping[str, Any]) -> list[list[Cell]]:
     """Each class that is labelled or said, and what it is taken for."""
     names = [*sections["confusion"]["names"], NOTHING_SAID]
-    rows: list[list[Cell]] = []
+    objects, rows = sections["instances"], list[list[Cell]]()
     for index, (name, one) in enumerate(sections[SECTION]["classes"].items()):
         if one["iou"] != one["iou"]:
             continue
@@ -97,9 +138,10 @@ def class_rows(sections: Mapping[str, Any]) -> list[list[Cell]]:
         missed[index] = 0
         total, most = sum(missed), max(missed)
         taken = f"{names[missed.index(most)]} ({most / total:.0%})" if total else ""
+        iiou = [objects["classes"].get(name)] if objects["images"] else []
         rows.append(
             [
-                *(name, one["iou"], one["precision"], one["recall"]),
+                *(name, one["iou"], *iiou, one["precision"], one["recall"]),
                 *(one["pixels"], one["images"], taken),
             ]
         )
