@@ -57,6 +57,8 @@ class Said:
             ``None`` where that is not labelled.
         class_tables: Names of the tables of classes that ids and colours are of.
         classes_as: The table that they are to become, or the path of a mapping; empty for theirs.
+        homography: Returns (3, 3) from pixels to metres on the road, x ahead and y left; ``None``
+            where it is not known.
         instances: Returns (H, W) uint16 that tells objects of one class apart, 0 for no single one;
             ``None`` where that is not labelled.
     """
@@ -70,6 +72,7 @@ class Said:
     class_map: Callable[[], Plane] | None = None
     class_tables: tuple[str, str] = ("", "")
     classes_as: str = ""
+    homography: Callable[[], NDArray[np.float64]] | None = None
     instances: Callable[[], NDArray[np.uint16]] | None = None
 
     def frame(self, *, notes: tuple[str, ...] = (), **keys: Any) -> LabelledFrame:

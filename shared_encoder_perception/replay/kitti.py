@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared_encoder_perception.ground.camera import CameraModel
+from shared_encoder_perception.ground.kitti import read_matrices
 from shared_encoder_perception.images.listing import pictures_in
 from shared_encoder_perception.images.picture_file import read_picture
 
@@ -88,7 +89,7 @@ def sweeps(folder: Path) -> Iterator[Sweep]:
 
 def _sweep(root: Path, picture: Path) -> Sweep:
     """Read one frame."""
-    calibration = _calibration(root / "calib" / f"{picture.stem}.txt")
+    calibration = read_matrices(root / "calib" / f"{picture.stem}.txt", MATRICES)
     projection = calibration["P2"]
     image = read_picture(picture)
     camera = CameraModel(
@@ -109,35 +110,6 @@ def _sweep(root: Path, picture: Path) -> Sweep:
     labels = root / "label_2" / f"{picture.stem}.txt"
     boxes = _boxes(labels, beside) if labels.is_file() else ()
     return Sweep(picture.stem, image, camera, points, seen, boxes)
-
-
-def _calibration(path: Path) -> dict[str, NDArray[np.float64]]:
-    """Read the matrices of a frame."""
-    found = {}
-    for name, values in _named_lines(path):
-        if name in MATRICES:
-            rows, columns = MATRICES[name]
-            if len(values) != rows * columns:
-                raise ValueError(
-                    f"{path}: {name} has {len(values)} numbers, expected {rows * columns}"
-                )
-            found[name] = np.array(values).reshape(rows, columns)
-    if missing := [name for name in MATRICES if name not in found]:
-        raise ValueError(f"{path} lacks {', '.join(missing)}: expected KITTI's calibration")
-    return found
-
-
-def _named_lines(path: Path) -> Iterator[tuple[str, list[float]]]:
-    """Read ``NAME: numbers``."""
-    if not path.is_file():
-        raise ValueError(f"there is no {path}")
-    for line in path.read_text(encoding="utf-8").splitlines():
-        name, colon, numbers = line.partition(":")
-        try:
-            if colon:
-                yield name.strip(), [float(word) for word in numbers.split()]
-        except ValueError:
-            raise ValueError(f"{path}: {name} has words, expected numbers") from None
 
 
 def _points(path: Path) -> NDArray[np.float32]:

@@ -257,3 +257,32 @@ def test_yolo_classes_must_name_a_road(tmp_path):
     (tmp_path / "data.yaml").unlink()
     with pytest.raises(LabelError, match="no such file"):
         list(formats.read("yolo", tmp_path))
+
+
+CALIBRATION = """P2: 100 0 30 0 0 100 10 0 0 0 1 0
+R0_rect: 1 0 0 0 1 0 0 0 1
+Tr_cam_to_road: 1 0 0 0 0 1 0 -1.65 0 0 1 0
+"""
+
+
+def test_kitti_road_says_where_the_road_lies(tmp_path):
+    """Pixel (30, 10 + 165 / 10) shows the road 10 m ahead, one to the left of it lies left."""
+    _, image, label, pixels = SETS["kitti_road"]
+    save(tmp_path / image, np.zeros((*SIZE, 3), np.uint8))
+    save(tmp_path / label, pixels)
+    (frame,) = formats.read("kitti_road", tmp_path)
+    assert frame.labels["drivable_surface"]().homography is None
+    path = tmp_path / "training/calib/um_000003.txt"
+    path.parent.mkdir()
+    path.write_text(CALIBRATION)
+    (frame,) = formats.read("kitti_road", tmp_path)
+    read = frame.labels["drivable_surface"]()
+    read.check(SIZE)
+    matrix = read.homography
+    for pixel, metres in (((30, 26.5), (10, 0)), ((10, 26.5), (10, 2)), ((30, 18.25), (20, 0))):
+        x, y, scale = matrix @ (*pixel, 1)
+        np.testing.assert_allclose((x / scale, y / scale), metres, atol=1e-9)
+    path.write_text("P2: 1")
+    (frame,) = formats.read("kitti_road", tmp_path)
+    with pytest.raises(LabelError, match=r"um_000003\.txt: P2 has 1 numbers, expected 12"):
+        frame.labels["drivable_surface"]()

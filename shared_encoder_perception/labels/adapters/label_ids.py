@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from shared_encoder_perception.ground.kitti import ROAD, read_matrices, road_homography
 from shared_encoder_perception.images.exif import upright
 from shared_encoder_perception.images.listing import files_matching, pictures_in
 from shared_encoder_perception.images.picture_bytes import PictureError
@@ -105,6 +106,7 @@ def _frame(root: Path, picture: Path, label: Path, layout: Layout, classes: str)
         class_tables=layout.tables,
         classes_as=classes,
         instances=_instances_of(label, size, layout),
+        homography=_homography_of(root, picture, layout),
     ).frame(
         name=picture.relative_to(root).as_posix(),
         image_path=picture,
@@ -121,6 +123,26 @@ def _instances_of(
     """Return what reads the instances beside a map, where the set has them."""
     path = label.with_name(label.name.replace(*layout.instances)) if any(layout.instances) else None
     return partial(read_instances, path, size) if path is not None and path.is_file() else None
+
+
+def _homography_of(
+    root: Path, picture: Path, layout: Layout
+) -> Callable[[], NDArray[np.float64]] | None:
+    """Return what reads where the road lies in a picture, where the set says so."""
+    path = root / layout.calibration / f"{picture.stem}.txt"
+    return partial(read_homography, path) if layout.calibration and path.is_file() else None
+
+
+def read_homography(path: Path) -> NDArray[np.float64]:
+    """Read where the road lies from KITTI's calibration of a picture.
+
+    Raises:
+        LabelError: It lacks a matrix, or has a damaged one.
+    """
+    try:
+        return road_homography(read_matrices(path, ROAD))
+    except ValueError as error:
+        raise LabelError(path, None, str(error).removeprefix(f"{path}: ")) from None
 
 
 def read_instances(path: Path, size: Size) -> NDArray[np.uint16]:

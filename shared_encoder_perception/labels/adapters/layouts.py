@@ -24,6 +24,7 @@ class Layout:
         others: All their other colours; what is none of them is ignored, too.
         tables: Names of the tables of classes that ids, and that colours are of; empty for none.
         instances: What changes from a map's file name to that of its instances; empty for none.
+        calibration: Folder of KITTI's calibration of each picture; empty for none.
         licence: In a few words.
     """
 
@@ -36,6 +37,7 @@ class Layout:
     others: tuple[Colour, ...] = ()
     tables: tuple[str, str] = ("", "")
     instances: tuple[str, str] = ("", "")
+    calibration: str = ""
     licence: str = "non-commercial research"
 
 
@@ -94,6 +96,7 @@ LAYOUTS: Final = MappingProxyType(
             (("_", "_road_"),),
             colours=(((255, 0, 255),), ((0, 0, 0),)),
             others=((255, 0, 0),),
+            calibration="training/calib",
         ),
         "kitti_semantics": Layout(
             "kitti_semantics",

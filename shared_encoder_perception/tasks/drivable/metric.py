@@ -15,6 +15,7 @@ from shared_encoder_perception.tasks.drivable.area import MaskMetric
 from shared_encoder_perception.tasks.drivable.boundary import BoundaryMetric
 from shared_encoder_perception.tasks.drivable.labels import Label
 from shared_encoder_perception.tasks.drivable.reliability import MaskReliability
+from shared_encoder_perception.tasks.drivable.road_scores import RoadScores
 
 SECTION: Final = "mask"
 SCORE: Final = ("mask_iou",)
@@ -55,28 +56,31 @@ class Metric:
 
 
 class FullMetric:
-    """The surface's edge.
+    """The surface's edge, and what all thresholds make of the probabilities.
 
     Attributes:
-        boundary: Counts its pixels.
+        boundary: Counts the edge's pixels.
+        road: As KITTI's road benchmark scores.
     """
 
     def __init__(self) -> None:
         """Start empty."""
-        self.boundary = BoundaryMetric()
+        self.boundary, self.road = BoundaryMetric(), RoadScores()
 
     def update(self, answer: DrivableMask, label: Label, image_size: Size, crop: Crop) -> None:
         """Add one image; see ``contract.scores.Metric``."""
-        seen = answer.seen(crop).window
-        self.boundary.update(answer.binary()[seen], label.mask[seen])
+        seen = answer.seen(crop)
+        self.boundary.update(answer.binary()[seen.window], label.mask[seen.window])
+        self.road.update(answer.probability, label, seen)
 
     def merge(self, other: FullMetric) -> None:
         """Add everything another one has counted."""
         self.boundary.merge(other.boundary)
+        self.road.merge(other.road)
 
     def compute(self) -> Scores:
-        """Return ``{"boundary": as BoundaryMetric.compute}``."""
-        return {"boundary": self.boundary.compute()}
+        """Return ``{"boundary": as BoundaryMetric.compute, "road": as RoadScores.compute}``."""
+        return {"boundary": self.boundary.compute(), "road": self.road.compute()}
 
 
 def headline(by_source: Mapping[str, Metric]) -> dict[str, float]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Any, Final
 
 from shared_encoder_perception.tasks.contract.reports import (
     MODEL,
@@ -22,6 +22,7 @@ from shared_encoder_perception.tasks.contract.reports import (
     scores_of,
 )
 from shared_encoder_perception.tasks.drivable.metric import SECTION
+from shared_encoder_perception.tasks.drivable.road_scores import BIRDS_EYE, IMAGE
 
 GROUPS: Final[Groups] = (
     ("", 2),
@@ -42,6 +43,20 @@ TEXT: Final = (
 )
 
 
+ROAD_GROUPS: Final[Groups] = (("", 3), ("MaxF", 2), ("AP", 2), ("model at its MaxF", 5))
+ROAD_HEADER: Final = (
+    *("source", "pixels of", "images", *TWO, *TWO),
+    *("threshold", "precision", "recall", "FPR", "FNR"),
+)
+VIEWS: Final = {IMAGE: "the image", BIRDS_EYE: "the bird's-eye view"}
+NO_HOMOGRAPHY: Final = "its labels do not say where the road lies (homography)"
+ROAD_TEXT: Final = (
+    "As KITTI's road benchmark scores (Fritsch et al., 2013): all thresholds of the probability, "
+    "pixels pooled over a source; AP is the mean of the precision at the recalls 0, 0.1 ... 1. The "
+    "benchmark's numbers are those of the bird's-eye view, 6 to 46 m ahead and 10 m to each side."
+)
+
+
 def terminal(scores: Sources, baselines: Mapping[str, Sources]) -> list[str]:
     """Return the row of each source with masks."""
     names = "".join(f"{name:>10}" for name in baselines)
@@ -56,7 +71,28 @@ def terminal(scores: Sources, baselines: Mapping[str, Sources]) -> list[str]:
                 f"{source:<16}{number(mask['iou'], 9)}{ious}{number(mask['mean_iou'], 8)}"
                 f"{number(mask['median_iou'], 8)}{mask['below']:>7}{mask['images']:>8}"
             )
+    return [*lines, *_road_lines(scores)]
+
+
+def _road_lines(scores: Sources) -> list[str]:
+    """Return KITTI road's numbers of each source with masks; none where they were not counted."""
+    shown = {source: one["road"] for source, one in scores.items() if _has_road(one)}
+    if not shown:
+        return []
+    names = ("MaxF", "AP", "PRE", "REC", "FPR", "FNR")
+    lines = ["", f"{'KITTI road':<16}{'pixels of':<21}" + "".join(f"{n:>7}" for n in names)]
+    keys = ("max_f", "ap", "precision", "recall", "fpr", "fnr")
+    for source, views in shown.items():
+        for view, name in VIEWS.items():
+            numbers = "".join(number(views[view][key], 7) for key in keys)
+            said = numbers if views[view]["images"] else f"   {NO_HOMOGRAPHY}"
+            lines.append(f"{source:<16}{name:<21}{said}")
     return lines
+
+
+def _has_road(sections: Mapping[str, Any]) -> bool:
+    """Whether a source's scores have some by KITTI's rules."""
+    return "road" in sections and bool(sections["road"][IMAGE]["images"])
 
 
 def write(page: Page, summary: Summary) -> None:
@@ -67,6 +103,34 @@ def write(page: Page, summary: Summary) -> None:
     page.section("Drivable surface")
     page.table(HEADER, rows, groups=GROUPS, muted=muted(GROUPS))
     page.text(TEXT)
+    page.table(ROAD_HEADER, road_rows(summary), groups=ROAD_GROUPS, muted=muted(ROAD_GROUPS))
+    without = [source for source, one in summary["sources"].items() if _blind(one)]
+    beside = f" No bird's-eye view of {', '.join(without)}: {NO_HOMOGRAPHY}." if without else ""
+    page.text(f"{ROAD_TEXT}{beside}")
+
+
+def road_rows(summary: Summary) -> list[list[Cell]]:
+    """Each source with masks, in the image and, where one knows the road's place, from above."""
+    rows: list[list[Cell]] = []
+    for source in summary["sources"]:
+        scores = {who: said["road"] for who, said in scores_of(summary, source).items()}
+        for view, name in VIEWS.items():
+            model = scores[MODEL][view]
+            if model["images"]:
+                rows.append(
+                    [
+                        *(source, name, model["images"]),
+                        *(scores[who][view][key] for key in ("max_f", "ap") for who in TWO),
+                        *(model[key] for key in ("threshold", "precision", "recall")),
+                        *(model["fpr"], model["fnr"]),
+                    ]
+                )
+    return rows
+
+
+def _blind(sections: Mapping[str, Any]) -> bool:
+    """Whether a source has masks, and none of them says where the road lies."""
+    return _has_road(sections) and not sections["road"][BIRDS_EYE]["images"]
 
 
 def mask_rows(summary: Summary) -> list[list[Cell]]:
