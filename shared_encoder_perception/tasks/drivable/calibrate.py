@@ -11,18 +11,15 @@ from numpy.typing import NDArray
 
 from shared_encoder_perception.images.preprocess import ImageTransform
 from shared_encoder_perception.structures import Size
-from shared_encoder_perception.tasks.drivable.confidence import VALUE_LOGITS, mask_probability
+from shared_encoder_perception.tasks.byte_confidence import (
+    calibrated_probability,
+    fit_calibration,
+)
 from shared_encoder_perception.tasks.drivable.decode import Decoder, Options
 from shared_encoder_perception.tasks.drivable.labels import Label, inside
 from shared_encoder_perception.tasks.drivable.reliability import mask_histogram
 from shared_encoder_perception.tasks.drivable.spec import Block
 
-TEMPERATURES: Final = (0.1, 10.0)
-MOST_BIAS: Final = 10.0
-"""Bounds of the mask's calibration, far beyond what a trained network needs."""
-PRIOR_PIXELS: Final = 1e-4
-"""Share of the pixels that come true as they are, at every value: a perfect mask is no reason for
-infinite confidence."""
 NEARLY_BEST: Final = 1e-3
 """IoU below the best one's at which a threshold is as good."""
 UNFITTED: Final = 0.5
@@ -62,7 +59,7 @@ class Events:
 
     def fit(self) -> Block:
         """Return the block with calibration and threshold."""
-        temperature, bias = fit_mask_calibration(self.masks)
+        temperature, bias = fit_calibration(self.masks)
         return replace(
             self._block,
             mask_temperature=temperature,
@@ -78,42 +75,6 @@ class Events:
         ]
 
 
-def fit_mask_calibration(masks: Mapping[str, NDArray[np.int64]]) -> tuple[float, float]:
-    """Fit temperature and bias by the log loss of pixels, each source weighing the same.
-
-    Temperature scaling as of Guo et al. (ICML 2017), with a bias as of Platt. At each temperature
-    the best bias is the one whose mean probability is the share of drivable pixels.
-
-    Args:
-        masks: Of each source, ``mask_histogram``: (2, 256) pixels that are not drivable, and that
-            are, by mask value.
-
-    Returns:
-        Temperature and bias of the ``Block``; 1 and 0 without a labelled pixel.
-    """
-    shares = [counts / counts.sum() for counts in masks.values() if counts.sum()]
-    if not shares:
-        return 1.0, 0.0
-    said = mask_probability(1.0, 0.0)
-    histogram = np.mean(shares, axis=0) + PRIOR_PIXELS / 256 * np.stack((1.0 - said, said))
-    weight, drivable = histogram.sum(axis=0), float(histogram[1].sum())
-    low, high = np.log(TEMPERATURES)
-    for _ in range(3):
-        grid = np.exp(np.linspace(low, high, 65))[:, None]
-        below, above = np.full_like(grid, -MOST_BIAS), np.full_like(grid, MOST_BIAS)
-        for _ in range(40):
-            bias = (below + above) / 2.0
-            less = (mask_probability(grid, bias) * weight).sum(axis=1, keepdims=True) < drivable
-            below, above = np.where(less, bias, below), np.where(less, above, bias)
-        logit = VALUE_LOGITS / grid + bias
-        loss = histogram[0] * np.logaddexp(0.0, logit) + histogram[1] * np.logaddexp(0.0, -logit)
-        best = int(np.argmin(loss.sum(axis=1)))
-        step = (high - low) / 64.0
-        low, high = np.log(grid[best, 0]) + np.array((-step, step))
-    temperature = float(np.clip(grid[best, 0], *TEMPERATURES))
-    return round(temperature, 4), round(float(bias[best, 0]), 4)
-
-
 def fit_mask_threshold(
     masks: Mapping[str, NDArray[np.int64]], temperature: float, bias: float
 ) -> float:
@@ -123,7 +84,7 @@ def fit_mask_threshold(
     best for the share of right pixels, not for the IoU. Of equally good ones the middle one.
 
     Args:
-        masks: As ``fit_mask_calibration`` takes them.
+        masks: As ``fit_calibration`` takes them.
         temperature: As it returned.
         bias: Likewise.
 
@@ -141,4 +102,4 @@ def fit_mask_threshold(
     iou = np.mean(ious, axis=0)[1:]
     good = np.flatnonzero(iou >= iou.max() - NEARLY_BEST) + 1
     value = int(good[len(good) // 2])
-    return round(float(np.clip(mask_probability(temperature, bias)[value], 0.01, 0.99)), 4)
+    return round(float(np.clip(calibrated_probability(temperature, bias)[value], 0.01, 0.99)), 4)

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from shared_encoder_perception.images.preprocess import ImageTransform
 from shared_encoder_perception.structures import Size
+from shared_encoder_perception.tasks.byte_confidence import calibrated_table
 from shared_encoder_perception.tasks.drivable.answer import DrivableMask
-from shared_encoder_perception.tasks.drivable.confidence import mask_table
 from shared_encoder_perception.tasks.drivable.spec import OUTPUT_MASK, Block
 
 
@@ -41,8 +41,8 @@ class Decoder:
     def __init__(self, block: Block, input_size: Size) -> None:
         """Precompute what depends on the spec only; ``input_size`` is of no importance here."""
         self._stride = block.mask_stride
-        as_it_is = (block.mask_temperature, block.mask_bias) == (1.0, 0.0)
-        self._table = None if as_it_is else mask_table(block.mask_temperature, block.mask_bias)
+        calibration = (block.mask_temperature, block.mask_bias)
+        self._table = None if calibration == (1.0, 0.0) else calibrated_table(*calibration)
 
     def __call__(
         self, outputs: Mapping[str, NDArray], transform: ImageTransform, options: Options

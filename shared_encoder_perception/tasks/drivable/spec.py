@@ -7,13 +7,10 @@ from typing import Final
 
 from shared_encoder_perception.spec import Tensor, expect
 from shared_encoder_perception.structures import Size
+from shared_encoder_perception.tasks.temperature import expect_temperature
 
 OUTPUT_MASK: Final = "mask"
 """Output tensor: uint8 (N, H / stride, W / stride), probability 0..255 of drivable surface."""
-
-MOST_TEMPERATURE: Final = 1e4
-MOST_BIAS: Final = 1e4
-"""Beyond them a mask says the same everywhere, or float32 overflows: no calibration ends there."""
 
 IN_VERSION_1: Final = ("mask_threshold", "mask_temperature", "mask_bias")
 """Keys of the block that stood in a spec of version 1."""
@@ -42,20 +39,9 @@ class Block:
 
     def __post_init__(self) -> None:
         """Refuse a block that the decoder could not honour."""
-        threshold, temperature = self.mask_threshold, self.mask_temperature
+        threshold = self.mask_threshold
         expect(0.0 < threshold < 1.0, "mask_threshold", threshold, "between 0 and 1")
-        expect(
-            1.0 / MOST_TEMPERATURE <= temperature <= MOST_TEMPERATURE,
-            "mask_temperature",
-            temperature,
-            f"a number above 0, from {1.0 / MOST_TEMPERATURE:g} to {MOST_TEMPERATURE:g}",
-        )
-        expect(
-            abs(self.mask_bias) <= MOST_BIAS,
-            "mask_bias",
-            self.mask_bias,
-            f"a number from -{MOST_BIAS:g} to {MOST_BIAS:g}",
-        )
+        expect_temperature("mask", self.mask_temperature, self.mask_bias)
         strides = (1, 2, 4, 8, 16, 32)
         expect(self.mask_stride in strides, "mask_stride", self.mask_stride, f"one of {strides}")
 

@@ -6,10 +6,12 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import cv2
 from numpy.typing import NDArray
 
 from shared_encoder_perception.images.preprocess import ImageTransform
 from shared_encoder_perception.structures import Size
+from shared_encoder_perception.tasks.byte_confidence import calibrated_table
 from shared_encoder_perception.tasks.semantic.answer import SemanticMask
 from shared_encoder_perception.tasks.semantic.classes import UNLABELLED
 from shared_encoder_perception.tasks.semantic.spec import OUTPUT_CONFIDENCE, OUTPUT_IDS, Block
@@ -20,7 +22,8 @@ class Options:
     """What may change from one image to the next.
 
     Attributes:
-        unlabelled_below: Pixels of a lower probability, 0 to 1, are said to be nothing.
+        unlabelled_below: Pixels of a lower probability, 0 to 1, are said to be nothing; calibrated
+            if the model is.
     """
 
     unlabelled_below: float = 0.0
@@ -37,6 +40,8 @@ class Decoder:
     def __init__(self, block: Block, input_size: Size) -> None:
         """Keep the spec; ``input_size`` is of no importance here."""
         self._classes, self._stride = block.classes, block.semantic_stride
+        calibration = (block.confidence_temperature, block.confidence_bias)
+        self._table = None if calibration == (1.0, 0.0) else calibrated_table(*calibration)
 
     def __call__(
         self, outputs: Mapping[str, NDArray], transform: ImageTransform, options: Options
@@ -49,7 +54,10 @@ class Decoder:
             options: From where on a pixel has a class.
         """
         ids = transform.ids_to_image(outputs[OUTPUT_IDS], UNLABELLED, self._stride)
-        confidence = transform.ids_to_image(outputs[OUTPUT_CONFIDENCE], 0, self._stride)
+        values = outputs[OUTPUT_CONFIDENCE]
+        if self._table is not None:
+            values = cv2.LUT(values, self._table)
+        confidence = transform.ids_to_image(values, 0, self._stride)
         least = math.ceil(min(options.unlabelled_below, 1.0) * 255)
         if least > 0:
             ids = ids.copy()

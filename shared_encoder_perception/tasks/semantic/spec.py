@@ -14,6 +14,7 @@ from shared_encoder_perception.tasks.semantic.classes import (
     to_json,
 )
 from shared_encoder_perception.tasks.semantic.tables import TABLES, WORLD, table_of
+from shared_encoder_perception.tasks.temperature import expect_temperature
 
 OUTPUT_IDS: Final = "semantic"
 """Output tensor: uint8 (N, H / stride, W / stride), the id of the most probable class."""
@@ -23,6 +24,10 @@ STRIDE: Final = 4
 """Input pixels per cell of a network whose architecture has no grid for all answers."""
 
 
+ADDED: Final = ("confidence_temperature", "confidence_bias")
+"""Keys of the block that specs had not from its beginning."""
+
+
 @dataclass(frozen=True)
 class Block:
     """What a model says of its classes.
@@ -30,10 +35,15 @@ class Block:
     Attributes:
         classes: In the order of their ids.
         semantic_stride: Input pixels per cell of the answer.
+        confidence_temperature: Above 0; the probability p of the most probable class becomes
+            ``sigmoid(logit(p) / confidence_temperature + confidence_bias)``.
+        confidence_bias: As above; with temperature 1 and bias 0 the network's own p stays.
     """
 
     classes: tuple[SemanticClass, ...] = WORLD
     semantic_stride: int = 1
+    confidence_temperature: float = 1.0
+    confidence_bias: float = 0.0
 
     def __post_init__(self) -> None:
         """Refuse a table that could not be decoded."""
@@ -52,6 +62,7 @@ class Block:
             self.semantic_stride,
             f"one of {strides}",
         )
+        expect_temperature("confidence", self.confidence_temperature, self.confidence_bias)
 
     def outputs(self, input_size: Size) -> dict[str, Tensor]:
         """Return the tensors of ids and of their confidence."""

@@ -3,38 +3,37 @@
 import numpy as np
 import pytest
 
+from shared_encoder_perception.tasks.byte_confidence import calibrated_probability, fit_calibration
 from shared_encoder_perception.tasks.drivable.calibrate import (
-    fit_mask_calibration,
     fit_mask_threshold,
 )
-from shared_encoder_perception.tasks.drivable.confidence import mask_probability
 
 
 @pytest.mark.parametrize(("temperature", "bias"), [(1.0, 0.0), (2.5, -0.7), (0.6, 0.4)])
 def test_mask_calibration_is_recovered(temperature, bias):
     pixels = np.random.default_rng(0).integers(10, 1000, 256)
-    share = mask_probability(temperature, bias)
+    share = calibrated_probability(temperature, bias)
     masks = {"road": np.stack((pixels * (1 - share), pixels * share)).round().astype(np.int64)}
-    found = fit_mask_calibration(masks)
+    found = fit_calibration(masks)
     assert found == pytest.approx((temperature, bias), rel=0.01, abs=0.01)
     masks["large"] = masks["road"] * 1000
-    assert fit_mask_calibration(masks) == found
-    assert fit_mask_calibration({**masks, "empty": np.zeros((2, 256), np.int64)}) == found
+    assert fit_calibration(masks) == found
+    assert fit_calibration({**masks, "empty": np.zeros((2, 256), np.int64)}) == found
 
 
 def test_sources_weigh_the_same_and_extremes_stay_finite():
     sure = np.zeros((2, 256), np.int64)
     sure[1, 255] = sure[0, 0] = 100
-    temperature, bias = fit_mask_calibration({"road": sure})
+    temperature, bias = fit_calibration({"road": sure})
     assert temperature < 1.0 and abs(bias) < 0.1
-    assert fit_mask_calibration({"road": sure[::-1]})[0] == 10.0
+    assert fit_calibration({"road": sure[::-1]})[0] == 10.0
     drivable = np.zeros((2, 256), np.int64)
     drivable[1, 128] = 10**6
     small = np.zeros_like(drivable)
     small[0, 128] = 10
-    _, bias = fit_mask_calibration({"a": drivable, "b": small})
+    _, bias = fit_calibration({"a": drivable, "b": small})
     assert bias == pytest.approx(0.0, abs=0.05)
-    assert fit_mask_calibration({}) == (1.0, 0.0)
+    assert fit_calibration({}) == (1.0, 0.0)
 
 
 def test_the_mask_threshold_has_the_best_iou():
@@ -52,7 +51,7 @@ def test_the_mask_threshold_has_the_best_iou():
     mean = np.array([np.mean([iou(m, v) for m in masks.values()]) for v in range(1, 255)])
     for temperature, bias in ((1.0, 0.0), (2.0, -0.5)):
         threshold = fit_mask_threshold(masks, temperature, bias)
-        value = int(np.argmin(np.abs(mask_probability(temperature, bias) - threshold)))
+        value = int(np.argmin(np.abs(calibrated_probability(temperature, bias) - threshold)))
         assert mean[value - 1] >= mean.max() - 1e-3
         assert threshold < 0.5 or bias == 0.0  # the IoU forgives what is added to a large road
     assert fit_mask_threshold({}, 1.0, 0.0) == 0.5

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from shared_encoder_perception.images.preprocess import Crop, ImageTransform
-from shared_encoder_perception.tasks.drivable.confidence import mask_probability, mask_table
+from shared_encoder_perception.tasks.byte_confidence import calibrated_probability, calibrated_table
 from shared_encoder_perception.tasks.drivable.decode import Decoder, Options
 from shared_encoder_perception.tasks.drivable.spec import Block
 
@@ -20,19 +20,19 @@ def decode(block=None, transform=SAME, options=None):
 
 
 def test_mask_table_rises_and_is_the_identity_where_nothing_changes():
-    assert np.array_equal(mask_table(1.0, 0.0), np.arange(256))
+    assert np.array_equal(calibrated_table(1.0, 0.0), np.arange(256))
     for temperature, bias in ((0.5, 0.0), (2.0, 1.0), (1.3, -2.0)):
-        assert np.all(np.diff(mask_table(temperature, bias).astype(int)) >= 0)
-    flat = mask_table(2.0, 0.0).astype(int)
+        assert np.all(np.diff(calibrated_table(temperature, bias).astype(int)) >= 0)
+    flat = calibrated_table(2.0, 0.0).astype(int)
     assert 0 < flat[0] < 20 and 235 < flat[255] < 255
     assert np.abs(flat + flat[::-1] - 255).max() <= 1
-    assert np.isfinite(mask_probability(1e-3, 0.0)).all()
+    assert np.isfinite(calibrated_probability(1e-3, 0.0)).all()
 
 
 def test_the_mask_is_calibrated_before_it_leaves_the_crop():
     cautious = Block(mask_temperature=2.0, mask_bias=0.5)
     assert np.array_equal(decode().probability, VALUES)
-    assert np.array_equal(decode(cautious).probability, mask_table(2.0, 0.5)[VALUES])
+    assert np.array_equal(decode(cautious).probability, calibrated_table(2.0, 0.5)[VALUES])
     transform = ImageTransform.fit((400, 800), SIZE, Crop(0, 80, 800, 320))
     assert not decode(cautious, transform).probability[:80].any()
 
