@@ -14,7 +14,13 @@ from shared_encoder_perception.ground.view import CameraView
 from shared_encoder_perception.structures import Crop
 from shared_encoder_perception.tasks.drivable.answer import DrivableMask
 from shared_encoder_perception.tasks.drivable.labels import Label
-from shared_encoder_perception.tasks.drivable.metric import FullMetric
+from shared_encoder_perception.tasks.drivable.metric import FullMetric, Metric
+from shared_encoder_perception.tasks.drivable.report import (
+    NO_HOMOGRAPHY,
+    ROAD_HEADER,
+    road_rows,
+    terminal,
+)
 from shared_encoder_perception.tasks.drivable.road_plane import (
     BESIDE_M,
     CELL_M,
@@ -256,3 +262,24 @@ def test_a_damaged_calibration_is_named(tmp_path):
     flat = {"P2": np.zeros((3, 4)), "R0_rect": np.eye(3), "Tr_cam_to_road": np.eye(3, 4)}
     with pytest.raises(ValueError, match="put no road into the picture"):
         road_homography(flat)
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_people_are_told_which_view_numbers_are_of(known):
+    camera = view()
+    truth = stripe(camera, 3.0, 5.0)
+    label = Label(truth, homography=homography(camera) if known else None)
+    basic, full = Metric(), FullMetric()
+    for metric in (basic, full):
+        metric.update(DrivableMask(truth), label, SIZE, WHOLE)
+    sections = {**basic.compute(), **full.compute()}
+    lines = terminal({"road": sections}, {})
+    assert lines[-2].split()[:4] == ["road", "the", "image", "1.000"]
+    said = " ".join(lines[-1].split())
+    expected = "1.000 1.000 1.000 1.000 0.000 0.000" if known else NO_HOMOGRAPHY
+    assert said == f"road the bird's-eye view {expected}"
+    others = {"constant": {"road": sections}, "empty": {"road": sections}}
+    rows = road_rows({"sources": {"road": sections}, "baselines": others})
+    assert [row[1] for row in rows] == ["the image", "the bird's-eye view"][: 1 + known]
+    assert all(len(row) == len(ROAD_HEADER) for row in rows)
+    assert terminal({"road": basic.compute()}, {})[-1].startswith("road")  # in training
