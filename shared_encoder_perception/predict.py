@@ -1,6 +1,7 @@
 """Perceive images without ROS and write what was found.
 
     python -m shared_encoder_perception predict --input drive.mp4 --out result
+    python -m shared_encoder_perception predict --input drive.mp4 --video seen.mp4
 
 `result/predictions.jsonl` gets one line per image:
 
@@ -12,7 +13,8 @@ has the source's size: 255 drivable, 0 not, and --unseen-value (0) outside of "c
 height] of what the network saw, which is there unless that is all: nothing is known outside. Each
 task of the model has keys of its own (``record.py`` of its room). Until the run has finished the
 file is called `predictions.jsonl.part`. A finished result is replaced only with --force, and then
-its masks and pictures go with it.
+its masks and pictures go with it. A video has every image with its answers drawn on it; it appears
+when it is finished, and an interrupted run leaves none.
 
 Exit status: 0 all images that the source promises were perceived; 1 some could not be read, and are
 told; 2 none was.
@@ -24,8 +26,8 @@ import argparse
 import json
 import os
 from array import array
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from itertools import islice
 from pathlib import Path
 from typing import Any, Final
@@ -37,15 +39,21 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 
 from shared_encoder_perception import tasks
 from shared_encoder_perception.backends.options import add_engine_options, load_engine
-from shared_encoder_perception.drawing.overlay import draw
+from shared_encoder_perception.drawing.overlay import by_layer, draw
 from shared_encoder_perception.drawing.pictures import as_png, tile, write_picture
 from shared_encoder_perception.files.data_paths import create, remove_named, write_new
 from shared_encoder_perception.files.whole_file import sole_writer
 from shared_encoder_perception.images.bags import is_bag
 from shared_encoder_perception.images.frames import tell
-from shared_encoder_perception.images.preprocess import Crop
-from shared_encoder_perception.images.sources import Frame, Source, open_source
-from shared_encoder_perception.predictor import STAGES, Options, Predictor
+from shared_encoder_perception.images.sources import Frame, Source, open_source, parse_crop
+from shared_encoder_perception.images.video import (
+    DEFAULT_RATE_HZ,
+    add_video_options,
+    check_video_options,
+    of_one_size,
+    write_video,
+)
+from shared_encoder_perception.predictor import STAGES, Predictor, with_unseen
 from shared_encoder_perception.structures import Perception
 from shared_encoder_perception.tasks.detections import detectable, detected
 
@@ -55,8 +63,6 @@ OVERLAYS: Final = Path("overlays")
 NOT_OURS: Final = (ValueError, LookupError, TypeError, AttributeError, RecursionError)
 """What comes of lines that this command has not written."""
 SHEET_PICTURES: Final = 24
-UNSEEN: Final = "mask.unseen_value"
-"""Parameter of tasks whose masks can tell what was not seen; others lack it."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -64,7 +70,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--input", type=Path, required=True, help="image folder, frames.jsonl, video or rosbag2"
     )
-    parser.add_argument("--out", type=Path, required=True, help="folder for the results")
+    parser.add_argument("--out", type=Path, help="folder for the results")
     add_engine_options(parser)
     parser.add_argument(
         "--crop", type=parse_crop, metavar="X,Y,W,H", help="unless the frames.jsonl has one"
@@ -80,77 +86,63 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--overlay", action="store_true", help="also write overlay pictures")
     parser.add_argument("--sheet", action="store_true", help="also write sheet.png")
+    add_video_options(parser)
     parser.add_argument("--force", action="store_true", help="replace an earlier result")
-
-
-def parse_crop(text: str) -> Crop:
-    """Parse ``x,y,width,height``."""
-    try:
-        x, y, width, height = (int(part) for part in text.split(","))
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is not x,y,width,height in pixels") from None
-    return Crop(x, y, width, height)
 
 
 def run(args: argparse.Namespace) -> int:
     """Perceive all images of the source."""
     if args.limit is not None and args.limit < 1:
         raise ValueError(f"--limit is {args.limit}, expected at least 1")
-    result = args.out / RESULT
-    _check_free(result, args.force)
+    _check_free(args)
     source = open_source(args.input, args.topic)
+    check_video_options(args)
     predictor = Predictor(load_engine(args))
-    predictor.options = with_unseen(predictor, args.unseen_value)
+    predictor.options = with_unseen(predictor.spec, predictor.options, args.unseen_value)
+    if args.video and not by_layer(predictor.spec.tasks):
+        shown = ", ".join(predictor.spec.tasks)
+        raise ValueError(f"--video: nothing of what the model answers can be drawn: {shown}")
     predictor.warm_up()
+    if args.out is None:
+        return _perceive(predictor, source, args)
     with sole_writer(args.out, None if is_bag(args.input) else args.input):
-        _check_free(result, args.force)  # of a run that ended while the model was loaded
-        return _perceive(predictor, source, args, result)
+        _check_free(args)  # of a run that ended while the model was loaded
+        return _perceive(predictor, source, args)
 
 
-def _check_free(result: Path, force: bool) -> None:
-    """Refuse to replace a finished result unasked."""
-    if result.exists() and not force:
+def _check_free(args: argparse.Namespace) -> None:
+    """Refuse to write nothing, or to replace a finished result unasked."""
+    if args.out is None and (args.overlay or args.sheet):
+        raise ValueError("--overlay and --sheet write into --out, which is not given")
+    if args.out is None and args.video is None:
+        raise ValueError("give --out FOLDER for the result, --video FILE.mp4, or both")
+    if args.out is None:
+        return
+    if (result := args.out / RESULT).exists() and not args.force:
         raise ValueError(f"{result} exists: choose another --out, or replace it with --force")
 
 
-def _perceive(predictor: Predictor, source: Source, args: argparse.Namespace, result: Path) -> int:
-    """Write the result into a folder that no other run writes to."""
-    again = remove_result(result)
-    tally, sheet = write_predictions(predictor, source, args, result, again)
+def _perceive(predictor: Predictor, source: Source, args: argparse.Namespace) -> int:
+    """Write what is asked for; into a folder that no other run writes to."""
+    tally = Tally(predictor.spec.tasks)
+    sheet: dict[str, NDArray[np.uint8]] = {}
+    pictures = write_predictions(predictor, source, args, tally, sheet)
+    if args.video:
+        rate = args.fps or source.rate_hz() or DEFAULT_RATE_HZ
+        write_video(of_one_size(pictures), args.video, rate)
+    for _ in pictures:  # all of them, where there is no video to draw for
+        pass
     if args.sheet:
         write_picture(args.out / SHEET, tile([*sheet.values()], captions=[*sheet]))
     print(tally)
-    print(f"predictions: {result}")
-    if args.overlay:
-        print(f"overlays:    {args.out / OVERLAYS}")
-    if args.sheet:
-        print(f"sheet:       {args.out / SHEET}")
+    written = {
+        "predictions": args.out and args.out / RESULT,
+        "overlays": args.overlay and args.out / OVERLAYS,
+        "sheet": args.sheet and args.out / SHEET,
+        "video": args.video,
+    }
+    print(*(f"{what + ':':<12} {path}" for what, path in written.items() if path), sep="\n")
     return tell(source.problems)
-
-
-def with_unseen(predictor: Predictor, value: int) -> Options:
-    """Return a predictor's options with another value for pixels that were not seen.
-
-    Raises:
-        ValueError: No mask can have that value, or the model has no mask.
-    """
-    told = dict(predictor.options)
-    found = False
-    for name, content in tasks.parts("content", told).items():
-        values = {parameter.name: parameter.default for parameter in content.PARAMETERS}
-        if UNSEEN not in values:
-            continue
-        found = True
-        for parameter in content.PARAMETERS:
-            if parameter.name == UNSEEN and (problem := parameter.problem(value)):
-                raise ValueError(problem)
-        values[UNSEEN] = value
-        told[name] = content.options(values.__getitem__, predictor.spec.tasks[name])
-    if value and not found:
-        raise ValueError(
-            f"--unseen-value is {value}, but the model has no mask: it answers {', '.join(told)}"
-        )
-    return told
 
 
 class Tally:
@@ -223,46 +215,65 @@ def files_of(name: str) -> Iterator[str]:
 
 
 def write_predictions(
-    predictor: Predictor, source: Source, args: argparse.Namespace, result: Path, again: bool
-) -> tuple[Tally, dict[str, NDArray[np.uint8]]]:
-    """Perceive and write frame by frame.
+    predictor: Predictor,
+    source: Source,
+    args: argparse.Namespace,
+    tally: Tally,
+    sheet: dict[str, NDArray[np.uint8]],
+) -> Iterator[NDArray[np.uint8]]:
+    """Perceive and write frame by frame; yield the pictures of a video, where there is to be one.
 
     Args:
         predictor: Perceives.
         source: The images.
         args: Of the command.
-        result: The file to write.
-        again: Whether an earlier result was there: a killed one may have left files of the images
-            that it did not come to name.
-
-    Returns:
-        Numbers for the summary, and pictures for the sheet by the names of their images.
+        tally: Takes the numbers for the summary.
+        sheet: Takes pictures for the sheet by the names of their images.
     """
     total = min(len(source), args.limit or len(source)) or None
     every = max((total or SHEET_PICTURES) // SHEET_PICTURES, 1)
-    tally = Tally(predictor.spec.tasks)
-    sheet: dict[str, NDArray[np.uint8]] = {}
-    part = part_of(result)
-    with create(part) as lines, logging_redirect_tqdm():
+    with _written(args.out) as write, logging_redirect_tqdm():
         frames: Iterator[Frame] = islice(iter(source), args.limit)
         for index, frame in enumerate(tqdm(frames, total=total, unit="image")):
             try:
                 perception = predictor(frame.image, frame.crop or args.crop)
             except ValueError as error:
                 raise ValueError(f"{frame.name}: {error}") from None
-            for named in files_of(frame.name) if again else ():
-                remove_named(args.out, named)
-            lines.write(json.dumps(to_record(frame.name, perception, args.out)) + "\n")
+            write(frame.name, perception)
             tally.add(perception)
             wanted = args.sheet and index % every == 0 and len(sheet) < SHEET_PICTURES
-            if args.overlay or wanted:
-                picture = draw(frame.image, perception)
-                if args.overlay:
-                    write_new(args.out, OVERLAYS / picture_path(frame.name), as_png(picture))
-                if wanted:
-                    sheet[frame.name] = picture
-    os.replace(part, result)
-    return tally, sheet
+            if not (args.overlay or args.video or wanted):
+                continue
+            picture = draw(frame.image, perception)
+            if args.overlay:
+                write_new(args.out, OVERLAYS / picture_path(frame.name), as_png(picture))
+            if wanted:
+                sheet[frame.name] = picture
+            if args.video:
+                yield picture
+
+
+@contextmanager
+def _written(out: Path | None) -> Iterator[Callable[[str, Perception], None]]:
+    """Give what writes an image's line and its files; the result has its name in the end.
+
+    A killed run may have left files of the images that it did not come to name: what it could have
+    written of an image is removed before.
+    """
+    if out is None:
+        yield lambda name, perception: None
+        return
+    result = out / RESULT
+    again = remove_result(result)
+    with create(part_of(result)) as lines:
+
+        def write(name: str, perception: Perception) -> None:
+            for named in files_of(name) if again else ():
+                remove_named(out, named)
+            lines.write(json.dumps(to_record(name, perception, out)) + "\n")
+
+        yield write
+    os.replace(part_of(result), result)
 
 
 def picture_path(name: str) -> Path:

@@ -53,7 +53,7 @@ def test_a_command_in_running_text_exists(page, span):
 @pytest.mark.parametrize(
     "line",
     [
-        "python -m shared_encoder_perception predict --input x",
+        "python -m shared_encoder_perception predict --out y",
         "python -m shared_encoder_perception predict --input x --out y --colour red",
         "python -m shared_encoder_perception fly --out y",
         "python -m shared_encoder_perception train config/training/smoke.yaml lose.weighting=fixed",

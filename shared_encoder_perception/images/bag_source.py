@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
+from typing import Final
 
 from shared_encoder_perception.images.bags import (
     check_not_empty,
@@ -15,6 +17,10 @@ from shared_encoder_perception.images.bags import (
 from shared_encoder_perception.images.frames import Frame, Source
 from shared_encoder_perception.images.image_msg import to_bgr
 from shared_encoder_perception.images.stamps import stamp_ns
+from shared_encoder_perception.images.video import rate_hz
+
+LOOKED_AT: Final = 100
+"""Images that tell the rate."""
 
 
 class BagSource(Source):
@@ -39,6 +45,13 @@ class BagSource(Source):
     def __len__(self) -> int:
         """Return the number of messages that there should be."""
         return self._count
+
+    def rate_hz(self) -> float | None:
+        """Return the rate at which the first images were recorded."""
+        with open_bag(self.path) as reader:
+            messages = islice(reader.messages(images_of(reader, self.topic)), LOOKED_AT)
+            times_ns = [arrived_ns for _, arrived_ns, _ in messages]
+        return rate_hz(len(times_ns), times_ns[0], times_ns[-1]) if len(times_ns) > 1 else None
 
     def _read(self) -> Iterator[Frame | str]:
         """Deserialise and convert the images in the order of the bag."""

@@ -59,6 +59,10 @@ class Source(ABC):
     def __len__(self) -> int:
         """Return how many frames there should be, 0 where only reading would tell."""
 
+    def rate_hz(self) -> float | None:
+        """Return how many frames a second there are; ``None`` where the source does not say."""
+        return None
+
     @abstractmethod
     def _read(self) -> Iterator[Frame | str]:
         """Yield frames, and what is wrong with those that cannot be read, in their order."""

@@ -6,9 +6,10 @@ Systems leave files of their own beside other people's: ``._a.jpg`` of macOS is 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePath
-from typing import Final
+from typing import Any, Final
 
 import cv2
 
@@ -68,6 +69,13 @@ def pictures_in(folder: Path, *, below: bool = False) -> list[Path]:
     """
     found = files_matching(folder, "**/*" if below else "*")
     return [path for path in found if has_image_suffix(path) and path.is_file()]
+
+
+def counting(path: PurePath) -> tuple[Any, ...]:
+    """Return what to sort paths by so that numbers in names count as numbers."""
+    pieces = (re.split(r"([0-9]+)", part) for part in path.parts)
+    counted = [[int(x) if i % 2 else x for i, x in enumerate(piece)] for piece in pieces]
+    return counted, path.parts
 
 
 def beside(path: Path, suffixes: Sequence[str] = IMAGE_SUFFIXES) -> Iterator[Path]:

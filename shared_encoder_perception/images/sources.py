@@ -5,6 +5,7 @@ Every source is an iterable of ``Frame`` that reads as it goes: memory does not 
 
 from __future__ import annotations
 
+import argparse
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,7 +19,12 @@ from shared_encoder_perception.files.plain_file import plain
 from shared_encoder_perception.images.bag_source import BagSource
 from shared_encoder_perception.images.bags import is_bag
 from shared_encoder_perception.images.frames import Frame, Source, SourceError
-from shared_encoder_perception.images.listing import IMAGE_SUFFIXES, has_image_suffix, pictures_in
+from shared_encoder_perception.images.listing import (
+    IMAGE_SUFFIXES,
+    counting,
+    has_image_suffix,
+    pictures_in,
+)
 from shared_encoder_perception.images.picture_bytes import PictureError
 from shared_encoder_perception.images.picture_file import read_picture
 from shared_encoder_perception.images.preprocess import Crop
@@ -33,6 +39,7 @@ __all__ = [
     "SourceError",
     "VideoSource",
     "open_source",
+    "parse_crop",
     "read_image",
 ]
 
@@ -64,12 +71,17 @@ def open_source(path: Path, topic: str | None = None) -> Source:
 
 
 class FolderSource(Source):
-    """All images below a folder, sorted by path; what systems left behind is no image."""
+    """All images below a folder, by path with numbers as numbers: ``2.png`` before ``10.png``.
+
+    What systems left behind is no image.
+    """
 
     def __init__(self, folder: Path, files: list[Path] | None = None) -> None:
         """List the images; ``files`` limits them."""
         super().__init__(folder)
-        self._files = files or pictures_in(folder, below=True)
+        self._files = files or sorted(
+            pictures_in(folder, below=True), key=lambda path: counting(path.relative_to(folder))
+        )
         if not self._files:
             raise SourceError(
                 f"{folder} holds no images: expected files ending in {', '.join(IMAGE_SUFFIXES)}; "
@@ -166,6 +178,15 @@ def _crop(values: Any) -> Crop | None:
     if any(int(value) != value for value in values):
         raise ValueError
     return Crop(*(int(value) for value in values))
+
+
+def parse_crop(text: str) -> Crop:
+    """Parse ``x,y,width,height``, as options have it."""
+    try:
+        x, y, width, height = (int(part) for part in text.split(","))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not x,y,width,height in pixels") from None
+    return Crop(x, y, width, height)
 
 
 def read_image(path: Path) -> NDArray[np.uint8]:

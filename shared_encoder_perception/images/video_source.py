@@ -12,6 +12,7 @@ import cv2
 
 from shared_encoder_perception.images.frames import Frame, Source, SourceError
 from shared_encoder_perception.images.picture_header import PIXELS_MAX
+from shared_encoder_perception.images.video import FASTEST_HZ
 
 DAMAGED_BELOW: Final = 0.9
 """Containers miscount by a few frames; a video with a smaller share of them broke off."""
@@ -33,6 +34,7 @@ class VideoSource(Source):
         super().__init__(path)
         capture = self._open()
         self._count = max(int(capture.get(cv2.CAP_PROP_FRAME_COUNT)), 0)
+        self._rate_hz = float(capture.get(cv2.CAP_PROP_FPS))
         readable, _ = capture.read()
         capture.release()
         if not readable:
@@ -66,6 +68,10 @@ class VideoSource(Source):
     def __len__(self) -> int:
         """Return the number of frames the container announces."""
         return self._count
+
+    def rate_hz(self) -> float | None:
+        """Return what the container says, if that can be."""
+        return self._rate_hz if 0 < self._rate_hz <= FASTEST_HZ else None
 
     def _read(self) -> Iterator[Frame | str]:
         """Decode the frames; tell if the file is not whole, and warn if it only miscounts."""

@@ -13,7 +13,6 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Final
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 from rosbags.interfaces import (
@@ -30,7 +29,7 @@ from tqdm import tqdm
 from shared_encoder_perception.artifact.model_info import INFO_TOPIC, MODEL_INFO, fill_model_info
 from shared_encoder_perception.backends import BackendInfo
 from shared_encoder_perception.images.bags import typestore
-from shared_encoder_perception.images.video import write_video
+from shared_encoder_perception.images.video import of_one_size, write_video
 from shared_encoder_perception.node.debug_overlay import DebugOptions, encode_jpeg, notes_of, render
 from shared_encoder_perception.node.topics import OVERLAY_TOPIC
 from shared_encoder_perception.replay.ahead import read_ahead
@@ -55,20 +54,9 @@ ANSWER_DEPTH, OVERLAY_DEPTH, LATCHED_DEPTH = 5, 1, 1
 FOREVER: Final = QosTime(9223372036, 854775807)
 """How ROS writes an infinite duration."""
 OPTIONS: Final = DebugOptions()
-RATES_HZ: Final = (1.0, 120.0)
-"""Slowest and fastest video."""
-DEFAULT_RATE_HZ: Final = 15.0
 READ_AHEAD: Final = 4
 SHEET: Final = 6
 """Pictures kept for the report."""
-
-
-def rate_hz(images: int, first_ns: int, last_ns: int) -> float:
-    """Return the rate of images with these stamps, within what a video can be shown at."""
-    if images < 2 or last_ns <= first_ns:
-        return DEFAULT_RATE_HZ
-    rate = (images - 1) / ((last_ns - first_ns) * 1e-9)
-    return min(max(rate, RATES_HZ[0]), RATES_HZ[1])
 
 
 def write_pictures(
@@ -115,7 +103,7 @@ def write_pictures(
         stack.callback(drawn.close)
         shown = _keep(tqdm(drawn, total=total, desc="drawing", unit="image"), sheet, total)
         if video is not None:
-            write_video(shown, video, rate)
+            write_video(of_one_size(shown), video, rate)
         for _ in shown:  # all of them, where there is no video to draw for
             pass
     if part is not None and bag is not None:
@@ -138,8 +126,7 @@ def _keep(
 def _pictures(
     images: BagImages, answers: Iterable[Answer], spec: ModelSpec, out: _OutputBag | None
 ) -> Generator[NDArray[np.uint8]]:
-    """Yield the overlay of every answer, all of one even size, and record it."""
-    size: tuple[int, int] | None = None
+    """Yield the overlay of every answer, and record it."""
     frames = read_ahead(images.frames(), READ_AHEAD)
     for answer in answers:
         frame = next(frame for frame in frames if frame.index == answer.index)
@@ -147,9 +134,6 @@ def _pictures(
         picture = render(frame.image, answer.perception, notes_of(spec.title, {}, 0), OPTIONS)
         if out is not None:
             out.write(answer, new_header(frame.header), picture)
-        size = size or (picture.shape[0] // 2 * 2, picture.shape[1] // 2 * 2)
-        if picture.shape[:2] != size:
-            picture = np.asarray(cv2.resize(picture, size[::-1], interpolation=cv2.INTER_AREA))
         yield picture
 
 

@@ -40,14 +40,15 @@ from shared_encoder_perception.backends.options import add_engine_options, load_
 from shared_encoder_perception.files.safe_text import printable
 from shared_encoder_perception.files.whole_file import sole_writer, write_text
 from shared_encoder_perception.images.bags import bag_name, is_bag
+from shared_encoder_perception.images.sources import parse_crop
+from shared_encoder_perception.images.video import rate_hz
 from shared_encoder_perception.libraries import REPORT_LIBRARIES, can_write
-from shared_encoder_perception.predict import parse_crop
 from shared_encoder_perception.predictor import Predictor
 from shared_encoder_perception.replay import folder as folders
 from shared_encoder_perception.replay.conditions import conditions_of
 from shared_encoder_perception.replay.drive import Drive
 from shared_encoder_perception.replay.perceive import FirstPass
-from shared_encoder_perception.replay.pictures import rate_hz, write_pictures
+from shared_encoder_perception.replay.pictures import write_pictures
 from shared_encoder_perception.replay.reading import BagImages
 from shared_encoder_perception.replay.recorder import ANSWERS, TIMINGS, Recorder
 from shared_encoder_perception.replay.report import write_report

@@ -9,6 +9,7 @@ import pytest
 from shared_encoder_perception.images.listing import (
     IMAGE_SUFFIXES,
     beside,
+    counting,
     files_matching,
     is_left_behind,
     pictures_in,
@@ -22,6 +23,14 @@ LEFT_BEHIND = (
     *("@Recycle/a.jpg", "$RECYCLE.BIN/a.jpg", "clips/.ipynb_checkpoints/a-checkpoint.png"),
     *("System Volume Information/a.jpg", "lost+found/a.jpg", "clips/@EADIR/a.jpg"),
 )
+
+
+def test_numbers_in_names_count_as_numbers():
+    names = ("10.png", "2.png", "a9/1.png", "a10/1.png", "a9/b.png", "02.png", "b", "a9.png")
+    ordered = sorted(map(PurePath, names), key=counting)
+    assert [path.as_posix() for path in ordered] == [
+        *("02.png", "2.png", "10.png", "a9/1.png", "a9/b.png", "a9.png", "a10/1.png", "b")
+    ]
 
 
 def fill(folder):

@@ -14,10 +14,10 @@ from shared_encoder_perception.backends import load_backend
 from shared_encoder_perception.images.bags import open_bag, read_messages
 from shared_encoder_perception.images.image_msg import to_bgr
 from shared_encoder_perception.images.sources import VideoSource
+from shared_encoder_perception.images.video import rate_hz
 from shared_encoder_perception.node.debug_overlay import DebugOptions, encode_jpeg, render
 from shared_encoder_perception.predictor import Predictor
 from shared_encoder_perception.replay.messages import new_message, to_bytes
-from shared_encoder_perception.replay.pictures import rate_hz
 from shared_encoder_perception.tasks.contract.runtime import Context
 from shared_encoder_perception.tasks.drivable import content as drivable
 from shared_encoder_perception.tasks.drivable.content import MASK_TOPIC

@@ -21,6 +21,8 @@ SHARE: Final = 0.5
 """Of a class's colour in the picture."""
 NAMED: Final = 0.005
 """Share of the pixels from which on a class is named in the legend."""
+LIGHTER: Final = 0.4
+"""Share of white in a legend's colours: many tables' are too dark for letters on a dark ground."""
 
 
 def paint(canvas: NDArray[np.uint8], answer: SemanticMask, scale: float) -> None:
@@ -29,10 +31,10 @@ def paint(canvas: NDArray[np.uint8], answer: SemanticMask, scale: float) -> None
 
 
 def legend(answer: SemanticMask) -> list[tuple[str, Colour]]:
-    """Name the classes that are seen, the largest first."""
-    counts = np.bincount(answer.ids.ravel(), minlength=256)[: len(answer.classes)]
-    shown = [i for i in np.argsort(-counts) if counts[i] >= NAMED * answer.ids.size]
-    return [(answer.classes[i].name, bgr(answer.classes[i].colour)) for i in shown]
+    """Name the classes that are seen, in the order of the table: in a video, too, that is steady."""
+    counts = np.bincount(answer.ids.ravel(), minlength=256)
+    shown = [one for one in answer.classes if counts[one.id] >= NAMED * answer.ids.size]
+    return [(one.name, _lighter(bgr(one.colour))) for one in shown]
 
 
 def paint_label(canvas: NDArray[np.uint8], label: Label, scale: float) -> None:
@@ -62,6 +64,12 @@ def resized(answer: SemanticMask, image_size: Size, size: Size) -> SemanticMask:
 def bgr(rgb: tuple[int, int, int]) -> Colour:
     """Turn a table's colour into OpenCV's order."""
     red, green, blue = rgb
+    return blue, green, red
+
+
+def _lighter(colour: Colour) -> Colour:
+    """Mix white into a colour."""
+    blue, green, red = (round(value + LIGHTER * (255 - value)) for value in colour)
     return blue, green, red
 
 
