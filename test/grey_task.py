@@ -116,10 +116,14 @@ def messages(answer, context, new):
     return {"grey/value": value}
 
 
-def announce(block, header, new):
-    """Return what is sent once."""
-    message = new(KIND)
-    message.header, message.illuminance = header, float(block.light_from)
+def announce(block, options, header, new):
+    """Return what makes what is sent once."""
+
+    def message():
+        message = new(KIND)
+        message.header, message.illuminance = header, float(block.light_from)
+        return message
+
     return {"grey/light_from": message}
 
 

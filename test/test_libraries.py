@@ -44,6 +44,7 @@ OPTIONAL = {
     "openvino": "extra openvino",
     "openvino.properties": "as above",
     "ray": "extra scale",
+    "vision_msgs": "the table of classes as LabelInfo, where installed",
     "tensorrt": "extra tensorrt",
     "tensorrt_rtx": "extra test-tensorrt",
     "torch": "the torch engine: extra train",

@@ -165,11 +165,11 @@ class CameraPipeline:
                 "behind and will publish nothing more"
             )
 
-    def set_options(self, options: NodeOptions) -> None:
-        """Treat the next image by these."""
+    def set_options(self, options: NodeOptions, predictor: Predictor | None) -> None:
+        """Treat the next image by these; ``predictor`` has its own already."""
         self._options = options
         self.calibration.apply_parameters()
-        self.outputs.set_options(options.debug)
+        self.outputs.set_options(options.debug, predictor)
         if self.worker is not None:
             self.worker.limits = options.limits
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from time import perf_counter
 from typing import Any, Final
@@ -32,6 +33,9 @@ LATCHED_QOS: Final = QoSProfile(
 )
 
 
+_log = logging.getLogger(__name__)
+
+
 class Outputs:
     """Lifecycle publishers of everything the node says; silent while the node is inactive."""
 
@@ -49,7 +53,10 @@ class Outputs:
         self._node = node
         self._contents = tasks.parts("content", spec.tasks)
         topics = [
-            (name, topic) for name, content in self._contents.items() for topic in content.TOPICS
+            (name, topic)
+            for name, content in self._contents.items()
+            for topic in content.TOPICS
+            if not topic.optional or is_installed(topic)
         ]
         # What is waited for comes first, and last what closes the image.
         topics.sort(key=lambda item: (item[1].last, item[1].lazy))
@@ -64,6 +71,7 @@ class Outputs:
             if topic.latched
         }
         self._latched[INFO_TOPIC] = self._create(INFO_TOPIC, MODEL_INFO, LATCHED_QOS)
+        self._announced: dict[str, Any] = {}
         self._latency = LatencyTopics(node)
         pictures = [(name, topic) for name, topic in topics if topic.pictures]
         self._debug = DebugOutputs(node, debug, report, pictures)
@@ -82,12 +90,7 @@ class Outputs:
         header = new_message("std_msgs/msg/Header")
         header.stamp = self._node.get_clock().now().to_msg()
         spec = predictor.spec
-        messages = {
-            topic: message
-            for name, content in self._contents.items()
-            if any(topic.latched for topic in content.TOPICS)
-            for topic, message in content.announce(spec.tasks[name], header, new_message).items()
-        }
+        messages = self._told_by_tasks(predictor, header)
         messages[INFO_TOPIC] = new_message(MODEL_INFO)
         fill_model_info(messages[INFO_TOPIC], spec, predictor.backend.info, header.stamp)
         for name, content in self._contents.items():
@@ -97,14 +100,34 @@ class Outputs:
             check_message(message, topic)
         return messages
 
+    def _told_by_tasks(self, predictor: Predictor, header: Any) -> dict[str, Any]:
+        """Return the messages of the tasks' latched topics, stamped as ``header`` is."""
+        told: dict[str, Any] = {}
+        for name, content in self._contents.items():
+            if any(topic.latched for topic in content.TOPICS):
+                options = predictor.options[name]
+                make = content.announce(predictor.spec.tasks[name], options, header, new_message)
+                told |= {topic: make[topic]() for topic in make if topic in self._latched}
+        return told
+
     def announce(self, messages: Mapping[str, Any]) -> None:
         """Tell which model runs; late subscribers get it too."""
+        self._announced = dict(messages)
         for topic, message in messages.items():
             self._latched[topic].publish(message)
 
-    def set_options(self, debug: DebugOptions) -> None:
-        """Draw pictures like this from now on."""
+    def set_options(self, debug: DebugOptions, predictor: Predictor | None) -> None:
+        """Draw pictures like this from now on; tell again what a model's new options change."""
         self._debug.options = debug
+        if predictor is None or INFO_TOPIC not in self._announced:
+            return
+        header = new_message("std_msgs/msg/Header")
+        header.stamp = self._announced[INFO_TOPIC].stamp
+        for topic, message in self._told_by_tasks(predictor, header).items():
+            if message != self._announced[topic]:
+                check_message(message, topic)
+                self._announced[topic] = message
+                self._latched[topic].publish(message)
 
     def publish(self, image: PerceivedImage, frame_id: str) -> None:
         """Publish everything about one image (inference thread).
@@ -152,6 +175,16 @@ class Outputs:
         self._latency.destroy()
         for publisher in (*(each for _, _, each in self._data), *self._latched.values()):
             self._node.destroy_lifecycle_publisher(publisher)
+
+
+def is_installed(topic: Topic) -> bool:
+    """Whether a topic's type is there; the log says so if it is not."""
+    try:
+        message_type(topic.kind)
+    except ValueError as error:
+        _log.info("%s is left out: %s", topic.name, error)
+        return False
+    return True
 
 
 def is_wanted(topic: Topic, frame_id: str, publisher: Any) -> bool:

@@ -284,7 +284,7 @@ class PerceptionNode(LifecycleNode):
         self._refiners.set_options(options.refine)
         self._health.set_options(options.watchdogs)
         if self._pipeline is not None:
-            self._pipeline.set_options(options)
+            self._pipeline.set_options(options, self._model.predictor)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -16,6 +16,7 @@ from typing import Any, Final
 
 from shared_encoder_perception import tasks
 from shared_encoder_perception.images.preprocess import default_crop
+from shared_encoder_perception.predictor import own_options
 from shared_encoder_perception.replay.drive import Seen
 from shared_encoder_perception.replay.messages import from_bytes, new_header, new_message, to_bytes
 from shared_encoder_perception.spec import ModelSpec
@@ -81,10 +82,13 @@ def pack(seen: Seen, spec: ModelSpec) -> bytes:
 
 def announcements(spec: ModelSpec, header: Any) -> dict[str, dict[str, Any]]:
     """Return the messages that are sent once for a model, by task and topic."""
-    return {
-        name: dict(tasks.part(name, "content").announce(spec.tasks[name], header, new_message))
-        for name in dict.fromkeys(one.task for one in latched(spec.tasks))
-    }
+    told: dict[str, dict[str, Any]] = {}
+    options = own_options(spec)
+    for name, topic in latched(spec.tasks):
+        content = tasks.part(name, "content")
+        make = content.announce(spec.tasks[name], options[name], header, new_message)
+        told.setdefault(name, {})[topic.name] = make[topic.name]()
+    return told
 
 
 def read_answers(path: Path, spec: ModelSpec, crop: Crop | None = None) -> Iterator[Answer]:

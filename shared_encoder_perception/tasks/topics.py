@@ -30,12 +30,12 @@ def for_every_image(names: Iterable[str]) -> list[TaskTopic]:
 
 
 def latched(names: Iterable[str]) -> list[TaskTopic]:
-    """Return the topics that are sent once for each model."""
+    """Return the topics that are sent once for each model, of types that are always there."""
     return [
         TaskTopic(name, topic)
         for name, content in tasks.parts("content", names).items()
         for topic in content.TOPICS
-        if topic.latched
+        if topic.latched and not topic.optional
     ]
 
 

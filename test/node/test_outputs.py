@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from dataclasses import dataclass, field
 from types import ModuleType, SimpleNamespace
@@ -34,6 +35,8 @@ TOPICS = (
     Topic("novel/on_road", TEXT, grounded=True),
     Topic("novel/first", TEXT),
     Topic("novel/names", TEXT, latched=True),
+    Topic("novel/known", TEXT, latched=True, optional=True),
+    Topic("novel/unknown", "novel_msgs/msg/Unknown", latched=True, optional=True),
     Topic("~/debug/novel", TEXT, lazy=True, pictures=True),
 )
 
@@ -52,9 +55,13 @@ def messages(answer: Any, context: Any, new: Any) -> Any:
     }
 
 
-def announce(block: Any, header: Any, new: Any) -> Any:
+def announce(block: Any, options: Any, header: Any, new: Any) -> Any:
     assert header.stamp.sec > 0
-    return {"novel/names": text_of(block, new)}
+    return {
+        "novel/names": lambda: text_of(block, new),
+        "novel/known": lambda: text_of(f"{block} with {options}", new),
+        "novel/unknown": lambda: new("novel_msgs/msg/Unknown"),
+    }
 
 
 @dataclass
@@ -112,6 +119,13 @@ SPEC: Any = SimpleNamespace(
 )
 
 
+def predictor() -> Any:
+    """Return what is asked of a predictor."""
+    info = BackendInfo("onnxruntime", "1.2", "cpu", "fp32", 3, "/models/road.onnx", "ff" * 32)
+    backend = SimpleNamespace(info=info)
+    return SimpleNamespace(spec=SPEC, backend=backend, options={"novel": 0.5})
+
+
 def perceived() -> PerceivedImage:
     """Return an image with an answer of that task alone."""
     answer = SimpleNamespace(check=lambda _: None, words="said")
@@ -126,15 +140,24 @@ def perceived() -> PerceivedImage:
     )
 
 
-def test_topics_are_made_of_what_the_room_says(node: FakeNode) -> None:
+def test_topics_are_made_of_what_the_room_says(
+    node: FakeNode, caplog: pytest.LogCaptureFixture
+) -> None:
     """Each once, latched ones for late subscribers, and ModelInfo beside them."""
-    outputs = Outputs(node, SPEC, DebugOptions(), print)
-    assert {topic.name for topic in TOPICS} | {INFO_TOPIC} <= set(node.made)
+    with caplog.at_level(logging.INFO, "shared_encoder_perception"):
+        outputs = Outputs(node, SPEC, DebugOptions(), print)
+    (line,) = caplog.messages
+    assert line.startswith("novel/unknown is left out: the message type novel_msgs/msg/Unknown is")
+    assert {topic.name for topic in TOPICS} - set(node.made) == {"novel/unknown"}
+    assert INFO_TOPIC in node.made
     for topic in TOPICS:
-        if not topic.pictures:
+        if not topic.pictures and topic.name in node.made:
             assert node.made[topic.name].qos is (LATCHED_QOS if topic.latched else OUTPUT_QOS)
     listed = list(outputs.audience().subscribers)
-    assert listed == ["novel/on_road", "novel/first", "novel/closing", "novel/names", INFO_TOPIC]
+    assert listed == [
+        *("novel/on_road", "novel/first", "novel/closing", "novel/names", "novel/known"),
+        INFO_TOPIC,
+    ]
     outputs.destroy()
     assert not node.made
 
@@ -155,12 +178,28 @@ def test_order_and_conditions(node: FakeNode) -> None:
 def test_an_announcement_is_made_before_and_sent_when_told(node: FakeNode) -> None:
     """With the messages of the latched topics, for each model."""
     outputs = Outputs(node, SPEC, DebugOptions(), print)
-    info = BackendInfo("onnxruntime", "1.2", "cpu", "fp32", 3, "/models/road.onnx", "ff" * 32)
-    made = outputs.announcement(SimpleNamespace(spec=SPEC, backend=SimpleNamespace(info=info)))
-    assert list(made) == ["novel/names", INFO_TOPIC] and not node.log
+    made = outputs.announcement(predictor())
+    assert list(made) == ["novel/names", "novel/known", INFO_TOPIC] and not node.log
     assert made["novel/names"].data == "the block" and list(made[INFO_TOPIC].tasks) == ["novel"]
     outputs.announce(made)
-    assert [topic for topic, _ in node.log] == ["novel/names", INFO_TOPIC]
+    assert [topic for topic, _ in node.log] == ["novel/names", "novel/known", INFO_TOPIC]
+
+
+def test_what_options_change_is_told_again_and_nothing_else(node: FakeNode) -> None:
+    """But not before anything was told."""
+    outputs, drawing, one = Outputs(node, SPEC, DebugOptions(), print), DebugOptions(), predictor()
+    outputs.set_options(drawing, one)
+    assert not node.log
+    outputs.start(one)
+    node.log.clear()
+    outputs.set_options(drawing, one)
+    outputs.set_options(drawing, None)
+    assert not node.log
+    one.options = {"novel": 0.7}
+    outputs.set_options(drawing, one)
+    outputs.set_options(drawing, one)
+    ((topic, message),) = node.log
+    assert (topic, message.data) == ("novel/known", "the block with 0.7")
 
 
 class Doubler:

@@ -114,6 +114,8 @@ class Topic(NamedTuple):
         grounded: Sent only while there is a calibration: its header has the vehicle's frame.
         latched: Kept for late subscribers and sent once for each model; made by ``announce``.
         pictures: For people, and lazy: made in a thread of its own, not for every image.
+        optional: Left out, with a line in the node's log, where its type is not installed; never
+            recorded: it says nothing that another topic does not.
     """
 
     name: str
@@ -123,6 +125,7 @@ class Topic(NamedTuple):
     grounded: bool = False
     latched: bool = False
     pictures: bool = False
+    optional: bool = False
 
 
 @dataclass(frozen=True)
@@ -172,10 +175,16 @@ class Content(Protocol):
         A message is made when its turn comes, and only if it is wanted.
         """
 
-    def announce(self, block: Any, header: Any, new: New) -> Mapping[str, Any]:
-        """Return the messages of the latched topics, by name (only where there are such topics).
+    def announce(
+        self, block: Any, options: Any, header: Any, new: New
+    ) -> Mapping[str, Callable[[], Any]]:
+        """Return what makes the messages of the latched topics, by name (only where there are any).
 
-        ``header`` is stamped with the time at which the model was loaded.
+        Args:
+            block: Of the model.
+            options: Of its decoder; the messages are sent again when these change them.
+            header: Stamped with the time at which the model was loaded.
+            new: Makes a message.
         """
 
     def read(self, messages: Mapping[str, Any], image_size: Size) -> Any:

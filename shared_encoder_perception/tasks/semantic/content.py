@@ -31,14 +31,18 @@ from shared_encoder_perception.tasks.semantic.tables import numbered
 IMAGE: Final = "sensor_msgs/msg/Image"
 COMPRESSED: Final = "sensor_msgs/msg/CompressedImage"
 STRING: Final = "std_msgs/msg/String"
+LABEL_INFO: Final = "vision_msgs/msg/LabelInfo"
+VISION_CLASS: Final = "vision_msgs/msg/VisionClass"
 MASK_TOPIC: Final = "semantic/mask"
 CONFIDENCE_TOPIC: Final = "semantic/confidence"
 LABELS_TOPIC: Final = "semantic/labels"
+LABEL_INFO_TOPIC: Final = "semantic/label_info"
 PICTURE_TOPIC: Final = "~/debug/semantic/compressed"
 TOPICS: Final = (
     Topic(MASK_TOPIC, IMAGE),
     Topic(CONFIDENCE_TOPIC, IMAGE, lazy=True),
     Topic(LABELS_TOPIC, STRING, latched=True),
+    Topic(LABEL_INFO_TOPIC, LABEL_INFO, latched=True, optional=True),
     Topic(PICTURE_TOPIC, COMPRESSED, lazy=True, pictures=True),
 )
 UNLABELLED_BELOW: Final = "semantic.unlabelled_below"
@@ -82,12 +86,34 @@ def messages(answer: SemanticMask, context: Context, new: New) -> Mapping[str, C
     }
 
 
-def announce(block: Block, header: Any, new: New) -> Mapping[str, Any]:
-    """Return the table of classes as JSON text: ``{"unlabelled": 255, "classes": [...]}``."""
-    message = new(STRING)
-    said = {"unlabelled": UNLABELLED, "classes": [asdict(one) for one in block.classes]}
-    message.data = json.dumps(said)
-    return {LABELS_TOPIC: message}
+def announce(
+    block: Block, options: Options, header: Any, new: New
+) -> Mapping[str, Callable[[], Any]]:
+    """Return what makes the table of classes: as JSON text, and as vision_msgs has it.
+
+    The text is ``{"unlabelled": 255, "classes": [...]}``. ``vision_msgs/LabelInfo`` has ids and
+    names alone; that 255 is no class, of masks of bytes, is its convention.
+    """
+
+    def labels() -> Any:
+        message = new(STRING)
+        said = {"unlabelled": UNLABELLED, "classes": [asdict(one) for one in block.classes]}
+        message.data = json.dumps(said)
+        return message
+
+    def label_info() -> Any:
+        message = new(LABEL_INFO)
+        message.header = header
+        message.class_map = [named(one.id, one.name) for one in block.classes]
+        message.threshold = float(options.unlabelled_below)
+        return message
+
+    def named(number: int, name: str) -> Any:
+        message = new(VISION_CLASS)
+        message.class_id, message.class_name = int(number), str(name)
+        return message
+
+    return {LABELS_TOPIC: labels, LABEL_INFO_TOPIC: label_info}
 
 
 def read(messages: Mapping[str, Any], image_size: Size) -> SemanticMask:

@@ -31,7 +31,7 @@ def paint(canvas: NDArray[np.uint8], answer: SemanticMask, scale: float) -> None
 
 
 def legend(answer: SemanticMask) -> list[tuple[str, Colour]]:
-    """Name the classes that are seen, in the order of the table: in a video, too, that is steady."""
+    """Name the classes that are seen, in the order of the table: steady in a video, too."""
     counts = np.bincount(answer.ids.ravel(), minlength=256)
     shown = [one for one in answer.classes if counts[one.id] >= NAMED * answer.ids.size]
     return [(one.name, _lighter(bgr(one.colour))) for one in shown]
