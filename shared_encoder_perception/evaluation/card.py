@@ -57,9 +57,8 @@ def run(args: argparse.Namespace) -> int:
     predictor = Predictor(load_engine(args))
     size = predictor.spec.input_size
     worst = WorstFrames(size)
-    scores = score(
-        predictor, tqdm(synthetic_frames(args.worlds), total=args.worlds, unit="world"), worst
-    )
+    worlds = synthetic_frames(args.worlds, predictor.spec.tasks)
+    scores = score(predictor, tqdm(worlds, total=args.worlds, unit="world"), worst)
     if args.labels:
         total = sum(1 for _ in plain(args.labels).open())
         frames = native_frames(args.labels)

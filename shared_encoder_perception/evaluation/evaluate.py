@@ -197,10 +197,10 @@ Frame = tuple[str, Sample, Crop | None]
 """Source name, labelled image, crop to use."""
 
 
-def synthetic_frames(count: int) -> Iterator[Frame]:
-    """Yield ``count`` validation worlds, the same pictures for every model."""
+def synthetic_frames(count: int, names: Collection[str]) -> Iterator[Frame]:
+    """Yield ``count`` validation worlds, the same pictures for every model, labelled for tasks."""
     for index in range(count):
-        yield SYNTHETIC, render_sample(VALIDATION_SEED + index), None
+        yield SYNTHETIC, render_sample(VALIDATION_SEED + index, tasks=names), None
 
 
 def native_frames(path: Path) -> Iterator[Frame]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -77,14 +77,15 @@ class LabelledFrame:
             )
         return image
 
-    def load(self) -> Sample:
-        """Read the picture and the labels.
+    def load(self, tasks: Collection[str] | None = None) -> Sample:
+        """Read the picture and the labels, of some tasks or of all.
 
         Raises:
             ValueError: A file that is missing, unreadable or of another size than the labels say.
         """
         image = self.read_image()
-        labels = {task: read() for task, read in self.labels.items()}
+        wanted = self.labels if tasks is None else tasks
+        labels = {task: read() for task, read in self.labels.items() if task in wanted}
         known = {task: label for task, label in labels.items() if _is_known(task, label)}
         return Sample(image, known, self.where or self.name)
 

@@ -10,7 +10,7 @@ import argparse
 import math
 import os
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
@@ -107,13 +107,13 @@ def calibrate_artifact(
     Returns:
         The spec that the artifact has now.
     """
-    rendered = ((SYNTHETIC, sample, None) for sample in calibration_worlds(worlds))
+    rendered = ((SYNTHETIC, sample, None) for sample in calibration_worlds(worlds, spec.tasks))
     events = collect_events(load_backend(path), chain(held_out, rendered))
     if events:
         spec = calibrated(spec, events)
         print(calibration_table(spec, events))
         replace_spec(path, spec)
-    frames = synthetic_frames(worlds)
+    frames = synthetic_frames(worlds, spec.tasks)
     scores = score(
         Predictor(load_backend(path)), tqdm(frames, total=worlds, desc="scoring", unit="image")
     )
@@ -123,10 +123,10 @@ def calibrate_artifact(
     return spec
 
 
-def calibration_worlds(count: int) -> Iterator[Sample]:
-    """Render the worlds to calibrate on."""
+def calibration_worlds(count: int, names: Collection[str]) -> Iterator[Sample]:
+    """Render the worlds to calibrate tasks on."""
     for index in tqdm(range(count), desc="calibrating", unit="image"):
-        yield render_sample(CALIBRATION_SEED + index)
+        yield render_sample(CALIBRATION_SEED + index, tasks=names)
 
 
 def replace_spec(path: Path, spec: ModelSpec) -> None:

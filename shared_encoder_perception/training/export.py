@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -165,7 +165,7 @@ def run(args: argparse.Namespace) -> int:
             raise RuntimeError(f"the exported model does not answer as torch does: {deviation}")
         if args.half:
             store_halves(part)
-        spec = learn_priors(spec, _usual_worlds())
+        spec = learn_priors(spec, _usual_worlds(spec.tasks))
         replace_spec(part, spec)
         spec = calibrate_artifact(part, spec, held_out, args.worlds)
         os.replace(part, out)
@@ -185,17 +185,17 @@ def store_halves(path: Path) -> None:
     write_artifact(model, spec, path, {**kept_metadata(model), STORED_KEY: HALVES})
 
 
-def _usual_worlds() -> Iterator[Sample]:
-    """Render the worlds that teach what is usual."""
+def _usual_worlds(tasks: Collection[str]) -> Iterator[Sample]:
+    """Render the worlds that teach tasks what is usual."""
     for index in tqdm(range(WORLDS_FOR_PRIORS), desc="what is usual", unit="image"):
-        yield render_sample(CALIBRATION_SEED + index, SMALL, split_probability=1.0)
+        yield render_sample(CALIBRATION_SEED + index, SMALL, split_probability=1.0, tasks=tasks)
 
 
 def _images(path: Path | None, spec: ModelSpec) -> Iterator[NDArray[np.uint8]]:
     """Network inputs to compare on: up to ``COMPARED`` of the given images, or worlds."""
     if path is None:
         for index in range(WORLDS_COMPARED):
-            yield render_sample(CALIBRATION_SEED + index, spec.input_size).image
+            yield render_sample(CALIBRATION_SEED + index, spec.input_size, tasks=()).image
         return
     source = open_source(path)
     for frame in islice(source, COMPARED):

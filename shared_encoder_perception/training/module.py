@@ -70,7 +70,7 @@ class StageTraining(lightning.LightningModule):
             network.encoder.register_forward_hook(self._keep_features)
         self.automatic_optimization = not self.weighting.own_backward
         self._train_sets = training_sets(config.data, stage, self._plan.picture, config.seed, names)
-        self._val_sets = validation_sets(config.data, self._train_sets, self._plan.size)
+        self._val_sets = validation_sets(config.data, self._train_sets, self._plan.size, names)
         spec = plain_spec(network.config, "training", self._plan.size)
         self._finish, self._decoder = Finish(spec.tasks), Decoder(spec)
         self._options = own_options(spec)

@@ -78,24 +78,25 @@ class NativeSet:
         config: SetConfig,
         *,
         to_score: bool = False,
-        tasks: Sequence[str] = table.DEFAULT,
+        tasks: Sequence[str] | None = None,
     ) -> None:
         """Index the set by reading its label file once.
 
         Args:
             config: Which frames.
             to_score: Leave out labels by a teacher that is no truth to score by.
-            tasks: What is trained: decides which samples are rare, and which complete.
+            tasks: What is trained: decides which labels are read, which samples are rare, and which
+                complete. ``None`` reads all, and judges by what networks answer by default.
 
         Raises:
             LabelError: A line that is not JSON.
             ValueError: No frame is left.
         """
         self._path = native.labels_file(Path(config.path))
-        self._pseudo, self._to_score = config.pseudo, to_score
+        self._pseudo, self._to_score, self._tasks = config.pseudo, to_score, tasks
         starts, numbers, digest = array("q"), array("q"), sha256()
         rare, complete = array("q"), array("q")
-        rooms = tuple(table.parts("labels", tasks).values())
+        rooms = tuple(table.parts("labels", tasks or table.DEFAULT).values())
         with self._path.open("rb") as lines:
             start = 0
             for number, line in enumerate(lines, start=1):
@@ -141,15 +142,18 @@ class NativeSet:
             frame = frame.without(*frame.pseudo)
         elif self._to_score:
             frame = frame.to_score()
-        return Entry(frame.load(), frame.crop, frame.source)
+        return Entry(frame.load(self._tasks), frame.crop, frame.source)
 
 
 class WorldSet:
     """Rendered worlds, one for each seed."""
 
-    def __init__(self, config: SetConfig, first_seed: int, size: Size) -> None:
-        """``config.count`` worlds of ``size``, 0 for as many as a stage has."""
+    def __init__(
+        self, config: SetConfig, first_seed: int, size: Size, tasks: Sequence[str] | None = None
+    ) -> None:
+        """``config.count`` worlds of ``size``, 0 for as many as a stage has, labelled for tasks."""
         self._count, self._first, self._size = config.count or WORLDS_PER_STAGE, first_seed, size
+        self._tasks = tasks
         self._split_probability = config.split_probability
         self.rare: Sequence[int] = ()
         self.complete: Sequence[int] = range(self._count)
@@ -165,7 +169,8 @@ class WorldSet:
 
     def __getitem__(self, index: int) -> Entry:
         """Render one."""
-        sample = render_sample(self._first + index, self._size, self._split_probability)
+        seed, share = self._first + index, self._split_probability
+        sample = render_sample(seed, self._size, share, tasks=self._tasks)
         return Entry(sample, None, SYNTHETIC)
 
 
@@ -198,22 +203,27 @@ def training_sets(
     """Open the sets that stage number ``stage`` trains ``tasks`` on."""
     first = seed * 1000 + stage * WORLDS_PER_STAGE
     sets: list[SampleSet] = [
-        WorldSet(item, first, size) if item.path == SYNTHETIC else NativeSet(item, tasks=tasks)
+        WorldSet(item, first, size, tasks)
+        if item.path == SYNTHETIC
+        else NativeSet(item, tasks=tasks)
         for item in config.train
     ]
     return [_to_overfit(sets, config.overfit, tasks)] if config.overfit else sets
 
 
 def validation_sets(
-    config: DataConfig, train: Sequence[SampleSet], size: Size
+    config: DataConfig,
+    train: Sequence[SampleSet],
+    size: Size,
+    tasks: Sequence[str] | None = None,
 ) -> Sequence[SampleSet]:
-    """Open the sets to score on: with ``overfit``, the very frames that are trained on."""
+    """Open the sets to score tasks on: with ``overfit``, the very frames that are trained on."""
     if config.overfit:
         return train
     return [
-        WorldSet(item, VALIDATION_SEED, size)
+        WorldSet(item, VALIDATION_SEED, size, tasks)
         if item.path == SYNTHETIC
-        else NativeSet(item, to_score=True)
+        else NativeSet(item, to_score=True, tasks=tasks)
         for item in config.val
     ]
 

@@ -177,7 +177,9 @@ def first_network(config: TrainConfig) -> PerceptionNetwork:
     path = Path(config.init)
     if path.suffix == ".onnx":
         size = config.stages[0].size
-        images = [render_sample(seed, size).image for seed in range(IMAGES_FOR_STATISTICS)]
+        images = [
+            render_sample(seed, size, tasks=()).image for seed in range(IMAGES_FOR_STATISTICS)
+        ]
         start = load_artifact(path, config.init_network, torch.from_numpy(np.stack(images)))
     else:
         start = load_network(path)

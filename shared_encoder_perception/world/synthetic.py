@@ -8,7 +8,7 @@ Numpy and OpenCV only, so that the demo can drive through a world without torch.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from functools import partial
 from typing import Final
@@ -179,6 +179,7 @@ def render_sample(
     size: Size = PICTURE,
     split_probability: float = SPLIT_PROBABILITY,
     camera: Callable[[Camera], Camera] | None = None,
+    tasks: Collection[str] | None = None,
 ) -> Sample:
     """Render one image of one world, at a random distance into its drive; splits lie ahead.
 
@@ -187,16 +188,20 @@ def render_sample(
         size: ``(height, width)`` of the image.
         split_probability: Chance that a lane branches off within sight.
         camera: Makes the camera that sees it of the one that was rolled.
+        tasks: Whose labels are wanted, ``None`` for all: what none of them needs is not painted.
+            The image is the same.
     """
     drive = Drive(seed, size, split_probability=split_probability)
     if camera is not None:
         drive.world = replace(drive.world, camera=camera(drive.world.camera))
     distance_m = float(np.random.default_rng((seed, 1)).uniform(0, drive.split_start_m))
-    return label_world(drive.render(distance_m, classes=True))
+    rooms = table.parts("labels", tasks).values()
+    wanted = {what for room in rooms for what in getattr(room, "OF_WORLD", ())}
+    return label_world(drive.render(distance_m, classes="classes" in wanted), tasks)
 
 
-def label_world(rendered: Rendered) -> Sample:
-    """Return an image of a world with the label of every task that knows one."""
-    labels = {task: room.of_world(rendered) for task, room in table.parts("labels").items()}
+def label_world(rendered: Rendered, tasks: Collection[str] | None = None) -> Sample:
+    """Return an image of a world with the label of each of the tasks, or of all, that knows one."""
+    labels = {task: room.of_world(rendered) for task, room in table.parts("labels", tasks).items()}
     known = {task: label for task, label in labels.items() if label is not None}
     return Sample(rendered.image, known, rendered.name)

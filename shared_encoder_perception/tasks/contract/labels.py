@@ -45,6 +45,9 @@ class Labels(Protocol):
     labels where the file says which of them a teacher made."""
     LAST: Sequence[str]
     """(optional) Those of ``KEYS`` that are written behind the keys of all tasks."""
+    OF_WORLD: Sequence[str]
+    """(optional) What ``of_world`` needs of a ``Rendered`` that is only painted where somebody asks
+    for it: ``"classes"``."""
     IN_FILES: bool
     """(optional) Whether labels are files beside the line, which take time to read."""
     SCORED_FROM_TEACHER: bool

@@ -53,6 +53,7 @@ FOLDERS: Final = {
 }
 """Key -> folder of its files."""
 IN_FILES: Final = True
+OF_WORLD: Final = ("classes",)
 
 
 def faults(record: Mapping[str, Any], size: Size) -> Iterator[str]:
