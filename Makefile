@@ -2,6 +2,7 @@
 #
 #   make demo    the main job: a drive through a real ROS 2 node, with overlay video and summary;
 #                your own drive: VIDEO=drive.mp4 or IMAGES=folder or BAG=rosbag2
+#                TASKS=semantic draws just that, by a shipped model that answers it
 #   make test    lint, types, tests (fetches torch)
 #                AUTO_ENGINE=torch (or openvino, onnxruntime): as where `auto` chooses that engine
 #   make test-tensorrt   the tests of TensorRT, by its wheel for RTX cards (225 MB more)
@@ -81,7 +82,7 @@ $(VENV)/test.stamp: $(VENV)/run.stamp requirements/test.txt
 # ---- the two commands -----------------------------------------------------------------------------
 demo: setup
 	@$(BIN)/python -m shared_encoder_perception demo \
-	  $(if $(VIDEO),--video "$(VIDEO)") $(if $(IMAGES),--images "$(IMAGES)") $(if $(BAG),--bag "$(BAG)") $(ARGS)
+	  $(if $(TASKS),--tasks $(TASKS)) $(if $(VIDEO),--video "$(VIDEO)") $(if $(IMAGES),--images "$(IMAGES)") $(if $(BAG),--bag "$(BAG)") $(ARGS)
 
 test: lint
 	@$(BIN)/python -m pytest -n 2 --no-loadscope-reorder

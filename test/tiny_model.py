@@ -1,7 +1,8 @@
 """A model file that takes a millisecond, for tests of everything around the network.
 
 Its answer depends on the image, so that images cannot be mixed up unnoticed: the mask is the green
-channel, and all five lanes shift sideways with the mean brightness.
+channel, and all five lanes shift sideways with the mean brightness; a pixel's class is a twentieth
+of the red channel.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ def write_tiny_model(
     promised = spec or SPEC
     height, width = promised.input_size
     nodes, outputs, constants = [], [], _constants(aside, sureness)
+    mask_shape = ["N", height, width]
     if "lanes" in promised.tasks:
         outputs.append(helper.make_tensor_value_info("lanes", TensorProto.FLOAT, _shape(promised)))
         nodes += [
@@ -43,9 +45,19 @@ def write_tiny_model(
             helper.make_node("Add", ["shifted", "maps"], ["lanes"]),
         ]
     if "drivable_surface" in promised.tasks:
-        mask = helper.make_tensor_value_info("mask", TensorProto.UINT8, ["N", height, width])
+        mask = helper.make_tensor_value_info("mask", TensorProto.UINT8, mask_shape)
         outputs.append(mask)
         nodes.append(helper.make_node("Gather", ["image", "green"], ["mask"], axis=3))
+    if "semantic" in promised.tasks:
+        for name in ("semantic", "semantic_confidence"):
+            outputs.append(helper.make_tensor_value_info(name, TensorProto.UINT8, mask_shape))
+        nodes += [
+            helper.make_node("Gather", ["image", "red"], ["reds"], axis=3),
+            helper.make_node("Cast", ["reds"], ["float_reds"], to=TensorProto.FLOAT),
+            helper.make_node("Mul", ["float_reds", "classes_per_red"], ["float_ids"]),
+            helper.make_node("Cast", ["float_ids"], ["semantic"], to=TensorProto.UINT8),
+            helper.make_node("Gather", ["image", "green"], ["semantic_confidence"], axis=3),
+        ]
     image = helper.make_tensor_value_info("image", TensorProto.UINT8, ["N", height, width, 3])
     graph = helper.make_graph(nodes, "tiny", [image], outputs, constants)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
@@ -94,5 +106,7 @@ def _constants(aside: float, sureness: float) -> list[TensorProto]:
         "axes": np.array([1, 2, 3]),
         "last_axis": np.array([4]),
         "green": np.array(1),
+        "red": np.array(2),
+        "classes_per_red": np.array(1 / 20, np.float32),  # 255 is class 12, the last
     }
     return [numpy_helper.from_array(array, name) for name, array in arrays.items()]

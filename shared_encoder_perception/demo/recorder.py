@@ -27,7 +27,7 @@ from shared_encoder_perception.node.diagnostics import TOPIC as DIAGNOSTICS_TOPI
 from shared_encoder_perception.node.messages import message_type
 from shared_encoder_perception.node.outputs import LATCHED_QOS
 from shared_encoder_perception.node.parameter_groups.images import COMPRESSED, RAW
-from shared_encoder_perception.tasks.topics import for_every_image, telling
+from shared_encoder_perception.tasks.topics import for_every_image, latched, telling
 
 BAG_VERSION: Final = 9
 QUEUE: Final = QoSProfile(
@@ -68,6 +68,10 @@ class Recorder(Node):
             if telling(self._tasks).progress is None:
                 topics[DIAGNOSTICS_TOPIC.removeprefix("/")] = DIAGNOSTICS
             self._outputs = [self._record(topic, kind, QUEUE) for topic, kind in topics.items()]
+            self._outputs += [
+                self._record(one.topic.name, one.topic.kind, LATCHED_QOS)
+                for one in latched(self._tasks)
+            ]
         if all(output.get_publisher_count() > 0 for output in self._outputs):
             kind = COMPRESSED_IMAGE if self._transport == COMPRESSED else IMAGE
             self._record(image_topic(self._transport), kind, QUEUE)

@@ -2,6 +2,7 @@
 
 python -m shared_encoder_perception demo                       a synthetic drive
 python -m shared_encoder_perception demo --video drive.mp4     your own
+python -m shared_encoder_perception demo --tasks semantic      by a model that answers that
 
 The results of an earlier drive in the same --out are replaced.
 """
@@ -15,6 +16,7 @@ import sys
 from pathlib import Path
 from typing import Final
 
+from shared_encoder_perception.artifact.shipped import model_for
 from shared_encoder_perception.demo.clip import synthetic_clip
 from shared_encoder_perception.demo.drive import Played, drive, stop_on_signals
 from shared_encoder_perception.demo.overlay import overlay_frames
@@ -41,6 +43,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--rate", type=float, default=RATE_HZ, help="images a second")
     parser.add_argument("--limit", type=int, help="stop after so many images")
     parser.add_argument("--model", type=Path, help="ONNX artifact (default: the shipped one)")
+    parser.add_argument(
+        "--tasks",
+        nargs="+",
+        metavar="TASK",
+        help="draw just these, by a shipped model that answers them (default: all of the model's)",
+    )
     parser.add_argument("--out", type=Path, default=Path("demo_output"))
 
 
@@ -51,6 +59,8 @@ def run(args: argparse.Namespace) -> int:
     if args.limit is not None and args.limit < 1:
         raise ValueError(f"--limit is {args.limit}, expected at least 1")
     source = args.video or args.images or args.bag
+    if args.tasks:
+        args.model = model_for(args.tasks, args.model)
     args.no_video = not can_write("the video", "av")
     if source is not None:
         open_source(source, args.topic)  # a mistake here must not cost the start of three processes
@@ -73,7 +83,8 @@ def _drive(args: argparse.Namespace, source: Path | None) -> int:
     summary = summarise(bag, played.published)
     write_json(result, summary.to_dict())
     none = "the library is missing" if args.no_video else "no image came back"
-    frames = 0 if args.no_video else write_video(overlay_frames(bag), video, args.rate)
+    shown = overlay_frames(bag, args.tasks)
+    frames = 0 if args.no_video else write_video(shown, video, args.rate)
     print(f"\n{summary}\n")
     print(f"video    {video if frames else f'none: {none}'}")
     print(f"bag      {bag}")

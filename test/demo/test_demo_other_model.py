@@ -1,8 +1,10 @@
 """Demo and live replay of a model without lanes: no message tells of the node's work there."""
 
 import json
+from dataclasses import replace
 
 import cv2
+import numpy as np
 import pytest
 
 pytest.importorskip("rclpy", reason="ROS 2 is not installed: make setup")
@@ -15,9 +17,14 @@ from specs import spec_of
 from tiny_model import random_image, write_tiny_model
 
 from shared_encoder_perception.__main__ import main
+from shared_encoder_perception.backends import load_backend
 from shared_encoder_perception.demo.summary import summarise
+from shared_encoder_perception.drawing.overlay import draw
 from shared_encoder_perception.images.bags import open_bag
 from shared_encoder_perception.images.sources import VideoSource
+from shared_encoder_perception.predictor import Predictor
+from shared_encoder_perception.structures import Perception
+from shared_encoder_perception.tasks.semantic.tables import numbered
 
 COUNT = 8
 MASK = "/drivable_surface/mask"
@@ -50,6 +57,37 @@ def test_the_demo_records_and_counts_what_the_model_answers(tmp_path, models, ca
     assert set(summary["latency_ms"]) == {"p50", "p95", "p99"}
     assert topics_of(out / "bag") == {"/image", MASK, "/model_info", "/diagnostics"}
     assert summarise(out / "bag", COUNT + 1).unexplained == 1
+
+
+def test_the_tasks_that_are_asked_for_are_drawn_with_their_own_words(tmp_path, capsys):
+    """The bag has the table of classes, by which the video names them."""
+    spec = spec_of("three", "1", tasks=("drivable_surface", "semantic"))
+    model = write_tiny_model(tmp_path / "three.onnx", spec)
+    images = tmp_path / "images"
+    images.mkdir()
+    image = np.zeros((320, 800, 3), np.uint8)
+    image[:, :, 1] = 255  # sure, and all of it drivable
+    image[:, :400, 2], image[:, 400:, 2] = 5, 205  # classes 0 and 10
+    for index in range(4):
+        cv2.imwrite(str(images / f"{index}.png"), image)
+    command = ["demo", "--images", str(images), "--rate", "5", "--model", str(model)]
+    assert main([*command, "--out", str(tmp_path / "lanes"), "--tasks", "lanes"]) == 2
+    told = "the model does not answer lanes: three.onnx answers drivable_surface, semantic"
+    assert told in capsys.readouterr().err and not (tmp_path / "lanes").exists()
+    out = tmp_path / "out"
+    assert main([*command, "--out", str(out), "--tasks", "semantic"]) == 0, capsys.readouterr().err
+    assert "/semantic/labels" in topics_of(out / "bag")
+    answer = Predictor(load_backend(str(model), "onnxruntime"))(image).answers["semantic"]
+    expected = draw(image, Perception((320, 800), {"semantic": answer}))
+    shown = [frame.image.astype(int) for frame in VideoSource(out / "overlay.mp4")]
+    assert shown
+    for picture in shown:
+        assert np.abs(picture - expected).mean() < 4
+        legend = np.abs(picture - expected)[:50, :120]
+        assert legend.mean() < 15, "road and person, not numbers"
+    numbers = replace(answer, classes=numbered(len(answer.classes)))
+    other = draw(image, Perception((320, 800), {"semantic": numbers}))
+    assert np.abs(other.astype(int) - expected)[:50, :120].mean() > 15
 
 
 def test_live_answers_are_held_against_the_offline_ones(tmp_path, models, capsys):

@@ -1,0 +1,68 @@
+"""A shipped model is chosen by what it answers; that none does is said with what there is."""
+
+import pytest
+from specs import spec_of
+from tiny_model import write_tiny_model
+
+from shared_encoder_perception.artifact.shipped import model_for
+from shared_encoder_perception.backends import DEFAULT_MODEL
+from shared_encoder_perception.tasks import DEFAULT, UnknownTaskError
+
+
+def write(folder, **models):
+    """Write tiny models by the tasks that they answer."""
+    for name, answered in models.items():
+        write_tiny_model(folder / f"{name}.onnx", spec_of(name, "1", tasks=answered))
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("names", "chosen"),
+    [
+        (["lanes"], "default"),
+        (["drivable_surface", "lanes"], "default"),
+        (["semantic"], "small"),
+        (["semantic", "lanes"], "all"),
+    ],
+)
+def test_the_default_comes_first_then_who_answers_least_beside_it(tmp_path, names, chosen):
+    folder = write(
+        tmp_path,
+        all=("lanes", "drivable_surface", "semantic"),
+        default=DEFAULT,
+        lanes=("lanes",),
+        small=("drivable_surface", "semantic"),
+    )
+    assert model_for(names, folder=folder) == folder / f"{chosen}.onnx"
+
+
+def test_where_none_answers_it_is_said_what_each_does(tmp_path):
+    folder = write(tmp_path, default=DEFAULT, other=("lanes",))
+    told = (
+        "no shipped model answers semantic, lanes: default.onnx answers lanes, drivable_surface; "
+        "other.onnx answers lanes; train one that does, and give it as --model"
+    )
+    with pytest.raises(ValueError, match=told):
+        model_for(["semantic", "lanes"], folder=folder)
+    (tmp_path / "none").mkdir()
+    with pytest.raises(ValueError, match=r"answers lanes: there is none in .*none; train one"):
+        model_for(["lanes"], folder=tmp_path / "none")
+
+
+def test_a_model_that_is_given_is_the_only_one_that_may_be(tmp_path):
+    folder = write(tmp_path, default=DEFAULT, own=("semantic",))
+    assert model_for(["semantic"], folder / "own.onnx") == folder / "own.onnx"
+    told = "the model does not answer lanes: own.onnx answers semantic; train one"
+    with pytest.raises(ValueError, match=told):
+        model_for(["lanes"], folder / "own.onnx", folder)
+
+
+def test_a_name_that_is_no_task_is_refused(tmp_path):
+    with pytest.raises(UnknownTaskError, match="there is no task 'lane'; did you mean 'lanes'"):
+        model_for(["lane"])
+    with pytest.raises(UnknownTaskError, match="expected different names"):
+        model_for(["lanes", "lanes"])
+
+
+def test_what_is_shipped_answers_what_networks_do_by_default():
+    assert model_for(DEFAULT) == DEFAULT_MODEL
