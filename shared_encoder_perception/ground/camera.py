@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from shared_encoder_perception.ground.distortion import distort, distort_fisheye
 from shared_encoder_perception.structures import Size
 
 UNDISTORT: Final = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, 60, 1e-4)
@@ -58,7 +59,7 @@ class CameraModel:
             return rays
         if len(self.distortion):
             rays[:, :2] = self._undistorted(pixels)
-            error = np.abs(self._distorted(rays) - pixels).max(axis=1)
+            error = np.abs(self._distorted(*rays[:, :2].T).T - pixels).max(axis=1)
             rays[~(error <= TOLERANCE_PX)] = np.nan
         else:
             rays[:, :2] = (pixels - self.matrix[:2, 2]) / self.matrix.diagonal()[:2]
@@ -74,11 +75,10 @@ class CameraModel:
         ahead = turned[:, 2] > 0
         turned = turned / np.where(ahead, turned[:, 2], np.nan)[:, None]
         if not len(self.distortion):
-            full = turned[:, :2] * self.matrix.diagonal()[:2] + self.matrix[:2, 2]
-            return np.asarray((full - self.origin_px) / self.binning)
+            return np.asarray((self._distorted(*turned[:, :2].T).T - self.origin_px) / self.binning)
         pixels = np.full((len(rays), 2), np.nan)
         if ahead.any():
-            full = self._distorted(turned[ahead])
+            full = self._distorted(*turned[ahead, :2].T).T
             pixels[ahead] = (full - self.origin_px) / self.binning
             # The polynomial of a lens folds back far outside of the image.
             back = self.rays(pixels[ahead]) @ self.rectification
@@ -93,42 +93,52 @@ class CameraModel:
             return np.inf
         slopes = np.linspace(0.0, STEEPEST, 2000)
         directions = np.linspace(0, 2 * np.pi, 16, endpoint=False)
-        rays = np.ones((len(directions), len(slopes), 3))
-        rays[..., 0] = np.cos(directions)[:, None] * slopes
-        rays[..., 1] = np.sin(directions)[:, None] * slopes
-        pixels = self._distorted(rays.reshape(-1, 3)).reshape(len(directions), -1, 2)
-        centre = self.matrix[:2, 2]
-        radius = np.linalg.norm((pixels - centre) / self.matrix.diagonal()[:2], axis=2)
+        x, y = (np.outer(turn(directions), slopes) for turn in (np.cos, np.sin))
+        radius = np.hypot(*self._bent(x.ravel(), y.ravel())).reshape(x.shape)
         falls = np.diff(radius, axis=1) <= 0
         first = np.where(falls.any(axis=1), falls.argmax(axis=1), len(slopes) - 1)
         return float(slopes[first.min()])
 
     def see(self, points: NDArray) -> NDArray[np.float64]:
-        """Turn many (N, 3) points of the rectified frame into (N, 2) pixels, fast.
+        """Turn many (N, 3) points of the rectified frame into (N, 2) pixels; see ``find``.
 
-        NaN for what is surely not in the image: behind the camera, beyond ``reach``, or out of the
+        NaN for what ``find`` leaves out.
+        """
+        pixels = np.full((len(points), 2), np.nan)
+        found, places = self.find(points)
+        pixels[found] = places.T
+        return pixels
+
+    def find(self, points: NDArray) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+        """Return which of many points are in the image or near it, and where, fast.
+
+        Left out is what is surely not in it: behind the camera, beyond ``reach``, or out of the
         image's field of view.
+
+        Args:
+            points: (N, 3) of the rectified frame, float32 or float64.
+
+        Returns:
+            (M,) their indices, ascending, and (2, M) x and y of their pixels.
         """
         turned = np.asarray(points)
         if not np.array_equal(self.rectification, np.eye(3)):
             turned = turned @ self.rectification
-        x, y, z = turned.T
-        low, high = self._field
+        x, y, z = np.ascontiguousarray(turned.T)
+        # Python's floats keep float32 what is float32.
+        (least_x, least_y), (most_x, most_y) = (bound.tolist() for bound in self._field)
         # Multiplied, not divided: most points of a sweep are to be left out.
         with np.errstate(invalid="ignore"):
-            ahead = (z > 0) & (x > low[0] * z) & (x < high[0] * z)
-            ahead &= (y > low[1] * z) & (y < high[1] * z)
-        kept = np.flatnonzero(ahead)
-        slopes = np.asarray(turned[kept, :2], np.float64) / z[kept, None]
-        inside = (slopes**2).sum(axis=1) < self.reach**2
-        kept, slopes = kept[inside], slopes[inside]
-        pixels = np.full((len(turned), 2), np.nan)
-        if len(self.distortion) and len(kept):
-            full = self._distorted(np.column_stack((slopes, np.ones(len(kept)))))
-        else:
-            full = slopes * self.matrix.diagonal()[:2] + self.matrix[:2, 2]
-        pixels[kept] = (full - self.origin_px) / self.binning
-        return pixels
+            ahead = (z > 0) & (z < np.inf) & (x > least_x * z) & (x < most_x * z)
+            ahead &= (y > least_y * z) & (y < most_y * z)
+        found = np.flatnonzero(ahead)
+        depth = z[found].astype(np.float64)
+        x, y = x[found] / depth, y[found] / depth
+        if np.isfinite(self.reach):
+            inside = x * x + y * y < self.reach**2
+            found, x, y = found[inside], x[inside], y[inside]
+        origin, binning = (np.array(pair)[:, None] for pair in (self.origin_px, self.binning))
+        return found, (self._distorted(x, y) - origin) / binning
 
     @cached_property
     def _field(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -154,9 +164,15 @@ class CameraModel:
             points = cv2.undistortPoints(seen, *lens, criteria=UNDISTORT)
         return np.asarray(points[:, 0], np.float64)
 
-    def _distorted(self, rays: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return (N, 2) full-resolution pixels of (N, 3) rays with z = 1, before rectification."""
-        zero = np.zeros(3)
-        project = cv2.fisheye.projectPoints if self.fisheye else cv2.projectPoints
-        points, _ = project(rays[:, None], zero, zero, self.matrix, self.distortion)
-        return np.asarray(points[:, 0], np.float64)
+    def _distorted(self, x: NDArray, y: NDArray) -> NDArray[np.float64]:
+        """Return (2, N) full-resolution pixels of ``x / z`` and ``y / z`` before rectification."""
+        focal, centre = self.matrix.diagonal()[:2, None], self.matrix[:2, 2, None]
+        return np.stack(self._bent(x, y)) * focal + centre
+
+    def _bent(self, x: NDArray, y: NDArray) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return ``x / z`` and ``y / z`` as the lens bends them."""
+        if not len(self.distortion):
+            return x, y
+        bend = distort_fisheye if self.fisheye else distort
+        with np.errstate(over="ignore", invalid="ignore"):  # what nobody sees, nearly across
+            return bend(x, y, self.distortion)

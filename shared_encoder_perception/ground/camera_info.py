@@ -75,6 +75,16 @@ def camera_model(info: Any, image_size: Size, rectified: bool = False) -> Camera
     )
 
 
+def info_key(info: Any) -> tuple[Any, ...]:
+    """Return what two CameraInfo have alike that say the same; cameras repeat it all the time."""
+    roi = info.roi
+    return (
+        (info.height, info.width, info.distortion_model, info.binning_x, info.binning_y),
+        (roi.x_offset, roi.y_offset, roi.height, roi.width, roi.do_rectify),
+        *(np.asarray(field, np.float64).tobytes() for field in (info.d, info.k, info.r, info.p)),
+    )
+
+
 def _region(info: Any) -> Crop:
     """Return the region of interest in pixels of the full resolution."""
     roi = info.roi

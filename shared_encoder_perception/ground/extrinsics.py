@@ -8,6 +8,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from shared_encoder_perception.ground.rigid import Rigid
+
 BODY_FROM_OPTICAL: Final = np.array([[0.0, 0.0, 1.0], [-1.0, 0.0, 0.0], [0.0, -1.0, 0.0]])
 """Optical axes (x right, y down, z ahead) to those of a body (x ahead, y left, z up)."""
 ORTHONORMAL: Final = 1e-4
@@ -76,17 +78,5 @@ class Extrinsics:
         Raises:
             ValueError: Its quaternion is zero, or a number is not finite.
         """
-        turn, shift = transform.rotation, transform.translation
-        quaternion = np.array([turn.w, turn.x, turn.y, turn.z], np.float64)
-        length = np.linalg.norm(quaternion)
-        if not (np.isfinite(length) and length > 0.0):
-            raise ValueError(f"the transform's quaternion is {quaternion.tolist()}")
-        w, x, y, z = quaternion / length
-        matrix = np.eye(4)
-        matrix[:3, :3] = [
-            [1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w)],
-            [2 * (x * y + z * w), 1 - 2 * (x * x + z * z), 2 * (y * z - x * w)],
-            [2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y)],
-        ]
-        matrix[:3, 3] = shift.x, shift.y, shift.z
-        return cls.from_matrix(matrix)
+        found = Rigid.from_transform(transform)
+        return cls(found.rotation, found.shift)

@@ -16,7 +16,7 @@ from sensor_msgs.msg import CameraInfo
 
 from shared_encoder_perception.ground.calibrated import CalibratedCamera
 from shared_encoder_perception.ground.camera import CameraModel
-from shared_encoder_perception.ground.camera_info import camera_model
+from shared_encoder_perception.ground.camera_info import camera_model, info_key
 from shared_encoder_perception.ground.extrinsics import Extrinsics
 from shared_encoder_perception.ground.homography import load_homography
 from shared_encoder_perception.ground.options import GroundOptions, ground_options
@@ -86,7 +86,9 @@ class Calibration:
         if self._options.source == HOMOGRAPHY:
             self._homography = load_homography(self._options.calibration)
         if self._options.source == TF:
-            self._transforms = Transforms(node)
+            self._transforms = Transforms(
+                node, f"ground.source is {TF}", "choose another ground.source"
+            )
         if needs_info or self._options.source not in (NONE, HOMOGRAPHY):
             self._subscribe()
 
@@ -94,6 +96,16 @@ class Calibration:
     def options(self) -> GroundOptions:
         """What the parameters said when they were last read."""
         return self._options
+
+    @property
+    def transforms(self) -> Transforms | None:
+        """TF, where the camera's pose comes from it."""
+        return self._transforms
+
+    @property
+    def info_topic(self) -> str:
+        """Where CameraInfo comes from; empty where nobody needs one."""
+        return self._topic
 
     @property
     def camera_info(self) -> Any:
@@ -180,15 +192,7 @@ class Calibration:
 
     def _receive(self, info: CameraInfo) -> None:
         """Keep a CameraInfo if it says anything new; cameras repeat it with every image."""
-        roi = info.roi
-        key = (
-            (info.height, info.width, info.distortion_model, info.binning_x, info.binning_y),
-            (roi.x_offset, roi.y_offset, roi.height, roi.width, roi.do_rectify),
-            *(
-                np.asarray(field, np.float64).tobytes()
-                for field in (info.d, info.k, info.r, info.p)
-            ),
-        )
+        key = info_key(info)
         if key != self._info_key:
             with self._lock:
                 self._info, self._info_key = info, key

@@ -17,6 +17,7 @@ from shared_encoder_perception.node.node_health import NodeHealth
 from shared_encoder_perception.node.node_options import NodeOptions
 from shared_encoder_perception.node.node_process import one_line
 from shared_encoder_perception.node.outputs import Outputs
+from shared_encoder_perception.node.painting import Painting
 from shared_encoder_perception.node.parameter_groups.images import CAMERA_INFO
 from shared_encoder_perception.node.perceived_image import PerceivedImage
 from shared_encoder_perception.node.refinement import Refinement, Refiners
@@ -24,6 +25,7 @@ from shared_encoder_perception.node.worker import Worker
 from shared_encoder_perception.predictor import Predictor
 from shared_encoder_perception.spec import ModelSpec
 from shared_encoder_perception.structures import Crop, Perception, Size
+from shared_encoder_perception.tasks.status import Status
 
 STOP_TIMEOUT_S: Final = 2.0
 """Longest wait of the executor for the inference thread; lifecycle services stall meanwhile."""
@@ -53,6 +55,7 @@ class CameraPipeline:
         calibration: How the camera looks at the road.
         tasks: What the model answers.
         outputs: The publishers.
+        painting: Of clouds; ``None`` where nobody asked for it.
         worker: The inference thread; ``None`` before the first start.
     """
 
@@ -80,12 +83,18 @@ class CameraPipeline:
         """
         self._node, self._options, self._health = node, options, health
         warn_of_idle(node, spec.tasks)
-        needs_info = options.images.crop_mode == CAMERA_INFO
+        paints = options.painting.enabled
+        needs_info = paints or options.images.crop_mode == CAMERA_INFO
         self.calibration = Calibration(node, value, needs_info=needs_info)
         refiners.reset()
         self._refiners, self._refinement = refiners, Refinement(self.calibration, refiners)
         self.tasks = tuple(spec.tasks)
         self.outputs = Outputs(node, spec, options.debug, self._report)
+        self.painting = (
+            Painting(node, self.tasks, options.painting, self.calibration, self._tell_unpainted)
+            if paints
+            else None
+        )
         self.worker: Worker | None = None
         self._subscription: Any = None
         self._told_seen: tuple[Size, Crop | None] | None = None
@@ -100,7 +109,7 @@ class CameraPipeline:
         return running and self._subscription is None
 
     def subscribe(self) -> str:
-        """Subscribe to the images, which are dropped until ``start``.
+        """Subscribe to images and clouds, which are dropped until ``start``.
 
         Returns:
             The topic's name.
@@ -108,6 +117,8 @@ class CameraPipeline:
         Raises:
             Exception: A topic or a QoS override that ROS does not take; rclpy's types differ.
         """
+        if self.painting is not None:
+            self.painting.start()
         images = self._options.images
         self._subscription = subscribe(
             self._node,
@@ -135,7 +146,7 @@ class CameraPipeline:
             warn=self._warn,
             resize=images.resize,
             refine=self._refinement,
-            on_time_jump=lambda _: self._refiners.reset(),
+            on_time_jump=lambda _: self._forget(),
             now_ns=lambda: int(clock.now().nanoseconds),
             limits=self._options.limits,
             enabled=enabled,
@@ -144,6 +155,8 @@ class CameraPipeline:
 
     def stop(self) -> None:
         """Unsubscribe, end the inference thread and say what it did."""
+        if self.painting is not None:
+            self.painting.stop()
         if self._subscription is None:
             return
         self._health.stop()
@@ -170,6 +183,8 @@ class CameraPipeline:
         self._options = options
         self.calibration.apply_parameters()
         self.outputs.set_options(options.debug, predictor)
+        if self.painting is not None:
+            self.painting.options = options.painting
         if self.worker is not None:
             self.worker.limits = options.limits
 
@@ -183,9 +198,16 @@ class CameraPipeline:
             self._refiners.reset()
         self._health.settle()
 
+    def painting_status(self) -> Status | None:
+        """Say how clouds are painted; nothing where nobody asked for it (executor thread)."""
+        window_s = self._options.watchdogs.window_s
+        return None if self.painting is None else self.painting.status(window_s)
+
     def destroy(self) -> None:
         """Remove publishers and subscriptions from the node."""
         self.outputs.destroy()
+        if self.painting is not None:
+            self.painting.destroy()
         self.calibration.destroy()
 
     def _receive(self, message: Image | CompressedImage) -> None:
@@ -200,8 +222,16 @@ class CameraPipeline:
         if self._node.context.ok():
             self.outputs.publish(image, self._refinement.frame_id)
             self._health.published(image.perception)
+            if self.painting is not None:
+                self.painting.see(image.header, image.perception)
             self._tell_seen(image.perception)
             self._tell_horizon(image.header, image.perception)
+
+    def _forget(self) -> None:
+        """Forget images from before a jump in time (inference thread)."""
+        self._refiners.reset()
+        if self.painting is not None:
+            self.painting.forget()
 
     def _tell_seen(self, perception: Perception) -> None:
         """Say which part of the images the network sees, when that has changed."""
@@ -231,6 +261,11 @@ class CameraPipeline:
             line = one_line(reason)
             self._health.report(line)
             self._node.get_logger().warning(line, throttle_duration_sec=REPORT_PERIOD_S)
+
+    def _tell_unpainted(self, reason: str) -> None:
+        """Say why a cloud was not painted (any thread)."""
+        if self._node.context.ok():
+            self._node.get_logger().warning(one_line(reason), throttle_duration_sec=REPORT_PERIOD_S)
 
     def _warn(self, text: str) -> None:
         """Say what is odd about the stamps, once for each oddity (inference thread)."""

@@ -16,6 +16,10 @@ from shared_encoder_perception.node.parameter_groups.images import (
     input_options,
     limits,
 )
+from shared_encoder_perception.node.parameter_groups.painting import (
+    PaintingOptions,
+    painting_options,
+)
 from shared_encoder_perception.node.parameters import task_parameters
 from shared_encoder_perception.node.watchdogs import WatchdogOptions
 from shared_encoder_perception.predictor import Options
@@ -35,6 +39,7 @@ class NodeOptions:
     limits: Limits
     ground: GroundOptions
     debug: DebugOptions
+    painting: PaintingOptions
     watchdogs: WatchdogOptions
     refine: Mapping[str, Any]
     task_values: Mapping[str, Any]
@@ -54,6 +59,7 @@ class NodeOptions:
             limits(value),
             ground_options(value),
             DebugOptions.from_parameters(value),
+            painting_options(value),
             watchdog_options(value),
             {name: room.options(value) for name, room in tasks.parts("refine").items()},
             {name: value(name) for name in task_parameters()},

@@ -19,6 +19,7 @@ from shared_encoder_perception.node.parameter_groups import (
     ground,
     images,
     model,
+    painting,
 )
 from shared_encoder_perception.tasks.parameter import Parameter, Value
 
@@ -30,7 +31,12 @@ _BEFORE: Final = (
     *backend.PARAMETERS,
     *images.PARAMETERS,
 )
-_AFTER: Final = (*ground.PARAMETERS, *debug.PARAMETERS, *diagnostics.PARAMETERS)
+_AFTER: Final = (
+    *painting.PARAMETERS,
+    *ground.PARAMETERS,
+    *debug.PARAMETERS,
+    *diagnostics.PARAMETERS,
+)
 
 
 def all_parameters() -> dict[str, Parameter]:

@@ -27,6 +27,7 @@ from shared_encoder_perception.node.loading import TIMEOUT, LoadBackend, describ
 from shared_encoder_perception.node.node_health import NodeHealth
 from shared_encoder_perception.node.node_options import NodeOptions
 from shared_encoder_perception.node.node_process import one_line, run
+from shared_encoder_perception.node.painting_health import PAINTING
 from shared_encoder_perception.node.refinement import CALIBRATION, Refiners
 from shared_encoder_perception.node.ros_logging import forward_log
 from shared_encoder_perception.node.ros_parameters import check_together, declare_parameters
@@ -82,6 +83,7 @@ class PerceptionNode(LifecycleNode):
             lambda: self._pipeline.outputs.audience() if self._pipeline else Audience(),
         )
         tasks: dict[str, Task] = {CALIBRATION: self._calibration_status}
+        tasks[PAINTING] = lambda: self._pipeline.painting_status() if self._pipeline else None
         tasks |= {name: partial(self._refiner_status, name) for name in self._refiners.names}
         for name, task in tasks.items():
             self._diagnostics.add(name, task, lambda: self._options.watchdogs.window_s)

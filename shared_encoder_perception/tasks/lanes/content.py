@@ -13,6 +13,7 @@ from typing import Any, Final
 import numpy as np
 
 from shared_encoder_perception.structures import Crop, Size
+from shared_encoder_perception.tasks.cloud_msg import CLOUD
 from shared_encoder_perception.tasks.contract.runtime import Context, New, Topic
 from shared_encoder_perception.tasks.lanes.answer import (
     LANE_NAMES,
@@ -25,7 +26,7 @@ from shared_encoder_perception.tasks.lanes.answer import (
 from shared_encoder_perception.tasks.lanes.decode import Options
 from shared_encoder_perception.tasks.lanes.markers import MARKERS, fill_markers
 from shared_encoder_perception.tasks.lanes.parameters import ON_THE_ROAD, THRESHOLDS, THROUGH_TIME
-from shared_encoder_perception.tasks.lanes.point_cloud import CLOUD, fill_cloud, lane_points
+from shared_encoder_perception.tasks.lanes.point_cloud import fill_cloud, lane_points
 from shared_encoder_perception.tasks.lanes.spec import Block
 from shared_encoder_perception.tasks.lanes.tracking.options import tracking_options
 from shared_encoder_perception.tasks.packing import pack

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from shared_encoder_perception.tasks.cloud_msg import DATATYPES, FIELD, NUMBERS
 from shared_encoder_perception.tasks.lanes.answer import LaneLine
 from shared_encoder_perception.tasks.packing import pack
 
 if TYPE_CHECKING:
     from shared_encoder_perception.tasks.contract.runtime import New
-
-CLOUD: Final = "sensor_msgs/msg/PointCloud2"
-FIELD: Final = "sensor_msgs/msg/PointField"
 
 POINT_DTYPE: Final = np.dtype(
     [
@@ -32,14 +29,8 @@ POINT_DTYPE: Final = np.dtype(
 metres (NaN where unknown), and the lane's confidence. All four bytes wide, so that nothing is
 unaligned for readers in C++."""
 
-DATATYPES: Final = MappingProxyType(
-    {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 8: "f8"}
-)
-"""Numpy's names of the types of ``sensor_msgs/PointField``."""
-
-_NUMBERS: Final = {np.dtype(name): number for number, name in DATATYPES.items()}
 _FIELDS: Final = tuple(
-    (name, int(POINT_DTYPE.fields[name][1]), _NUMBERS[POINT_DTYPE[name]])  # type: ignore[index]
+    (name, int(POINT_DTYPE.fields[name][1]), NUMBERS[POINT_DTYPE[name]])  # type: ignore[index]
     for name in POINT_DTYPE.names or ()
 )
 """Name, offset and type of the fields of ``POINT_DTYPE``."""

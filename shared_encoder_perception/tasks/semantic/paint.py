@@ -76,19 +76,18 @@ def paint(
         raise ValueError(f"classes are {answer.ids.shape}, the camera's image {(height, width)}")
     ids = np.full(len(points), UNLABELLED, np.uint8)
     probability = np.zeros(len(points), np.float32)
-    candidates = np.flatnonzero(points[:, 2] >= options.near_m)
-    places = camera.see(points[candidates])
-    with np.errstate(invalid="ignore"):
-        column, row = np.floor(places.T + 0.5)
-        inside = (column >= 0) & (column < width) & (row >= 0) & (row < height)
-    seen = candidates[inside]
-    column, row = column[inside].astype(np.intp), row[inside].astype(np.intp)
+    seen, (x, y) = camera.find(points)
+    column, row = (np.floor(at + 0.5).astype(np.intp) for at in (x, y))
+    inside = (column >= 0) & (column < width) & (row >= 0) & (row < height)
+    inside &= points[seen, 2] >= options.near_m
+    seen, row, column = seen[inside], row[inside], column[inside]
     if options.cell_px:
         kept = _in_front(points[seen], row, column, options, width)
         seen, row, column = seen[kept], row[kept], column[kept]
-    ids[seen] = answer.ids[row, column]
-    probability[seen] = answer.confidence[row, column].astype(np.float32) / 255
-    probability[ids == UNLABELLED] = 0
+    told = answer.ids[row, column]
+    ids[seen] = told
+    sure = answer.confidence[row, column].astype(np.float32) / 255
+    probability[seen] = np.where(told == UNLABELLED, np.float32(0), sure)
     return Painted(ids, probability)
 
 
@@ -102,7 +101,7 @@ def _in_front(
     """Say which points nothing hides: those near the nearest one of their square."""
     side = options.cell_px
     cells = (row // side) * (width // side + 1) + column // side
-    distance = np.linalg.norm(points, axis=1)
+    distance = np.sqrt((points.T.astype(np.float64) ** 2).sum(axis=0))
     nearest = np.full(int(cells.max(initial=0)) + 1, np.inf)
     np.minimum.at(nearest, cells, distance)
     first = nearest[cells]
