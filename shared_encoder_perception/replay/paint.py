@@ -1,13 +1,18 @@
 """Paint a lidar's points with the classes of the pixels that show them.
 
     python -m shared_encoder_perception paint --kitti FOLDER --model MODEL --out painted
+    python -m shared_encoder_perception paint --bag drive --model MODEL --out painted
 
-`painted/000000.ply` has each point with its class and probability, as any viewer of clouds shows
-it; `painted/000000.jpg` the picture with the points on it. A point that the camera does not see, or
-that something nearer hides, has the class 255 and the probability 0. Where boxes are labelled, the
-share of their points that got each class is told.
+Of KITTI, `painted/000000.ply` has each point with its class and probability, as any viewer of
+clouds shows it; `painted/000000.jpg` the picture with the points on it. Where boxes are labelled,
+the share of their points that got each class is told. Of a bag, `painted/bag` has each cloud on
+`/points/painted`, all its fields kept and the fields `class` and `probability` added, and
+`painted/summary.json` what became of the clouds; `--ply` writes the files of each cloud, too.
+A point that the camera does not see, or that something nearer hides, has the class 255 and the
+probability 0.
 
-Exit status: 0 all frames were painted; 2 one could not be read.
+Exit status: 0 all was painted; 1 clouds of a bag were not, which the output tells by reason; 2
+nothing can be painted, or a frame of KITTI could not be read.
 """
 
 from __future__ import annotations
@@ -15,42 +20,61 @@ from __future__ import annotations
 import argparse
 from collections import Counter
 from contextlib import closing
+from importlib import import_module
+from math import inf
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
-import cv2
-import numpy as np
-from numpy.typing import NDArray
 from tqdm import tqdm
 
-from shared_encoder_perception import tasks
 from shared_encoder_perception.backends.options import add_engine_options, load_engine
-from shared_encoder_perception.drawing.pictures import write_picture
-from shared_encoder_perception.files.data_paths import write_new
 from shared_encoder_perception.predictor import Predictor
 from shared_encoder_perception.replay.kitti import Sweep, sweeps
-
-NOBODY: Final = 255
-GREY: Final = (90, 90, 90)
-PLY: Final = np.dtype(
-    [
-        *((name, "<f4") for name in ("x", "y", "z", "intensity")),
-        *((name, "u1") for name in ("red", "green", "blue", "class")),
-        ("probability", "<f4"),
-    ]
-)
-WORDS: Final = {"<f4": "float", "|u1": "uchar"}
+from shared_encoder_perception.replay.painted_files import write_painted
+from shared_encoder_perception.tasks.painting import NOBODY, paint_options, painter
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument(
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument(
         "--kitti",
         type=Path,
-        required=True,
         metavar="FOLDER",
         help="image_2, velodyne, calib and perhaps label_2, as KITTI's object set has them",
     )
+    source.add_argument(
+        "--bag",
+        type=Path,
+        help="rosbag2 with PointCloud2, images, CameraInfo, and TF unless --pose is given",
+    )
+    of_bag = parser.add_argument_group("of a bag")
+    add = of_bag.add_argument
+    add("--points", metavar="TOPIC", help="with clouds, if there are several")
+    add("--topic", help="with images, if there are several")
+    add("--info", metavar="TOPIC", help="with CameraInfo (default: beside the images)")
+    add(
+        "--pose",
+        type=Path,
+        metavar="FILE",
+        help="pose of the lidar in the camera's optical frame, .yaml or .json: "
+        "{translation: [x, y, z], rotation: [x, y, z, w]}, instead of TF",
+    )
+    add(
+        "--fixed-frame",
+        default="",
+        metavar="FRAME",
+        help="frame of TF that stands still, such as odom: carries points to the image's time",
+    )
+    add(
+        "--max-skew",
+        type=float,
+        default=0.1,
+        metavar="SECONDS",
+        help="how far in time a cloud's image may be from it",
+    )
+    add("--rectified", action="store_true", help="the images are rectified: CameraInfo's p counts")
+    add("--ply", action="store_true", help="also a .ply and a picture of each cloud")
     parser.add_argument("--out", type=Path, required=True, help="folder for clouds and pictures")
     parser.add_argument(
         "--hidden-too", action="store_true", help="paint what is behind something nearer, too"
@@ -59,36 +83,56 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Paint every frame."""
+    """Paint every frame, or every cloud."""
+    _check(args)
     with closing(load_engine(args)) as backend:
-        task, room = _painter(backend.spec.tasks)
-        options = room.PaintOptions(cell_px=0) if args.hidden_too else room.PaintOptions()
+        task, room = painter(backend.spec.tasks)
+        options = paint_options(room, args.hidden_too)
         predictor = Predictor(backend)
-        boxes: dict[str, Counter[str]] = {}
-        for sweep in tqdm(sweeps(args.kitti), unit="frame"):
-            answer = predictor(sweep.image).answers[task]
-            painted = room.paint(sweep.camera_points, sweep.camera, answer, options)
-            _count(boxes, sweep, painted, answer)
-            colours = _colours(painted.ids, answer)
-            write_new(args.out, Path(f"{sweep.name}.ply"), _ply(sweep, painted, colours))
-            write_picture(args.out / f"{sweep.name}.jpg", _picture(sweep, painted, colours))
+        if args.bag is not None:
+            of_bags = import_module("shared_encoder_perception.replay.paint_bag")  # needs rosbags
+            return int(of_bags.paint_bag(predictor, task, room, options, args))
+        return _paint_kitti(predictor, task, room, options, args)
+
+
+def _check(args: argparse.Namespace) -> None:
+    """Refuse options that do not go together.
+
+    Raises:
+        ValueError: The message names them.
+    """
+    if not 0 <= args.max_skew < inf:
+        raise ValueError(f"--max-skew is {args.max_skew:g}, expected seconds from 0")
+    if args.pose and args.fixed_frame:
+        raise ValueError("--fixed-frame needs TF for the lidar, too: leave --pose out")
+    names = ("points", "topic", "info", "pose", "fixed_frame", "rectified", "ply")
+    if args.kitti and (given := [name for name in names if getattr(args, name)]):
+        raise ValueError(f"--{given[0].replace('_', '-')} is for --bag, not for --kitti")
+
+
+def _paint_kitti(
+    predictor: Predictor, task: str, room: Any, options: Any, args: argparse.Namespace
+) -> int:
+    """Paint the frames of a folder."""
+    boxes: dict[str, Counter[str]] = {}
+    for sweep in tqdm(sweeps(args.kitti), unit="frame"):
+        answer = predictor(sweep.image).answers[task]
+        painted = room.paint(sweep.camera_points, sweep.camera, answer, options)
+        _count(boxes, sweep, painted, answer)
+        write_painted(
+            args.out,
+            sweep.name,
+            sweep.points,
+            sweep.camera_points,
+            sweep.image,
+            sweep.camera,
+            painted,
+            answer,
+        )
     for line in _table(boxes):
         print(line)
     print(f"clouds and pictures: {args.out}")
     return 0
-
-
-def _painter(names: Any) -> tuple[str, Any]:
-    """Return the task of a model that can paint points, and its room.
-
-    Raises:
-        ValueError: It has none.
-    """
-    rooms = tasks.parts("paint", names)
-    for task, room in rooms.items():
-        return task, room
-    able = ", ".join(tasks.parts("paint"))
-    raise ValueError(f"the model answers {', '.join(names)}, expected one that answers {able}")
 
 
 def _count(boxes: dict[str, Counter[str]], sweep: Sweep, painted: Any, answer: Any) -> None:
@@ -108,40 +152,3 @@ def _table(boxes: dict[str, Counter[str]]) -> list[str]:
         shares = ", ".join(f"{name} {n / total:.1%}" for name, n in counts.most_common(4))
         lines.append(f"{kind:<16}{total:>7} painted points inside: {shares or 'none'}")
     return lines
-
-
-def _colours(ids: NDArray[np.uint8], answer: Any) -> NDArray[np.uint8]:
-    """Return (N, 3) RGB of each point's class, grey for none."""
-    table = np.full((256, 3), GREY, np.uint8)
-    for one in answer.classes:
-        table[one.id] = one.colour
-    return table[ids]
-
-
-def _ply(sweep: Sweep, painted: Any, colours: NDArray[np.uint8]) -> bytes:
-    """Return a cloud in the lidar's frame as binary PLY (Turk, 1994)."""
-    cloud = np.zeros(len(sweep.points), PLY)
-    for column, name in enumerate(("x", "y", "z", "intensity")):
-        cloud[name] = sweep.points[:, column]
-    for column, name in enumerate(("red", "green", "blue")):
-        cloud[name] = colours[:, column]
-    cloud["class"], cloud["probability"] = painted.ids, painted.probability
-    properties = [f"property {WORDS[PLY[name].str]} {name}" for name in PLY.names or ()]
-    header = "\n".join(
-        [
-            *("ply", "format binary_little_endian 1.0", f"element vertex {len(cloud)}"),
-            *properties,
-            "end_header\n",
-        ]
-    )
-    return header.encode() + cloud.tobytes()
-
-
-def _picture(sweep: Sweep, painted: Any, colours: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Return the image, darkened, with its painted points."""
-    canvas = sweep.image // 2
-    seen = np.flatnonzero(painted.ids != NOBODY)
-    places = np.rint(sweep.camera.see(sweep.camera_points[seen])).astype(int)
-    for (x, y), colour in zip(places.tolist(), colours[seen, ::-1].tolist(), strict=True):
-        cv2.circle(canvas, (x, y), 1, colour, cv2.FILLED)
-    return canvas

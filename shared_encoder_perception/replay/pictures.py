@@ -6,8 +6,6 @@ source, each answer comes with its image.
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -15,20 +13,11 @@ from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
-from rosbags.interfaces import (
-    Qos,
-    QosDurability,
-    QosHistory,
-    QosLiveliness,
-    QosReliability,
-    QosTime,
-)
-from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer
+from rosbags.interfaces import QosDurability
 from tqdm import tqdm
 
 from shared_encoder_perception.artifact.model_info import INFO_TOPIC, MODEL_INFO, fill_model_info
 from shared_encoder_perception.backends import BackendInfo
-from shared_encoder_perception.images.bags import typestore
 from shared_encoder_perception.images.video import of_one_size, write_video
 from shared_encoder_perception.node.debug_overlay import DebugOptions, encode_jpeg, notes_of, render
 from shared_encoder_perception.node.topics import OVERLAY_TOPIC
@@ -41,18 +30,16 @@ from shared_encoder_perception.replay.messages import (
     new_message,
     to_bytes,
 )
+from shared_encoder_perception.replay.new_bag import declare, new_bag
 from shared_encoder_perception.replay.reading import BagImages
 from shared_encoder_perception.spec import ModelSpec
 from shared_encoder_perception.structures import Crop
 from shared_encoder_perception.tasks.topics import for_every_image, latched
 
-BAG_VERSION: Final = 9
 NODE: Final = "perception"
 """The node's name, below which it publishes what only people look at."""
 ANSWER_DEPTH, OVERLAY_DEPTH, LATCHED_DEPTH = 5, 1, 1
 """Messages that the node keeps for a slow subscriber."""
-FOREVER: Final = QosTime(9223372036, 854775807)
-"""How ROS writes an infinite duration."""
 OPTIONS: Final = DebugOptions()
 READ_AHEAD: Final = 4
 SHEET: Final = 6
@@ -88,14 +75,10 @@ def write_pictures(
         A few of the pictures, evenly spaced.
     """
     sheet: list[NDArray[np.uint8]] = []
-    part = bag.with_name(bag.name + ".part") if bag else None
     with ExitStack() as stack:
         out = None
-        if part is not None:
-            shutil.rmtree(part, ignore_errors=True)
-            writer = Writer(part, version=BAG_VERSION, storage_plugin=StoragePlugin.MCAP)
-            writer.set_compression(CompressionMode.STORAGE, CompressionFormat.ZSTD)
-            out = _OutputBag(stack.enter_context(writer), spec, info)
+        if bag is not None:
+            out = _OutputBag(stack.enter_context(new_bag(bag)), spec, info)
         # Drawn in a thread of their own, they are ready when the encoder wants the next.
         drawn = read_ahead(
             _pictures(images, read_answers(answers, spec, crop), spec, out), READ_AHEAD
@@ -106,9 +89,6 @@ def write_pictures(
             write_video(of_one_size(shown), video, rate)
         for _ in shown:  # all of them, where there is no video to draw for
             pass
-    if part is not None and bag is not None:
-        _name_files(part, bag.name)
-        os.replace(part, bag)
     return sheet
 
 
@@ -175,9 +155,7 @@ class _OutputBag:
     ) -> Any:
         """Declare a topic; one that begins with ``~`` is below the node's name."""
         topic = f"/{NODE}{name[1:]}" if name.startswith("~") else f"/{name}"
-        return self._writer.add_connection(
-            topic, kind, typestore=typestore(), offered_qos_profiles=[_qos(depth, durability)]
-        )
+        return declare(self._writer, topic, kind, depth, durability)
 
     def _announce(self, stamp: Any, at_ns: int) -> None:
         """Record what is sent once for each model, as if it had been loaded at ``stamp``."""
@@ -190,26 +168,3 @@ class _OutputBag:
             messages |= told
         for name, message in messages.items():
             self._writer.write(self._latched[name], at_ns, to_bytes(message))
-
-
-def _qos(depth: int, durability: QosDurability = QosDurability.VOLATILE) -> Qos:
-    """Return how the node offers a topic, so that a player offers it likewise."""
-    return Qos(
-        QosHistory.KEEP_LAST,
-        depth,
-        QosReliability.RELIABLE,
-        durability,
-        FOREVER,
-        FOREVER,
-        QosLiveliness.AUTOMATIC,
-        FOREVER,
-        False,
-    )
-
-
-def _name_files(folder: Path, name: str) -> None:
-    """Call the bag's file by the bag's final name, in its metadata too."""
-    before, after = f"{folder.name}.mcap", f"{name}.mcap"
-    metadata = folder / "metadata.yaml"
-    metadata.write_text(metadata.read_text().replace(before, after))
-    os.replace(folder / before, folder / after)

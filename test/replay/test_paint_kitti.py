@@ -8,7 +8,7 @@ import pytest
 
 from shared_encoder_perception.__main__ import main
 from shared_encoder_perception.replay.kitti import Box, sweeps
-from shared_encoder_perception.replay.paint import PLY
+from shared_encoder_perception.replay.painted_files import PLY
 
 SIZE = (64, 160)
 FOCAL = 100.0
