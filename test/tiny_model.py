@@ -2,7 +2,7 @@
 
 Its answer depends on the image, so that images cannot be mixed up unnoticed: the mask is the green
 channel, and all five lanes shift sideways with the mean brightness; a pixel's class is a twentieth
-of the red channel.
+of the red channel, or the blue one itself, and how sure it is the green one.
 """
 
 from __future__ import annotations
@@ -21,7 +21,11 @@ SPEC = ModelSpec("tiny", "1.2.3", scores={"synthetic/mask_iou": 0.5}, training_d
 
 
 def write_tiny_model(
-    path: Path, spec: ModelSpec | None = SPEC, aside: float = 0.0, sureness: float = 0.8
+    path: Path,
+    spec: ModelSpec | None = SPEC,
+    aside: float = 0.0,
+    sureness: float = 0.8,
+    blue_is_class: bool = False,
 ) -> Path:
     """Write the model.
 
@@ -30,6 +34,7 @@ def write_tiny_model(
         spec: Its metadata; without, it lacks them.
         aside: How far all lanes stand to the right of where they usually do, cells.
         sureness: Of the lanes, 0 to 1.
+        blue_is_class: Classes are the blue channel, so that a picture can say any.
     """
     promised = spec or SPEC
     height, width = promised.input_size
@@ -51,13 +56,17 @@ def write_tiny_model(
     if "semantic" in promised.tasks:
         for name in ("semantic", "semantic_confidence"):
             outputs.append(helper.make_tensor_value_info(name, TensorProto.UINT8, mask_shape))
-        nodes += [
-            helper.make_node("Gather", ["image", "red"], ["reds"], axis=3),
-            helper.make_node("Cast", ["reds"], ["float_reds"], to=TensorProto.FLOAT),
-            helper.make_node("Mul", ["float_reds", "classes_per_red"], ["float_ids"]),
-            helper.make_node("Cast", ["float_ids"], ["semantic"], to=TensorProto.UINT8),
-            helper.make_node("Gather", ["image", "green"], ["semantic_confidence"], axis=3),
-        ]
+        nodes += [helper.make_node("Gather", ["image", "green"], ["semantic_confidence"], axis=3)]
+        nodes += (
+            [helper.make_node("Gather", ["image", "blue"], ["semantic"], axis=3)]
+            if blue_is_class
+            else [
+                helper.make_node("Gather", ["image", "red"], ["reds"], axis=3),
+                helper.make_node("Cast", ["reds"], ["float_reds"], to=TensorProto.FLOAT),
+                helper.make_node("Mul", ["float_reds", "classes_per_red"], ["float_ids"]),
+                helper.make_node("Cast", ["float_ids"], ["semantic"], to=TensorProto.UINT8),
+            ]
+        )
     image = helper.make_tensor_value_info("image", TensorProto.UINT8, ["N", height, width, 3])
     graph = helper.make_graph(nodes, "tiny", [image], outputs, constants)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
@@ -106,6 +115,7 @@ def _constants(aside: float, sureness: float) -> list[TensorProto]:
         "axes": np.array([1, 2, 3]),
         "last_axis": np.array([4]),
         "green": np.array(1),
+        "blue": np.array(0),
         "red": np.array(2),
         "classes_per_red": np.array(1 / 20, np.float32),  # 255 is class 12, the last
     }

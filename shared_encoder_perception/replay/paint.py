@@ -30,6 +30,7 @@ from tqdm import tqdm
 from shared_encoder_perception.backends.options import add_engine_options, load_engine
 from shared_encoder_perception.predictor import Predictor
 from shared_encoder_perception.replay.kitti import Sweep, sweeps
+from shared_encoder_perception.replay.paint_time import time_painting
 from shared_encoder_perception.replay.painted_files import write_painted
 from shared_encoder_perception.tasks.painting import NOBODY, paint_options, painter
 
@@ -75,7 +76,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add("--rectified", action="store_true", help="the images are rectified: CameraInfo's p counts")
     add("--ply", action="store_true", help="also a .ply and a picture of each cloud")
-    parser.add_argument("--out", type=Path, required=True, help="folder for clouds and pictures")
+    source.add_argument(
+        "--time",
+        type=int,
+        metavar="POINTS",
+        help="write nothing, measure: what painting a cloud of so many points takes",
+    )
+    parser.add_argument("--out", type=Path, help="folder for clouds, pictures and bag")
     parser.add_argument(
         "--hidden-too", action="store_true", help="paint what is behind something nearer, too"
     )
@@ -89,6 +96,9 @@ def run(args: argparse.Namespace) -> int:
         task, room = painter(backend.spec.tasks)
         options = paint_options(room, args.hidden_too)
         predictor = Predictor(backend)
+        if args.time is not None:
+            print("\n".join(time_painting(predictor, task, room, options, args.time)))
+            return 0
         if args.bag is not None:
             of_bags = import_module("shared_encoder_perception.replay.paint_bag")  # needs rosbags
             return int(of_bags.paint_bag(predictor, task, room, options, args))
@@ -101,13 +111,15 @@ def _check(args: argparse.Namespace) -> None:
     Raises:
         ValueError: The message names them.
     """
+    if args.out is None and args.time is None:
+        raise ValueError("--out is missing: the folder for what is painted")
     if not 0 <= args.max_skew < inf:
         raise ValueError(f"--max-skew is {args.max_skew:g}, expected seconds from 0")
     if args.pose and args.fixed_frame:
         raise ValueError("--fixed-frame needs TF for the lidar, too: leave --pose out")
     names = ("points", "topic", "info", "pose", "fixed_frame", "rectified", "ply")
-    if args.kitti and (given := [name for name in names if getattr(args, name)]):
-        raise ValueError(f"--{given[0].replace('_', '-')} is for --bag, not for --kitti")
+    if args.bag is None and (given := [name for name in names if getattr(args, name)]):
+        raise ValueError(f"--{given[0].replace('_', '-')} is for --bag")
 
 
 def _paint_kitti(
