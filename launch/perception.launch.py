@@ -47,6 +47,7 @@ ARGUMENTS = {
         "Camera image topic; with transport:=compressed, <image>/compressed is used.",
     ),
     "camera_info": ("camera_info", "CameraInfo topic, where the ground or the crop needs it."),
+    "points": ("points", "Topic of a lidar's clouds, where painting.enabled is set."),
     "transport": ("", "raw or compressed; empty for what params_file says."),
     "model": ("", "Model file or URL; empty for the one params_file names."),
     "backend": ("", "auto, onnxruntime, openvino, tensorrt or torch; empty as above."),
@@ -139,6 +140,7 @@ def start_nodes(outcome: launched.Outcome, context: LaunchContext) -> list[Launc
             remappings=[
                 ("image", LaunchConfiguration("image")),
                 ("camera_info", LaunchConfiguration("camera_info")),
+                ("points", LaunchConfiguration("points")),
             ],
             ros_arguments=["--log-level", LaunchConfiguration("log_level")],
             respawn=respawn,

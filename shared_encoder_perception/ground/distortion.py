@@ -30,14 +30,21 @@ def distort(x: Array, y: Array, coefficients: Array) -> tuple[Array, Array]:
         coefficients, (0, COEFFICIENTS - len(coefficients))
     ).tolist()
     square = x * x + y * y
-    radial = ((k3 * square + k2) * square + k1) * square + 1
+    factor = k3 * square
+    factor += k2
+    factor *= square
+    factor += k1
+    factor *= square
+    factor += 1
     if k4 or k5 or k6:
-        radial /= ((k6 * square + k5) * square + k4) * square + 1
-    bent_x, bent_y = x * radial, y * radial
+        factor /= ((k6 * square + k5) * square + k4) * square + 1
+    # 2 p1 x y + p2 (r^2 + 2 x^2) = x * 2 (p1 y + p2 x) + p2 r^2, and likewise for y.
     if p1 or p2:
-        cross = 2 * x * y
-        bent_x += p1 * cross + p2 * (square + 2 * x * x)
-        bent_y += p1 * (square + 2 * y * y) + p2 * cross
+        factor += 2 * p1 * y + 2 * p2 * x
+    bent_x, bent_y = x * factor, y * factor
+    if p1 or p2:
+        bent_x += p2 * square
+        bent_y += p1 * square
     if s1 or s2 or s3 or s4:
         bent_x += (s1 + s2 * square) * square
         bent_y += (s3 + s4 * square) * square

@@ -20,9 +20,9 @@ def pack(current: Any, values: Any, dtype: DTypeLike) -> Any:
         values: Numbers; several dimensions follow each other row by row.
         dtype: What the message's definition says: ``np.float32`` for ``float32[]``.
     """
-    vector = np.array(values, dtype).reshape(-1)
     if isinstance(current, np.ndarray):
-        return vector
+        return np.array(values, dtype).reshape(-1)
+    vector = np.ascontiguousarray(values, dtype).reshape(-1)
     packed: array[Any] = array(vector.dtype.char)
-    packed.frombytes(vector.tobytes())
+    packed.frombytes(memoryview(vector.view(np.uint8)))  # clouds and masks are large: one copy
     return packed

@@ -58,6 +58,17 @@ def test_there_and_back_is_nothing_and_two_in_turn_are_one():
     np.testing.assert_allclose(both, other.apply(one.apply(POINTS)), atol=1e-12)
 
 
+def test_single_precision_is_kept_where_it_is_enough():
+    """A lidar and a camera of one vehicle; a map's origin is too far away for it."""
+    near = Rigid.from_quaternion((1, -2, 3), (0.1, -0.4, 0.3, 0.8))
+    points = (100 * POINTS).astype(np.float32)
+    exact = near.apply(points.astype(np.float64))
+    assert near.apply(points).dtype == np.float32
+    np.testing.assert_allclose(near.apply(points), exact, atol=1e-4)
+    far = Rigid(near.rotation, near.shift + 1e6)
+    assert far.apply(points).dtype == np.float64
+
+
 def test_frames_are_found_up_down_and_across():
     found = tree(
         transform("base", "lidar", (1, 0, 2), about_z(np.pi / 2)),
