@@ -24,5 +24,5 @@ def pack(current: Any, values: Any, dtype: DTypeLike) -> Any:
         return np.array(values, dtype).reshape(-1)
     vector = np.ascontiguousarray(values, dtype).reshape(-1)
     packed: array[Any] = array(vector.dtype.char)
-    packed.frombytes(memoryview(vector.view(np.uint8)))  # clouds and masks are large: one copy
+    packed.frombytes(vector.view(np.uint8).data)  # clouds and masks are large: one copy
     return packed
