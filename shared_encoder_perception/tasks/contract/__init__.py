@@ -4,6 +4,7 @@ Each class in here describes one file, as a Protocol for a module: ``spec.py`` o
 ``Spec`` says, and so on. Files marked *optional* are absent where a task does without.
 
     runtime       spec, decode, draw, content, refine: from outputs to messages and pictures
+    ensembles     ensemble: several answers to one image, made one
     labels        labels, teacher, statistics: what is known about pictures
     training      target, head, loss, distill, calibrate: how a network learns it
     records       record and what a replayed drive shows: lines of JSON
@@ -15,6 +16,6 @@ A toy room that has them all in one file is ``test/tasks/toy_task.py``;
 ``test/tasks/test_conformance.py`` asks every room of the table for all of this.
 
 Libraries: ``spec`` the standard library; ``answer``, ``metric`` numpy; ``decode``, ``draw``,
-``content``, ``labels`` and what is offline numpy and cv2; ``head``, ``loss``, ``distill`` torch.
-Nothing in a room imports rclpy.
+``content``, ``ensemble``, ``labels`` and what is offline numpy and cv2; ``head``, ``loss``,
+``distill`` torch. Nothing in a room imports rclpy.
 """
