@@ -11,10 +11,11 @@
 A lane that was not detected is null. Points run near to far in pixels of the source image. The mask
 has the source's size: 255 drivable, 0 not, and --unseen-value (0) outside of "crop", [x, y, width,
 height] of what the network saw, which is there unless that is all: nothing is known outside. Each
-task of the model has keys of its own (``record.py`` of its room). Until the run has finished the
-file is called `predictions.jsonl.part`. A finished result is replaced only with --force, and then
-its masks and pictures go with it. A video has every image with its answers drawn on it; it appears
-when it is finished, and an interrupted run leaves none.
+task of the model has keys of its own (``record.py`` of its room). With --tta flip,scale:0.75
+several pictures of each image are perceived and their answers made one; "tta" tells so. Until the
+run has finished the file is called `predictions.jsonl.part`. A finished result is replaced only
+with --force, and then its masks and pictures go with it. A video has every image with its answers
+drawn on it; it appears when it is finished, and an interrupted run leaves none.
 
 Exit status: 0 all images that the source promises were perceived; 1 some could not be read, and are
 told; 2 none was.
@@ -38,7 +39,12 @@ from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 from shared_encoder_perception import tasks
-from shared_encoder_perception.backends.options import add_engine_options, load_engine
+from shared_encoder_perception.backends.options import (
+    add_engine_options,
+    add_tta_option,
+    load_engine,
+    tta_conditions,
+)
 from shared_encoder_perception.drawing.overlay import by_layer, draw
 from shared_encoder_perception.drawing.pictures import as_png, tile, write_picture
 from shared_encoder_perception.files.data_paths import create, remove_named, write_new
@@ -72,6 +78,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--out", type=Path, help="folder for the results")
     add_engine_options(parser)
+    add_tta_option(parser)
     parser.add_argument(
         "--crop", type=parse_crop, metavar="X,Y,W,H", help="unless the frames.jsonl has one"
     )
@@ -97,7 +104,7 @@ def run(args: argparse.Namespace) -> int:
     _check_free(args)
     source = open_source(args.input, args.topic)
     check_video_options(args)
-    predictor = Predictor(load_engine(args))
+    predictor = Predictor(load_engine(args), variants=args.tta)
     predictor.options = with_unseen(predictor.spec, predictor.options, args.unseen_value)
     if args.video and not by_layer(predictor.spec.tasks):
         shown = ", ".join(predictor.spec.tasks)
@@ -223,16 +230,11 @@ def write_predictions(
 ) -> Iterator[NDArray[np.uint8]]:
     """Perceive and write frame by frame; yield the pictures of a video, where there is to be one.
 
-    Args:
-        predictor: Perceives.
-        source: The images.
-        args: Of the command.
-        tally: Takes the numbers for the summary.
-        sheet: Takes pictures for the sheet by the names of their images.
+    ``tally`` takes the numbers for the summary, ``sheet`` pictures by the names of their images.
     """
     total = min(len(source), args.limit or len(source)) or None
     every = max((total or SHEET_PICTURES) // SHEET_PICTURES, 1)
-    with _written(args.out) as write, logging_redirect_tqdm():
+    with _written(args.out, tta_conditions(args.tta)) as write, logging_redirect_tqdm():
         frames: Iterator[Frame] = islice(iter(source), args.limit)
         for index, frame in enumerate(tqdm(frames, total=total, unit="image")):
             try:
@@ -254,11 +256,13 @@ def write_predictions(
 
 
 @contextmanager
-def _written(out: Path | None) -> Iterator[Callable[[str, Perception], None]]:
-    """Give what writes an image's line and its files; the result has its name in the end.
+def _written(
+    out: Path | None, said: Mapping[str, str]
+) -> Iterator[Callable[[str, Perception], None]]:
+    """Give what writes an image's line, with what is ``said`` in each, and its files.
 
-    A killed run may have left files of the images that it did not come to name: what it could have
-    written of an image is removed before.
+    The result has its name in the end. A killed run may have left files of images that it did not
+    come to name: what it could have written of an image is removed before.
     """
     if out is None:
         yield lambda name, perception: None
@@ -270,7 +274,7 @@ def _written(out: Path | None) -> Iterator[Callable[[str, Perception], None]]:
         def write(name: str, perception: Perception) -> None:
             for named in files_of(name) if again else ():
                 remove_named(out, named)
-            lines.write(json.dumps(to_record(name, perception, out)) + "\n")
+            lines.write(json.dumps(to_record(name, perception, out) | said) + "\n")
 
         yield write
     os.replace(part_of(result), result)

@@ -1,4 +1,8 @@
-"""The order of the flow, written once: image -> preprocess -> backend -> decode -> Perception."""
+"""The order of the flow, written once: image -> preprocess -> backend -> decode -> Perception.
+
+With test-time augmentation several pictures of an image go that way, and meet before they are
+decoded.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +24,9 @@ from shared_encoder_perception.artifact.tensors import (
     stack_inputs,
 )
 from shared_encoder_perception.backends import Backend
+from shared_encoder_perception.images.looks import Look
 from shared_encoder_perception.images.preprocess import STRETCH, Crop, ImageError, ImageTransform
+from shared_encoder_perception.images.variants import PLAIN, Variant
 from shared_encoder_perception.spec import INPUT_IMAGE, ModelSpec
 from shared_encoder_perception.structures import Perception
 
@@ -96,18 +102,67 @@ class Decoder:
         return Perception(transform.image_size, answers, crop=transform.crop)
 
 
+class Merger:
+    """Makes the outputs for several looks at one image those of one."""
+
+    def __init__(self, spec: ModelSpec) -> None:
+        """Find out how each task does it.
+
+        Raises:
+            ValueError: One cannot, or the model takes what cannot be mirrored and resized.
+        """
+        if extras := [name for name in spec.input_tensors() if name != INPUT_IMAGE]:
+            raise ValueError(
+                f"the model takes {', '.join(extras)} beside the image, which test-time "
+                "augmentation cannot mirror and resize along with it: do without --tta"
+            )
+        self._blocks, self._rooms = spec.tasks, tasks.parts("ensemble", spec.tasks)
+        if without := [name for name in spec.tasks if name not in self._rooms]:
+            raise ValueError(
+                f"answers of the task {without[0]!r} cannot be averaged over mirrored and resized "
+                "pictures (its room has no ensemble.py): do without --tta, or take a model that "
+                "does not answer it"
+            )
+
+    def __call__(self, looks: Sequence[Look], outputs: Sequence[Arrays]) -> dict[str, NDArray]:
+        """Return the outputs of all tasks, as of the plain picture.
+
+        Args:
+            looks: At one image, the plain one first.
+            outputs: Of each, without the batch axis.
+        """
+        merged: dict[str, NDArray] = {}
+        for name, room in self._rooms.items():
+            merged |= room.merge(looks, outputs, self._blocks[name])
+        return merged
+
+
 class Predictor:
     """Perceives images. The same object serves node, replay and evaluation.
 
     Not safe for use by several threads at once; ``options`` may be replaced between images.
     """
 
-    def __init__(self, backend: Backend, options: Options | None = None) -> None:
-        """Wrap a loaded backend; ``options`` default to the thresholds of its spec."""
+    def __init__(
+        self, backend: Backend, options: Options | None = None, variants: Sequence[Variant] = ()
+    ) -> None:
+        """Wrap a loaded backend.
+
+        Args:
+            backend: The model.
+            options: By default the thresholds of its spec.
+            variants: Pictures of each image that are perceived, the plain one first, and whose
+                answers are made one (test-time augmentation); by default the plain one as it is.
+
+        Raises:
+            ValueError: The model's answers cannot be made one; see ``Merger``.
+        """
         self.backend = backend
         self.spec = backend.spec
         self.options = own_options(backend.spec) if options is None else options
         self._decoder = Decoder(backend.spec)
+        self._variants = tuple(variants) or (PLAIN,)
+        self._merge = Merger(backend.spec) if variants else None
         self._inputs, self._outputs = self.spec.input_tensors(), self.spec.output_tensors()
 
     def warm_up(self) -> None:
@@ -184,31 +239,43 @@ class Predictor:
             )
             for image, crop in zip(images, crops or [None] * len(images), strict=True)
         ]
-        views = [
-            transform.image_to_input(image)
-            for transform, image in zip(transforms, images, strict=True)
-        ]
-        inputs = stack_inputs(views, extras or [{}] * len(views), self._inputs)
+        looks = [[variant.look(one) for one in transforms] for variant in self._variants]
+        inputs = [self._stack(images, shown, extras) for shown in looks]
         preprocessed = perf_counter()
-        outputs = self.backend.infer(inputs)
+        outputs = [self.backend.infer(shown) for shown in inputs]
         inferred = perf_counter()
-        try:
-            check_outputs(outputs, self._outputs, len(images))
-        except OutputError as error:
-            info = self.backend.info
-            raise OutputError(f"{info.source} on {info.name} {info.version}: {error}") from None
-        perceptions = [
-            self._decoder(
-                {name: outputs[name][index] for name in self._outputs}, transform, self.options
-            )
-            for index, transform in enumerate(transforms)
-        ]
+        for said in outputs:
+            self._check(said, len(images))
+        perceptions = []
+        for index, transform in enumerate(transforms):
+            each = [{name: said[name][index] for name in self._outputs} for said in outputs]
+            if self._merge:
+                each = [self._merge([shown[index] for shown in looks], each)]
+            perceptions.append(self._decoder(each[0], transform, self.options))
         times = (start, preprocessed, inferred, perf_counter())
         stage_ms = {
             stage: (end - begin) * 1e3
             for stage, (begin, end) in zip(STAGES, pairwise(times), strict=True)
         }
         return [replace(perception, stage_ms=stage_ms) for perception in perceptions]
+
+    def _stack(
+        self,
+        images: Sequence[NDArray[np.uint8]],
+        looks: Sequence[Look],
+        extras: Sequence[Arrays] | None,
+    ) -> dict[str, NDArray]:
+        """Return the inputs of one inference: a look at each image, and what belongs to it."""
+        views = [look.image_to_input(image) for look, image in zip(looks, images, strict=True)]
+        return stack_inputs(views, extras or [{}] * len(views), self._inputs)
+
+    def _check(self, outputs: Arrays, count: int) -> None:
+        """Refuse outputs for ``count`` images that are not as promised; name the engine."""
+        try:
+            check_outputs(outputs, self._outputs, count)
+        except OutputError as error:
+            info = self.backend.info
+            raise OutputError(f"{info.source} on {info.name} {info.version}: {error}") from None
 
 
 def _check_image(image: NDArray[np.uint8]) -> None:

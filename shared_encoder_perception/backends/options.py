@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
 
 from shared_encoder_perception.backends import (
     AUTO,
@@ -14,7 +16,17 @@ from shared_encoder_perception.backends import (
     BackendOptions,
     load_backend,
 )
+from shared_encoder_perception.images.variants import (
+    FORMS,
+    LEAST,
+    MOST,
+    Variant,
+    named,
+    parse_variants,
+)
 
+TTA: Final = "tta"
+"""Name of the condition that tells of test-time augmentation."""
 Choice = tuple[str, str]
 """Engine and precision."""
 
@@ -35,6 +47,26 @@ def add_engine_options(parser: argparse.ArgumentParser, backend: str = AUTO) -> 
     parser.add_argument(
         "--allow-fallback", action="store_true", help="run otherwise if not as asked, and say so"
     )
+
+
+def add_tta_option(parser: argparse.ArgumentParser) -> None:
+    """Declare test-time augmentation: ``tta``, the variants; empty where it is not asked for."""
+    parser.add_argument(
+        "--tta",
+        type=_parse_tta,
+        default=(),
+        metavar="LIST",
+        help="perceive several pictures of each image and average what the network says: "
+        f"{', '.join(FORMS)} with FACTOR from {LEAST} to {MOST}, e.g. flip,scale:0.75,scale:1.25",
+    )
+
+
+def _parse_tta(text: str) -> tuple[Variant, ...]:
+    """Read the list, and say what is wrong with it."""
+    try:
+        return parse_variants(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def load_engine(args: argparse.Namespace) -> Backend:
@@ -65,6 +97,13 @@ def engine_conditions(backend: Backend) -> dict[str, str]:
         "model sha256": info.sha256,
         "engine": f"{info.name} {info.version}, {info.device}, {info.precision}",
     }
+
+
+def tta_conditions(variants: Sequence[Variant]) -> dict[str, str]:
+    """Say which pictures of an image were perceived; nothing without test-time augmentation."""
+    pictures = "picture" if len(variants) == 1 else "pictures"
+    told = f"{named(variants)}: {len(variants)} {pictures} of each image"
+    return {TTA: told} if variants else {}
 
 
 def parse_engine(text: str) -> Choice:

@@ -7,7 +7,8 @@ python -m shared_encoder_perception evaluate --labels DIR/frames.jsonl --worst f
 Beside the model two baselines are scored on the same images, which do not look at them: "constant"
 says what is usual, such as each head's mean line, "empty" that there is nothing.
 
---sweep scores other crops instead: see ``sweep``.
+--tta flip,scale:0.75 perceives several pictures of each image and makes their answers one; the
+scores then say so among their conditions. --sweep scores other crops instead: see ``sweep``.
 
 --out DIR writes DIR/summary.json (every score of every source, baseline and slice; null where
 nothing was counted), DIR/frames.csv (a line per image) and DIR/report.html (for people; one file,
@@ -27,8 +28,10 @@ from tqdm import tqdm
 
 from shared_encoder_perception.backends.options import (
     add_engine_options,
+    add_tta_option,
     engine_conditions,
     load_engine,
+    tta_conditions,
 )
 from shared_encoder_perception.drawing.pictures import write_picture
 from shared_encoder_perception.evaluation import labelled_images, sweep
@@ -68,6 +71,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--worst", type=Path, metavar="PICTURE", help="draw the worst frames of each source"
     )
     add_engine_options(parser, "onnxruntime")  # the same on every machine
+    add_tta_option(parser)
     parser.add_argument(
         "--out", type=Path, metavar="DIR", help=f"folder for {SUMMARY}, {FRAMES} and {REPORT}"
     )
@@ -91,8 +95,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _score(args: argparse.Namespace) -> int:
     """Score with a checked command line."""
-    backend = load_engine(args)
-    predictor = Predictor(backend)
+    predictor = Predictor(load_engine(args), variants=args.tta)
     size, names = predictor.spec.input_size, tuple(predictor.spec.tasks)
     labelled = open_set(args.labels, names) if args.labels else render_worlds(args.synthetic)
     _check_tasks(names, labelled)
@@ -115,7 +118,7 @@ def _score(args: argparse.Namespace) -> int:
     summary = evaluation.summary()
     print(terminal_table(summary["sources"], summary["baselines"]))
     if args.out:
-        _write(args, summary, {**engine_conditions(backend), **labelled.conditions}, evaluation)
+        _write(args, summary, _conditions(args, predictor, labelled), evaluation)
     if worst:
         write_picture(args.worst, worst.sheet())
         print(f"worst frames: {args.worst}")
@@ -142,13 +145,24 @@ def _sweep(args: argparse.Namespace, predictor: Predictor, labelled: LabelledSet
     for score_name in shown:
         print(sweep.table(rows, score_name))
     if args.out:
-        conditions = {**engine_conditions(predictor.backend), **labelled.conditions}
+        conditions = _conditions(args, predictor, labelled)
         write_json(args.out / SWEEP, {"conditions": conditions, "viewpoints": rows})
         print(f"scores: {args.out / SWEEP}")
         if can_write("the picture of the sweep", "matplotlib"):
             write_picture(args.out / SWEEP_PICTURE, sweep.plot(rows, shown, conditions["model"]))
             print(f"picture: {args.out / SWEEP_PICTURE}")
     return 0
+
+
+def _conditions(
+    args: argparse.Namespace, predictor: Predictor, labelled: LabelledSet
+) -> dict[str, str]:
+    """Say what the scores depend on."""
+    return {
+        **engine_conditions(predictor.backend),
+        **tta_conditions(args.tta),
+        **labelled.conditions,
+    }
 
 
 def _write(

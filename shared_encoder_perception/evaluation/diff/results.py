@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from shared_encoder_perception import tasks
+from shared_encoder_perception.backends.options import TTA
 from shared_encoder_perception.evaluation.diff.evaluations import pair_evaluations
 from shared_encoder_perception.evaluation.diff.frames import DRIVE_BLOCK
 from shared_encoder_perception.evaluation.diff.pairs import Pairs
@@ -26,6 +27,8 @@ MODEL: Final = {
     RESULTS: ("model", "version", "sha256", "backend", "device", "precision", "tracking"),
 }
 """Those by which they may differ."""
+TOLD: Final = {FRAMES: (TTA,), RESULTS: ()}
+"""Likewise, of results that say so."""
 HELD: Final = {FRAMES: ("evaluate", "CELLS"), RESULTS: ("replay", "LINES")}
 """Command that writes such files, and what the rooms' ``recorded.py`` say of their lines."""
 
@@ -80,6 +83,12 @@ def compare_results(a: Path, b: Path, block: int) -> Outcome:
         for side, one in zip("AB", told, strict=True)
         for key in MODEL[kind]
     }
+    for key in TOLD[kind]:
+        if any(key in one for one in told):
+            conditions |= {
+                f"{side} {key}": str(one.get(key) or "none")
+                for side, one in zip("AB", told, strict=True)
+            }
     conditions |= {key: str(told[0].get(key) or "none") for key in INPUT[kind]}
     files = a / kind, b / kind
     if kind == FRAMES:
