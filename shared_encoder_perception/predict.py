@@ -256,9 +256,7 @@ def write_predictions(
 
 
 @contextmanager
-def _written(
-    out: Path | None, said: Mapping[str, str]
-) -> Iterator[Callable[[str, Perception], None]]:
+def _written(out: Path | None, said: dict[str, str]) -> Iterator[Callable[[str, Perception], None]]:
     """Give what writes an image's line, with what is ``said`` in each, and its files.
 
     The result has its name in the end. A killed run may have left files of images that it did not
