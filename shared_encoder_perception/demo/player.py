@@ -24,10 +24,13 @@ from shared_encoder_perception.images.frames import tell
 from shared_encoder_perception.images.image_msg import fill_image
 from shared_encoder_perception.images.preprocess import ImageTransform
 from shared_encoder_perception.images.sources import Frame, Source, open_source
+from shared_encoder_perception.structures import Size
 
 FRAME_ID: Final = "camera_front_optical"
 READY_TIMEOUT_S, SETTLE_S = 60.0, 1.0
 ANSWER_TIMEOUT_S: Final = 5.0
+WIDE: Final = 640
+"""Pixels across of the least that people can look at; networks may take less."""
 INTERRUPTED: Final = 130
 
 
@@ -61,7 +64,7 @@ class Player(Node):
         """Crop and resize as a camera driver would, stamp and send."""
         info = self.heard.info
         height, width = frame.image.shape[:2]
-        wanted = (info.input_height, info.input_width)
+        wanted = sent_size((info.input_height, info.input_width))
         transform = ImageTransform.fit((height, width), wanted, frame.crop)
         message = Image()
         message.header.frame_id = FRAME_ID
@@ -83,6 +86,12 @@ class Player(Node):
         end = monotonic() + seconds
         while (left := end - monotonic()) > 0:
             rclpy.spin_once(self, timeout_sec=left)
+
+
+def sent_size(input_size: Size) -> Size:
+    """Return the size of what is sent: the network's, or its least multiple that is ``WIDE``."""
+    times = -(-WIDE // input_size[1])
+    return input_size[0] * times, input_size[1] * times
 
 
 def play(player: Player, source: Source, rate: float, limit: int | None) -> None:

@@ -12,7 +12,13 @@ from small_convolutions import SIZE, SPEC, STRIDES, write_convolutions
 from tiny_model import random_image
 
 from shared_encoder_perception.__main__ import main
-from shared_encoder_perception.artifact.file import CHECKSUM_KEY, INT8, metadata, read_artifact
+from shared_encoder_perception.artifact.file import (
+    CHECKSUM_KEY,
+    INT8,
+    metadata,
+    read_artifact,
+    read_model,
+)
 from shared_encoder_perception.artifact.quantize import (
     KEEP,
     KEEP_FIRST,
@@ -91,7 +97,7 @@ def test_how_many_are_kept_is_as_asked_and_said(model, data, tmp_path, capsys):
 
 def test_by_default_the_names_fit_the_shipped_model():
     names = [
-        node.input[1] for node in onnx.load(DEFAULT_MODEL).graph.node if node.op_type == "Conv"
+        node.input[1] for node in read_model(DEFAULT_MODEL).graph.node if node.op_type == "Conv"
     ]
     kept = [name for name in names if any(part in name for part in KEEP)]
     assert KEEP_FIRST + len(kept) < len(names) / 2

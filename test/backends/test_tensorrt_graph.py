@@ -5,10 +5,11 @@ import onnx
 import onnxruntime as ort
 import pytest
 from onnx import TensorProto, helper, numpy_helper
+from shipped import SHIPPED
 from tiny_model import random_image, write_tiny_model
 
 from shared_encoder_perception.artifact.file import read_artifact, write_artifact
-from shared_encoder_perception.backends import DEFAULT_MODEL, BackendError
+from shared_encoder_perception.backends import BackendError
 from shared_encoder_perception.backends.tensorrt_graph import (
     cast_bytes_first,
     check_quantisation,
@@ -16,8 +17,6 @@ from shared_encoder_perception.backends.tensorrt_graph import (
 )
 from shared_encoder_perception.backends.tensorrt_plan import prepare
 from shared_encoder_perception.spec import ModelSpec
-
-SHIPPED = read_artifact(DEFAULT_MODEL)
 
 
 def run(content, images):
@@ -29,7 +28,7 @@ def run(content, images):
 def test_bytes_are_cast_first_with_the_same_answer(tmp_path, path):
     tiny = write_tiny_model(tmp_path / "tiny.onnx")
     artifact = read_artifact(tiny) if path == "tiny" else SHIPPED
-    batch = np.stack([random_image(seed) for seed in range(2)])
+    batch = np.stack([random_image(seed, artifact.spec.input_size) for seed in range(2)])
     prepared = prepare(artifact, "fp32")
     for found, expected in zip(run(prepared, batch), run(artifact.content, batch), strict=True):
         assert found.dtype == expected.dtype

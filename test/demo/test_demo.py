@@ -17,7 +17,9 @@ pytest.importorskip("rclpy", reason="ROS 2 is not installed: make setup")
 pytest.importorskip("shared_encoder_perception.msg", reason="the messages are not built")
 
 from patience import PATIENCE_S
+from shipped import SIZE
 
+from shared_encoder_perception.demo.player import sent_size
 from shared_encoder_perception.demo.processes import TETHER, Processes
 from shared_encoder_perception.demo.run import MARKER, RESULTS, clear
 from shared_encoder_perception.demo.summary import summarise
@@ -63,12 +65,20 @@ def test_every_image_comes_back_whole_or_is_counted(tmp_path, images):
     assert "latency" in stdout and "p99" in stdout
     frames = list(VideoSource(out / "overlay.mp4"))
     assert len(frames) == summary["complete"]
-    assert frames[0].image.shape == (320, 800, 3)
+    assert frames[0].image.shape == (*sent_size(SIZE), 3)
     with open_bag(out / "bag") as reader:
         topics = {connection.topic for connection in reader.connections}
     assert {"/image", "/lane_lines", "/lane_lines/ego", "/drivable_surface/mask"} <= topics
     # A summary with one more image published must not be able to pass.
     assert summarise(out / "bag", FRAMES + 1).unexplained == 1
+
+
+@pytest.mark.parametrize(
+    ("network", "sent"),
+    [((320, 800), (320, 800)), ((160, 416), (320, 832)), ((64, 160), (256, 640))],
+)
+def test_what_is_sent_has_the_networks_shape_and_can_be_looked_at(network, sent):
+    assert sent_size(network) == sent
 
 
 def test_a_bad_model_stops_the_demo_with_the_reason(tmp_path, images):

@@ -63,13 +63,10 @@ def mask_confidence(frame):
 def test_masks_are_ignored_where_the_teacher_doubts(predictor, drive):
     for frame in label_all(predictor, drive, drivable=0.95, not_drivable=0.05):
         mask = mask_of(frame)
-        probability = (
-            predictor(cv2.imread(str(drive / frame.name[:-4])))
-            .answers["drivable_surface"]
-            .probability
-        )
-        assert (mask[:80] == 127).all()  # outside of the crop
-        inside = mask[80:], probability[80:] / 255
+        perception = predictor(cv2.imread(str(drive / frame.name[:-4])))
+        probability, top = perception.answers["drivable_surface"].probability, perception.crop.y
+        assert top > 0 and (mask[:top] == 127).all()  # outside of the crop
+        inside = mask[top:], probability[top:] / 255
         assert (inside[1][inside[0] == 255] >= 0.95).all()
         assert (inside[1][inside[0] == 0] <= 0.05).all()
         doubtful = inside[1][inside[0] == 127]
@@ -137,9 +134,10 @@ def test_the_confidence_of_a_model_is_kept(predictor, drive):
         for lane, confidence in lane_confidence(frame).items():
             assert confidence == perception.answers["lanes"][lane].confidence > 0
         confidence = mask_confidence(frame)
-        assert (confidence[:80] == 0).all()  # outside of the crop nothing was said
-        probability = perception.answers["drivable_surface"].probability[80:] / 255
-        assert np.array_equal(confidence[80:], np.round(255 * np.abs(2 * probability - 1)))
+        top = perception.crop.y
+        assert top > 0 and (confidence[:top] == 0).all()  # outside of the crop nothing was said
+        probability = perception.answers["drivable_surface"].probability[top:] / 255
+        assert np.array_equal(confidence[top:], np.round(255 * np.abs(2 * probability - 1)))
 
 
 def write_masks(folder, names, planes):

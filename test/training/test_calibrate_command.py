@@ -80,7 +80,7 @@ def test_an_interrupted_one_leaves_what_was_there(once, tmp_path, monkeypatch):
 
 def test_all_frames_of_a_set_nobody_trained_on_count(once, tmp_path, capsys):
     write_set(tmp_path / "data", 30)
-    held_out = ["--worlds", "6", "--held-out", str(tmp_path / "data")]
+    held_out = ["--worlds", "16", "--held-out", str(tmp_path / "data")]
     counts = []
     for options in ([], ["--all-frames"]):
         assert calibrate(once, tmp_path / "out.onnx", *held_out, *options) == 0

@@ -6,6 +6,7 @@ import pytest
 torch = pytest.importorskip("torch", reason="the offline side needs torch: make test")
 
 import onnx
+from shipped import FORMER, shipped_worlds
 from smallest import ENCODER
 
 from shared_encoder_perception.artifact.file import NETWORK_KEY
@@ -85,14 +86,15 @@ def test_an_artifact_says_itself_what_it_was_built_from(tmp_path):
     assert compare(network, load_backend(path), pictures(2, seed=9)).small
 
 
-def test_the_shipped_model_is_taken_back_by_its_former_names():
-    """Its weights are called as they were while architectures knew the tasks."""
-    names = {tensor.name for tensor in onnx.load(DEFAULT_MODEL).graph.initializer}
-    assert "network.decoder.lanes.hidden.0.weight" in names
-    start, _ = unfold(onnx.load(DEFAULT_MODEL), "the shipped model")
-    assert set(start.config.tasks) == set(load_backend(DEFAULT_MODEL).spec.tasks)
-    images = np.stack([render_sample(seed).image for seed in range(2)])
-    assert compare(start, load_backend(DEFAULT_MODEL), images).small
+def test_a_former_model_is_taken_back_by_its_former_names():
+    """Weights are called as they were while architectures knew the tasks."""
+    model = onnx.load(FORMER)
+    assert "network.decoder.lanes.hidden.0.weight" in {one.name for one in model.graph.initializer}
+    start, _ = unfold(model, "0.5.0")
+    backend = load_backend(FORMER)
+    assert set(start.config.tasks) == set(backend.spec.tasks)
+    images = np.stack([render_sample(seed, backend.spec.input_size).image for seed in range(2)])
+    assert compare(start, backend, images).small
 
 
 def test_what_cannot_be_taken_back_is_refused_and_not_guessed(tmp_path):
@@ -106,7 +108,7 @@ def test_what_cannot_be_taken_back_is_refused_and_not_guessed(tmp_path):
 
 
 def test_the_shipped_model_can_be_trained_on():
-    images = np.stack([render_sample(seed).image for seed in range(4)])
+    images = shipped_worlds(4)
     network = load_artifact(DEFAULT_MODEL, NetworkConfig(), torch.from_numpy(images))
     assert compare(network, load_backend(DEFAULT_MODEL), images[:2]).small
 
