@@ -44,6 +44,7 @@ OPTIONAL = {
     "openvino": "extra openvino",
     "openvino.properties": "as above",
     "ray": "extra scale",
+    "tf2_msgs": "transforms in bags, which are read by rosbags' own definitions",
     "vision_msgs": "the table of classes as LabelInfo, where installed",
     "tensorrt": "extra tensorrt",
     "tensorrt_rtx": "extra test-tensorrt",

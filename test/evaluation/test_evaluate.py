@@ -23,6 +23,7 @@ from shared_encoder_perception.tasks.drivable import baseline as mask_baseline
 from shared_encoder_perception.tasks.drivable.area import MaskMetric
 from shared_encoder_perception.tasks.drivable.boundary import BoundaryMetric
 from shared_encoder_perception.tasks.drivable.reliability import MaskReliability
+from shared_encoder_perception.tasks.drivable.road_scores import RoadScores
 from shared_encoder_perception.tasks.lanes import baseline as lanes_baseline
 from shared_encoder_perception.tasks.lanes.labels import inside
 from shared_encoder_perception.tasks.lanes.metrics.benchmarks import (
@@ -74,7 +75,7 @@ def measured(triples):
     """The metrics' own numbers of ``(sample, crop, answer)`` triples."""
     lanes, stated, lateral = LaneMetric(), LaneReliability(), LateralMetric()
     mask, shades, boundary = MaskMetric(), MaskReliability(), BoundaryMetric()
-    tusimple, culane = TusimpleMetric(), CulaneMetric(culane_canvas(SIZE))
+    tusimple, culane, road = TusimpleMetric(), CulaneMetric(culane_canvas(SIZE)), RoadScores()
     for sample, crop, said in triples:
         label, answer, (_, width) = sample.labels[LANES], said.answers[LANES], said.image_size
         seen = inside(label, crop).lines
@@ -84,6 +85,7 @@ def measured(triples):
         part = np.s_[crop.y : crop.y + crop.height, crop.x : crop.x + crop.width]
         drivable, surface = sample.labels[MASK].mask[part], said.answers[MASK]
         shades.update(surface.probability[part], drivable)
+        road.update(surface.probability, sample.labels[MASK], crop)
         for metric in (mask, boundary):
             metric.update(surface.binary()[part], drivable)
         truth = [line for line in label.lines.values() if line is not None]
@@ -107,6 +109,7 @@ def measured(triples):
             "culane": culane.compute(),
             "lateral": lateral.compute(),
             "boundary": boundary.compute(),
+            "road": road.compute(),
         }
     )
 
@@ -118,7 +121,7 @@ def without_ranges(scores):
 def test_the_summary_holds_the_metrics_own_numbers(scored):
     assert list(scored.summary["sources"]["road"]) == [
         *("lanes", "mask", "calibration", "tusimple", "culane", "lateral", "ranges", "along"),
-        "boundary",
+        *("boundary", "road"),
     ]
     assert without_ranges(scored.summary["sources"]["road"]) == measured(answers(scored))
     assert 0 < scored.summary["sources"]["road"]["tusimple"]["accuracy"] < 1
