@@ -208,7 +208,9 @@ def table_of(said: str) -> Table:
     if said in TABLES:
         return TABLES[said]
     if said.isascii() and said.isdigit():
-        return checked(numbered(min(int(said[:4]), MOST_CLASSES + 1)))
+        if len(said) > 4 or not 1 <= int(said) <= MOST_CLASSES:
+            raise TableError(f"classes: {said[:12]} classes, expected 1 to {MOST_CLASSES}")
+        return numbered(int(said))
     if said.lstrip().startswith("["):
         return from_text(said, "classes")
     if said.endswith(".json"):

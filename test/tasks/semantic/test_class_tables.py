@@ -95,6 +95,12 @@ def test_too_many_classes_are_refused():
         checked(rows)
 
 
+@pytest.mark.parametrize("said", ["0", "300", "1" * 5000])
+def test_a_number_of_classes_that_cannot_be_is_refused_as_it_was_given(said):
+    with pytest.raises(TableError, match=rf"^classes: {said[:12]} classes, expected 1 to 254$"):
+        table_of(said)
+
+
 def test_category_and_drivable_may_be_left_out(tmp_path):
     (tmp_path / "mine.json").write_text(ONE)
     expected = (SemanticClass(0, "road", "", (1, 2, 3), drivable=False),)
