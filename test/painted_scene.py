@@ -9,6 +9,8 @@ from array import array
 from typing import Any
 
 import numpy as np
+from specs import spec_of
+from tiny_model import write_tiny_model
 
 from shared_encoder_perception.ground.camera import CameraModel
 from shared_encoder_perception.images.image_msg import fill_image
@@ -183,3 +185,9 @@ def certain(ids, lens, yaw, answer, points):
     found = known[~near_edges(answer.ids, camera(lens).see(points[known] @ turned(yaw)))]
     assert len(found) > 0.8 * len(known)
     return found
+
+
+def write_scene_model(path):
+    """Write a model that says of each pixel the class that its blue is; return its path."""
+    spec = spec_of("blue", "1", tasks=("semantic",), input_size=SIZE)
+    return write_tiny_model(path, spec, blue_is_class=True)

@@ -6,69 +6,45 @@ import json
 
 import numpy as np
 import pytest
+from painted_drive import (
+    CLOUD,
+    IMAGE,
+    INFO,
+    KIND,
+    MS,
+    POINTS,
+    START,
+    STATIC,
+    drive,
+    picture_of,
+    tf_message,
+)
 from painted_scene import (
     CAMERA,
     LIDAR,
     SIZE,
-    camera,
     certain,
     cloud_of,
     image_of,
     info_of,
-    picture,
     pose,
-    sweep,
     transform_of,
+    write_scene_model,
 )
 from replay_bags import write_bag
-from specs import spec_of
-from tiny_model import write_tiny_model
 
 from shared_encoder_perception.__main__ import main
 from shared_encoder_perception.images.bags import open_bag, read_messages
 from shared_encoder_perception.images.image_msg import fill_compressed
-from shared_encoder_perception.replay.bag_index import read_index
 from shared_encoder_perception.replay.messages import new_message
 from shared_encoder_perception.replay.painted_files import PLY
 from shared_encoder_perception.tasks.cloud_msg import field_values, positions
-
-MS = 10**6
-START = 1_700_000_000 * 10**9
-KIND, POINTS = sweep()
-IMAGE, INFO, CLOUD, STATIC = "/front/image", "/front/camera_info", "/lidar/points", "/tf_static"
 
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):
     """Says of each pixel the class that its blue is."""
-    spec = spec_of("blue", "1", tasks=("semantic",), input_size=SIZE)
-    return write_tiny_model(
-        tmp_path_factory.mktemp("model") / "blue.onnx", spec, blue_is_class=True
-    )
-
-
-def tf_message(*transforms):
-    message = new_message("tf2_msgs/msg/TFMessage")
-    message.transforms = list(transforms)
-    return message
-
-
-def drive(lens="none", yaw=0.0, skews_ms=(10,), with_tf=True):
-    """Messages of a drive: a cloud each 100 ms, whose image was taken ``skews_ms`` later."""
-    answer, found = picture_of(lens, yaw), []
-    if with_tf:
-        found.append((STATIC, START, tf_message(transform_of(yaw, new_message))))
-    for number, skew in enumerate(skews_ms):
-        at = START + number * 100 * MS
-        found.append((CLOUD, at + MS, cloud_of(POINTS, at, new_message)))
-        taken = at + skew * MS
-        found.append((IMAGE, taken + 30 * MS, image_of(answer, taken, new_message)))
-        found.append((INFO, taken + 30 * MS, info_of(lens, taken, new_message)))
-    return found
-
-
-def picture_of(lens, yaw):
-    return picture(camera(lens), yaw)
+    return write_scene_model(tmp_path_factory.mktemp("model") / "blue.onnx")
 
 
 def run(model, bag, out, *options):
@@ -305,12 +281,3 @@ def test_a_fixed_frame_carries_points_to_the_time_of_the_image(model, tmp_path):
     )
     assert (moved != 255).sum() > 500 and (moved == still).mean() > 0.999
     assert (not_moved == still).mean() < 0.99
-
-
-def test_the_index_keeps_only_news_and_is_asked_by_time(tmp_path):
-    bag = write_bag(tmp_path / "bag", drive(skews_ms=(10,) * 5))
-    index = read_index(bag, None, None, None, with_tf=True)
-    assert len(index.infos) == 1 and index.tree and not index.problems
-    assert index.cloud_ns == [START + number * 100 * MS for number in range(5)]
-    assert index.nearest_images() == [0, 1, 2, 3, 4]
-    assert index.info_at(0) is index.info_at(START * 2) is index.infos[0][1]
