@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import numpy as np
 from numpy.typing import NDArray
+
+SAME_ROW_PX: Final = 0.01
+"""Points nearer than this in rows are one point, whatever float32 makes of them in the source
+image."""
 
 
 def longest_run(inside: NDArray[np.bool_]) -> slice:
@@ -25,7 +31,7 @@ def reach_border(
 
     Args:
         points: (N, 2) ``(x, y)``; the first ones outside, on either side of ``kept``, are moved to
-            the crossing.
+            the crossing, unless what lies inside ends there already.
         kept: What lies inside.
         low: ``(x, y)``, left and upper border of the picture.
         high: Right and lower border.
@@ -37,12 +43,16 @@ def reach_border(
         return kept
     first, stop = kept.start, kept.stop
     if first > 0:
-        first -= 1
-        points[first] = _crossing(points[first + 1], points[first], low, high)
+        points[first - 1] = _crossing(points[first], points[first - 1], low, high)
+        first -= _apart(points[first - 1], points[first])
     if stop < len(points):
         points[stop] = _crossing(points[stop - 1], points[stop], low, high)
-        stop += 1
+        stop += _apart(points[stop - 1], points[stop])
     return slice(first, stop)
+
+
+def _apart(near: NDArray[np.float64], far: NDArray[np.float64]) -> bool:
+    return bool(near[1] - far[1] > SAME_ROW_PX)
 
 
 def _crossing(

@@ -52,3 +52,26 @@ def test_in_a_corner_the_nearer_border_counts():
     points, kept = outside_in([[810, 340], [790, 310]])
     assert kept == slice(0, 2)
     np.testing.assert_allclose(points[0], [796, 319])
+
+
+def test_a_point_on_the_border_is_not_doubled():
+    """Such lines were refused as not running from near to far, and the image with them."""
+    for at in (799.0, 799.008):  # what counts as inside may lie up to half a pixel beyond
+        points = np.array([[810.0, 260.0], [at, 250.0], [700.0, 200.0], [10.0, 0.0], [0.0, -1.0]])
+        kept = reach_border(points, slice(1, 4), LOW, HIGH)
+        assert points[kept].tolist() == [[at, 250.0], [700.0, 200.0], [10.0, 0.0]]
+
+
+def test_rows_only_fall_wherever_a_line_leaves():
+    """In float32, and in the pixels of pictures that are larger and smaller than the input."""
+    rng = np.random.default_rng(0)
+    for _ in range(2000):
+        rows = np.cumsum(-rng.uniform(0.2, 80.0, 9)) + rng.uniform(150, 500)
+        columns = np.cumsum(rng.normal(0, 40, 9)) + rng.choice((0, 799))
+        columns[rng.integers(9)] = rng.choice((-0.3, 0.0, 799.0, 799.2))
+        points = np.stack((columns, rows), axis=1)
+        inside = ((points >= LOW - 0.5) & (points <= HIGH + 0.5)).all(axis=1)
+        kept = reach_border(points, longest_run(inside), LOW, HIGH)
+        for scale in (0.1, 1.0, 13.7):
+            drawn = (points[kept] * scale + 500.0).astype(np.float32)
+            assert (drawn[1:, 1] < drawn[:-1, 1]).all()
