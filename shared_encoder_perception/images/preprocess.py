@@ -261,7 +261,8 @@ class ImageTransform:
                 (self.crop.width, self.scale[0], self.content.x, grid[1]),
             )
         )
-        seen = ids[rows][:, columns]
+        # Columns first, where there are few cells; whole rows are then copied as they lie.
+        seen = np.take(np.take(ids, columns, axis=1), rows, axis=0)
         if self.crop == whole_crop(self.image_size):
             return seen
         full = np.full(self.image_size, outside, np.uint8)
