@@ -32,10 +32,11 @@ def make_head(widths: Widths, config: Any) -> nn.Module:
     if widths.finished and widths.stride is not None:
         return ClassHead(nn.Identity(), widths.neck, classes, widths.stride)
     if widths.stride is not None:
+        hidden = config.head_channels  # as wide as the neck it would cost more than lanes and mask
         refine = nn.Sequential(
-            separable_bn_relu(widths.neck, widths.neck), separable_bn_relu(widths.neck, widths.neck)
+            separable_bn_relu(widths.neck, hidden), separable_bn_relu(hidden, hidden)
         )
-        return ClassHead(refine, widths.neck, classes, widths.stride)
+        return ClassHead(refine, hidden, classes, widths.stride)
     if widths.shared:
         return SkipClassHead(widths.neck, widths.levels[0], classes)
     refine = nn.Sequential(
@@ -58,7 +59,7 @@ class ClassHead(nn.Module):
     """Convolutions on the shared map, logits on the grid of the answers."""
 
     def __init__(self, refine: nn.Module, channels: int, classes: int, stride: int) -> None:
-        """``refine`` keeps the ``channels`` of the map; answers have one cell per ``stride``."""
+        """``refine`` gives ``channels``; answers have one cell per ``stride``."""
         super().__init__()
         self._stride = stride
         self.refine = refine
