@@ -97,7 +97,8 @@ def _score(args: argparse.Namespace) -> int:
     """Score with a checked command line."""
     predictor = Predictor(load_engine(args), variants=args.tta)
     size, names = predictor.spec.input_size, tuple(predictor.spec.tasks)
-    labelled = open_set(args.labels, names) if args.labels else render_worlds(args.synthetic)
+    path, count = args.labels, args.synthetic
+    labelled = open_set(path, names) if path else render_worlds(count, names)
     _check_tasks(names, labelled)
     if args.sweep:
         return _sweep(args, predictor, labelled)
@@ -137,7 +138,7 @@ def _sweep(args: argparse.Namespace, predictor: Predictor, labelled: LabelledSet
             print(f"left out: {source}, whose labels do not tell where its horizon is")
         views, total = sweep.views_of_set(labelled, rows_px, predictor.spec.input_size), None
     else:
-        views = sweep.views_of_worlds(args.synthetic)
+        views = sweep.views_of_worlds(args.synthetic, names)
         total = args.synthetic * len(sweep.VIEWPOINTS)
     predictor.warm_up()
     rows = sweep.sweep(predictor, views, total)
@@ -202,8 +203,8 @@ def _check_tasks(tasks: Collection[str], labelled: LabelledSet) -> None:
     if not any(labelled.labelled.get(task) for task in tasks):
         known = [task for task, count in labelled.labelled.items() if count]
         raise ValueError(
-            f"the set labels {' and '.join(known)}, the model answers {' and '.join(tasks)}: "
-            "there is nothing to score"
+            f"the set labels {' and '.join(known) or 'nothing of it'}, the model answers "
+            f"{' and '.join(tasks)}: there is nothing to score"
         )
 
 

@@ -156,11 +156,12 @@ def open_set(path: Path, answered: Collection[str] = tasks.DEFAULT) -> LabelledS
     return LabelledSet(conditions, dict(sorted(counts.items())), labelled, read, learn)
 
 
-def render_worlds(count: int) -> LabelledSet:
+def render_worlds(count: int, answered: Collection[str]) -> LabelledSet:
     """Return ``count`` validation worlds as a set.
 
     Args:
         count: At least 1.
+        answered: Tasks of the models; labels of others are not made.
 
     Raises:
         ValueError: There is to be no world.
@@ -170,17 +171,17 @@ def render_worlds(count: int) -> LabelledSet:
 
     def read() -> Iterator[LabelledImage]:
         for seed in range(VALIDATION_SEED, VALIDATION_SEED + count):
-            sample = render_sample(seed)
+            sample = render_sample(seed, tasks=answered)
             yield LabelledImage(SYNTHETIC, f"world {seed}", sample, None, FIRST)
 
     def learn() -> Iterator[Labels]:
         for seed in range(CALIBRATION_SEED, CALIBRATION_SEED + min(count, LEARNED_WORLDS)):
-            labels = render_sample(seed).labels
+            labels = render_sample(seed, tasks=answered).labels
             yield Labels(
                 SYNTHETIC, FIRST, {t: constant(label) for t, label in labels.items()}, PICTURE
             )
 
-    shown = render_sample(VALIDATION_SEED).labels  # of one world as of all
+    shown = render_sample(VALIDATION_SEED, tasks=answered).labels  # of one world as of all
     words = [word for task, word in label_words().items() if task in shown]
     conditions = {
         "data": f"{count} rendered worlds, seeds from {VALIDATION_SEED}",

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from functools import partial
 from statistics import median
 from typing import Any, Final, NamedTuple
@@ -98,12 +98,17 @@ def views_of_set(
                 yield image.source, viewpoint, image.sample, crop
 
 
-def views_of_worlds(count: int) -> Iterator[View]:
-    """Yield worlds as cameras see them that look as high and as near as viewpoints say."""
+def views_of_worlds(count: int, answered: Collection[str]) -> Iterator[View]:
+    """Yield worlds as cameras see them that look as high and as near as viewpoints say.
+
+    Args:
+        count: Of worlds.
+        answered: Tasks of the model; labels of others are not made.
+    """
     for seed in range(VALIDATION_SEED, VALIDATION_SEED + count):
         for viewpoint in VIEWPOINTS:
             moved = partial(Camera.moved, **viewpoint._asdict())
-            sample = render_sample(seed, camera=moved)
+            sample = render_sample(seed, camera=moved, tasks=answered)
             yield SYNTHETIC, viewpoint, sample, None
 
 

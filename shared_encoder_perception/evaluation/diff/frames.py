@@ -96,9 +96,9 @@ def open_input(
     return DiffInput(conditions, False, total, 1 if single else DRIVE_BLOCK, read, source.problems)
 
 
-def rendered_input(count: int) -> DiffInput:
+def rendered_input(count: int, answered: Collection[str]) -> DiffInput:
     """Return ``count`` rendered worlds; see ``render_worlds``."""
-    return labelled_input(render_worlds(count), 0)
+    return labelled_input(render_worlds(count, answered), 0)
 
 
 def labelled_input(labelled: LabelledSet, limit: int) -> DiffInput:

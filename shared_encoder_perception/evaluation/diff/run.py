@@ -138,7 +138,7 @@ def compare_models(args: argparse.Namespace) -> Outcome:
         given = (
             open_input(args.input, args.topic, args.limit, answered)
             if args.input
-            else rendered_input(args.synthetic)
+            else rendered_input(args.synthetic, answered)
         )
         pairs = Pairs(args.block or given.block, answered)
         for predictor in predictors:
