@@ -101,7 +101,7 @@ def test_by_default_the_names_fit_the_shipped_model():
     ]
     kept = [name for name in names if any(part in name for part in KEEP)]
     assert KEEP_FIRST + len(kept) < len(names) / 2
-    assert {name.split(".")[2] for name in kept} == {"neck", "lanes", "mask"}
+    assert {name.split(".")[2] for name in kept} == {"neck", "narrow", "lateral", "smooth", "heads"}
 
 
 def test_it_is_an_artifact_with_the_same_spec_that_is_not_to_be_trained_on(quantised):

@@ -12,8 +12,12 @@ ROOT = Path(__file__).resolve().parents[2]
 MODELS = ROOT / "shared_encoder_perception" / "models"
 LINKS = {
     "../shared_encoder_perception/models/": "",
-    "](data_card.md)": "](../../docs/data_card.md)",
     "](../config/": "](../../config/",
+    "](../CHANGELOG.md": "](../../CHANGELOG.md",
+    **{
+        f"]({page}.md": f"](../../docs/{page}.md"
+        for page in ("data_card", "benchmark", "evaluation", "training")
+    },
 }
 """In the documentation, and in the package."""
 
