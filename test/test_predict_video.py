@@ -215,7 +215,8 @@ def test_an_interrupted_run_leaves_no_half_of_a_video(models, tmp_path, number):
     assert not path.exists()
     assert "predictions.jsonl.part" in {one.name for one in out.iterdir()}
     if number == signal.SIGINT:
-        assert process.returncode == 130 and stderr.endswith("interrupted\n")
+        # A progress bar that was half drawn may end its line after that.
+        assert process.returncode == 130 and "interrupted\n" in stderr
         assert "Traceback" not in stderr
         assert {one.name for one in tmp_path.iterdir()} == {"drive.mp4", "out"}
         assert not (out / WRITING).exists()

@@ -118,7 +118,7 @@ def test_a_mirrored_image_gets_the_mirrored_answer(shipped, text, size):
     predictor = Predictor(shipped, variants=parse_variants(text))
     image = cv2.resize(render_sample(7).image, size[::-1])
     outputs = Outputs(predictor)
-    expected = in_the_mirror(outputs.of(image), 8)
+    expected = in_the_mirror(outputs.of(image), shipped.spec.tasks["lanes"].stride)
     found = outputs.of(mirrored(image))
     np.testing.assert_array_equal(found["mask"], expected["mask"])
     np.testing.assert_allclose(found["lanes"][:, 0], expected["lanes"][:, 0], rtol=0, atol=1e-6)
@@ -131,7 +131,7 @@ def test_a_mirrored_image_gets_the_mirrored_answer(shipped, text, size):
 
 def test_without_augmentation_a_mirrored_image_does_not(shipped):
     outputs, image = Outputs(Predictor(shipped)), render_sample(7).image
-    expected = in_the_mirror(outputs.of(image), 8)
+    expected = in_the_mirror(outputs.of(image), shipped.spec.tasks["lanes"].stride)
     found = outputs.of(mirrored(image))
     assert np.abs(found["mask"].astype(int) - expected["mask"]).max() > 10
     assert np.abs(found["lanes"][:, 0] - expected["lanes"][:, 0]).max() > 0.01
