@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from difflib import get_close_matches
 from importlib import import_module
 from pathlib import Path
+from traceback import clear_frames
 from typing import Any, Final, NoReturn
 
 from shared_encoder_perception import libraries
@@ -116,7 +117,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         progress.tqdm.get_lock()
     try:
         return int(module.run(args))
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as stop:
+        clear_frames(stop.__traceback__)  # ends progress bars that they hold, before the last word
         print("interrupted", file=sys.stderr)
         return INTERRUPTED
     except ImportError as error:  # of what is imported when it is needed
@@ -126,6 +128,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (ValueError, OSError, RuntimeError) as error:
         if args.debug:
             raise
+        clear_frames(error.__traceback__)
         return _fail(without_secrets(_message(error), *arguments))
 
 

@@ -193,6 +193,23 @@ def test_a_model_with_nothing_to_draw_is_refused(predict, tmp_path, monkeypatch,
     assert "nothing of what the model answers can be drawn: lanes, drivable_surface" in told
 
 
+@pytest.mark.parametrize(
+    ("end", "told"),
+    [(KeyboardInterrupt, "interrupted\n"), (lambda: RuntimeError("no disk"), "no disk\n")],
+    ids=["Ctrl-C", "error"],
+)
+def test_what_ends_the_video_is_the_last_word(predict, tmp_path, monkeypatch, capsys, end, told):
+    """The progress bar of the pictures that it was fed with is not drawn after it."""
+
+    def ended(frames, path, rate):
+        next(frames)
+        raise end()
+
+    monkeypatch.setattr("shared_encoder_perception.predict.write_video", ended)
+    status, _ = predict(write_pictures(tmp_path / "in", [smooth(0), smooth(1)]))
+    assert status != 0 and capsys.readouterr().err.endswith(told)
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL], ids=lambda one: one.name)
 def test_an_interrupted_run_leaves_no_half_of_a_video(models, tmp_path, number):
     drive, out, path = tmp_path / "drive.mp4", tmp_path / "out", tmp_path / "seen.mp4"
@@ -215,8 +232,7 @@ def test_an_interrupted_run_leaves_no_half_of_a_video(models, tmp_path, number):
     assert not path.exists()
     assert "predictions.jsonl.part" in {one.name for one in out.iterdir()}
     if number == signal.SIGINT:
-        # A progress bar that was half drawn may end its line after that.
-        assert process.returncode == 130 and "interrupted\n" in stderr
+        assert process.returncode == 130 and stderr.endswith("interrupted\n")
         assert "Traceback" not in stderr
         assert {one.name for one in tmp_path.iterdir()} == {"drive.mp4", "out"}
         assert not (out / WRITING).exists()
