@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from dataclasses import asdict
 from pathlib import Path
 from typing import Final
@@ -34,16 +35,19 @@ def export_onnx(network: PerceptionNetwork, spec: ModelSpec, path: Path) -> None
     # Two images: torch.export takes an axis of one for a constant.
     arrays = blank(spec.input_tensors(), count=2).values()
     batch = {0: torch.export.Dim("N", min=1)}
-    program = torch.onnx.export(
-        wrapper,
-        tuple(torch.from_numpy(array) for array in arrays),
-        input_names=wrapper.inputs,
-        output_names=wrapper.outputs,
-        dynamic_shapes=((batch,) * len(arrays),),
-        opset_version=OPSET,
-        dynamo=True,
-        verbose=False,
-    )
+    with warnings.catch_warnings():
+        # torch.export walks trees in a way that torch itself has deprecated.
+        warnings.filterwarnings("ignore", ".*treespec", FutureWarning)
+        program = torch.onnx.export(
+            wrapper,
+            tuple(torch.from_numpy(array) for array in arrays),
+            input_names=wrapper.inputs,
+            output_names=wrapper.outputs,
+            dynamic_shapes=((batch,) * len(arrays),),
+            opset_version=OPSET,
+            dynamo=True,
+            verbose=False,
+        )
     if program is None:
         raise RuntimeError("torch.onnx.export returned no program")
     model = program.model_proto

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -18,19 +18,22 @@ from shared_encoder_perception.spec import INPUT_IMAGE, ModelSpec
 from shared_encoder_perception.tasks.contract.training import Events
 
 
-def learn_priors(spec: ModelSpec, samples: Iterable[Sample]) -> ModelSpec:
+def learn_priors(
+    spec: ModelSpec, samples: Iterable[Sample], names: Collection[str] | None = None
+) -> ModelSpec:
     """Return ``spec`` with what labels alone teach the decoders.
 
     Args:
         spec: Of the network.
         samples: Labelled images of any size.
+        names: Of the tasks that learn; ``None`` for all.
 
     Raises:
         ValueError: Too few of them.
     """
     priors = {
         name: room.Priors(spec.tasks[name], spec.input_size)
-        for name, room in tasks.parts("priors", spec.tasks).items()
+        for name, room in tasks.parts("priors", spec.tasks if names is None else names).items()
     }
     if not priors:
         return spec
@@ -50,12 +53,15 @@ def uncalibrated(spec: ModelSpec) -> ModelSpec:
     return replace(_with(spec, raw), scores={})
 
 
-def collect_events(backend: Backend, frames: Iterable[Frame]) -> dict[str, Events]:
+def collect_events(
+    backend: Backend, frames: Iterable[Frame], names: Collection[str] | None = None
+) -> dict[str, Events]:
     """Run a model over labelled frames once, for all that is fitted.
 
     Args:
         backend: A model without calibration.
         frames: Held out of training; ``synthetic`` is the source of worlds.
+        names: Of the tasks that are fitted; ``None`` for all.
 
     Returns:
         What each task that can be calibrated learned from.
@@ -71,7 +77,7 @@ def collect_events(backend: Backend, frames: Iterable[Frame]) -> dict[str, Event
         )
     events: dict[str, Events] = {
         name: room.Events(spec.tasks[name], spec.input_size)
-        for name, room in tasks.parts("calibrate", spec.tasks).items()
+        for name, room in tasks.parts("calibrate", spec.tasks if names is None else names).items()
     }
     if not events:
         return {}

@@ -14,6 +14,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final
 
 import onnx
@@ -94,7 +95,11 @@ def run(args: argparse.Namespace) -> int:
 
 
 def calibrate_artifact(
-    path: Path, spec: ModelSpec, held_out: Iterable[Frame], worlds: int
+    path: Path,
+    spec: ModelSpec,
+    held_out: Iterable[Frame],
+    worlds: int,
+    kept: Mapping[str, Any] = MappingProxyType({}),
 ) -> ModelSpec:
     """Calibrate the artifact at ``path`` in place, score it, and say what came of it.
 
@@ -103,16 +108,19 @@ def calibrate_artifact(
         spec: Not calibrated.
         held_out: Real frames that took no part in training.
         worlds: Worlds to calibrate on; as many others to score on.
+        kept: Spec blocks of tasks that are not fitted, since they were in another artifact.
 
     Returns:
         The spec that the artifact has now.
     """
-    rendered = ((SYNTHETIC, sample, None) for sample in calibration_worlds(worlds, spec.tasks))
-    events = collect_events(load_backend(path), chain(held_out, rendered))
+    new = [name for name in spec.tasks if name not in kept]
+    rendered = ((SYNTHETIC, sample, None) for sample in calibration_worlds(worlds, new))
+    events = collect_events(load_backend(path), chain(held_out, rendered), new)
     if events:
         spec = calibrated(spec, events)
         print(calibration_table(spec, events))
-        replace_spec(path, spec)
+    spec = replace(spec, tasks={**spec.tasks, **kept})
+    replace_spec(path, spec)
     frames = synthetic_frames(worlds, spec.tasks)
     scores = score(
         Predictor(load_backend(path)), tqdm(frames, total=worlds, desc="scoring", unit="image")

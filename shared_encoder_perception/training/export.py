@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterator
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 import onnx
-import torch
 from numpy.typing import NDArray
 from tqdm import tqdm
 
@@ -27,19 +26,17 @@ from shared_encoder_perception.artifact.file import (
     write_artifact,
 )
 from shared_encoder_perception.artifact.halves import HALVES, STORED_KEY, pack
-from shared_encoder_perception.artifact.tensors import blank
-from shared_encoder_perception.backends import Backend, load_backend
-from shared_encoder_perception.evaluation.deviations import Deviations
+from shared_encoder_perception.backends import load_backend
 from shared_encoder_perception.files.own_files import scratch_folder
 from shared_encoder_perception.images.frames import tell
 from shared_encoder_perception.images.preprocess import ImageTransform
 from shared_encoder_perception.images.sources import open_source
 from shared_encoder_perception.labels.sample import Sample
 from shared_encoder_perception.model.checkpoint import load_network, save_network
-from shared_encoder_perception.model.network import DeployWrapper, PerceptionNetwork, plain_spec
+from shared_encoder_perception.model.network import plain_spec
 from shared_encoder_perception.model.onnx_export import export_onnx
-from shared_encoder_perception.spec import INPUT_IMAGE, ModelSpec
-from shared_encoder_perception.tasks.contract.comparisons import Quantity
+from shared_encoder_perception.spec import ModelSpec
+from shared_encoder_perception.training.agreement import compare
 from shared_encoder_perception.training.calibrate import learn_priors
 from shared_encoder_perception.training.calibrated_artifact import (
     add_calibration_options,
@@ -47,6 +44,7 @@ from shared_encoder_perception.training.calibrated_artifact import (
     replace_spec,
 )
 from shared_encoder_perception.training.held_out import held_out_frames
+from shared_encoder_perception.training.kept import kept_blocks
 from shared_encoder_perception.training.origin import read_origin
 from shared_encoder_perception.world.synthetic import CALIBRATION_SEED, render_sample
 
@@ -56,62 +54,6 @@ WORLDS_FOR_PRIORS: Final = 240
 """What is usual needs no more, where a split lies ahead in each."""
 SMALL: Final = (64, 160)
 """Size of pictures of which only the labels count."""
-
-
-@dataclass(frozen=True)
-class Deviation:
-    """Largest differences between the artifact and torch.
-
-    Attributes:
-        images: How many were compared.
-        quantities: What was compared, by name.
-        largest: The largest error of each.
-    """
-
-    images: int
-    quantities: Mapping[str, Quantity]
-    largest: Mapping[str, float]
-
-    @property
-    def small(self) -> bool:
-        """Whether rounding explains it."""
-        return self.images > 0 and all(
-            self.largest[name] <= quantity.rounding for name, quantity in self.quantities.items()
-        )
-
-    def __str__(self) -> str:
-        """One line for people."""
-        errors = (
-            f"{quantity.title} {self.largest[name]:.1e}"
-            for name, quantity in self.quantities.items()
-        )
-        return "; ".join((f"{self.images} images", *errors))
-
-
-def compare(
-    network: PerceptionNetwork, backend: Backend, images: Iterable[NDArray[np.uint8]]
-) -> Deviation:
-    """Run network inputs (H, W, 3) through the artifact and through torch."""
-    spec = backend.spec
-    wrapper, deviations = DeployWrapper(network, spec.tasks), Deviations(spec)
-    others = blank(spec.input_tensors())
-    del others[INPUT_IMAGE]
-    count, largest = 0, dict.fromkeys(deviations.quantities, 0.0)
-    for image in images:
-        inputs = {INPUT_IMAGE: image[np.newaxis], **others}
-        with torch.inference_mode():
-            expected = wrapper(*(torch.from_numpy(array) for array in inputs.values()))
-        found = backend.infer(inputs)
-        errors = deviations.errors(
-            {name: array[0] for name, array in found.items()},
-            {name: one[0].numpy() for name, one in zip(wrapper.outputs, expected, strict=True)},
-        )
-        for name, error in errors.items():
-            # A comparison with NaN is never true: as infinity it cannot slip through.
-            worst = float(np.nan_to_num(error.max(), nan=np.inf))
-            largest[name] = max(largest[name], worst)
-        count += 1
-    return Deviation(count, deviations.quantities, largest)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -134,15 +76,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="keep the weights as half floats in the file: half the size, the same arithmetic",
     )
+    parser.add_argument(
+        "--keep-calibration",
+        type=Path,
+        metavar="ARTIFACT",
+        help="take the priors, thresholds and calibration of the tasks that this artifact answers "
+        "from it: for a network that other tasks have moved into (train_only)",
+    )
     add_calibration_options(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Export, compare with torch, calibrate the decoder, score; all goes into the spec."""
     size = (args.size[0], args.size[1])
-    held_out = held_out_frames(
-        args.held_out, args.sources, size
-    )  # before the work: it may not be there
+    # Before the work: they may not be there.
+    held_out = held_out_frames(args.held_out, args.sources, size)
+    old = None if args.keep_calibration is None else load_backend(args.keep_calibration)
     checkpoint = args.checkpoint
     if checkpoint.is_dir():
         checkpoint = checkpoint / "network.pt"
@@ -165,9 +114,14 @@ def run(args: argparse.Namespace) -> int:
             raise RuntimeError(f"the exported model does not answer as torch does: {deviation}")
         if args.half:
             store_halves(part)
-        spec = learn_priors(spec, _usual_worlds(spec.tasks))
+        kept = {}
+        if old is not None:
+            images, title = _images(args.images, spec), str(args.keep_calibration)
+            kept = kept_blocks(old, title, load_backend(part), images)
+        new = [name for name in spec.tasks if name not in kept]
+        spec = learn_priors(spec, _usual_worlds(new), new)
         replace_spec(part, spec)
-        spec = calibrate_artifact(part, spec, held_out, args.worlds)
+        spec = calibrate_artifact(part, spec, held_out, args.worlds, kept)
         os.replace(part, out)
     save_network(network, out.with_suffix(CHECKPOINT), spec)
     print(

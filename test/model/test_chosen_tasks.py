@@ -25,8 +25,8 @@ from shared_encoder_perception.model.network import (
 )
 from shared_encoder_perception.model.onnx_export import export_checkpoint, export_onnx
 from shared_encoder_perception.spec import ModelSpec, Tensor, blocks
+from shared_encoder_perception.training.agreement import compare
 from shared_encoder_perception.training.config import loss_config
-from shared_encoder_perception.training.export import compare
 from shared_encoder_perception.training.losses import Criterion
 from shared_encoder_perception.world.synthetic import render_sample
 

@@ -24,8 +24,8 @@ from shared_encoder_perception.model.network import (
 from shared_encoder_perception.model.onnx_export import export_onnx
 from shared_encoder_perception.spec import INPUT_IMAGE, ModelSpec
 from shared_encoder_perception.tasks.lanes.answer import LaneId
+from shared_encoder_perception.training.agreement import Deviation, compare
 from shared_encoder_perception.training.config import loss_config
-from shared_encoder_perception.training.export import Deviation, compare
 from shared_encoder_perception.training.losses import Criterion
 from shared_encoder_perception.training.precision import crashes_in_onednn
 

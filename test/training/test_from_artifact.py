@@ -17,9 +17,9 @@ from shared_encoder_perception.model.onnx_export import export_onnx
 from shared_encoder_perception.model.unfold import unfold
 from shared_encoder_perception.spec import ModelSpec
 from shared_encoder_perception.tasks import DEFAULT
+from shared_encoder_perception.training.agreement import compare
 from shared_encoder_perception.training.calibrated_artifact import replace_spec
 from shared_encoder_perception.training.config import load_config
-from shared_encoder_perception.training.export import compare
 from shared_encoder_perception.training.from_artifact import load_artifact
 from shared_encoder_perception.training.train import first_network
 from shared_encoder_perception.world.synthetic import render_sample
