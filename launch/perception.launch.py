@@ -49,7 +49,7 @@ ARGUMENTS = {
     "camera_info": ("camera_info", "CameraInfo topic, where the ground or the crop needs it."),
     "points": ("points", "Topic of a lidar's clouds, where painting.enabled is set."),
     "transport": ("", "raw or compressed; empty for what params_file says."),
-    "model": ("", "Model file or URL; empty for the one params_file names."),
+    "model": ("", "Model file, URL or shipped:NAME; empty for the one params_file names."),
     "backend": ("", "auto, onnxruntime, openvino, tensorrt or torch; empty as above."),
     "device": ("", "auto, cpu, cuda, cuda:1, tensorrt; empty as above."),
     "precision": ("", "auto, fp32, fp16, bf16 or int8; empty as above."),

@@ -27,6 +27,11 @@ PACKAGES: Final = {
 }
 """Scheme -> what fsspec needs for it, and the extra of this package that brings it."""
 
+SHIPPED: Final = "shipped:"
+"""Before the name of a model that comes with the package."""
+FOLDER: Final = Path(__file__).resolve().parent.parent / "models"
+"""Where those are."""
+
 CONNECT_S: Final = 10.0
 SILENCE_S: Final = 60.0
 """Seconds without a byte until an HTTP server counts as gone. There is no limit on the whole: a
@@ -67,11 +72,18 @@ def scheme_of(url: str) -> str:
 
 
 def local_path(url: str) -> Path | None:
-    """Return the path that a path or a ``file://`` URL means, ``None`` for other URLs.
+    """Return the path that a path, ``shipped:NAME`` or a ``file://`` URL means, or ``None``.
 
     Raises:
-        StoreError: A ``file://`` URL of another computer.
+        StoreError: A ``file://`` URL of another computer, or a name that no shipped model has.
     """
+    if url.startswith(SHIPPED):
+        there = {path.stem: path for path in sorted(FOLDER.glob("*.onnx"))}
+        name = url.removeprefix(SHIPPED)
+        if name not in there:
+            known = ", ".join(SHIPPED + name for name in there) or f"none in {FOLDER}"
+            raise StoreError(f"{printable(url)} is no model that is shipped, there are: {known}")
+        return there[name]
     scheme = scheme_of(url)
     if not scheme:
         return Path(url)

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from pathlib import Path
-from typing import Final
 
 from shared_encoder_perception import tasks
 from shared_encoder_perception.artifact.file import read_artifact
+from shared_encoder_perception.artifact.remote import FOLDER
 from shared_encoder_perception.backends import DEFAULT_MODEL
-
-FOLDER: Final = DEFAULT_MODEL.parent
 
 
 def model_for(names: Collection[str], model: Path | None = None, folder: Path = FOLDER) -> Path:

@@ -19,11 +19,12 @@ from shared_encoder_perception.artifact.file import (
     Artifact,
     read_artifact,
 )
+from shared_encoder_perception.artifact.remote import FOLDER
 from shared_encoder_perception.artifact.store import fetch
 from shared_encoder_perception.files.safe_text import printable, redact
 from shared_encoder_perception.spec import ModelSpec
 
-DEFAULT_MODEL: Final = Path(__file__).resolve().parent.parent / "models" / "default.onnx"
+DEFAULT_MODEL: Final = FOLDER / "default.onnx"
 """The model shipped inside the package."""
 
 AUTO: Final = "auto"

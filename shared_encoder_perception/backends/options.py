@@ -36,7 +36,7 @@ def add_engine_options(parser: argparse.ArgumentParser, backend: str = AUTO) -> 
     parser.add_argument(
         "--model",
         default=str(DEFAULT_MODEL),
-        help=".onnx artifact, or .pt for torch: a path, or s3://, gs://, https://",
+        help=".onnx artifact, or .pt for torch: a path, shipped:NAME, or s3://, gs://, https://",
     )
     parser.add_argument("--sha256", default="", help="what the model file must have")
     parser.add_argument("--backend", choices=[AUTO, *BACKENDS], default=backend)

@@ -58,7 +58,12 @@ IMAGES: Final = 180
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     add = parser.add_argument
-    add("--model", nargs="+", default=[str(DEFAULT_MODEL)], help=".onnx, or .pt for torch")
+    add(
+        "--model",
+        nargs="+",
+        default=[str(DEFAULT_MODEL)],
+        help=".onnx, or .pt for torch, or shipped:NAME",
+    )
     add("--engine", nargs="+", default=[], help="engine or engine:precision (default: all here)")
     add("--threads", type=int, nargs="+", default=[0], help="0 = as many as there are")
     add("--device", default=AUTO, help="auto, cpu, cuda, cuda:N or tensorrt")

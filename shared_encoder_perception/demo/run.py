@@ -16,6 +16,7 @@ import sys
 from pathlib import Path
 from typing import Final
 
+from shared_encoder_perception.artifact.remote import local_path
 from shared_encoder_perception.artifact.shipped import model_for
 from shared_encoder_perception.demo.clip import synthetic_clip
 from shared_encoder_perception.demo.drive import Played, drive, stop_on_signals
@@ -59,6 +60,8 @@ def run(args: argparse.Namespace) -> int:
     if args.limit is not None and args.limit < 1:
         raise ValueError(f"--limit is {args.limit}, expected at least 1")
     source = args.video or args.images or args.bag
+    if args.model is not None:
+        args.model = local_path(str(args.model))
     if args.tasks:
         args.model = model_for(args.tasks, args.model)
     args.no_video = not can_write("the video", "av")

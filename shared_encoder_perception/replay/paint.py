@@ -27,11 +27,13 @@ from typing import Any
 
 from tqdm import tqdm
 
+from shared_encoder_perception.artifact.shipped import model_for
 from shared_encoder_perception.backends.options import add_engine_options, load_engine
 from shared_encoder_perception.predictor import Predictor
 from shared_encoder_perception.replay.kitti import Sweep, sweeps
 from shared_encoder_perception.replay.paint_time import time_painting
 from shared_encoder_perception.replay.painted_files import write_painted
+from shared_encoder_perception.tasks import parts
 from shared_encoder_perception.tasks.painting import NOBODY, paint_options, painter
 
 
@@ -87,11 +89,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--hidden-too", action="store_true", help="paint what is behind something nearer, too"
     )
     add_engine_options(parser)
+    parser.set_defaults(model=None)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Paint every frame, or every cloud."""
+    """Paint every frame, or every cloud; by a shipped model that can, unless one is given."""
     _check(args)
+    if args.model is None:
+        args.model = str(model_for(list(parts("paint"))[:1]))
     with closing(load_engine(args)) as backend:
         task, room = painter(backend.spec.tasks)
         options = paint_options(room, args.hidden_too)

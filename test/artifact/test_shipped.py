@@ -1,12 +1,15 @@
 """A shipped model is chosen by what it answers; that none does is said with what there is."""
 
+import numpy as np
 import pytest
 from specs import spec_of
 from tiny_model import write_tiny_model
 
+from shared_encoder_perception.artifact.remote import StoreError, local_path
 from shared_encoder_perception.artifact.shipped import model_for
-from shared_encoder_perception.backends import DEFAULT_MODEL
+from shared_encoder_perception.backends import DEFAULT_MODEL, load_backend
 from shared_encoder_perception.tasks import DEFAULT, UnknownTaskError
+from shared_encoder_perception.world.synthetic import render_sample
 
 
 def write(folder, **models):
@@ -66,3 +69,24 @@ def test_a_name_that_is_no_task_is_refused(tmp_path):
 
 def test_what_is_shipped_answers_what_networks_do_by_default():
     assert model_for(DEFAULT) == DEFAULT_MODEL
+
+
+def test_shipped_models_have_names():
+    assert local_path("shipped:default") == DEFAULT_MODEL
+    assert load_backend("shipped:semantic").spec.name == "semantic"
+    with pytest.raises(StoreError, match=r"shipped:\.\./x is no .*: shipped:default, shipped:sem"):
+        load_backend("shipped:../x")
+
+
+def test_the_shipped_model_with_classes_is_the_default_and_classes():
+    """Weights, priors, thresholds and calibration; engines may round otherwise in another graph."""
+    default, more = load_backend(DEFAULT_MODEL), load_backend("shipped:semantic")
+    assert (DEFAULT_MODEL.parent / "semantic.onnx").stat().st_size <= 9_000_000
+    assert default.spec.tasks.items() <= more.spec.tasks.items()
+    assert set(more.spec.tasks) - set(default.spec.tasks) == {"semantic"}
+    for seed in range(3):
+        image = render_sample(seed, default.spec.input_size).image[np.newaxis]
+        one, other = (backend.infer({"image": image}) for backend in (default, more))
+        for name, array in one.items():
+            apart = np.abs(array.astype(np.float64) - other[name])
+            assert apart.max() <= (1 if array.dtype == np.uint8 else 1e-3)

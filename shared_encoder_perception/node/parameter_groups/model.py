@@ -10,8 +10,9 @@ PARAMETERS: Final = (
     Parameter(
         "model.path",
         "",
-        "Path or URL (s3://, gs://, https://) of the .onnx model; empty = the one shipped inside "
-        "the package. A change holds from ~/reload_model or the next configuration on.",
+        "Path or URL (s3://, gs://, https://) of the .onnx model, or shipped:NAME for one inside "
+        "the package; empty = shipped:default. A change holds from ~/reload_model or the next "
+        "configuration on.",
         read_only=False,
     ),
     Parameter(

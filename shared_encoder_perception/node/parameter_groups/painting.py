@@ -15,7 +15,8 @@ PARAMETERS: Final = (
         ENABLED,
         False,
         "Publish the clouds of `points` on `points/painted`, each point with the class of the "
-        "pixel that shows it. Needs a model that answers classes, and a CameraInfo.",
+        "pixel that shows it. Needs a model that answers classes (shipped:semantic), and a "
+        "CameraInfo.",
     ),
     Parameter(
         POSE,
