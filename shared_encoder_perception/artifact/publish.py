@@ -17,16 +17,17 @@ from pathlib import Path
 from typing import Final
 
 from shared_encoder_perception.artifact.file import (
-    Artifact,
     ArtifactError,
     check_whole,
     parse,
     read_artifact,
+    read_file,
 )
 from shared_encoder_perception.artifact.remote import (
     MissingError,
     Remote,
     StoreError,
+    local_path,
     scheme_of,
 )
 from shared_encoder_perception.artifact.store import CHECKSUM, checksum_file, published_sha256
@@ -44,7 +45,7 @@ _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("model", type=Path, help=".onnx artifact")
+    parser.add_argument("model", help=".onnx artifact: a path, or shipped:NAME")
     parser.add_argument("url", help="folder, e.g. s3://bucket/folder/, or name ending in .onnx")
     parser.add_argument("--card", type=Path, help="model card; by default MODEL's name in .md")
     parser.add_argument("--force", action="store_true", help="replace another model of that name")
@@ -52,12 +53,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Publish, then print what to write into a config."""
-    artifact = read_artifact(args.model)
+    model = local_path(args.model)
+    if model is None:
+        raise StoreError(f"{redact(args.model)} is published already: give a path")
+    artifact, content = read_artifact(model), read_file(model)
     url = url_of(args.url, artifact.spec)
-    card = args.card or args.model.with_suffix(CARD)
+    card = args.card or model.with_suffix(CARD)
     text = plain(card).read_bytes() if args.card or card.exists() else b""
-    publish(artifact, url, text, args.force)
-    size_mb = len(artifact.content) / 1e6
+    publish(content, artifact.sha256, url, text, args.force)
+    size_mb = len(content) / 1e6
     with_card = f"with its card {card}" if text else f"without a card: there is no {card}"
     print(f"published {artifact.spec.name} {artifact.spec.version}, {size_mb:.1f} MB, {with_card}")
     print(f"model.path: {redact(url)}")
@@ -89,14 +93,15 @@ def url_of(url: str, spec: ModelSpec) -> str:
     return url + name + MODEL
 
 
-def publish(artifact: Artifact, url: str, card: bytes = b"", force: bool = False) -> None:
+def publish(content: bytes, sha256: str, url: str, card: bytes = b"", force: bool = False) -> None:
     """Upload a model, its card and its checksum.
 
     The checksum comes last, and only when what arrived is what was sent: until then nothing in the
     store vouches for the new model, and an older checksum refuses it.
 
     Args:
-        artifact: The model.
+        content: The model's file, byte for byte.
+        sha256: What it must have, since it was found right.
         url: Its full name.
         card: Its card; empty for none.
         force: Whether another model of that name may be replaced.
@@ -107,26 +112,26 @@ def publish(artifact: Artifact, url: str, card: bytes = b"", force: bool = False
     model = Remote(url)
     found = b"" if force else _read(model)
     there = hashlib.sha256(found).hexdigest() if found else ""
-    if there not in ("", artifact.sha256) and _is_unfinished(found, url, artifact.sha256):
+    if there not in ("", sha256) and _is_unfinished(found, url, sha256):
         _log.warning("%s is of an upload that broke off: it is replaced", model.name)
         there = ""
-    if there not in ("", artifact.sha256):
+    if there not in ("", sha256):
         raise StoreError(
             f"{model.name} is another model (sha256 {there}), which somebody may run: publish "
             "under another version or name, or replace it with --force"
         )
     if not there:
-        model.write(artifact.content)
+        model.write(content)
         arrived = hashlib.sha256(_read(model)).hexdigest()
-        if arrived != artifact.sha256:
+        if arrived != sha256:
             raise StoreError(
                 f"{model.name} has the sha256 {arrived} after the upload, expected "
-                f"{artifact.sha256}: the store damaged it, or somebody else publishes; try again"
+                f"{sha256}: the store damaged it, or somebody else publishes; try again"
             )
     if card:
         Remote(url.removesuffix(MODEL) + CARD).write(card)
     name = url.rpartition("/")[2]
-    Remote(url + CHECKSUM).write(checksum_file(artifact.sha256, name))
+    Remote(url + CHECKSUM).write(checksum_file(sha256, name))
 
 
 def _read(model: Remote) -> bytes:

@@ -17,6 +17,8 @@ from shared_encoder_perception.artifact.file import (
     ArtifactError,
     read_artifact,
 )
+from shared_encoder_perception.artifact.remote import StoreError
+from shared_encoder_perception.artifact.store import fetch
 from shared_encoder_perception.backends import AUTO, BACKENDS
 from shared_encoder_perception.backends.hardware import cores, gpus
 from shared_encoder_perception.backends.options import Choice, parse_engine
@@ -80,8 +82,8 @@ def installed_engines(model: str) -> list[Choice]:
     if Path(model).suffix == CHECKPOINT:
         return [("torch", AUTO)]
     try:
-        written = read_artifact(Path(model)).precision
-    except (ArtifactError, SpecError):  # each engine says what is wrong with it
+        written = read_artifact(fetch(model)).precision
+    except (ArtifactError, SpecError, StoreError):  # each engine says what is wrong with it
         written = ""
     choices: list[Choice] = []
     for name, engine in BACKENDS.items():

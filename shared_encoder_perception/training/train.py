@@ -29,6 +29,7 @@ from omegaconf import OmegaConf
 from torch import distributed
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
+from shared_encoder_perception.artifact.store import fetch
 from shared_encoder_perception.files.data_paths import refuse_links_out
 from shared_encoder_perception.files.whole_file import sole_writer
 from shared_encoder_perception.model.checkpoint import (
@@ -177,7 +178,7 @@ def first_network(config: TrainConfig) -> PerceptionNetwork:
     """Random weights, or those of ``config.init``."""
     if not config.init:
         return PerceptionNetwork(config.network)
-    path = Path(config.init)
+    path = fetch(config.init)
     if path.suffix == ".onnx":
         size = config.stages[0].size
         images = [

@@ -5,6 +5,7 @@ import pytest
 from specs import spec_of
 from tiny_model import write_tiny_model
 
+from shared_encoder_perception.__main__ import main
 from shared_encoder_perception.artifact.remote import StoreError, local_path
 from shared_encoder_perception.artifact.shipped import model_for
 from shared_encoder_perception.backends import DEFAULT_MODEL, load_backend
@@ -76,6 +77,15 @@ def test_shipped_models_have_names():
     assert load_backend("shipped:semantic").spec.name == "semantic"
     with pytest.raises(StoreError, match=r"shipped:\.\./x is no .*: shipped:default, shipped:sem"):
         load_backend("shipped:../x")
+
+
+def test_a_shipped_model_is_given_by_name_to_commands_that_want_a_file(tmp_path, capsys):
+    assert main(["publish", "shipped:default", f"file://{tmp_path}/"]) == 0
+    (model,) = tmp_path.glob("*.onnx")
+    assert model.read_bytes() == DEFAULT_MODEL.read_bytes()
+    assert model.with_suffix(".md").read_bytes() == DEFAULT_MODEL.with_suffix(".md").read_bytes()
+    assert main(["publish", "s3://bucket/a.onnx", f"file://{tmp_path}/"]) == 2
+    assert "is published already: give a path" in capsys.readouterr().err
 
 
 def test_the_shipped_model_with_classes_is_the_default_and_classes():
