@@ -17,6 +17,7 @@ from test_tensorrt_graph import byte_model, symmetric_model
 from tiny_model import write_tiny_model
 
 from shared_encoder_perception.artifact.file import read_artifact
+from shared_encoder_perception.artifact.remote import local_path
 from shared_encoder_perception.artifact.tensors import InputError
 from shared_encoder_perception.backends import (
     DEFAULT_MODEL,
@@ -130,6 +131,17 @@ def test_an_engine_is_built(trt, builder):
         for precision in ("fp32", "fp16")
     }
     assert sizes["fp16"] < sizes["fp32"]
+
+
+@pytest.mark.parametrize("precision", ["fp32", "fp16", "bf16"])
+def test_the_shipped_model_with_classes_is_built(trt, builder, precision):
+    """Its arg max and its two bytes a cell, too."""
+    content = prepare(read_artifact(local_path("shipped:semantic")), precision)
+    network, _parser = trt.build.parse(builder, content, "semantic.onnx")
+    outputs = [network.get_output(index) for index in range(network.num_outputs)]
+    bytes_out = [item.name for item in outputs if item.dtype.name == "UINT8"]
+    assert bytes_out == ["mask", "semantic", "semantic_confidence"]
+    assert len(trt.build.build(content, IMAGE, 1, "semantic.onnx"))
 
 
 def test_a_model_with_several_inputs_is_built_with_a_profile_of_each(trt, builder):
