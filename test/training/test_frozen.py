@@ -62,8 +62,8 @@ def test_training_leaves_them_as_they_were(tmp_path):
         *("network.encoder=test_resnet", "network.channels=16", "network.head_channels=8"),
         *(f"out={tmp_path / 'run'}", f"init={tmp_path / 'start.pt'}", "freeze_encoder=8"),
         f"data={{train: [{{path: {data}}}], val: [{{path: {data}}}]}}",
-        f"stages=[{STAGE}, {STAGE}]",
-        *("ema=0", "machine.workers=0", "machine.precision=32-true"),
+        f"stages=[{LONGER}, {STAGE}]",
+        *("machine.workers=0", "machine.precision=32-true"),
     ]
     train(load_config(None, options))
     trained = load_network(tmp_path / "run/network.pt")
