@@ -1,8 +1,9 @@
-"""Draw the pictures of use.md and of messages.md again: ``python docs/draw_pictures.py``.
+"""Draw the pictures of use.md, messages.md and semantic.md again: ``python docs/draw_pictures.py``.
 
 ``node_view.jpg`` is what the node publishes on ~/debug/overlay/compressed: the shipped model's
 answer on rendered roads that it was not trained on. Its ground lines come from the rendered world's
-own geometry. ``frames.png`` explains frames and signs.
+own geometry. ``frames.png`` explains frames and signs. ``classes.jpg`` holds what the shipped model
+with classes says of rendered roads beside what is there.
 """
 
 from __future__ import annotations
@@ -18,13 +19,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared_encoder_perception.backends import DEFAULT_MODEL, load_backend
+from shared_encoder_perception.drawing.overlay import draw, draw_labels
 from shared_encoder_perception.drawing.pictures import write_picture
 from shared_encoder_perception.node.debug_overlay import DebugOptions, notes_of, render
 from shared_encoder_perception.predictor import Predictor
 from shared_encoder_perception.structures import Perception
 from shared_encoder_perception.tasks.lanes.answer import GroundLine, LaneLine, Lanes
 from shared_encoder_perception.world.camera import Ground, see_ground
-from shared_encoder_perception.world.synthetic import Drive
+from shared_encoder_perception.world.synthetic import Drive, render_sample
 
 matplotlib.use("Agg")
 from matplotlib import pyplot as plt
@@ -34,8 +36,11 @@ HERE: Final = Path(__file__).resolve().parent
 SCENES: Final = ((1_000_000_029, 0.25, 12.0), (1_000_000_047, 1.0, 20.0))
 """(seed, split probability, metres driven) of what the node's view shows: a motorway, and an exit
 that is found (one in three is missed, see results.md)."""
+CLASSES: Final = (1_000_000_003, 1_000_000_012)
+"""Seeds of the worlds whose classes are shown."""
 FRAME_ID: Final = "base_link"
 ORDER: Final = 3
+SEMANTIC: Final = "semantic"
 
 
 def draw_node_view(path: Path) -> None:
@@ -93,6 +98,19 @@ def _line_on_ground(
         polynomial, covariance = fit[::-1], cov[::-1, ::-1]
         range_m = (float(ahead.min()), float(ahead.max()))
     return replace(line, ground=GroundLine(FRAME_ID, points, std, polynomial, covariance, range_m))
+
+
+def draw_classes(path: Path) -> None:
+    """Draw the classes of some worlds: answered on the left, true on the right."""
+    predictor = Predictor(load_backend("shipped:semantic", "onnxruntime"))
+    rows = []
+    for seed in CLASSES:
+        sample = render_sample(seed, (320, 832), tasks=(SEMANTIC,))  # all of it is seen
+        perception = predictor(sample.image)
+        answers = {SEMANTIC: perception.answers[SEMANTIC]}
+        answered = draw(sample.image, replace(perception, answers=answers))
+        rows.append(np.hstack((answered, draw_labels(sample.image, sample.labels))))
+    write_picture(path, np.vstack(rows))
 
 
 def draw_frames(path: Path) -> None:
@@ -202,12 +220,13 @@ def _draw_vehicle_frame(axes: plt.Axes) -> None:
 
 
 def main() -> None:
-    """Draw both, into this folder unless told otherwise."""
+    """Draw them all, into this folder unless told otherwise."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=HERE, help="folder for the pictures")
     folder = parser.parse_args().out
     draw_node_view(folder / "node_view.jpg")
     draw_frames(folder / "frames.png")
+    draw_classes(folder / "classes.jpg")
 
 
 if __name__ == "__main__":
