@@ -163,7 +163,7 @@ def test_an_upload_that_broke_off_is_repaired_without_force(models, caplog):
         put(url, content, checksum if checksum is not None else b"")
         if checksum is None:
             Remote(url)._files.rm(Remote(url + ".sha256")._path)
-        publish(ours, url)
+        publish(ours.content, ours.sha256, url)
         assert Remote(url).read() == ours.content
         assert fetch(url).read_bytes() == ours.content
     assert "broke off: it is replaced" in caplog.text
@@ -174,9 +174,9 @@ def test_another_model_still_needs_force(models):
     for checksum in (f"{other.sha256}  a.onnx\n".encode(), b"nonsense"):
         put(url, other.content, checksum)
         with pytest.raises(StoreError, match="is another model"):
-            publish(ours, url)
+            publish(ours.content, ours.sha256, url)
         assert Remote(url).read() == other.content
-    publish(ours, url, force=True)
+    publish(ours.content, ours.sha256, url, force=True)
     assert Remote(url).read() == ours.content
 
 
