@@ -28,6 +28,7 @@ from shared_encoder_perception.artifact.file import (
 from shared_encoder_perception.artifact.halves import HALVES, STORED_KEY, pack
 from shared_encoder_perception.backends import load_backend
 from shared_encoder_perception.files.own_files import scratch_folder
+from shared_encoder_perception.files.safe_text import redact
 from shared_encoder_perception.images.frames import tell
 from shared_encoder_perception.images.preprocess import ImageTransform
 from shared_encoder_perception.images.sources import open_source
@@ -78,7 +79,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--keep-calibration",
-        type=Path,
         metavar="ARTIFACT",
         help="take the priors, thresholds and calibration of the tasks that this artifact answers "
         "from it: for a network that other tasks have moved into (train_only)",
@@ -91,7 +91,7 @@ def run(args: argparse.Namespace) -> int:
     size = (args.size[0], args.size[1])
     # Before the work: they may not be there.
     held_out = held_out_frames(args.held_out, args.sources, size)
-    old = None if args.keep_calibration is None else load_backend(args.keep_calibration)
+    old = load_backend(args.keep_calibration) if args.keep_calibration else None
     checkpoint = args.checkpoint
     if checkpoint.is_dir():
         checkpoint = checkpoint / "network.pt"
@@ -116,8 +116,8 @@ def run(args: argparse.Namespace) -> int:
             store_halves(part)
         kept = {}
         if old is not None:
-            images, title = _images(args.images, spec), str(args.keep_calibration)
-            kept = kept_blocks(old, title, load_backend(part), images)
+            images = _images(args.images, spec)
+            kept = kept_blocks(old, redact(args.keep_calibration), load_backend(part), images)
         new = [name for name in spec.tasks if name not in kept]
         spec = learn_priors(spec, _usual_worlds(new), new)
         replace_spec(part, spec)
