@@ -10,15 +10,14 @@
 
 A lane that was not detected is null. Points run near to far in pixels of the source image. The mask
 has the source's size: 255 drivable, 0 not, and --unseen-value (0) outside of "crop", [x, y, width,
-height] of what the network saw, which is there unless that is all: nothing is known outside. Each
-task of the model has keys of its own (``record.py`` of its room). With --tta flip,scale:0.75
-several pictures of each image are perceived and their answers made one; "tta" tells so. Until the
-run has finished the file is called `predictions.jsonl.part`. A finished result is replaced only
-with --force, and then its masks and pictures go with it. A video has every image with its answers
-drawn on it; it appears when it is finished, and an interrupted run leaves none.
+height] of what the network saw, which is there unless that is all. Each task has keys of its own
+(``record.py`` of its room). With --tta flip,scale:0.75 several pictures of each image are perceived
+and made one; "tta" tells so. Until the run has finished it is called `predictions.jsonl.part`. A
+finished result is replaced only with --force, masks and pictures with it. A video appears when it
+is finished.
 
-Exit status: 0 all images that the source promises were perceived; 1 some could not be read, and are
-told; 2 none was.
+Exit status: 0 all images of the source were perceived; 1 some could not be read, and are told; 2
+none was.
 """
 
 from __future__ import annotations
@@ -59,9 +58,10 @@ from shared_encoder_perception.images.video import (
     of_one_size,
     write_video,
 )
-from shared_encoder_perception.predictor import STAGES, Predictor, with_unseen
+from shared_encoder_perception.predictor import STAGES, Predictor
 from shared_encoder_perception.structures import Perception
 from shared_encoder_perception.tasks.detections import detectable, detected
+from shared_encoder_perception.tasks.options import add_answer_options, asked_options
 
 RESULT: Final = "predictions.jsonl"
 SHEET: Final = "sheet.png"
@@ -84,13 +84,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--topic", help="image topic of a bag that has several")
     parser.add_argument("--limit", type=int, help="stop after so many images")
-    parser.add_argument(
-        "--unseen-value",
-        type=int,
-        default=0,
-        metavar="V",
-        help="value of mask pixels outside of the crop: 0, as not drivable, or e.g. 127",
-    )
+    add_answer_options(parser)
     parser.add_argument("--overlay", action="store_true", help="also write overlay pictures")
     parser.add_argument("--sheet", action="store_true", help="also write sheet.png")
     add_video_options(parser)
@@ -105,7 +99,7 @@ def run(args: argparse.Namespace) -> int:
     source = open_source(args.input, args.topic)
     check_video_options(args)
     predictor = Predictor(load_engine(args), variants=args.tta)
-    predictor.options = with_unseen(predictor.spec, predictor.options, args.unseen_value)
+    predictor.options = asked_options(predictor.spec, args)
     if args.video and not by_layer(predictor.spec.tasks):
         shown = ", ".join(predictor.spec.tasks)
         raise ValueError(f"--video: nothing of what the model answers can be drawn: {shown}")
@@ -238,6 +232,7 @@ def write_predictions(
         frames: Iterator[Frame] = islice(iter(source), args.limit)
         for index, frame in enumerate(tqdm(frames, total=total, unit="image")):
             try:
+                predictor.options = asked_options(predictor.spec, args, frame.focal_px)
                 perception = predictor(frame.image, frame.crop or args.crop)
             except ValueError as error:
                 raise ValueError(f"{frame.name}: {error}") from None

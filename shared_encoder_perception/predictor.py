@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
 from time import perf_counter
-from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,50 +28,12 @@ from shared_encoder_perception.images.preprocess import STRETCH, Crop, ImageErro
 from shared_encoder_perception.images.variants import PLAIN, Variant
 from shared_encoder_perception.spec import INPUT_IMAGE, ModelSpec
 from shared_encoder_perception.structures import Perception
+from shared_encoder_perception.tasks.options import Options, own_options
 
 libraries.check()
 
 STAGES = ("preprocess", "inference", "decode")
 """Keys of ``Perception.stage_ms``, in the order in which the stages run."""
-
-
-UNSEEN: Final = "mask.unseen_value"
-"""Parameter of tasks whose masks can tell what was not seen; others lack it."""
-
-Options = Mapping[str, Any]
-"""What each task's decoder is told, by the name of the task: ``Options`` of its room."""
-
-
-def own_options(spec: ModelSpec) -> dict[str, Any]:
-    """Return the thresholds that a model was shipped with, for each of its tasks."""
-    return {
-        name: tasks.part(name, "decode").Options.of(block) for name, block in spec.tasks.items()
-    }
-
-
-def with_unseen(spec: ModelSpec, given: Options, value: int) -> Options:
-    """Return options with another value for pixels that were not seen.
-
-    Raises:
-        ValueError: No mask can have that value, or the model has no mask.
-    """
-    told = dict(given)
-    found = False
-    for name, content in tasks.parts("content", told).items():
-        values = {parameter.name: parameter.default for parameter in content.PARAMETERS}
-        if UNSEEN not in values:
-            continue
-        found = True
-        for parameter in content.PARAMETERS:
-            if parameter.name == UNSEEN and (problem := parameter.problem(value)):
-                raise ValueError(problem)
-        values[UNSEEN] = value
-        told[name] = content.options(values.__getitem__, spec.tasks[name])
-    if value and not found:
-        raise ValueError(
-            f"--unseen-value is {value}, but the model has no mask: it answers {', '.join(told)}"
-        )
-    return told
 
 
 class Decoder:

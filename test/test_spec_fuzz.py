@@ -14,9 +14,10 @@ from shared_encoder_perception.artifact.model_info import MODEL_INFO, fill_model
 from shared_encoder_perception.backends import BackendInfo
 from shared_encoder_perception.files.safe_text import printable
 from shared_encoder_perception.images.preprocess import ImageTransform
-from shared_encoder_perception.predictor import Decoder, own_options
+from shared_encoder_perception.predictor import Decoder
 from shared_encoder_perception.spec import ModelSpec, SpecError
 from shared_encoder_perception.tasks.lanes.spec import LaneCalibration, StartPrior
+from shared_encoder_perception.tasks.options import own_options
 
 SPEC = spec_of(
     "m",

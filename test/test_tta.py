@@ -144,7 +144,10 @@ def test_so_do_all_tasks_whatever_the_network_says(more):
     outputs = Outputs(predictor)
     expected = in_the_mirror(outputs.of(image, **more), 8)
     found = outputs.of(mirrored(image), **more)
-    assert set(found) == {"lanes", "mask", "semantic", "semantic_confidence"}
+    assert set(found) == {
+        *("lanes", "mask", "semantic", "semantic_confidence"),
+        *("depth", "depth_sigma"),
+    }
     for key, value in expected.items():
         atol = 1e-6 if value.dtype == np.float32 else 0
         np.testing.assert_allclose(found[key], value, rtol=1e-6, atol=atol)

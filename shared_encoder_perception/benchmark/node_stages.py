@@ -26,7 +26,7 @@ def measure(
 
     Args:
         combination: What the node runs.
-        clip: Folder of images.
+        clip: What ``sources.open_source`` opens.
         images: How many of them.
         rate: Images a second.
         log: Folder for ROS's own logs.

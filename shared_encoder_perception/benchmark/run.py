@@ -136,9 +136,9 @@ def _measure(
     nvtx: Any,
 ) -> None:
     """Load all, then let them take turns; fill in the rows."""
-    from shared_encoder_perception.images.sources import FolderSource
+    from shared_encoder_perception.images.sources import open_source
 
-    frames = FolderSource(clip)
+    frames = open_source(clip)
     loaded: list[tuple[dict[str, Any], Runner]] = []
     pairs = list(zip(rows, combinations, strict=True))
     for row, combination in tqdm(pairs, desc="loading and warming up", unit="model"):

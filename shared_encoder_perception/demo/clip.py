@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from pathlib import Path
 from typing import Final
 
@@ -10,6 +11,7 @@ import cv2
 from tqdm import tqdm
 
 from shared_encoder_perception.files.whole_file import making_folder
+from shared_encoder_perception.tasks.label_files import FILE_NAME
 from shared_encoder_perception.world import synthetic
 
 FRAMES: Final = 180
@@ -22,25 +24,28 @@ QUALITY: Final = 95
 
 
 def synthetic_clip(cache: Path) -> Path:
-    """Return a folder with the frames of the drive, rendering it on first use.
+    """Return the ``frames.jsonl`` of the drive's frames, rendering them on first use.
 
     Args:
         cache: Folder for clips; each version of the renderer gets its own below it.
     """
     folder = cache / f"clip-{_version()}"
     if folder.is_dir():
-        return folder
+        return folder / FILE_NAME
     cv2.setNumThreads(1)
     drives = [synthetic.Drive(seed, split_probability=split) for seed, split in SCENES]
     steps = tqdm(range(FRAMES), desc="rendering the drive (first time only)", unit="image")
-    with making_folder(folder) as part:
+    with making_folder(folder) as part, (part / FILE_NAME).open("w", encoding="utf-8") as lines:
         for index in steps:
             scene, step = divmod(index, FRAMES // len(SCENES))
-            image = drives[scene].render(step * SPEED_M_PER_FRAME).image
-            parameters = [cv2.IMWRITE_JPEG_QUALITY, QUALITY]
-            if not cv2.imwrite(str(part / f"{index:06d}.jpg"), image, parameters):
+            shown = drives[scene].render(step * SPEED_M_PER_FRAME)
+            name, parameters = f"{index:06d}.jpg", [cv2.IMWRITE_JPEG_QUALITY, QUALITY]
+            if not cv2.imwrite(str(part / name), shown.image, parameters):
                 raise OSError(f"cannot write {part}")
-    return folder
+            focal_px = round(shown.camera.focal_px, 3)
+            line = {"image": name, "size": list(shown.image.shape[:2]), "focal_px": focal_px}
+            lines.write(f"{json.dumps(line)}\n")
+    return folder / FILE_NAME
 
 
 def _version() -> str:

@@ -13,10 +13,12 @@ from pathlib import Path
 from time import monotonic
 from typing import Final
 
+import numpy as np
 import rclpy
 from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
-from sensor_msgs.msg import Image
+from sensor_msgs.msg import CameraInfo, Image
+from std_msgs.msg import Header
 from tqdm import tqdm
 
 from shared_encoder_perception.demo.node_listener import QUEUE, NodeListener
@@ -51,6 +53,7 @@ class Player(Node):
         super().__init__("camera")
         self._listeners = listeners
         self._publisher = self.create_publisher(Image, "image", QUEUE)
+        self._infos = self.create_publisher(CameraInfo, "camera_info", QUEUE)
         self.heard = NodeListener(self)
         self.published = 0
 
@@ -60,8 +63,13 @@ class Player(Node):
         heard = self.heard
         return self.published - heard.perceived - heard.replaced - heard.rejected
 
-    def publish(self, frame: Frame) -> None:
-        """Crop and resize as a camera driver would, stamp and send."""
+    def publish(self, frame: Frame, focal_px: float | None = None) -> None:
+        """Crop and resize as a camera driver would, stamp and send; before it, its CameraInfo.
+
+        Args:
+            frame: The image.
+            focal_px: Of its camera, where the source does not say; without either, there is none.
+        """
         info = self.heard.info
         height, width = frame.image.shape[:2]
         wanted = sent_size((info.input_height, info.input_width))
@@ -70,6 +78,8 @@ class Player(Node):
         message.header.frame_id = FRAME_ID
         fill_image(message, transform.image_to_input(frame.image), "bgr8")
         message.header.stamp = self.get_clock().now().to_msg()
+        if focal := focal_px or frame.focal_px:
+            self._infos.publish(camera_info(message.header, transform, focal))
         self._publisher.publish(message)
         self.published += 1
 
@@ -88,13 +98,28 @@ class Player(Node):
             rclpy.spin_once(self, timeout_sec=left)
 
 
+def camera_info(header: Header, transform: ImageTransform, focal_px: float) -> CameraInfo:
+    """Return what a driver says of the camera of such images: straight, looking at the middle."""
+    height, width = transform.image_size
+    across, down = (focal_px * scale for scale in transform.scale)
+    x, y = transform.points_to_input(np.array([(width - 1) / 2, (height - 1) / 2])).tolist()
+    info = CameraInfo(header=header, distortion_model="plumb_bob", d=[0.0] * 5)
+    info.height, info.width = transform.input_size
+    info.k = [across, 0.0, x, 0.0, down, y, 0.0, 0.0, 1.0]
+    info.r = [1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0]
+    info.p = [across, 0.0, x, 0.0, 0.0, down, y, 0.0, 0.0, 0.0, 1.0, 0.0]
+    return info
+
+
 def sent_size(input_size: Size) -> Size:
     """Return the size of what is sent: the network's, or its least multiple that is ``WIDE``."""
     times = -(-WIDE // input_size[1])
     return input_size[0] * times, input_size[1] * times
 
 
-def play(player: Player, source: Source, rate: float, limit: int | None) -> None:
+def play(
+    player: Player, source: Source, rate: float, limit: int | None, focal_px: float | None = None
+) -> None:
     """Publish the drive and wait for the last answers.
 
     Raises:
@@ -115,7 +140,7 @@ def play(player: Player, source: Source, rate: float, limit: int | None) -> None
             if limit is not None and index >= limit:
                 break
             player.spin_for(max(start + index / rate - monotonic(), 0.0))
-            player.publish(frame)
+            player.publish(frame, focal_px)
             bar.set_postfix(
                 perceived=player.heard.perceived, dropped=player.heard.replaced, refresh=False
             )
@@ -139,6 +164,7 @@ def main() -> int:
     parser.add_argument("--topic")
     parser.add_argument("--rate", type=float, required=True)
     parser.add_argument("--limit", type=int)
+    parser.add_argument("--focal-px", type=float)
     parser.add_argument("--listeners", type=int, default=2, help="the node and the recorder")
     args = parser.parse_args()
     interrupt_on_signals()
@@ -147,7 +173,7 @@ def main() -> int:
         rclpy.init()
         player = Player(args.listeners)
         source = open_source(args.source, args.topic)
-        play(player, source, args.rate, args.limit)
+        play(player, source, args.rate, args.limit, args.focal_px)
         tell(source.problems)
         told = {"published": player.published, "left_out": len(source.problems)}
         print(json.dumps(told), flush=True)

@@ -43,6 +43,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--topic", help="image topic of a bag that has several")
     parser.add_argument("--rate", type=float, default=RATE_HZ, help="images a second")
     parser.add_argument("--limit", type=int, help="stop after so many images")
+    parser.add_argument(
+        "--focal-px",
+        type=float,
+        metavar="F",
+        help="focal length of the camera in pixels of the source's images, for depth in metres",
+    )
     parser.add_argument("--model", type=Path, help="ONNX artifact (default: the shipped one)")
     parser.add_argument(
         "--tasks",
@@ -59,6 +65,8 @@ def run(args: argparse.Namespace) -> int:
         raise ValueError(f"--rate is {args.rate}, expected more than 0 and at most 1000")
     if args.limit is not None and args.limit < 1:
         raise ValueError(f"--limit is {args.limit}, expected at least 1")
+    if args.focal_px is not None and not 0 < args.focal_px < float("inf"):
+        raise ValueError(f"--focal-px is {args.focal_px:g}, expected more than 0 pixels")
     source = args.video or args.images or args.bag
     if args.model is not None:
         args.model = local_path(str(args.model))
@@ -128,6 +136,8 @@ def play(args: argparse.Namespace, source: Path, log: Path, bag: Path) -> Played
         arguments += ["--topic", args.topic]
     if args.limit:
         arguments += ["--limit", str(args.limit)]
+    if args.focal_px is not None:
+        arguments += ["--focal-px", str(args.focal_px)]
     return drive(log, bag, parameters, "demo.player", arguments)
 
 

@@ -54,9 +54,10 @@ from shared_encoder_perception.images.sources import open_source
 from shared_encoder_perception.images.spread import evenly
 from shared_encoder_perception.labels import native
 from shared_encoder_perception.labels.sample import Sample
-from shared_encoder_perception.predictor import Decoder, own_options
+from shared_encoder_perception.predictor import Decoder
 from shared_encoder_perception.spec import INPUT_IMAGE
 from shared_encoder_perception.tasks.label_files import FILE_NAME
+from shared_encoder_perception.tasks.options import own_options
 
 ENGINES: Final = ("onnxruntime:fp32", "openvino:fp32", "openvino:bf16", "torch:fp32")
 """Those that a model in fp32 can be run on without a GPU."""

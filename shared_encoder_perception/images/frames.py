@@ -32,12 +32,14 @@ class Frame:
         image: (H, W, 3) uint8 BGR.
         crop: Part to use, where the source says so.
         stamp_ns: When it was taken, where the source says so: a bag's header stamp.
+        focal_px: Focal length of the camera in pixels of the image, where the source says so.
     """
 
     name: str
     image: NDArray[np.uint8]
     crop: Crop | None = None
     stamp_ns: int | None = None
+    focal_px: float | None = None
 
 
 class Source(ABC):

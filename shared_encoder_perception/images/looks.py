@@ -167,6 +167,15 @@ def mean_of(looks: Sequence[Look], grids: Sequence[NDArray], stride: int) -> NDA
     return np.asarray(total / np.sum(shown, axis=0))
 
 
+def median_of(looks: Sequence[Look], grids: Sequence[NDArray], stride: int) -> NDArray[np.float64]:
+    """Likewise, the median."""
+    values = [
+        np.where(look.seen(stride), look.between(grid, stride), np.nan)
+        for look, grid in zip(looks, grids, strict=True)
+    ]
+    return np.asarray(np.nanmedian(values, axis=0))
+
+
 def corner(outer: Size, inner: Size) -> tuple[int, int]:
     """Return the upper left ``(row, column)`` of what lies in the middle of something larger."""
     return (outer[0] - inner[0]) // 2, (outer[1] - inner[1]) // 2

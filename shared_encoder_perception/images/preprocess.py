@@ -213,12 +213,13 @@ class ImageTransform:
         inside = (column >= x) & (column <= x + width - 1) & (row >= y) & (row <= y + height - 1)
         return np.asarray(inside)
 
-    def mask_to_image(self, mask: NDArray[np.uint8], stride: int = 1) -> NDArray[np.uint8]:
-        """Map values on a grid over the network input to the source image, 0 outside the crop.
+    def mask_to_image(self, mask: NDArray, stride: int = 1, outside: float = 0) -> NDArray:
+        """Map values on a grid over the network input to the source image, bilinear.
 
         Args:
-            mask: (h, w) uint8, a value for each cell.
+            mask: (h, w) uint8 or float32, a value for each cell.
             stride: Network-input pixels per cell.
+            outside: What the pixels outside of the crop get.
         """
         height, width = (side // stride for side in self.input_size)
         if mask.shape != (height, width):
@@ -234,18 +235,16 @@ class ImageTransform:
         else:  # padding may end within a cell
             seen = self._unpadded(mask, stride)
         if self.crop == whole_crop(self.image_size):
-            return np.asarray(seen, np.uint8)
-        full = np.zeros(self.image_size, np.uint8)
+            return np.asarray(seen)
+        full = np.full(self.image_size, outside, mask.dtype)
         full[y : y + crop_height, x : x + crop_width] = seen
         return full
 
-    def ids_to_image(
-        self, ids: NDArray[np.uint8], outside: int, stride: int = 1
-    ) -> NDArray[np.uint8]:
+    def ids_to_image(self, ids: NDArray, outside: float, stride: int = 1) -> NDArray:
         """Map values that must not be mixed to the source image, by the nearest cell.
 
         Args:
-            ids: (h, w) uint8, a value for each cell.
+            ids: (h, w) of any type, a value for each cell.
             outside: What the pixels outside of the crop get.
             stride: Network-input pixels per cell.
         """
@@ -265,11 +264,11 @@ class ImageTransform:
         seen = np.take(np.take(ids, columns, axis=1), rows, axis=0)
         if self.crop == whole_crop(self.image_size):
             return seen
-        full = np.full(self.image_size, outside, np.uint8)
+        full = np.full(self.image_size, outside, ids.dtype)
         full[self.crop.window] = seen
         return full
 
-    def _unpadded(self, mask: NDArray[np.uint8], stride: int) -> NDArray[np.uint8]:
+    def _unpadded(self, mask: NDArray, stride: int) -> NDArray:
         """Return the values at the pixels of the crop, from a grid over a padded input."""
         factors = [scale / stride for scale in self.scale]
         corner = (self.content.x, self.content.y)
@@ -281,19 +280,19 @@ class ImageTransform:
 
 
 def _sampled(
-    array: NDArray[np.uint8],
+    array: NDArray,
     factors: Sequence[float],
     first: Sequence[float],
     size: tuple[int, int],
-) -> NDArray[np.uint8]:
+) -> NDArray:
     """Read ``array`` at ``first + factors * (column, row)``, bilinear, its rim goes on outside.
 
     Args:
-        array: (H, W) or (H, W, C) uint8.
+        array: (H, W) or (H, W, C), uint8 or float32.
         factors: Of x and y.
         first: ``(x, y)`` in ``array`` of the first value.
         size: ``(width, height)`` of what is returned.
     """
     matrix = np.array([[factors[0], 0.0, first[0]], [0.0, factors[1], first[1]]])
     flags, border = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, cv2.BORDER_REPLICATE
-    return np.asarray(cv2.warpAffine(array, matrix, size, flags=flags, borderMode=border), np.uint8)
+    return np.asarray(cv2.warpAffine(array, matrix, size, flags=flags, borderMode=border))

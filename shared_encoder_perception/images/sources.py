@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -130,7 +131,7 @@ class JsonlSource(Source):
                 if not line.strip():
                     continue
                 where = f"{self.path}, line {number}"
-                name, crop = _parse(line, where)
+                name, crop, focal_px = _parse(line, where)
                 # Results are kept by name: a second one would overwrite the first one's mask.
                 if (before := first.setdefault(Path(name), number)) != number:
                     raise SourceError(
@@ -141,13 +142,13 @@ class JsonlSource(Source):
                 except PathError as error:
                     raise SourceError(f"{where}: {error}") from None
                 try:
-                    yield Frame(name, read_image(path), crop)
+                    yield Frame(name, read_image(path), crop, focal_px=focal_px)
                 except SourceError as error:
                     yield f"{where}: {error}"
 
 
-def _parse(line: bytes, where: str) -> tuple[str, Crop | None]:
-    """Return the name of a line's image, and its crop.
+def _parse(line: bytes, where: str) -> tuple[str, Crop | None, float | None]:
+    """Return the name of a line's image, its crop, and its camera's focal length.
 
     Raises:
         SourceError: The line has none.
@@ -155,16 +156,17 @@ def _parse(line: bytes, where: str) -> tuple[str, Crop | None]:
     try:
         record: Any = json.loads(line)
         name, crop = record["image"], _crop(record.get("crop"))
-        if not isinstance(name, str):
+        focal_px = None if record.get("focal_px") is None else float(record["focal_px"])
+        if not isinstance(name, str) or not (focal_px is None or 0 < focal_px < math.inf):
             raise TypeError
     except json.JSONDecodeError as error:
         raise SourceError(f"{where}: not valid JSON: {error}") from None
     except (KeyError, TypeError, AttributeError, ValueError, OverflowError, RecursionError):
         raise SourceError(
             f'{where}: expected {{"image": path, "crop": [x, y, width, height]}} with whole '
-            f"pixels, found {line.strip()[:120]!r}"
+            f'pixels, and perhaps a "focal_px" above 0, found {line.strip()[:120]!r}'
         ) from None
-    return name, crop
+    return name, crop, focal_px
 
 
 def _crop(values: Any) -> Crop | None:

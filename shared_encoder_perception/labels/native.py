@@ -34,7 +34,12 @@ from shared_encoder_perception.images.preprocess import Crop
 from shared_encoder_perception.labels.disk_index import DiskIndex
 from shared_encoder_perception.labels.frame import LabelledFrame, in_order
 from shared_encoder_perception.labels.record_faults import IMAGE, IMAGES, load_record, pseudo_words
-from shared_encoder_perception.tasks.label_files import FILE_NAME, LabelError, named_file
+from shared_encoder_perception.tasks.label_files import (
+    FILE_NAME,
+    LabelError,
+    file_keys,
+    named_file,
+)
 
 JPEG: Final = (cv2.IMWRITE_JPEG_QUALITY, 95)
 
@@ -73,7 +78,7 @@ def parse(text: str | bytes, path: Path, line: int) -> LabelledFrame:
     picture = named_file(path.parent, record[IMAGE], IMAGE, path, line)
     labels = {}
     for task, room in table.parts("labels").items():
-        for key in room.KEYS if getattr(room, "IN_FILES", False) else ():
+        for key in file_keys(room):
             if record.get(key):
                 named_file(path.parent, record[key], key, path, line)
         labels[task] = room.read(record, path.parent, size)
@@ -195,7 +200,7 @@ def _remove_unfinished(part: Path) -> None:
     rooms = table.parts("labels").values()
     keys = [
         IMAGE,
-        *(key for room in rooms if getattr(room, "IN_FILES", False) for key in room.KEYS),
+        *(key for room in rooms for key in file_keys(room)),
     ]
     with part.open("rb") as lines:
         for line in lines:

@@ -6,6 +6,7 @@ two lines) is known in the tasks' rooms, by ``labels.of_set``.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
@@ -61,6 +62,9 @@ class Said:
             where it is not known.
         instances: Returns (H, W) uint16 that tells objects of one class apart, 0 for no single one;
             ``None`` where that is not labelled.
+        depth: Returns (H, W) float32 metres along the optical axis, NaN where nothing was measured;
+            ``None`` where that is not labelled.
+        focal_px: Vertical focal length of the camera; NaN where it is not known.
     """
 
     size: Size
@@ -74,6 +78,8 @@ class Said:
     classes_as: str = ""
     homography: Callable[[], NDArray[np.float64]] | None = None
     instances: Callable[[], NDArray[np.uint16]] | None = None
+    depth: Callable[[], NDArray[np.float32]] | None = None
+    focal_px: float = math.nan
 
     def frame(self, *, notes: tuple[str, ...] = (), **keys: Any) -> LabelledFrame:
         """Return the frame with what each task makes of this.

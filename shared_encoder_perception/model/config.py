@@ -39,6 +39,8 @@ class NetworkConfig:
         tasks: What the network answers; names of the tasks' table.
         classes: What ``semantic`` tells apart: a name of ``tasks.semantic.tables.TABLES``, or a
             table as JSON; in a training config also the path of its file.
+        depth_kind: What ``depth`` says: ``metric``, or ``relative`` where all that it learns from
+            is depth without a scale.
     """
 
     encoder: str = "mobilenetv4_conv_small"
@@ -53,6 +55,7 @@ class NetworkConfig:
     encoder_scale: float = 1.0
     tasks: list[str] = field(default_factory=lambda: list(tasks.DEFAULT))
     classes: str = "world"
+    depth_kind: str = "metric"
 
 
 def config_from_file(raw: Any, where: str) -> NetworkConfig:

@@ -43,6 +43,21 @@ OVERRIDES: Final = (
 
 
 @dataclass(frozen=True, eq=False)
+class Lens:
+    """How images of one size see, wherever their camera looks.
+
+    Attributes:
+        model: Of their camera; ``None`` without a CameraInfo that is of use.
+        problem: Why it is of no use; empty where it is, or there is none.
+        info: The CameraInfo that the model was made of.
+    """
+
+    model: CameraModel | None = None
+    problem: str = ""
+    info: Any = None
+
+
+@dataclass(frozen=True, eq=False)
 class _Made:
     """The last calibrated camera, and what it was made of."""
 
@@ -76,6 +91,7 @@ class Calibration:
         self._info: Any = None
         self._info_key: tuple[Any, ...] = ()
         self._made: _Made | None = None
+        self._lens: tuple[Any, Size, bool, Lens] | None = None
         self._problem = ""
         self._asked = False
         self._subscription: Any = None
@@ -138,6 +154,22 @@ class Calibration:
         with self._lock:
             self._problem, self._asked = problem, True
         return camera
+
+    def lens(self, image_size: Size) -> Lens:
+        """Return what CameraInfo says of images of ``(height, width)`` (inference thread)."""
+        with self._lock:
+            rectified, info = self._options.rectified, self._info
+        if info is None:
+            return Lens()
+        last = self._lens
+        if last is not None and last[0] is info and last[1:3] == (image_size, rectified):
+            return last[3]
+        try:
+            found = Lens(camera_model(info, image_size, rectified), "", info)
+        except ValueError as error:
+            found = Lens(problem=str(error))
+        self._lens = (info, image_size, rectified, found)
+        return found
 
     def status(self) -> Status:
         """Say what is calibrated, or what is missing."""

@@ -25,6 +25,7 @@ from shared_encoder_perception.node.worker import Worker
 from shared_encoder_perception.predictor import Predictor
 from shared_encoder_perception.spec import ModelSpec
 from shared_encoder_perception.structures import Crop, Perception, Size
+from shared_encoder_perception.tasks import parts
 from shared_encoder_perception.tasks.status import Status
 
 STOP_TIMEOUT_S: Final = 2.0
@@ -84,7 +85,9 @@ class CameraPipeline:
         self._node, self._options, self._health = node, options, health
         warn_of_idle(node, spec.tasks)
         paints = options.painting.enabled
+        contents = parts("content", spec.tasks).values()
         needs_info = paints or options.images.crop_mode == CAMERA_INFO
+        needs_info |= any(getattr(content, "NEEDS_CAMERA", False) for content in contents)
         self.calibration = Calibration(node, value, needs_info=needs_info)
         refiners.reset()
         self._refiners, self._refinement = refiners, Refinement(self.calibration, refiners)
@@ -220,7 +223,8 @@ class CameraPipeline:
     def _publish(self, image: PerceivedImage) -> None:
         """Publish everything about one image (inference thread)."""
         if self._node.context.ok():
-            self.outputs.publish(image, self._refinement.frame_id)
+            refinement = self._refinement
+            self.outputs.publish(image, refinement.frame_id, refinement.camera_info)
             self._health.published(image.perception)
             if self.painting is not None:
                 self.painting.see(image.header, image.perception)

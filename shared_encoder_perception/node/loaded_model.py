@@ -19,8 +19,9 @@ from shared_encoder_perception.node.loading import (
 )
 from shared_encoder_perception.node.trial import try_model
 from shared_encoder_perception.node.worker import Worker
-from shared_encoder_perception.predictor import Options, Predictor
+from shared_encoder_perception.predictor import Predictor
 from shared_encoder_perception.spec import ModelSpec, SpecError
+from shared_encoder_perception.tasks.options import Options
 
 TRY_FIRST: Final = "model.try_first"
 

@@ -22,8 +22,8 @@ from shared_encoder_perception.node.parameter_groups.painting import (
 )
 from shared_encoder_perception.node.parameters import task_parameters
 from shared_encoder_perception.node.watchdogs import WatchdogOptions
-from shared_encoder_perception.predictor import Options
 from shared_encoder_perception.spec import ModelSpec
+from shared_encoder_perception.tasks.options import Options
 
 
 @dataclass(frozen=True)

@@ -129,12 +129,13 @@ class Outputs:
                 self._announced[topic] = message
                 self._latched[topic].publish(message)
 
-    def publish(self, image: PerceivedImage, frame_id: str) -> None:
+    def publish(self, image: PerceivedImage, frame_id: str, camera_info: Any = None) -> None:
         """Publish everything about one image (inference thread).
 
         Args:
             image: What was perceived.
             frame_id: The vehicle's frame, if there is a calibration; otherwise empty.
+            camera_info: The camera's CameraInfo, if there is one that fits.
         """
         answers = image.perception.answers
         context = Context(
@@ -146,6 +147,7 @@ class Outputs:
             frame_id,
             lambda: (perf_counter() - image.received_s) * 1e3,
             image.perception.crop,
+            camera_info,
         )
         makers = {
             name: content.messages(answers[name], context, new_message)

@@ -10,7 +10,7 @@ from shared_encoder_perception import tasks
 from shared_encoder_perception.images.stamps import stamp_ns
 from shared_encoder_perception.node.calibration import Calibration
 from shared_encoder_perception.structures import Perception
-from shared_encoder_perception.tasks.contract.runtime import Moment, Refiner
+from shared_encoder_perception.tasks.contract.refining import Moment, Refiner
 from shared_encoder_perception.tasks.status import Status
 
 CALIBRATION: Final = "calibration"
@@ -79,19 +79,24 @@ class Refinement:
     Attributes:
         frame_id: The vehicle's frame while there was a calibration for the last image; empty
             otherwise.
+        camera_info: The CameraInfo that was of use for the last image, or ``None``.
     """
 
     def __init__(self, calibration: Calibration, refiners: Refiners) -> None:
         """Use these, which others may configure meanwhile."""
         self._calibration, self._refiners = calibration, refiners
         self.frame_id = ""
+        self.camera_info: Any = None
 
     def __call__(self, header: Any, perception: Perception) -> Perception:
         """Refine the perception of an image with this header."""
-        self.frame_id = ""
-        camera = self._calibration.camera(header, perception.image_size)
-        moment = Moment(perception.image_size, stamp_ns(header) * 1e-9, camera)
+        self.frame_id, self.camera_info = "", None
+        size = perception.image_size
+        camera, lens = self._calibration.camera(header, size), self._calibration.lens(size)
+        stamp_s = stamp_ns(header) * 1e-9
+        moment = Moment(size, stamp_s, camera, lens.model, lens.problem)
         answers = self._refiners.refine(perception.answers, moment)
         if camera is not None:
             self.frame_id = camera.options.frame_id
+        self.camera_info = lens.info
         return replace(perception, answers=answers)

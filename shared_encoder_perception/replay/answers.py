@@ -16,12 +16,12 @@ from typing import Any, Final
 
 from shared_encoder_perception import tasks
 from shared_encoder_perception.images.preprocess import default_crop
-from shared_encoder_perception.predictor import own_options
 from shared_encoder_perception.replay.drive import Seen
 from shared_encoder_perception.replay.messages import from_bytes, new_header, new_message, to_bytes
 from shared_encoder_perception.spec import ModelSpec
 from shared_encoder_perception.structures import Crop, Perception, Size
 from shared_encoder_perception.tasks.contract.runtime import Context
+from shared_encoder_perception.tasks.options import own_options
 from shared_encoder_perception.tasks.topics import TaskTopic, for_every_image, latched
 
 if sys.version_info >= (3, 14):
@@ -67,6 +67,7 @@ def pack(seen: Seen, spec: ModelSpec) -> bytes:
         counts=seen.counts,
         elapsed_ms=lambda: elapsed_ms,
         crop=perception.crop,
+        camera_info=seen.camera_info,
     )
     make = {
         name: content.messages(perception.answers[name], context, new_message)

@@ -7,7 +7,6 @@ come after it. Of clouds and images only the stamps are looked at.
 from __future__ import annotations
 
 import struct
-from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +14,6 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-from shared_encoder_perception.ground.camera_info import info_key
 from shared_encoder_perception.ground.transform_tree import TransformTree
 from shared_encoder_perception.images.bag_parts import Connection
 from shared_encoder_perception.images.bags import (
@@ -25,13 +23,11 @@ from shared_encoder_perception.images.bags import (
     images_of,
     open_bag,
 )
-from shared_encoder_perception.images.stamps import stamp_ns
+from shared_encoder_perception.replay.camera_infos import INFO, CameraInfos, beside
 from shared_encoder_perception.tasks.cloud_msg import CLOUD
 
-INFO: Final = "sensor_msgs/msg/CameraInfo"
 TRANSFORMS: Final = "tf2_msgs/msg/TFMessage"
 STATIC: Final = "tf_static"
-COMPRESSED: Final = "/compressed"
 
 
 class Topics(NamedTuple):
@@ -51,7 +47,7 @@ class BagIndex:
         topics: That are used.
         cloud_ns: Stamps of the clouds in the order of the bag; 0 = none, or not to be read.
         image_ns: The same of the images.
-        infos: CameraInfo with their stamps in order, each that says anything new.
+        infos: Of the images' camera.
         tree: All of TF.
         problems: What is wrong with the bag, one line each.
     """
@@ -60,16 +56,9 @@ class BagIndex:
     topics: Topics
     cloud_ns: list[int] = field(default_factory=list)
     image_ns: list[int] = field(default_factory=list)
-    infos: list[tuple[int, Any]] = field(default_factory=list)
+    infos: CameraInfos = field(default_factory=CameraInfos)
     tree: TransformTree = field(default_factory=TransformTree)
     problems: list[str] = field(default_factory=list)
-
-    def info_at(self, at_ns: int) -> Any:
-        """Return the CameraInfo that held at a time: the first where it is earlier; or ``None``."""
-        if not self.infos:
-            return None
-        place = bisect_right(self.infos, at_ns, key=lambda one: one[0])
-        return self.infos[max(place - 1, 0)][1]
 
     def nearest_images(self) -> list[int | None]:
         """Return the number of the image nearest in time to each cloud; ``None`` for no stamp."""
@@ -107,7 +96,7 @@ def read_index(
         topics = Topics(
             _only_topic(reader, path, CLOUD, points, "--points"),
             chosen,
-            _only_topic(reader, path, INFO, info, "--info", beside=_beside(chosen)),
+            _only_topic(reader, path, INFO, info, "--info", near=beside(chosen)),
         )
         tf = [one for one in reader.connections if with_tf and one.msgtype == TRANSFORMS]
         if with_tf and not tf:
@@ -123,7 +112,6 @@ def read_index(
         used += [one for one in reader.connections if (one.topic, one.msgtype) == (topics[2], INFO)]
         for connection, _, data in reader.messages(used):
             _note(index, reader, connection, data)
-        index.infos.sort(key=lambda one: one[0])
         index.problems += [one for one in reader.problems if one not in index.problems]
         return index
 
@@ -138,8 +126,7 @@ def _note(index: BagIndex, reader: Any, connection: Connection, data: bytes) -> 
         try:
             message = reader.deserialize(data, connection.msgtype)
             if connection.msgtype == INFO:
-                if not index.infos or info_key(index.infos[-1][1]) != info_key(message):
-                    index.infos.append((stamp_ns(message.header), message))
+                index.infos.add(message)
                 return
             for transform in message.transforms:
                 index.tree.add(transform, is_static=connection.topic.endswith(STATIC))
@@ -160,13 +147,8 @@ def _stamp_of(data: bytes) -> int:
     return int(seconds) * 10**9 + int(nanoseconds)
 
 
-def _beside(image: str) -> str:
-    """Return where image_transport looks for the CameraInfo of a topic with images."""
-    return f"{image.removesuffix(COMPRESSED).rpartition('/')[0]}/camera_info"
-
-
 def _only_topic(
-    reader: Any, path: Path, kind: str, asked: str | None, option: str, beside: str = ""
+    reader: Any, path: Path, kind: str, asked: str | None, option: str, near: str = ""
 ) -> str:
     """Choose a topic by its type: what was asked for, what is beside another, the only one.
 
@@ -182,8 +164,8 @@ def _only_topic(
         if asked not in found:
             raise BagError(f"{path} has no {name} on {asked!r}; topics: {', '.join(found)}")
         return asked
-    if beside in found:
-        return beside
+    if near in found:
+        return near
     if len(found) > 1:
         raise BagError(
             f"{path} has {name} on {len(found)} topics: choose one with {option}: "

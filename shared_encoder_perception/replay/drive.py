@@ -13,9 +13,10 @@ from shared_encoder_perception.images.counts import Counts
 from shared_encoder_perception.images.preprocess import Crop, ImageError
 from shared_encoder_perception.images.stamps import Limits, StampCounts, StampWatch
 from shared_encoder_perception.predictor import Predictor
+from shared_encoder_perception.replay.camera_infos import CameraInfos
 from shared_encoder_perception.replay.reading import BagFrame
 from shared_encoder_perception.structures import Perception
-from shared_encoder_perception.tasks.contract.runtime import Moment
+from shared_encoder_perception.tasks.contract.refining import Moment
 
 TRACKING: Final = "tracking.enabled"
 """Parameter of tasks that can follow things from image to image; others lack it."""
@@ -34,6 +35,7 @@ class Seen:
         jumped: Whether the stamps jumped back to this image: what was before is another drive.
         ordered: Whether it is stamped later than the one before.
         stage_ms: Milliseconds of each stage.
+        camera_info: The CameraInfo that was of use for it, or ``None``.
     """
 
     frame: BagFrame
@@ -44,6 +46,7 @@ class Seen:
     jumped: bool = False
     ordered: bool = True
     stage_ms: Mapping[str, float] = field(default_factory=dict)
+    camera_info: Any = None
 
 
 class Drive:
@@ -53,16 +56,23 @@ class Drive:
         tracking: Whether things are followed from image to image.
     """
 
-    def __init__(self, predictor: Predictor, crop: Crop | None, tracking: bool) -> None:
+    def __init__(
+        self,
+        predictor: Predictor,
+        crop: Crop | None,
+        tracking: bool,
+        infos: CameraInfos | None = None,
+    ) -> None:
         """Begin a drive.
 
         Args:
             predictor: Gets the options that a node has by default, or has while it tracks.
             crop: Part of the images to use; ``None`` for the default.
             tracking: Whether to follow things, such as lanes.
+            infos: The CameraInfo of the images, for tasks that need it.
         """
         self._predictor, self._crop = predictor, crop
-        self.tracking = tracking
+        self.tracking, self._infos = tracking, infos or CameraInfos()
         self._refiners: dict[str, Any] = {}
         options = dict(predictor.options)
         for name, content in tasks.parts("content", predictor.spec.tasks).items():
@@ -71,7 +81,8 @@ class Drive:
                 values[TRACKING] = tracking
             options[name] = content.options(values.__getitem__, predictor.spec.tasks[name])
             refine = tasks.find_part(name, "refine")
-            if tracking and refine is not None:
+            needed = tracking or getattr(content, "NEEDS_CAMERA", False)
+            if needed and refine is not None:
                 self._refiners[name] = refine.Refiner(refine.options(values.__getitem__))
         predictor.options = options
         self._watch = StampWatch()
@@ -103,11 +114,14 @@ class Drive:
             return self._skip(frame, "rejected", str(error), jumped)
         start_s = perf_counter()
         stage_ms = {"conversion": frame.conversion_ms, **perception.stage_ms}
+        info = None
+        if self._refiners:
+            perception, info = self._refined(perception, frame.stamp_ns)
         if self.tracking:
-            perception = self._refined(perception, frame.stamp_ns * 1e-9)
             stage_ms["tracking"] = (perf_counter() - start_s) * 1e3
         self._tally["perceived"] += 1
-        return Seen(frame, perception, self._counts(frame), "", "", jumped, ordered, stage_ms)
+        counts = self._counts(frame)
+        return Seen(frame, perception, counts, "", "", jumped, ordered, stage_ms, info)
 
     def time_alone(self, images: list[BagFrame]) -> float:
         """Return the seconds that the predictor alone needs for images."""
@@ -117,14 +131,15 @@ class Drive:
             self._predictor(frame.image, self._crop)
         return perf_counter() - start_s
 
-    def _refined(self, perception: Perception, stamp_s: float) -> Perception:
-        """Return the answers with what earlier images add to them."""
-        moment = Moment(perception.image_size, stamp_s)
+    def _refined(self, perception: Perception, stamp_ns: int) -> tuple[Perception, Any]:
+        """Return the answers with what camera and earlier images add; and the CameraInfo used."""
+        info, lens, problem = self._infos.lens(stamp_ns, perception.image_size)
+        moment = Moment(perception.image_size, stamp_ns * 1e-9, None, lens, problem)
         refined = {
             name: refiner(perception.answers[name], moment)
             for name, refiner in self._refiners.items()
         }
-        return replace(perception, answers={**perception.answers, **refined})
+        return replace(perception, answers={**perception.answers, **refined}), info
 
     def state(self) -> tuple[object, ...]:
         """Return all that the next image depends on, to be given to ``restore``."""

@@ -160,7 +160,7 @@ class BagPainter:
 
     def _camera(self, header: Any, image_size: Size) -> CameraModel:
         """Return the camera of an image."""
-        info = self.index.info_at(stamp_ns(header))
+        info = self.index.infos.at(stamp_ns(header))
         if info is None:
             raise UnpaintedError(NO_CAMERA_INFO, f"nothing on {self.index.topics.info} is of use")
         key = (id(info), image_size)  # the index keeps them all

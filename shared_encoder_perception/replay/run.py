@@ -45,6 +45,7 @@ from shared_encoder_perception.images.video import rate_hz
 from shared_encoder_perception.libraries import REPORT_LIBRARIES, can_write
 from shared_encoder_perception.predictor import Predictor
 from shared_encoder_perception.replay import folder as folders
+from shared_encoder_perception.replay.camera_infos import read_infos
 from shared_encoder_perception.replay.conditions import conditions_of
 from shared_encoder_perception.replay.drive import Drive
 from shared_encoder_perception.replay.perceive import FirstPass
@@ -200,7 +201,9 @@ def _replay_bag(predictor: Predictor, bag: Path, out: Path, args: argparse.Names
     """Replay into a folder that no other run writes to."""
     truth, topic, labels = find_truth(args.labels)
     images = BagImages.of(bag, args.topic, topic)
-    drive = Drive(predictor, args.crop, args.tracking)
+    infos, problems = read_infos(bag, images.topic)
+    images.problems += [one for one in problems if one not in images.problems]
+    drive = Drive(predictor, args.crop, args.tracking, infos)
     conditions = conditions_of(
         predictor,
         bag,

@@ -22,6 +22,7 @@ ROOMS: Final = {
     "lanes": "shared_encoder_perception.tasks.lanes",
     "drivable_surface": "shared_encoder_perception.tasks.drivable",
     "semantic": "shared_encoder_perception.tasks.semantic",
+    "depth": "shared_encoder_perception.tasks.depth",
 }
 """Name of a task -> its room. Names stand in artifacts, configs and messages; they never change."""
 

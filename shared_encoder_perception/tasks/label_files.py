@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -32,6 +32,14 @@ class LabelError(ValueError):
         """``line`` counts from 1; ``None`` where the file has no lines (a picture)."""
         where = f"{path}, line {line}" if line is not None else str(path)
         super().__init__(f"{where}: {reason}")
+
+
+def file_keys(room: Any) -> Sequence[str]:
+    """Return the keys of a line that name files of a task's label, by the room of its labels."""
+    if not getattr(room, "IN_FILES", False):
+        return ()
+    found: Sequence[str] = getattr(room, "FILE_KEYS", room.KEYS)
+    return found
 
 
 def path_faults(record: Mapping[str, Any], key: str) -> Iterator[str]:

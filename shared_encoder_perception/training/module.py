@@ -16,8 +16,9 @@ from shared_encoder_perception.model.network import (
     plain_spec,
     scaled_size,
 )
-from shared_encoder_perception.predictor import Decoder, own_options
+from shared_encoder_perception.predictor import Decoder
 from shared_encoder_perception.structures import Perception
+from shared_encoder_perception.tasks.options import own_options
 from shared_encoder_perception.training.config import TrainConfig
 from shared_encoder_perception.training.data import (
     Validation,

@@ -78,17 +78,44 @@ class Camera:
         pixels[..., 1] = v * self.focal_px + self.centre_px[1]
         return pixels
 
+    def placed(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Vehicle frame (x right, y up from the road, z ahead) to camera (right, down, ahead)."""
+        return np.asarray((points * (1, -1, 1) + (0, self.height_m, 0)) @ self._turn)
+
+    def slopes(self, first: int = 0) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """How far right and down of the optical axis each pixel looks, for 1 along it.
+
+        From row ``first`` on, without the lens: the ray is ``(right, down, 1)`` in camera frame.
+        """
+        u, v = self._directions(first)
+        scale = self._bend(u, v)
+        return scale * u, scale * v
+
+    def ahead(self, first: int = 0) -> NDArray[np.float32]:
+        """How far ahead of the vehicle each pixel looks, for 1 along the optical axis."""
+        u, v = self._directions(first)
+        turn = self._turn.astype(np.float32)
+        return np.asarray(self._bend(u, v) * (turn[2, 0] * u + turn[2, 1] * v) + turn[2, 2])
+
     def rays(self, first: int = 0) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Tangent to the right and below the horizontal of every pixel from row ``first`` on."""
-        u = (np.arange(self.size[1]) - self.centre_px[0]).astype(np.float32)[None] / self.focal_px
-        v = (np.arange(first, self.size[0]) - self.centre_px[1])[:, None] / self.focal_px
-        u, v = u.astype(np.float32), v.astype(np.float32)
-        scale = 1 + np.float32(self.distortion) * (u * u + v * v)
+        u, v = self._directions(first)
+        scale = self._bend(u, v)
         turn = self._turn.astype(np.float32)
         # scale * (a u + b v) + c, the sums of small vectors first
         ahead = scale * (turn[2, 0] * u + turn[2, 1] * v) + turn[2, 2]
         right = (scale * (turn[0, 0] * u + turn[0, 1] * v) + turn[0, 2]) / ahead
         return right, (scale * (turn[1, 0] * u + turn[1, 1] * v) + turn[1, 2]) / ahead
+
+    def _directions(self, first: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Columns (1, W) and rows (R, 1) from ``first`` on, in focal lengths from the centre."""
+        u = (np.arange(self.size[1]) - self.centre_px[0]).astype(np.float32)[None] / self.focal_px
+        v = (np.arange(first, self.size[0]) - self.centre_px[1])[:, None] / self.focal_px
+        return u.astype(np.float32), v.astype(np.float32)
+
+    def _bend(self, u: NDArray[np.float32], v: NDArray[np.float32]) -> NDArray[np.float32]:
+        """How much further from the axis the lens looks."""
+        return np.asarray(1 + np.float32(self.distortion) * (u * u + v * v))
 
     def moved(self, horizon: float, scale: float) -> Camera:
         """Return the camera with other pixels cut out of its picture.
@@ -106,6 +133,26 @@ class Camera:
     def horizon_px(self) -> float:
         """Row of the level horizon in the middle column."""
         return float(self.project(np.array(0.0), np.array(self.height_m), np.array(1e4))[1])
+
+
+@dataclass(frozen=True)
+class FlatRoad:
+    """How far a flat road would be in a camera's picture, or in its mirror image."""
+
+    camera: Camera
+    mirrored: bool = False
+
+    def __call__(self) -> NDArray[np.float32]:
+        """Return depth along the optical axis, (H, W) m; NaN above the horizon."""
+        _, down = self.camera.rays()
+        with np.errstate(divide="ignore", invalid="ignore"):
+            reach = np.float32(self.camera.height_m) / (down * self.camera.ahead())
+        depth = np.where(down > HORIZON_TANGENT, reach, np.nan).astype(np.float32)
+        return np.ascontiguousarray(depth[:, ::-1]) if self.mirrored else depth
+
+    def mirror(self) -> FlatRoad:
+        """Return the flat road of the mirrored picture."""
+        return replace(self, mirrored=not self.mirrored)
 
 
 @dataclass(frozen=True, eq=False)

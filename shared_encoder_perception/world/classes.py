@@ -37,3 +37,9 @@ whoever rides, with what is ridden."""
     SKY,
     OWN_VEHICLE,
 ) = range(len(CLASSES))
+
+OWNERS: Final = ("unknown", "ground", "vehicle", "person", "upright")
+"""Of what a pixel is, for whoever asks how far it is; an owner is its place here. The sky and the
+own vehicle are nobody's."""
+OWNER_OF: Final = (1, 1, 1, 1, 4, 4, 4, 4, 4, 2, 3, 0, 0)
+"""Of each class."""

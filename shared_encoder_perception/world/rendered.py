@@ -9,10 +9,13 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from shared_encoder_perception.world.camera import Camera
+from shared_encoder_perception.world.camera import Camera, FlatRoad
+from shared_encoder_perception.world.classes import OWNER_OF
 
 DRIVABLE: Final = 255
 NOT_DRIVABLE: Final = 0
+CLASSES, DISTANCES = "classes", "distances"
+"""What is only known of an image where somebody asks for it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,6 +31,8 @@ class Rendered:
         name: Seed and place, for messages.
         classes: (H, W) uint8, what each pixel shows, a place in ``classes.CLASSES``; ``None`` where
             nobody asked for it.
+        depth: (H, W) float32 metres along the optical axis, infinite for the sky and what is
+            painted on it, NaN for the own vehicle; ``None`` where nobody asked for it.
     """
 
     image: NDArray[np.uint8]
@@ -36,3 +41,18 @@ class Rendered:
     camera: Camera
     name: str
     classes: NDArray[np.uint8] | None = None
+    depth: NDArray[np.float32] | None = None
+
+    @property
+    def flat_road(self) -> FlatRoad:
+        """What a flat road would be away, seen from the camera's place."""
+        return FlatRoad(self.camera)
+
+    @property
+    def owners(self) -> NDArray[np.uint8] | None:
+        """(H, W) a place in ``classes.OWNERS`` for each pixel; ``None`` where nobody asked."""
+        if self.classes is None:
+            return None
+        table = np.zeros(256, np.uint8)
+        table[: len(OWNER_OF)] = OWNER_OF
+        return table[self.classes]

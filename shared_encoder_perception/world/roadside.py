@@ -20,7 +20,7 @@ RAIL_PIECES_M: Final = tuple(pairwise((1.6, 2.6, 4.0, 7.0, 12.0, 20.0, 34.0, 58.
 SPRITES: Final = 14
 SPRITE_PX: Final = 160
 NEAR_WALL_M: Final = 2.0
-"""Walls are cut off here: nearer, they would be behind the picture's plane."""
+"""Walls are cut off here: nearer, they are behind the picture's plane."""
 DETAIL_M: Final = 70.0
 """Beyond, houses have no windows."""
 
@@ -126,32 +126,31 @@ def draw_rail(view: View, rail: Rail, start_m: float, end_m: float, distance_m: 
 
     if rail.posts_m and start_m < DETAIL_M:
         first = np.ceil((start_m + distance_m) / rail.posts_m) * rail.posts_m - distance_m
-        posts = [
-            _upright(rail.offset_m - 0.06, rail.offset_m + 0.06, 0.0, middle, at)
-            for at in np.arange(first, end_m, rail.posts_m)
-        ]
-        if posts:
-            colour = view.air.seen(rail.colour, (start_m + end_m) / 2, 0.6)
-            view.fill(list(view.pixels(np.array(posts))), colour, rail.kind)
+        colour = view.air.seen(rail.colour, (start_m + end_m) / 2, 0.6)
+        for at in np.arange(first, end_m, rail.posts_m):
+            post = _upright(rail.offset_m - 0.06, rail.offset_m + 0.06, 0.0, middle, at)
+            view.fill([view.pixels(post)], colour, rail.kind, view.facing(post[0]))
     faces = [
         (band(rail.low_m, middle), rail.colour, 0.85),
         (band(middle, rail.high_m), rail.top, 1.0),
     ]
     view.faces(faces, rail.kind)
+    for near, far in pairwise(ahead):  # along a bend it lies in no one plane
+        view.bend(_lengthwise(rail.offset_m, rail.low_m, rail.high_m, near, far))
 
 
 def draw_prop(view: View, prop: Prop, ahead_m: float) -> None:
     """Draw a prop whose near side is ``ahead_m`` away."""
     width, height, _ = prop.size_m
     if prop.kind in ("tree", "bush"):
-        foot = view.pixels(np.array([prop.offset_m, -0.1, ahead_m]))
-        scale = view.camera.focal_px / ahead_m
+        stands, scale = np.array([prop.offset_m, -0.1, ahead_m]), view.camera.focal_px / ahead_m
         # Rounded, so that few colours are kept.
         colour = tuple(int(c) // 24 * 24 + 12 for c in prop.colour)
         sprite = _tinted(prop.variant, colour)  # type: ignore[arg-type]
         if prop.kind == "bush":
             sprite = sprite[: SPRITE_PX * 7 // 10]
-        view.stamp(sprite, foot, (width * scale, height * scale), ahead_m, VEGETATION)
+        size = (width * scale, height * scale)
+        view.stamp(sprite, view.pixels(stands), size, ahead_m, VEGETATION, view.facing(stands))
     elif prop.kind == "house":
         _draw_house(view, prop, ahead_m)
     elif prop.kind == "bridge":
@@ -191,7 +190,7 @@ def _draw_house(view: View, prop: Prop, ahead_m: float) -> None:
         ]
         if panes:
             seen = view.pixels(np.array(panes))
-            view.fill(list(seen), view.air.seen(glass, ahead_m + depth / 2), BUILDING)
+            view.fill(list(seen), view.air.seen(glass, ahead_m + depth / 2), BUILDING, None)
     if ahead_m < NEAR_WALL_M:
         return
     view.face(_upright(x, outer, -1.0, height, ahead_m), prop.colour, BUILDING)
@@ -203,7 +202,7 @@ def _draw_house(view: View, prop: Prop, ahead_m: float) -> None:
         ]
         if panes:
             seen = view.pixels(np.array(panes))
-            view.fill(list(seen), view.air.seen(glass, ahead_m), BUILDING)
+            view.fill(list(seen), view.air.seen(glass, ahead_m), BUILDING, None)
 
 
 def _draw_bridge(view: View, prop: Prop, ahead_m: float) -> None:

@@ -24,11 +24,18 @@ from shared_encoder_perception.world.alignment import FAR_M, Profile
 from shared_encoder_perception.world.atlas import Atlas
 from shared_encoder_perception.world.camera import Camera, see_ground
 from shared_encoder_perception.world.classes import OWN_VEHICLE
+from shared_encoder_perception.world.depth import UNKNOWN, Depth
 from shared_encoder_perception.world.dice import World, roll_world
 from shared_encoder_perception.world.ground import DRIVABLE_SHARE, reflect, shade_ground
 from shared_encoder_perception.world.markings import paint_lines
 from shared_encoder_perception.world.pave import LOOP_M, pave, shadow
-from shared_encoder_perception.world.rendered import DRIVABLE, NOT_DRIVABLE, Rendered
+from shared_encoder_perception.world.rendered import (
+    CLASSES,
+    DISTANCES,
+    DRIVABLE,
+    NOT_DRIVABLE,
+    Rendered,
+)
 from shared_encoder_perception.world.road import SPLIT_BEHIND_M, centre_lines
 from shared_encoder_perception.world.roadside import RAIL_PIECES_M, draw_prop, draw_rail
 from shared_encoder_perception.world.sensor import develop
@@ -74,13 +81,19 @@ class Drive:
         branch = self.world.road.branch
         return 100.0 if branch is None else max(branch.start_m - SPLIT_BEHIND_M, 0.0)
 
-    def render(self, distance_m: float = 0.0, classes: bool = False) -> Rendered:
-        """Render the view after ``distance_m`` along the ego lane, with ``classes`` if asked."""
+    def render(self, distance_m: float = 0.0, asked: Collection[str] = ()) -> Rendered:
+        """Render the view after ``distance_m`` along the ego lane.
+
+        Args:
+            distance_m: Where we are.
+            asked: What else is to be known of it: ``rendered.CLASSES``, ``rendered.DISTANCES``.
+        """
         world = self.world
         profile = world.road.alignment.ahead(distance_m)
-        ids = np.empty(world.camera.size, np.uint8) if classes else None
-        image, mask = self._ground(profile, distance_m, ids)
-        view = View(world.camera, profile, world.air, image, mask, ids)
+        ids = np.empty(world.camera.size, np.uint8) if CLASSES in asked else None
+        depth = Depth(world.camera) if DISTANCES in asked else None
+        image, mask = self._ground(profile, distance_m, ids, depth)
+        view = View(world.camera, profile, world.air, image, mask, ids, depth)
         for light in world.lights:
             centre = np.array((light.column_px, world.camera.horizon_px - light.above_px))
             view.glow(centre, light.radius_px, light.colour, 0.9)
@@ -91,15 +104,22 @@ class Drive:
         developed = develop(image, world.sensor, rng)
         lines = centre_lines(world.camera, world.road, profile, distance_m)
         name = f"synthetic world {self._seed} at {distance_m:.1f} m"
-        return Rendered(developed, lines, mask, world.camera, name, ids)
+        values = None if depth is None else depth.values
+        return Rendered(developed, lines, mask, world.camera, name, ids, values)
 
     def _ground(
-        self, profile: Profile, distance_m: float, classes: NDArray[np.uint8] | None
+        self,
+        profile: Profile,
+        distance_m: float,
+        classes: NDArray[np.uint8] | None,
+        depth: Depth | None,
     ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-        """Sky and ground, and the mask; ``classes`` in place."""
+        """Sky and ground, and the mask; ``classes`` and ``depth`` in place."""
         world = self.world
         camera = world.camera
         ground = see_ground(camera, profile)
+        if depth is not None:
+            depth.ground(ground)
         atlas = Atlas(classes is not None)
         pave(atlas, world.road, world.surface, distance_m)
         paint_lines(atlas, world.road, world.lines, world.gore, distance_m)
@@ -167,6 +187,8 @@ def _draw_bonnet(view: View, height_px: float, colour: tuple) -> None:
     view.mask[first:][below] = NOT_DRIVABLE
     if view.classes is not None:
         view.classes[first:][below] = OWN_VEHICLE
+    if view.depth is not None:
+        view.depth.values[first:][below] = UNKNOWN
 
 
 PICTURE: Final = (320, 800)
@@ -197,7 +219,7 @@ def render_sample(
     distance_m = float(np.random.default_rng((seed, 1)).uniform(0, drive.split_start_m))
     rooms = table.parts("labels", tasks).values()
     wanted = {what for room in rooms for what in getattr(room, "OF_WORLD", ())}
-    return label_world(drive.render(distance_m, classes="classes" in wanted), tasks)
+    return label_world(drive.render(distance_m, wanted), tasks)
 
 
 def label_world(rendered: Rendered, tasks: Collection[str] | None = None) -> Sample:

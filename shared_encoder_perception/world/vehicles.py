@@ -237,7 +237,8 @@ def _draw_end(view: View, vehicle: Vehicle, ahead_m: float) -> None:
 def _draw_rider(view: View, vehicle: Vehicle, ahead_m: float) -> None:
     """A person, on foot or on two wheels."""
     _, width, height = vehicle.size_m
-    foot = view.pixels(np.array([vehicle.offset_m, 0.0, ahead_m]))
+    stands = np.array([vehicle.offset_m, 0.0, ahead_m])
+    foot, plane = view.pixels(stands), view.facing(stands)
     scale = view.camera.focal_px / ahead_m
     w, h = width * scale, height * scale
     air = view.air
@@ -245,7 +246,7 @@ def _draw_rider(view: View, vehicle: Vehicle, ahead_m: float) -> None:
 
     def oval(cx: float, cy: float, rx: float, ry: float, colour: Colour) -> None:
         points = np.stack((cx + rx * np.cos(angle), cy + ry * np.sin(angle)), axis=1)
-        view.fill([points], air.seen(colour, ahead_m), PERSON)
+        view.fill([points], air.seen(colour, ahead_m), PERSON, plane)
 
     x, y = float(foot[0]), float(foot[1])
     if vehicle.kind == "two wheels":

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from shared_encoder_perception.world.alignment import DEPTHS_M, Profile
 from shared_encoder_perception.world.atlas import Colour
 from shared_encoder_perception.world.camera import Camera, crest_mask
+from shared_encoder_perception.world.depth import Depth, Plane
 from shared_encoder_perception.world.rendered import NOT_DRIVABLE
 
 SHIFT: Final = 3
@@ -54,7 +55,7 @@ class Air:
 
 
 class View:
-    """The picture so far, its mask and classes, and how to draw on all of them."""
+    """The picture so far, its mask, classes and depth, and how to draw on all of them."""
 
     def __init__(
         self,
@@ -64,13 +65,14 @@ class View:
         image: NDArray[np.uint8],
         mask: NDArray[np.uint8],
         classes: NDArray[np.uint8] | None = None,
+        depth: Depth | None = None,
     ) -> None:
         """Draw on ``image`` (H, W, 3) BGR, cut out of ``mask`` (H, W), write ``classes`` (H, W).
 
-        All in place.
+        And ``depth``, all in place.
         """
         self.camera, self.profile, self.air = camera, profile, air
-        self.image, self.mask, self.classes = image, mask, classes
+        self.image, self.mask, self.classes, self.depth = image, mask, classes, depth
         self._hidden = np.cumsum(~crest_mask(camera, profile))
 
     def stands(self, ahead_m: float) -> bool:
@@ -80,21 +82,31 @@ class View:
 
     def pixels(self, points: NDArray) -> NDArray[np.float64]:
         """(..., 3) offset, height above the road, distance ahead; m. Returns (..., 2) pixels."""
-        lateral, height = self.profile.at(points[..., 2])
-        return self.camera.project(
-            lateral + points[..., 0], height + points[..., 1], points[..., 2]
-        )
+        placed = self._placed(points)
+        return self.camera.project(placed[..., 0], placed[..., 1], placed[..., 2])
 
-    def fill(self, polygons: Sequence[NDArray], colour: Colour, kind: int) -> None:
-        """Fill (N, 2) pixel polygons of a class; they hide the road."""
-        fixed = [
-            np.round(np.clip(p, -LIMIT_PX, LIMIT_PX) * (1 << SHIFT)).astype(np.int32)
-            for p in polygons
-        ]
+    def facing(self, foot: NDArray) -> Plane | None:
+        """Return the upright plane across the road through a (3,) point; ``None`` without depth."""
+        if self.depth is None:
+            return None
+        offset, height, ahead = foot
+        corners = [(offset + x, height + y, ahead) for x, y in ((-2, 0), (2, 0), (2, 4), (-2, 4))]
+        return self.depth.plane(self._placed(np.array(corners)))
+
+    def fill(
+        self, polygons: Sequence[NDArray], colour: Colour, kind: int, plane: Plane | None
+    ) -> None:
+        """Fill (N, 2) pixel polygons of a class, all in one plane; they hide the road.
+
+        Without a plane they are as far away as what they are painted on.
+        """
+        fixed = _fixed(polygons)
         cv2.fillPoly(self.image, fixed, colour, cv2.LINE_AA, SHIFT)
         cv2.fillPoly(self.mask, fixed, NOT_DRIVABLE, cv2.LINE_8, SHIFT)
         if self.classes is not None:
             cv2.fillPoly(self.classes, fixed, kind, cv2.LINE_8, SHIFT)
+        if self.depth is not None and plane is not None:
+            self.depth.fill(fixed, SHIFT, plane)
 
     def face(self, corners: NDArray, colour: Colour, kind: int, shade: float = 1.0) -> None:
         """Fill a polygon of (N, 3) points in road coordinates, in the light of its distance."""
@@ -102,13 +114,27 @@ class View:
 
     def faces(self, faces: Sequence[tuple[NDArray, Colour, float]], kind: int) -> None:
         """Fill several of one class in their order; projected at once, which is what takes time."""
-        points = self.pixels(np.concatenate([corners for corners, _, _ in faces]))
+        placed = self._placed(np.concatenate([corners for corners, _, _ in faces]))
+        points = self.camera.project(placed[:, 0], placed[:, 1], placed[:, 2])
         first = 0
         for corners, colour, shade in faces:
             last = first + len(corners)
             ahead = float(corners[:, 2].sum()) / len(corners)
-            self.fill([points[first:last]], self.air.seen(colour, ahead, shade), kind)
+            plane = None if self.depth is None else self.depth.plane(placed[first:last])
+            self.fill([points[first:last]], self.air.seen(colour, ahead, shade), kind, plane)
             first = last
+
+    def bend(self, corners: NDArray) -> None:
+        """Correct the depth of a part of what was painted last, (N, 3) in road coordinates."""
+        if self.depth is not None:
+            placed = self._placed(corners)
+            points = self.camera.project(placed[:, 0], placed[:, 1], placed[:, 2])
+            self.depth.fill(_fixed([points]), SHIFT, self.depth.plane(placed))
+
+    def _placed(self, points: NDArray) -> NDArray[np.float64]:
+        """(..., 3) road coordinates to the vehicle's frame: right, up, ahead."""
+        lateral, height = self.profile.at(points[..., 2])
+        return np.stack((lateral + points[..., 0], height + points[..., 1], points[..., 2]), -1)
 
     def stamp(
         self,
@@ -117,6 +143,7 @@ class View:
         size_px: tuple[float, float],
         ahead: float,
         kind: int,
+        plane: Plane | None,
     ) -> None:
         """Blend a (h, w, 4) BGRA sprite of a class in, its bottom centre at the pixel ``foot``."""
         width, height = (max(round(side), 1) for side in size_px)
@@ -148,10 +175,19 @@ class View:
         self.mask[y0:y1, x0:x1][solid] = NOT_DRIVABLE
         if self.classes is not None:
             self.classes[y0:y1, x0:x1][solid] = kind
+        if self.depth is not None and plane is not None:
+            self.depth.stamp((slice(y0, y1), slice(x0, x1)), solid, plane)
 
     def glow(self, centre: NDArray, radius_px: float, colour: Colour, strength: float) -> None:
         """Add the light of a lamp (``strength`` 0 to 1) and its halo."""
         light_up(self.image, centre, radius_px, np.array(colour, np.float32) * strength)
+
+
+def _fixed(polygons: Sequence[NDArray]) -> list[NDArray[np.int32]]:
+    """Return (N, 2) pixels in OpenCV's fixed point."""
+    return [
+        np.round(np.clip(p, -LIMIT_PX, LIMIT_PX) * (1 << SHIFT)).astype(np.int32) for p in polygons
+    ]
 
 
 def light_up(

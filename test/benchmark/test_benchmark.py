@@ -139,6 +139,8 @@ def clip(tmp_path, monkeypatch):
     folder.mkdir()
     for index in range(3):
         cv2.imwrite(str(folder / f"{index}.png"), random_image(index))
+    lines = [f'{{"image": "{index}.png", "focal_px": 800}}\n' for index in range(3)]
+    (folder / "frames.jsonl").write_text("".join(lines))
     return tmp_path
 
 

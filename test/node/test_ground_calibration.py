@@ -19,7 +19,7 @@ from sensor_msgs.msg import CameraInfo
 
 from shared_encoder_perception.node import calibration
 from shared_encoder_perception.node.calibration import Calibration
-from shared_encoder_perception.tasks.contract.runtime import Moment
+from shared_encoder_perception.tasks.contract.refining import Moment
 from shared_encoder_perception.tasks.lanes import refine
 from shared_encoder_perception.tasks.lanes.answer import LaneId
 from shared_encoder_perception.tasks.lanes.content import PARAMETERS

@@ -25,7 +25,8 @@ from shared_encoder_perception.node.perceived_image import PerceivedImage
 from shared_encoder_perception.node.refinement import Refiners
 from shared_encoder_perception.spec import ModelSpec
 from shared_encoder_perception.structures import Perception
-from shared_encoder_perception.tasks.contract.runtime import Moment, Topic
+from shared_encoder_perception.tasks.contract.refining import Moment
+from shared_encoder_perception.tasks.contract.runtime import Topic
 from shared_encoder_perception.tasks.status import Level, Status
 
 TEXT = "std_msgs/msg/String"

@@ -16,9 +16,9 @@ from specs import spec_of
 from shared_encoder_perception import tasks
 from shared_encoder_perception.node import parameters
 from shared_encoder_perception.node.parameters import all_parameters
-from shared_encoder_perception.predictor import own_options
 from shared_encoder_perception.tasks.drivable.decode import Options as MaskOptions
 from shared_encoder_perception.tasks.lanes.decode import Options
+from shared_encoder_perception.tasks.options import own_options
 from shared_encoder_perception.tasks.parameter import MODEL_OWN, Parameter
 
 BY_NAME = all_parameters()

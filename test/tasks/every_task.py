@@ -6,6 +6,8 @@ import toy_task
 
 from shared_encoder_perception import tasks
 from shared_encoder_perception.spec import blocks
+from shared_encoder_perception.tasks.contract.refining import Moment
+from shared_encoder_perception.tasks.depth.depth_msg import pinhole
 from shared_encoder_perception.world.synthetic import VALIDATION_SEED, render_sample
 
 TASKS = (*tasks.ROOMS, toy_task.NAME)
@@ -35,3 +37,13 @@ def perfect_answer(name, label, transform):
     room, block = tasks.part(name, "decode"), blocks(name)[name]
     decoder = room.Decoder(block, transform.input_size)
     return decoder(ideal_outputs(name, label, transform), transform, room.Options.of(block))
+
+
+def published(name, answer):
+    """Return the answer as a node publishes it whose camera is known."""
+    if not getattr(tasks.part(name, "content"), "NEEDS_CAMERA", False):
+        return answer
+    values = {one.name: one.default for one in tasks.part(name, "content").PARAMETERS}
+    room, size = tasks.part(name, "refine"), (320, 800)
+    refiner = room.Refiner(room.options(values.__getitem__))
+    return refiner(answer, Moment(size, 1.0, None, pinhole(700.0, size)))

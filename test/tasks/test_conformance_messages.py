@@ -5,7 +5,7 @@ import pytest
 pytest.importorskip("rclpy", reason="ROS 2 is not installed")
 pytest.importorskip("shared_encoder_perception.msg", reason="our ROS messages are not built")
 
-from every_task import TASKS, label_of, perfect_answer, world
+from every_task import TASKS, label_of, perfect_answer, published, world
 from rclpy.serialization import deserialize_message, serialize_message
 from std_msgs.msg import Header
 from task_messages import messages_of, same
@@ -35,7 +35,7 @@ def header():
 def both_kinds(name, answer):
     """Return the messages of an answer, of rclpy and of rosbags."""
     spec = ModelSpec("m", "1", SIZE, tasks=blocks(name))
-    perception = Perception(SIZE, {name: answer})
+    perception = Perception(SIZE, {name: published(name, answer)})
     return (
         messages_of(perception, header(), spec, new_in_rclpy),
         messages_of(perception, header_for_rosbags(header()), spec, new_in_rosbags),

@@ -15,6 +15,8 @@ WHOLE = Crop(0, 0, SIZE[1], SIZE[0])
 TRANSFORM = ImageTransform.fit(SIZE, SIZE)
 ROOMS = tuple(tasks.parts("ensemble"))
 LISTS = ("flip", "scale:0.75", "scale:1.25", "flip,scale:0.75,scale:1.25", "scale:0.6,scale:1.7")
+LOPSIDED = (16, 21)
+"""Seeds of worlds whose left is unlike their right: in others depth is nearly its own mirror."""
 each_task = pytest.mark.parametrize("name", ROOMS)
 
 
@@ -75,7 +77,7 @@ def test_the_plain_picture_alone_is_the_plain_answer_bit_for_bit(name):
 @pytest.mark.parametrize("text", LISTS)
 def test_looks_that_all_say_what_is_right_say_it_together(name, text):
     looks, scores, beside, plain = looks_at(text), [], [], []
-    for seed in range(2):
+    for seed in LOPSIDED:
         label = label_of(name, world(seed))
         outputs = [perfect(name, label, look) for look in looks]
         scores.append(scored(name, merged(name, looks, outputs), label))

@@ -100,9 +100,9 @@ def test_another_colour_changes_pixels_of_its_class_only(name):
         one = drive(seed)
         if name == "bonnet":
             one.world = replace(one.world, bonnet_px=40.0)
-        before = one.render(0.0, True)
+        before = one.render(0.0, {"classes"})
         one.world = change(one.world)
-        after = one.render(0.0, True)
+        after = one.render(0.0, {"classes"})
         np.testing.assert_array_equal(before.classes, after.classes)
         changed = np.abs(before.image.astype(int) - after.image).max(axis=2) > 2
         # Leaves let through a little of what is behind them.
@@ -125,7 +125,7 @@ def test_paint_is_marking_where_it_shows():
         looks = []
         for colour in ((255.0, 0.0, 0.0), (0.0, 0.0, 255.0)):
             one.world = replace(one.world, ground_light=replace(light, white=colour, yellow=colour))
-            looks.append(one.render(0.0, True))
+            looks.append(one.render(0.0, {"classes"}))
         apart = np.abs(looks[0].image.astype(int) - looks[1].image).max(axis=2)
         marking = looks[0].classes == MARKING
         right += int((marking & (apart > 40)).sum())
@@ -137,7 +137,7 @@ def test_paint_is_marking_where_it_shows():
 
 def test_the_picture_is_the_same_with_classes_and_without():
     for seed in range(4):
-        one, other = (Drive(seed, SIZE).render(5.0, asked) for asked in (False, True))
+        one, other = (Drive(seed, SIZE).render(5.0, asked) for asked in ((), {"classes"}))
         np.testing.assert_array_equal(one.image, other.image)
         np.testing.assert_array_equal(one.drivable, other.drivable)
         assert one.classes is None
@@ -147,7 +147,7 @@ def test_every_pixel_has_a_class_and_where_one_may_drive_it_is_road():
     counts = np.zeros(len(CLASSES), int)
     drivable = np.zeros(len(CLASSES), int)
     for seed in SEEDS:
-        shown = Drive(seed, SIZE).render(0.0, True)
+        shown = Drive(seed, SIZE).render(0.0, {"classes"})
         counts += np.bincount(shown.classes.ravel(), minlength=len(CLASSES))
         can = shown.classes[shown.drivable == DRIVABLE]
         drivable += np.bincount(can, minlength=len(CLASSES))

@@ -3,7 +3,8 @@
 Each class in here describes one file, as a Protocol for a module: ``spec.py`` of a room has what
 ``Spec`` says, and so on. Files marked *optional* are absent where a task does without.
 
-    runtime       spec, decode, draw, content, refine: from outputs to messages and pictures
+    runtime       spec, decode, draw, content: from outputs to messages and pictures
+    refining      refine: what calibration and time add to answers
     ensembles     ensemble: several answers to one image, made one
     labels        labels, teacher, statistics: what is known about pictures
     training      target, head, loss, distill, calibrate: how a network learns it

@@ -47,9 +47,11 @@ class Labels(Protocol):
     """(optional) Those of ``KEYS`` that are written behind the keys of all tasks."""
     OF_WORLD: Sequence[str]
     """(optional) What ``of_world`` needs of a ``Rendered`` that is only painted where somebody asks
-    for it: ``"classes"``."""
+    for it: ``"classes"``, ``"distances"``."""
     IN_FILES: bool
     """(optional) Whether labels are files beside the line, which take time to read."""
+    FILE_KEYS: Sequence[str]
+    """(optional) Those of ``KEYS`` that name such files; all of them, where this is not said."""
     SCORED_FROM_TEACHER: bool
     """(optional) Whether labels by a teacher network may be scored against, not only trained on."""
 

@@ -9,13 +9,11 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from shared_encoder_perception.ground.calibrated import CalibratedCamera
 from shared_encoder_perception.images.counts import Counts
 from shared_encoder_perception.images.preprocess import ImageTransform
 from shared_encoder_perception.spec import Block, ModelSpec
 from shared_encoder_perception.structures import Answer, Crop, Size
 from shared_encoder_perception.tasks.parameter import Parameter
-from shared_encoder_perception.tasks.status import Status
 
 Label = Any
 """``Label`` of a room's ``labels.py``: a frozen dataclass with ``check(image_size)``."""
@@ -141,6 +139,7 @@ class Context:
         frame_id: The vehicle's frame; empty without calibration.
         elapsed_ms: Returns the milliseconds since the image was received.
         crop: What the network saw of the image; ``None`` where nobody says.
+        camera_info: ``sensor_msgs/CameraInfo`` of the camera; ``None`` without.
     """
 
     header: Any
@@ -151,6 +150,7 @@ class Context:
     frame_id: str = ""
     elapsed_ms: Callable[[], float] = field(default=lambda: 0.0)
     crop: Crop | None = None
+    camera_info: Any = None
 
 
 New = Callable[[str], Any]
@@ -168,6 +168,8 @@ class Content(Protocol):
     PARAMETERS: Sequence[Parameter]
     FOUND: Sequence[str]
     """Names of the things that can be found in an image, for ``/diagnostics``."""
+    NEEDS_CAMERA: bool
+    """(optional) Whether answers need the camera's CameraInfo: ``Moment.lens``."""
 
     def messages(self, answer: Any, context: Context, new: New) -> Mapping[str, Callable[[], Any]]:
         """Return what makes the message of each topic that is not latched, by the topic's name.
@@ -228,68 +230,4 @@ class Paint(Protocol):
 
         Raises:
             ValueError: Points of another shape, or an answer to an image of another size.
-        """
-
-
-@dataclass(frozen=True)
-class Moment:
-    """How an image was taken.
-
-    Attributes:
-        image_size: ``(height, width)`` of the image.
-        stamp_s: When, seconds; 0 = unknown.
-        camera: How its camera looks at the road; ``None`` without calibration.
-    """
-
-    image_size: Size
-    stamp_s: float
-    camera: CalibratedCamera | None = None
-
-    def __post_init__(self) -> None:
-        """Refuse the calibration of other images."""
-        if self.camera is not None and tuple(self.image_size) != tuple(self.camera.view.image_size):
-            raise ValueError(
-                f"the image is {self.image_size}, the calibration is for "
-                f"{self.camera.view.image_size} (height, width)"
-            )
-
-
-class Refiner(Protocol):
-    """What calibration and earlier images add to the answers of one camera; can be pickled.
-
-    It is called by one thread; everything else by any.
-    """
-
-    options: Any
-    """As it was made with; may be replaced at any time, for the next image."""
-
-    def __call__(self, answer: Any, moment: Moment) -> Any:
-        """Return the answer to the next image, refined."""
-
-    def end_drive(self) -> None:
-        """Forget what goes on from one image to the next, as the next does not go on from here."""
-
-    def reset(self) -> None:
-        """Forget everything that was learnt from images."""
-
-    def statuses(self) -> Mapping[str, Status]:
-        """Return what to tell in ``/diagnostics``, always of the same names.
-
-        But for ``"calibration"``, which is the node's: what is told of it, if anything, is added.
-        """
-
-
-class Refine(Protocol):
-    """``refine.py`` (optional): what calibration and time add to an answer, in node and replay.
-
-    ``Refiner(options)`` is made once for each camera; see there.
-    """
-
-    Refiner: Callable[[Any], Refiner]
-
-    def options(self, value: Callable[[str], Any]) -> Any:
-        """Return what the parameters say; ``value`` by the names of ``content.PARAMETERS``.
-
-        Raises:
-            ValueError: Two of them contradict each other.
         """

@@ -10,7 +10,7 @@ import numpy as np
 
 from shared_encoder_perception.ground.calibrated import CalibratedCamera
 from shared_encoder_perception.ground.options import GroundOptions
-from shared_encoder_perception.tasks.contract.runtime import Moment
+from shared_encoder_perception.tasks.contract.refining import Moment
 from shared_encoder_perception.tasks.lanes.answer import Lanes
 from shared_encoder_perception.tasks.lanes.ground.correction import Correction
 from shared_encoder_perception.tasks.lanes.ground.options import RoadOptions, road_options

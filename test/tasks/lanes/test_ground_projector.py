@@ -29,7 +29,7 @@ from shared_encoder_perception.ground.calibrated import CalibratedCamera
 from shared_encoder_perception.ground.camera_info import camera_model
 from shared_encoder_perception.ground.extrinsics import Extrinsics
 from shared_encoder_perception.ground.view import CameraView
-from shared_encoder_perception.tasks.contract.runtime import Moment
+from shared_encoder_perception.tasks.contract.refining import Moment
 from shared_encoder_perception.tasks.lanes.answer import LaneId, LaneLine, Lanes, LaneStatus
 
 CURVE = Polynomial((0.4, 0.01, 9e-4, -4e-6))

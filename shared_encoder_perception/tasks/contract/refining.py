@@ -1,0 +1,80 @@
+"""What calibration and time add to answers: refine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from shared_encoder_perception.ground.calibrated import CalibratedCamera
+from shared_encoder_perception.ground.camera import CameraModel
+from shared_encoder_perception.structures import Size
+from shared_encoder_perception.tasks.status import Status
+
+
+@dataclass(frozen=True)
+class Moment:
+    """How an image was taken.
+
+    Attributes:
+        image_size: ``(height, width)`` of the image.
+        stamp_s: When, seconds; 0 = unknown.
+        camera: How its camera looks at the road; ``None`` without calibration.
+        lens: How its camera sees, wherever it looks; ``None`` where nobody says.
+        lens_problem: Why what is said of the lens is of no use; empty where it is, or nothing is.
+    """
+
+    image_size: Size
+    stamp_s: float
+    camera: CalibratedCamera | None = None
+    lens: CameraModel | None = None
+    lens_problem: str = ""
+
+    def __post_init__(self) -> None:
+        """Refuse the calibration of other images."""
+        if self.camera is not None and tuple(self.image_size) != tuple(self.camera.view.image_size):
+            raise ValueError(
+                f"the image is {self.image_size}, the calibration is for "
+                f"{self.camera.view.image_size} (height, width)"
+            )
+
+
+class Refiner(Protocol):
+    """What calibration and earlier images add to the answers of one camera; can be pickled.
+
+    It is called by one thread; everything else by any.
+    """
+
+    options: Any
+    """As it was made with; may be replaced at any time, for the next image."""
+
+    def __call__(self, answer: Any, moment: Moment) -> Any:
+        """Return the answer to the next image, refined."""
+
+    def end_drive(self) -> None:
+        """Forget what goes on from one image to the next, as the next does not go on from here."""
+
+    def reset(self) -> None:
+        """Forget everything that was learnt from images."""
+
+    def statuses(self) -> Mapping[str, Status]:
+        """Return what to tell in ``/diagnostics``, always of the same names.
+
+        But for ``"calibration"``, which is the node's: what is told of it, if anything, is added.
+        """
+
+
+class Refine(Protocol):
+    """``refine.py`` (optional): what calibration and time add to an answer, in node and replay.
+
+    ``Refiner(options)`` is made once for each camera; see there.
+    """
+
+    Refiner: Callable[[Any], Refiner]
+
+    def options(self, value: Callable[[str], Any]) -> Any:
+        """Return what the parameters say; ``value`` by the names of ``content.PARAMETERS``.
+
+        Raises:
+            ValueError: Two of them contradict each other.
+        """

@@ -1,0 +1,1 @@
+"""The task depth: how far each pixel is, in metres, and how well that is known."""

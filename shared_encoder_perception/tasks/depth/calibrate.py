@@ -1,0 +1,78 @@
+"""What a deviation is worth: it is scaled so that 68.3 % of the pixels are within one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shared_encoder_perception.images.preprocess import ImageTransform
+from shared_encoder_perception.structures import Size
+from shared_encoder_perception.tasks.depth.answer import METRIC
+from shared_encoder_perception.tasks.depth.decode import Decoder, Options
+from shared_encoder_perception.tasks.depth.label import Label
+from shared_encoder_perception.tasks.depth.metric import known_through
+from shared_encoder_perception.tasks.depth.spec import Block
+
+WITHIN: Final = 0.6827
+"""Share of a normal distribution that is within one standard deviation."""
+RATIOS: Final = np.geomspace(1e-3, 1e3, 1201)
+"""Error in deviations, bins of their counts."""
+
+
+def uncalibrated(block: Block) -> Block:
+    """Return the block with the network's own deviations."""
+    return replace(block, sigma_scale=1.0)
+
+
+class Events:
+    """Errors of an uncalibrated model in its own deviations.
+
+    Attributes:
+        counts: Of each source, (1202,) pixels below, between and above ``RATIOS``.
+    """
+
+    def __init__(self, block: Block, input_size: Size) -> None:
+        """Start empty, with an uncalibrated block."""
+        self._block, self._options = block, Options.of(block)
+        self._decode = Decoder(block, input_size)
+        self.counts: dict[str, NDArray[np.int64]] = {}
+
+    def update(
+        self,
+        source: str,
+        real: bool,
+        outputs: Mapping[str, NDArray],
+        transform: ImageTransform,
+        label: Label,
+    ) -> None:
+        """Add a frame; see ``contract.training.Events``."""
+        answer = known_through(self._decode(outputs, transform, self._options), label)
+        if label.kind != METRIC or not answer.in_metres or answer.sigma is None:
+            return
+        window = answer.seen(transform.crop).window
+        said, truth, sigma = (one[window] for one in (answer.depth, label.depth, answer.sigma))
+        counted = np.isfinite(said) & np.isfinite(truth) & np.isfinite(sigma)
+        ratios = np.abs(np.log(said[counted] / truth[counted])) / sigma[counted]
+        counts = np.bincount(np.searchsorted(RATIOS, ratios), minlength=len(RATIOS) + 1)
+        self.counts[source] = self.counts.get(source, np.zeros_like(counts)) + counts
+
+    def fit(self) -> Block:
+        """Return the block with the scale that is right on average over the sources."""
+        shares = [counts / counts.sum() for counts in self.counts.values() if counts.any()]
+        if not shares:
+            return self._block
+        below = np.cumsum(np.mean(shares, axis=0))
+        place = int(np.searchsorted(below, WITHIN).clip(0, len(RATIOS) - 1))
+        return replace(self._block, sigma_scale=round(float(RATIOS[place]), 4))
+
+    def lines(self, block: Block) -> list[str]:
+        """Say in words what was learned from which sources."""
+        learned = [source for source, counts in sorted(self.counts.items()) if counts.any()]
+        return [
+            f"depth: deviations times {block.sigma_scale:.2f}, from "
+            f"{', '.join(learned) or 'nothing'}"
+        ]

@@ -1,0 +1,113 @@
+"""The head of depth: features -> the depth of each cell of a grid, and how well it is known."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from shared_encoder_perception.layers.neck import conv_bn_relu, coordinates
+from shared_encoder_perception.structures import Size
+from shared_encoder_perception.tasks.contract.training import Features, Widths
+from shared_encoder_perception.tasks.dense_head import OWN_STRIDE, dense_head
+from shared_encoder_perception.tasks.depth.spec import OUTPUT_DEPTH, OUTPUT_SIGMA, Block
+
+LOGITS: Final = "depth_logits"
+"""(N, 2, rows, columns): logit of the place between nearest and farthest, log of the deviation."""
+OWN_NECK: Final = OWN_STRIDE
+FARTHER: Final = 1.5
+"""How much farther than ``max_m`` a network can say, so that it can be sure that it is beyond."""
+NARROWEST, WIDEST = 1e-3, 4.0
+"""Deviations of the logarithm that can be said."""
+PLANE_CHANNELS: Final = 96
+USUAL: Final = (0.094, 0.0, 0.16)
+"""Inverse depth in the middle, and how it rises to the right and downwards: from 4 m at the lower
+edge to the horizon at a fifth of the height."""
+SHARP: Final = 0.01
+"""Inverse metres within which the plane bends into the sky."""
+SMALLEST: Final = 1e-4
+NEAR: Final = math.log(Block().min_m)
+FAR: Final = math.log(FARTHER * Block().max_m)
+LEAST: Final = 0.02
+"""Of the range that the plane leaves to both of its ends, where a logit has no bound."""
+
+
+def make_head(widths: Widths, config: Any) -> nn.Module:
+    """Return a light head on a pyramid that is shared, a decoder on one of its own."""
+    local = dense_head(widths, config.head_channels, 2, (LOGITS,), places=True)
+    return DepthHead(local, GroundPlane(widths.levels[-1]))
+
+
+def log_depth(logits: Tensor, block: Block) -> Tensor:
+    """Return (N, rows, columns) logarithm of the canonical depth.
+
+    Places between nearest and farthest are even in the logarithm: an error is a share of the depth.
+    """
+    near, far = math.log(block.min_m), math.log(FARTHER * block.max_m)
+    return near + (far - near) * torch.sigmoid(logits[:, 0].float())
+
+
+def sigma(logits: Tensor) -> Tensor:
+    """Return (N, rows, columns) standard deviation of the logarithm."""
+    return logits[:, 1].float().clamp(math.log(NARROWEST), math.log(WIDEST)).exp()
+
+
+def finish(logits: Mapping[str, Tensor], size: Size, block: Block) -> dict[str, Tensor]:
+    """Canonical metres, and their deviation."""
+    said = logits[LOGITS]
+    return {OUTPUT_DEPTH: log_depth(said, block).exp(), OUTPUT_SIGMA: sigma(said)}
+
+
+class DepthHead(nn.Module):
+    """A plane that the whole picture tells, and what each cell differs from it."""
+
+    def __init__(self, local: nn.Module, plane: nn.Module) -> None:
+        """``local`` gives ``LOGITS``, ``plane`` what is added to the first of them."""
+        super().__init__()
+        self.local, self.plane = local, plane
+
+    def forward(self, features: Features) -> dict[str, Tensor]:
+        """Return ``LOGITS``."""
+        said = self.local(features)[LOGITS]
+        plane = self.plane(features.levels[-1], said.shape[-2:])
+        return {LOGITS: torch.cat((said[:, :1] + plane, said[:, 1:]), dim=1)}
+
+
+class GroundPlane(nn.Module):
+    """The ground, as far as a plane is one, by the coarsest features of the whole picture.
+
+    Inverse depth of a plane is linear in the picture's coordinates, so that three numbers say it:
+    how high the camera is, how it is pitched and how it is rolled. A cell's own features, with the
+    few cells around it, cannot know them.
+    """
+
+    def __init__(self, channels: int) -> None:
+        """``channels`` of the features."""
+        super().__init__()
+        self.mix = conv_bn_relu(channels, PLANE_CHANNELS, 1)
+        self.said = nn.Sequential(
+            nn.Linear(3 * PLANE_CHANNELS, PLANE_CHANNELS),
+            nn.ReLU(inplace=True),
+            nn.Linear(PLANE_CHANNELS, 3),
+        )
+        with torch.no_grad():
+            self.said[2].weight.mul_(0.1)
+            self.said[2].bias.copy_(torch.tensor(USUAL))
+
+    def forward(self, coarsest: Tensor, grid: Sequence[int]) -> Tensor:
+        """Return (N, 1, rows, columns), logits of the place between nearest and farthest."""
+        mixed = self.mix(coarsest)
+        places = coordinates(mixed)
+        moments = [mixed, mixed * places[:, :1], mixed * places[:, 1:]]
+        pooled = torch.cat([moment.mean(dim=(2, 3)) for moment in moments], dim=1)
+        level, across, down = self.said(pooled).float()[:, :, None, None].unbind(1)
+        x, y = coordinates(mixed.new_zeros((1, 1, int(grid[0]), int(grid[1])))).float().unbind(1)
+        # Above the horizon, and near it, as far as can be said; without a kink.
+        inverse = functional.softplus((level + across * x + down * y) / SHARP) * SHARP
+        place = (-inverse.clamp(min=SMALLEST).log() - NEAR) / (FAR - NEAR)
+        place = place.clamp(LEAST, 1 - LEAST)
+        return (place / (1 - place)).log()[:, None]

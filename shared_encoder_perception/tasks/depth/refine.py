@@ -1,0 +1,73 @@
+"""What calibration adds to depth: the focal length, which makes metres of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from shared_encoder_perception.tasks.contract.refining import Moment
+from shared_encoder_perception.tasks.depth.answer import RELATIVE, DepthMap
+from shared_encoder_perception.tasks.depth.depth_msg import focal_of
+from shared_encoder_perception.tasks.status import Level, Status
+
+NAME: Final = "depth"
+"""Of the status."""
+NO_FOCAL: Final = (
+    "all depth is unknown, as the camera's focal length is: let a CameraInfo come "
+    "beside the images, or set depth.source_focal_px"
+)
+NO_METRES: Final = "all depth is unknown: the model knows nearer and farther only, no metres"
+
+
+@dataclass(frozen=True)
+class RefineOptions:
+    """Nothing: what the parameters say is for the decoder."""
+
+
+def options(value: Callable[[str], Any]) -> RefineOptions:
+    """Take nothing."""
+    return RefineOptions()
+
+
+class Refiner:
+    """Gives each answer its camera; see ``contract.Refiner``."""
+
+    def __init__(self, options: RefineOptions) -> None:
+        """Know no camera yet."""
+        self.options = options
+        self._status = Status(Level.OK, "waiting for an image")
+
+    def __call__(self, answer: DepthMap, moment: Moment) -> DepthMap:
+        """Return the depth in metres, if the camera is known; what the parameter said otherwise."""
+        problem = moment.lens_problem
+        if moment.lens is not None:
+            try:
+                answer = answer.through(focal_of(moment.lens), moment.lens)
+            except ValueError as error:
+                problem = str(error)
+        self._status = _status(answer, moment, problem)
+        return answer
+
+    def end_drive(self) -> None:
+        """Do nothing: each image stands for itself."""
+
+    def reset(self) -> None:
+        """Forget what was said of the last image."""
+        self._status = Status(Level.OK, "waiting for an image")
+
+    def statuses(self) -> dict[str, Status]:
+        """Say whether depth is in metres, and by what."""
+        return {NAME: self._status}
+
+
+def _status(answer: DepthMap, moment: Moment, problem: str) -> Status:
+    """Say what became of the depth of an image."""
+    if answer.kind == RELATIVE:
+        return Status(Level.WARN, NO_METRES)
+    source = "CameraInfo" if moment.lens is not None and not problem else "depth.source_focal_px"
+    values = {"focal length (px)": f"{answer.focal_px:.1f}", "focal length from": source}
+    if answer.in_metres:
+        level = Level.WARN if problem else Level.OK
+        return Status(level, f"in metres{f', but {problem}' if problem else ''}", values)
+    return Status(Level.ERROR if problem else Level.WARN, problem or NO_FOCAL)
