@@ -44,7 +44,7 @@ from shared_encoder_perception.backends.options import (
     load_engine,
     tta_conditions,
 )
-from shared_encoder_perception.drawing.overlay import by_layer, draw
+from shared_encoder_perception.drawing.overlay import by_layer, draw_all
 from shared_encoder_perception.drawing.pictures import as_png, tile, write_picture
 from shared_encoder_perception.files.data_paths import create, remove_named, write_new
 from shared_encoder_perception.files.whole_file import sole_writer
@@ -241,7 +241,7 @@ def write_predictions(
             wanted = args.sheet and index % every == 0 and len(sheet) < SHEET_PICTURES
             if not (args.overlay or args.video or wanted):
                 continue
-            picture = draw(frame.image, perception)
+            picture = draw_all(frame.image, perception)
             if args.overlay:
                 write_new(args.out, OVERLAYS / picture_path(frame.name), as_png(picture))
             if wanted:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from shared_encoder_perception.demo.recording import AnswerGatherer, model_info_of
-from shared_encoder_perception.drawing.overlay import draw
+from shared_encoder_perception.drawing.overlay import draw_all
 from shared_encoder_perception.images.bags import open_bag, read_messages
 from shared_encoder_perception.structures import Perception
 
@@ -31,7 +31,7 @@ def overlay_frames(bag: Path, shown: Collection[str] | None = None) -> Iterator[
         messages = read_messages(reader, bag, connections)
         for connection, _, message in tqdm(messages, total=total, desc="drawing", unit="msg"):
             if (found := gatherer.add(connection.topic, message)) is not None:
-                yield draw(found.pixels, _only(found.perception, shown))
+                yield draw_all(found.pixels, _only(found.perception, shown))
 
 
 def _only(perception: Perception, shown: Collection[str] | None) -> Perception:

@@ -43,6 +43,16 @@ def draw(image: NDArray[np.uint8], perception: Perception) -> NDArray[np.uint8]:
     return canvas
 
 
+def draw_all(image: NDArray[np.uint8], perception: Perception) -> NDArray[np.uint8]:
+    """Return ``draw``, and below it the pictures of their own that tasks have: (n H, W, 3)."""
+    below = [
+        room.picture(perception.answers[name])
+        for name, room in tasks.parts("draw", perception.answers).items()
+        if hasattr(room, "picture")
+    ]
+    return np.concatenate([draw(image, perception), *below])
+
+
 def mark_edge(canvas: NDArray[np.uint8], crop: Crop) -> None:
     """Draw dashes along the sides of a crop that lie inside of a picture (H, W, 3) (in place)."""
     height, width = canvas.shape[:2]

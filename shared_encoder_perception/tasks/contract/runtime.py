@@ -90,6 +90,9 @@ class Draw(Protocol):
     def outline_label(self, canvas: NDArray[np.uint8], label: Label) -> None:
         """Draw a label thinly in white, to be compared with the answer beneath (in place)."""
 
+    def picture(self, answer: Any) -> NDArray[np.uint8]:
+        """(optional) Return a (H, W, 3) BGR picture of an answer alone, which videos show below."""
+
     def resized(self, answer: Any, image_size: Size, size: Size) -> Any:
         """Return the answer for its image resized from ``image_size`` to ``size``."""
 
