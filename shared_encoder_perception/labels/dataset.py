@@ -67,6 +67,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="the table that class maps are to become (world, cityscapes19, camvid11, ...), or a "
         "mapping's .json file",
     )
+    add.add_argument(
+        "--focal-px",
+        type=float,
+        metavar="F",
+        help="focal length in pixels, for depth of sets that do not say it",
+    )
     add.set_defaults(action_run=_convert)
 
     add = commands.add_parser("render", help="write rendered worlds as a set: faster to train on")
@@ -116,6 +122,7 @@ def _convert(args: argparse.Namespace) -> int:
     with native.Writer(args.out) as writer:
         options: dict[str, Any] = {"lane_changes": True} if args.lane_changes else {}
         options |= {"classes": args.classes} if args.classes else {}
+        options |= {"focal_px": args.focal_px} if args.focal_px else {}
         frames = islice(read(args.format, args.path, **options), args.limit)
         for frame in tqdm(frames, unit="frame"):
             if isinstance(frame, LabelError):

@@ -30,6 +30,31 @@ FORMATS: Final = MappingProxyType(
         "kitti_road": ("adapters.label_ids", {"layout": "kitti_road"}, "KITTI road: gt_image_2"),
         "kitti_semantics": ("adapters.label_ids", {"layout": "kitti_semantics"}, "KITTI semantics"),
         "planes": ("adapters.planes", {}, "images/ and a folder of masks for each class"),
+        "kitti_depth": (
+            "adapters.depth_maps",
+            {"layout": "kitti_depth"},
+            "KITTI depth completion: image/, groundtruth_depth/, intrinsics/",
+        ),
+        "kitti_lidar": (
+            "adapters.kitti_lidar",
+            {},
+            "KITTI object detection: the depth of the lidar's points",
+        ),
+        "nyu_depth": (
+            "adapters.depth_maps",
+            {"layout": "nyu_depth"},
+            "NYU: *_colors.png, *_depth.png",
+        ),
+        "vkitti_depth": (
+            "adapters.depth_maps",
+            {"layout": "vkitti_depth"},
+            "Virtual KITTI 2: rgb and depth",
+        ),
+        "carla_depth": (
+            "adapters.depth_maps",
+            {"layout": "carla_depth"},
+            "CARLA: rgb/ and depth/ of one camera",
+        ),
         "yolo": ("adapters.yolo", {}, "YOLO polygons, as Roboflow and Ultralytics lay them out"),
     }
 )

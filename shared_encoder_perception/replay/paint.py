@@ -29,8 +29,8 @@ from tqdm import tqdm
 
 from shared_encoder_perception.artifact.shipped import model_for
 from shared_encoder_perception.backends.options import add_engine_options, load_engine
+from shared_encoder_perception.labels.kitti_sweeps import Sweep, sweeps
 from shared_encoder_perception.predictor import Predictor
-from shared_encoder_perception.replay.kitti import Sweep, sweeps
 from shared_encoder_perception.replay.paint_time import time_painting
 from shared_encoder_perception.replay.painted_files import write_painted
 from shared_encoder_perception.tasks import parts

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from shared_encoder_perception.__main__ import main
-from shared_encoder_perception.replay.kitti import Box, sweeps
+from shared_encoder_perception.labels.kitti_sweeps import Box, sweeps
 from shared_encoder_perception.replay.painted_files import PLY
 
 SIZE = (64, 160)

@@ -58,6 +58,7 @@ class Sweep:
 
     Attributes:
         name: Of its files.
+        picture: Path of the picture.
         image: (H, W, 3) uint8 BGR.
         camera: Of that image.
         points: (N, 4) float32 x, y, z, reflectance, as the lidar has them.
@@ -66,6 +67,7 @@ class Sweep:
     """
 
     name: str
+    picture: Path
     image: NDArray[np.uint8]
     camera: CameraModel
     points: NDArray[np.float32]
@@ -109,7 +111,7 @@ def _sweep(root: Path, picture: Path) -> Sweep:
     seen = seen @ calibration["R0_rect"].T + beside
     labels = root / "label_2" / f"{picture.stem}.txt"
     boxes = _boxes(labels, beside) if labels.is_file() else ()
-    return Sweep(picture.stem, image, camera, points, seen, boxes)
+    return Sweep(picture.stem, picture, image, camera, points, seen, boxes)
 
 
 def _points(path: Path) -> NDArray[np.float32]:
