@@ -45,6 +45,8 @@ def write_report(
     _slices(page, summary)
     _latency(page, evaluation.spreads[LATENCY])
     _frames(page, "Worst frames", _faults(reports), evaluation.picked.worst())
+    middle = "Frames in the middle: about half of a source's frames have fewer faults."
+    _frames(page, "Median frames", middle, evaluation.picked.middle())
     best = "The frames with the fewest faults, drawn likewise."
     _frames(page, "Best frames", best, evaluation.picked.best())
     page.write(path)

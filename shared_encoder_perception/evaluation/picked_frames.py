@@ -1,4 +1,7 @@
-"""The best and the worst frames of each source, as pictures; memory does not grow with the set."""
+"""The best, the middle and the worst frames of each source, as pictures.
+
+Memory does not grow with the set.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from typing import Final
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from shared_encoder_perception import tasks
 from shared_encoder_perception.drawing.overlay import draw_beside_labels, outline_labels
@@ -21,6 +25,10 @@ KEPT: Final = 4
 """Of each source, and of each kind."""
 WIDTH_PX: Final = 720
 JPEG_QUALITY: Final = 82
+PANELS: Final = 3
+"""Small pictures beside each other: answer, label, error."""
+SAMPLED: Final = 40
+"""Frames of each source among which the one in the middle is looked for."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +55,10 @@ class PickedFrames:
         # Source -> heap of (rank, minus the place in the set, frame), its root the first to go.
         self._worst: dict[str, list[tuple[float, int, Picked]]] = {}
         self._best: dict[str, list[tuple[float, int, Picked]]] = {}
+        self._some: dict[str, list[Picked]] = {}
+        self._faults: dict[str, list[float]] = {}
         self._count = 0
+        self._random = np.random.default_rng(0)
 
     def update(
         self, record: FrameRecord, perception: Perception, sample: Sample, crop: Crop
@@ -70,12 +81,33 @@ class PickedFrames:
             for heap, rank in ((worst, record.faults), (best, -record.faults))
             if len(heap) < self._kept or rank > heap[0][0]
         ]
-        if not wanted:
+        place = self._drawn(record)
+        if not wanted and place is None:
             return
         frame = Picked(record.faults, caption(record), draw_answer(perception, sample, crop))
+        if place is not None:
+            self._some[record.source][place : place + 1] = [frame]
         for heap, rank in wanted:
             push = heappush if len(heap) < self._kept else heappushpop
             push(heap, (rank, -self._count, frame))
+
+    def _drawn(self, record: FrameRecord) -> int | None:
+        """Return where a frame goes among ``SAMPLED`` of its source, each as likely as another."""
+        some = self._some.setdefault(record.source, [])
+        faults = self._faults.setdefault(record.source, [])
+        faults.append(record.faults)
+        if len(some) < SAMPLED:
+            return len(some)
+        place = int(self._random.integers(len(faults)))
+        return place if place < SAMPLED else None
+
+    def middle(self) -> dict[str, list[Picked]]:
+        """Return frames of each source about whose faults half of its frames lie, near first."""
+        found = {}
+        for source, some in sorted(self._some.items()):
+            median = float(np.median(self._faults[source]))
+            found[source] = sorted(some, key=lambda one: abs(one.faults - median))[: self._kept]
+        return found
 
     def worst(self) -> dict[str, list[Picked]]:
         """Return the frames with the most faults of each source, the worst first."""
@@ -119,5 +151,22 @@ def draw_answer(perception: Perception, sample: Sample, crop: Crop) -> bytes:
     # Now, since thin lines do not survive being shrunk.
     transform = ImageTransform.fit(perception.image_size, size, crop)
     outline_labels(picture, moved(sample.labels, lambda room, label: room.view(label, transform)))
+    picture = np.concatenate([picture, *_panels(perception, sample, transform)])
     _, data = cv2.imencode(".jpg", picture, (cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY))
     return bytes(data.tobytes())
+
+
+def _panels(
+    perception: Perception, sample: Sample, transform: ImageTransform
+) -> list[NDArray[np.uint8]]:
+    """Return a row of small pictures for each task that has some: answer, label, error."""
+    width = WIDTH_PX // PANELS
+    size = (round(transform.input_size[0] / PANELS), width)
+    rows = []
+    for name, room in tasks.parts("draw", perception.answers).items():
+        if hasattr(room, "panels") and name in sample.labels:
+            shown = room.panels(perception.answers[name], sample.labels[name])
+            seen = [one[transform.crop.window] for one in shown]
+            small = [cv2.resize(one, size[::-1], interpolation=cv2.INTER_AREA) for one in seen]
+            rows.append(np.asarray(np.hstack(small), np.uint8))
+    return rows

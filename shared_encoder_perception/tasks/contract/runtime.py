@@ -93,6 +93,9 @@ class Draw(Protocol):
     def picture(self, answer: Any) -> NDArray[np.uint8]:
         """(optional) Return a (H, W, 3) BGR picture of an answer alone, which videos show below."""
 
+    def panels(self, answer: Any, label: Label) -> Sequence[NDArray[np.uint8]]:
+        """(optional) Return such pictures of answer, label and error, which reports show below."""
+
     def resized(self, answer: Any, image_size: Size, size: Size) -> Any:
         """Return the answer for its image resized from ``image_size`` to ``size``."""
 

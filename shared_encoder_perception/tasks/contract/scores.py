@@ -53,6 +53,9 @@ class Metric(Protocol):
     def full_headline(self, by_source: Mapping[str, Any]) -> dict[str, float]:
         """Return what ``evaluate`` adds to it, of each source's ``FullMetric``."""
 
+    def informed(self, answer: Any, label: Any) -> Any:
+        """(optional) Return an answer with what its label tells of the camera."""
+
     def record(self, answer: Any, counted: Any) -> FrameScores:
         """Return what one image scored.
 

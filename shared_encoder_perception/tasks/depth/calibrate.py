@@ -14,7 +14,7 @@ from shared_encoder_perception.structures import Size
 from shared_encoder_perception.tasks.depth.answer import METRIC
 from shared_encoder_perception.tasks.depth.decode import Decoder, Options
 from shared_encoder_perception.tasks.depth.label import Label
-from shared_encoder_perception.tasks.depth.metric import known_through
+from shared_encoder_perception.tasks.depth.metric import informed
 from shared_encoder_perception.tasks.depth.spec import Block
 
 WITHIN: Final = 0.6827
@@ -50,7 +50,7 @@ class Events:
         label: Label,
     ) -> None:
         """Add a frame; see ``contract.training.Events``."""
-        answer = known_through(self._decode(outputs, transform, self._options), label)
+        answer = informed(self._decode(outputs, transform, self._options), label)
         if label.kind != METRIC or not answer.in_metres or answer.sigma is None:
             return
         window = answer.seen(transform.crop).window

@@ -23,6 +23,8 @@ LINES_M: Final = (5.0, 10.0, 20.0, 50.0, 100.0)
 RANGE_M: Final = (2.0, 150.0)
 """Of the colours, in the logarithm."""
 GREY: Final = (96, 96, 96)
+ERROR_SHOWN: Final = 0.5
+"""Logarithm of a depth's ratio to the true one at the ends of the colours."""
 NOTHING_SAID: Final = "depth: no focal length, no metres"
 
 
@@ -100,6 +102,27 @@ def picture(answer: DepthMap) -> NDArray[np.uint8]:
     if answer.in_metres:
         draw_scale(canvas)
     return canvas
+
+
+def panels(answer: DepthMap, label: Label) -> list[NDArray[np.uint8]]:
+    """Return answer and label in colours, and how far they are apart: white a half, blue too near.
+
+    Red is too far; black where there is no label.
+    """
+    depth = answer.depth if answer.in_metres else _typical(answer.depth)
+    shown = coloured(depth), coloured(label.depth)
+    known = np.isfinite(label.depth) & ~np.isnan(depth)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        off = np.log(np.where(known, depth, 1) / np.where(known, label.depth, 1))
+    share = np.nan_to_num(off / ERROR_SHOWN, posinf=1.0, neginf=-1.0).clip(-1, 1)
+    error = np.asarray(
+        cv2.applyColorMap((127.5 + 127.5 * share).astype(np.uint8), cv2.COLORMAP_TWILIGHT_SHIFTED),
+        np.uint8,
+    )
+    error[~known] = 0
+    for canvas in shown:
+        draw_scale(canvas)
+    return [*shown, error]
 
 
 def draw_scale(canvas: NDArray[np.uint8]) -> None:

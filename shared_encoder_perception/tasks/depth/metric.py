@@ -59,7 +59,7 @@ class Metric:
         """Add one image; see ``contract.scores.Metric``."""
         if label.kind != METRIC:
             return
-        answer = known_through(answer, label)
+        answer = informed(answer, label)
         window = answer.seen(crop).window
         truth, said = label.depth[window], answer.depth[window]
         finite, told = np.isfinite(truth), ~np.isnan(said)
@@ -161,7 +161,7 @@ class FullMetric(Metric):
         }
 
 
-def known_through(answer: DepthMap, label: Label) -> DepthMap:
+def informed(answer: DepthMap, label: Label) -> DepthMap:
     """Return the answer in metres, by the label's focal length where nobody told it one."""
     if answer.kind != METRIC or answer.in_metres or math.isnan(label.focal_px):
         return answer

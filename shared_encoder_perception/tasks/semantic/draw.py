@@ -14,7 +14,7 @@ from shared_encoder_perception.structures import Size
 from shared_encoder_perception.tasks.contract.runtime import Colour
 from shared_encoder_perception.tasks.semantic.answer import SemanticMask
 from shared_encoder_perception.tasks.semantic.classes import UNLABELLED, Table
-from shared_encoder_perception.tasks.semantic.label import Label
+from shared_encoder_perception.tasks.semantic.label import Label, in_table
 
 LAYER: Final = -10
 SHARE: Final = 0.5
@@ -82,6 +82,14 @@ def _tint(canvas: NDArray[np.uint8], ids: NDArray[np.uint8], classes: Table) -> 
     """Mix colours into a picture (in place)."""
     mixed = cv2.addWeighted(canvas, 1 - SHARE, coloured(ids, classes), SHARE, 0.0)
     cv2.copyTo(mixed, (ids != UNLABELLED).view(np.uint8), canvas)
+
+
+def panels(answer: SemanticMask, label: Label) -> list[NDArray[np.uint8]]:
+    """Return the classes of answer and label, and the label's where the answer is another."""
+    truth = in_table(label, answer.classes) if answer.classes else label.ids
+    table = answer.classes or label.classes
+    wrong = np.where((answer.ids != truth) & (truth != UNLABELLED), truth, UNLABELLED)
+    return [coloured(ids, table) for ids in (answer.ids, truth, wrong.astype(np.uint8))]
 
 
 @lru_cache(maxsize=16)
