@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from time import perf_counter
 from typing import Any, Final
 
 import cv2
@@ -28,61 +28,17 @@ from shared_encoder_perception.structures import Size
 from shared_encoder_perception.training.augment import AugmentConfig, augment
 from shared_encoder_perception.training.config import TrainConfig
 from shared_encoder_perception.training.losses import Batch
+from shared_encoder_perception.training.mixture import Mixture
 from shared_encoder_perception.training.sets import SampleSet
 
-MOST_SHUFFLED: Final = 10_000_000
-"""Samples of a set whose order is shuffled, which takes 8 bytes for each."""
 WORKER_NICENESS: Final = 10
+LOADING: Final = ("reading, rendering", "augmentation", "targets")
+"""Kinds of work on a batch, in their order."""
 PREFETCH: Final = 3
 """Batches that each worker prepares ahead."""
 
 Item = tuple[NDArray[np.uint8], dict[str, dict[str, NDArray]]]
 """One entry of a ``Batch``: the image, and the targets of each task."""
-
-
-@dataclass(frozen=True)
-class Mixture:
-    """The order in which the sets' samples are seen.
-
-    Attributes:
-        sets: Where samples come from.
-        weights: Share of each set.
-        split_share: Share of the samples drawn from those that show what is rare.
-        seed: Together with the stage; decides the order.
-    """
-
-    sets: Sequence[SampleSet]
-    weights: tuple[float, ...]
-    split_share: float
-    seed: tuple[int, int]
-
-    def draw(self, position: int) -> tuple[int, int, int]:
-        """Say what is seen at a position, counted in samples from the stage's beginning.
-
-        Within as many positions as a set has samples, none of them is drawn twice, rare ones
-        aside.
-
-        Returns:
-            Index of the set, of the sample in it, and a seed for its augmentation.
-        """
-        rng = np.random.default_rng((*self.seed, position))
-        share = np.cumsum(self.weights) / sum(self.weights)
-        chosen = min(int(np.searchsorted(share, rng.random(), side="right")), len(self.sets) - 1)
-        samples = self.sets[chosen]
-        if samples.rare and rng.random() < self.split_share:
-            index = samples.rare[int(rng.integers(len(samples.rare)))]
-        elif len(samples) > MOST_SHUFFLED:  # worlds: every one is new, in no order anyway
-            index = position % len(samples)
-        else:
-            turn, place = divmod(position, len(samples))
-            index = int(_order((*self.seed, chosen, turn), len(samples))[place])
-        return chosen, index, int(rng.integers(2**31))
-
-
-@lru_cache(maxsize=8)
-def _order(seed: tuple[int, ...], count: int) -> NDArray[np.int64]:
-    """Shuffle ``count`` indices."""
-    return np.random.default_rng(seed).permutation(count)
 
 
 class TrainStream(IterableDataset[Batch]):
@@ -140,10 +96,36 @@ class TrainStream(IterableDataset[Batch]):
             for at in self._positions:
                 yield self._view(step * self._batch_size + at)
 
+    def timed(self, step: int) -> dict[str, float]:
+        """Make a step's batch here and now; return the seconds of each kind of work."""
+        seconds = dict.fromkeys(LOADING, 0.0)
+        items = []
+        for at in self._positions:
+            marks = [perf_counter()]
+            sample, crop, seed = self._sample(step * self._batch_size + at)
+            marks.append(perf_counter())
+            view = self._seen(sample, crop, seed)
+            marks.append(perf_counter())
+            items.append(to_item(answer_at(view, self._size), self._size, self._targets))
+            marks.append(perf_counter())
+            for name, begin, end in zip(LOADING, marks, marks[1:], strict=False):
+                seconds[name] += end - begin
+        collate(items, self._size)
+        seconds[LOADING[-1]] += perf_counter() - marks[-1]
+        return seconds
+
     def _view(self, position: int) -> View:
         """Look at one sample."""
+        return self._seen(*self._sample(position))
+
+    def _sample(self, position: int) -> tuple[Sample, Crop | None, int]:
+        """Read or render a sample; return its crop and the seed of its augmentation, too."""
         chosen, index, seed = self._mixture.draw(position)
         sample, crop, _ = self._mixture.sets[chosen][index]
+        return sample, crop, seed
+
+    def _seen(self, sample: Sample, crop: Crop | None, seed: int) -> View:
+        """Look at a sample, changed."""
         transform = fit(sample, self._picture, crop)
         if self._augmentation is None:
             return view_sample(sample, transform)

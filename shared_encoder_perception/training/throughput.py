@@ -4,7 +4,9 @@
 
 Compute alone repeats one batch; with loading, every batch is new, however few steps the config has
 and however few samples its sets: they come again. Both are taken in turns, a few steps each, and
-compared by their medians: on a busy machine only such comparisons mean anything.
+compared by their medians: on a busy machine only such comparisons mean anything. A second table
+tells where the time of a step goes: what loading processes do in theirs, for one batch, and what
+the step itself does.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from statistics import median
 from time import perf_counter
@@ -23,13 +26,20 @@ from tqdm import tqdm
 
 from shared_encoder_perception.model.network import PerceptionNetwork
 from shared_encoder_perception.training.config import TrainConfig, load_config
-from shared_encoder_perception.training.data import PREFETCH, loader, training_stream
+from shared_encoder_perception.training.data import (
+    LOADING,
+    PREFETCH,
+    loader,
+    training_stream,
+)
 from shared_encoder_perception.training.losses import Batch, Criterion
 from shared_encoder_perception.training.precision import avoid_crashes, quicken_depthwise
 from shared_encoder_perception.training.sets import training_sets
 
 IN_A_ROW: Final = 4
 """The first step after a change of kind still profits from what was waiting."""
+COMPUTE: Final = ("forward", "loss", "backward", "optimiser")
+"""Parts of a step, in their order."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -45,7 +55,7 @@ def run(args: argparse.Namespace) -> int:
         raise ValueError(f"--steps is {args.steps}, expected at least {IN_A_ROW}")
     config = load_config(args.config, args.overrides)
     plan = config.stages[-1]
-    alone, loaded, full = measure(config, args.steps)
+    alone, loaded, full, parts = measure(config, args.steps)
     print(f"{config.network.encoder}, {plan.size[0]}x{plan.size[1]}, batch {plan.batch_size}:")
     for what, seconds in (
         ("bf16, compute alone", alone),
@@ -55,11 +65,19 @@ def run(args: argparse.Namespace) -> int:
         print(f"  {what:<36}{seconds:7.3f} s a step {plan.batch_size / seconds:7.1f} images/s")
     print(f"  loading keeps {alone / loaded:.0%} of the compute rate")
     print(f"  bf16 is {full / alone:.2f} times as fast as fp32")
+    print("where the time of a step goes, seconds:")
+    for names, whose in ((LOADING, "of a loading process"), (COMPUTE, "of the step, bf16")):
+        total = sum(parts[name] for name in names)
+        for name in names:
+            print(f"  {name:<20}{parts[name]:8.3f}  {parts[name] / total:4.0%} {whose}")
     return 0
 
 
-def measure(config: TrainConfig, steps: int) -> tuple[float, float, float]:
-    """Return the median seconds of a step: bf16 alone, bf16 with loading, fp32 alone."""
+def measure(config: TrainConfig, steps: int) -> tuple[float, float, float, dict[str, float]]:
+    """Return the median seconds of a step: bf16 alone, bf16 with loading, fp32 alone.
+
+    And those of its parts, ``LOADING`` and ``COMPUTE``.
+    """
     cv2.setNumThreads(1)
     avoid_crashes(config.network.encoder)
     stage = len(config.stages) - 1
@@ -79,14 +97,18 @@ def measure(config: TrainConfig, steps: int) -> tuple[float, float, float]:
     alone: list[float] = []
     loaded: list[float] = []
     full: list[float] = []
-    for _ in tqdm(range(steps // IN_A_ROW), "measuring", unit="round"):
+    loading: list[dict[str, float]] = []
+    for turn in tqdm(range(steps // IN_A_ROW), "measuring", unit="round"):
+        loading.append(stream.timed(turn))
         alone += [bf16(batch) for _ in range(IN_A_ROW)]
         begin = perf_counter()
         for _ in range(IN_A_ROW):
             bf16(next(batches))
         loaded.append((perf_counter() - begin) / IN_A_ROW)
         full += [fp32(batch) for _ in range(2)]
-    return median(alone), median(loaded), median(full)
+    parts = {name: median(one[name] for one in loading) for name in LOADING}
+    parts |= {name: median(one[name] for one in bf16.parts[1:]) for name in COMPUTE}
+    return median(alone), median(loaded), median(full), parts
 
 
 class _Step:
@@ -101,13 +123,21 @@ class _Step:
             quicken_depthwise(self._network)
         self._criterion = Criterion(config.network.tasks, config.loss)
         self._optimizer = torch.optim.AdamW(self._network.parameters(), lr=1e-4)
+        self.parts: list[dict[str, float]] = []
 
     def __call__(self, batch: Batch) -> float:
         """Take the step; return its seconds."""
-        begin = perf_counter()
+        marks = [perf_counter()]
         self._optimizer.zero_grad()
         with torch.autocast("cpu", torch.bfloat16, enabled=self._mixed):
-            losses = self._criterion(self._network(batch.images, batch.size), batch)
+            logits = self._network(batch.images, batch.size)
+            marks.append(perf_counter())
+            losses = self._criterion(logits, batch)
+        marks.append(perf_counter())
         losses["total"].backward()
+        marks.append(perf_counter())
         self._optimizer.step()
-        return perf_counter() - begin
+        marks.append(perf_counter())
+        seconds = (end - begin for begin, end in pairwise(marks))
+        self.parts.append(dict(zip(COMPUTE, seconds, strict=True)))
+        return marks[-1] - marks[0]

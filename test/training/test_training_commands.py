@@ -1,6 +1,7 @@
 """The commands around training, used as a person would."""
 
 import json
+import re
 
 import cv2
 import numpy as np
@@ -126,6 +127,9 @@ def test_throughput_measures(run, capsys):
     out = capsys.readouterr().out
     assert "loading keeps" in out
     assert "times as fast as fp32" in out
+    for part in ("reading, rendering", "augmentation", "targets", "forward", "loss", "backward"):
+        (line,) = [one for one in out.splitlines() if one.strip().startswith(part)]
+        assert re.search(r" \d+\.\d{3} +\d+% of ", line), line
 
 
 def test_training_without_validation_is_refused_before_it_begins(run, tmp_path, capsys):

@@ -1,0 +1,61 @@
+"""The order in which the samples of several sets are seen, as a pure function of the position."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shared_encoder_perception.training.sets import SampleSet
+
+MOST_SHUFFLED: Final = 10_000_000
+"""Samples of a set whose order is shuffled, which takes 8 bytes for each."""
+
+
+@dataclass(frozen=True)
+class Mixture:
+    """The order in which the sets' samples are seen.
+
+    Attributes:
+        sets: Where samples come from.
+        weights: Share of each set.
+        split_share: Share of the samples drawn from those that show what is rare.
+        seed: Together with the stage; decides the order.
+    """
+
+    sets: Sequence[SampleSet]
+    weights: tuple[float, ...]
+    split_share: float
+    seed: tuple[int, int]
+
+    def draw(self, position: int) -> tuple[int, int, int]:
+        """Say what is seen at a position, counted in samples from the stage's beginning.
+
+        Within as many positions as a set has samples, none of them is drawn twice, rare ones
+        aside.
+
+        Returns:
+            Index of the set, of the sample in it, and a seed for its augmentation.
+        """
+        rng = np.random.default_rng((*self.seed, position))
+        share = np.cumsum(self.weights) / sum(self.weights)
+        chosen = min(int(np.searchsorted(share, rng.random(), side="right")), len(self.sets) - 1)
+        samples = self.sets[chosen]
+        if samples.rare and rng.random() < self.split_share:
+            index = samples.rare[int(rng.integers(len(samples.rare)))]
+        elif len(samples) > MOST_SHUFFLED:  # worlds: every one is new, in no order anyway
+            index = position % len(samples)
+        else:
+            turn, place = divmod(position, len(samples))
+            index = int(_order((*self.seed, chosen, turn), len(samples))[place])
+        return chosen, index, int(rng.integers(2**31))
+
+
+@lru_cache(maxsize=8)
+def _order(seed: tuple[int, ...], count: int) -> NDArray[np.int64]:
+    """Shuffle ``count`` indices."""
+    return np.random.default_rng(seed).permutation(count)
