@@ -10,7 +10,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from shared_encoder_perception.layers.neck import conv_bn_relu, coordinates
+from shared_encoder_perception.layers.neck import (
+    FeaturePyramid,
+    conv_bn_relu,
+    coordinates,
+    upsample,
+)
 from shared_encoder_perception.structures import Size
 from shared_encoder_perception.tasks.contract.training import Features, Widths
 from shared_encoder_perception.tasks.dense_head import OWN_STRIDE, dense_head
@@ -24,6 +29,8 @@ FARTHER: Final = 1.5
 NARROWEST, WIDEST = 1e-3, 4.0
 """Deviations of the logarithm that can be said."""
 PLANE_CHANNELS: Final = 96
+OWN_CHANNELS: Final = 64
+"""Of the pyramid that is depth's own."""
 USUAL: Final = (0.094, 0.0, 0.16)
 """Inverse depth in the middle, and how it rises to the right and downwards: from 4 m at the lower
 edge to the horizon at a fifth of the height."""
@@ -38,8 +45,9 @@ LEAST: Final = 0.02
 
 def make_head(widths: Widths, config: Any) -> nn.Module:
     """Return a light head on a pyramid that is shared, a decoder on one of its own."""
-    local = dense_head(widths, config.head_channels, 2, (LOGITS,), places=True)
-    return DepthHead(local, GroundPlane(widths.levels[-1]))
+    wider = widths._replace(neck=widths.neck + OWN_CHANNELS)
+    local = dense_head(wider, config.head_channels, 2, (LOGITS,), places=True)
+    return DepthHead(widths.levels, local)
 
 
 def log_depth(logits: Tensor, block: Block) -> Tensor:
@@ -63,16 +71,30 @@ def finish(logits: Mapping[str, Tensor], size: Size, block: Block) -> dict[str, 
 
 
 class DepthHead(nn.Module):
-    """A plane that the whole picture tells, and what each cell differs from it."""
+    """A plane that the whole picture tells, and what each cell differs from it.
 
-    def __init__(self, local: nn.Module, plane: nn.Module) -> None:
-        """``local`` gives ``LOGITS``, ``plane`` what is added to the first of them."""
+    How far an upright thing is shows at its foot, which may be many cells away, and is of no
+    interest to the other tasks: a small pyramid of its own joins what all of them share.
+    """
+
+    def __init__(self, levels: Sequence[int], local: nn.Module) -> None:
+        """Build it.
+
+        Args:
+            levels: Channels of the encoder's features, fine to coarse.
+            local: Gives ``LOGITS`` of a neck that has ``OWN_CHANNELS`` more than the shared one.
+        """
         super().__init__()
-        self.local, self.plane = local, plane
+        self.own = FeaturePyramid(levels[1:], OWN_CHANNELS, light=True)
+        self.local, self.plane = local, GroundPlane(levels[-1])
 
     def forward(self, features: Features) -> dict[str, Tensor]:
         """Return ``LOGITS``."""
-        said = self.local(features)[LOGITS]
+        own = self.own(features.levels[1:])
+        if own.shape[-2:] != features.neck.shape[-2:]:
+            own = upsample(own, (features.neck.shape[-2], features.neck.shape[-1]))
+        joined = features._replace(neck=torch.cat((features.neck, own), dim=1))
+        said = self.local(joined)[LOGITS]
         plane = self.plane(features.levels[-1], said.shape[-2:])
         return {LOGITS: torch.cat((said[:, :1] + plane, said[:, 1:]), dim=1)}
 
