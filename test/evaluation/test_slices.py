@@ -48,6 +48,7 @@ def test_every_way_to_slice_has_a_rule_and_nothing_is_guessed():
         "source": "road",
         "light": "day",
         "curvature": "unknown",
+        "focal length": "unknown",
         "occlusion": "unknown",
     }
     assert list(found) == list(rules())

@@ -138,7 +138,10 @@ REPORT: Final = TaskReport(
     faults="the mean relative error of depth",
     outlined="lines of equal depth",
     slice_counts=(Column("with depth", lambda scores: scores[SECTION]["images"]),),
-    slice_scores=(Column("delta 1", lambda scores: scores[SECTION]["delta1"]),),
+    slice_scores=(
+        Column("AbsRel", lambda scores: scores[SECTION]["absrel"]),
+        Column("delta 1", lambda scores: scores[SECTION]["delta1"]),
+    ),
     card_columns=(
         Column("AbsRel", lambda scores: number(scores[SECTION]["absrel"])),
         Column("delta 1", lambda scores: number(scores[SECTION]["delta1"])),
