@@ -1,9 +1,9 @@
-"""Draw the pictures of use.md, messages.md and semantic.md again: ``python docs/draw_pictures.py``.
+"""Draw the pictures of the pages again, but for overlay.jpg: ``python docs/draw_pictures.py``.
 
 ``node_view.jpg`` is what the node publishes on ~/debug/overlay/compressed: the shipped model's
 answer on rendered roads that it was not trained on. Its ground lines come from the rendered world's
 own geometry. ``frames.png`` explains frames and signs. ``classes.jpg`` holds what the shipped model
-with classes says of rendered roads beside what is there.
+with classes says of rendered roads beside what is there, ``depth.jpg`` what that with depth says.
 """
 
 from __future__ import annotations
@@ -18,9 +18,11 @@ import matplotlib
 import numpy as np
 from numpy.typing import NDArray
 
+from shared_encoder_perception import tasks
 from shared_encoder_perception.backends import DEFAULT_MODEL, load_backend
 from shared_encoder_perception.drawing.overlay import draw, draw_labels
 from shared_encoder_perception.drawing.pictures import write_picture
+from shared_encoder_perception.evaluation.informed import informed
 from shared_encoder_perception.node.debug_overlay import DebugOptions, notes_of, render
 from shared_encoder_perception.predictor import Predictor
 from shared_encoder_perception.structures import Perception
@@ -40,7 +42,9 @@ CLASSES: Final = (1_000_000_003, 1_000_000_012)
 """Seeds of the worlds whose classes are shown."""
 FRAME_ID: Final = "base_link"
 ORDER: Final = 3
-SEMANTIC: Final = "semantic"
+SEMANTIC, DEPTH = "semantic", "depth"
+DEPTHS: Final = (1_000_000_002, 1_000_000_003, 1_000_000_016)
+"""Seeds of the worlds whose depth is shown."""
 
 
 def draw_node_view(path: Path) -> None:
@@ -110,6 +114,20 @@ def draw_classes(path: Path) -> None:
         answers = {SEMANTIC: perception.answers[SEMANTIC]}
         answered = draw(sample.image, replace(perception, answers=answers))
         rows.append(np.hstack((answered, draw_labels(sample.image, sample.labels))))
+    write_picture(path, np.vstack(rows))
+
+
+def draw_depth(path: Path) -> None:
+    """Draw some worlds: lines of equal depth, depth as answered, as it is, and the error."""
+    predictor = Predictor(load_backend("shipped:depth", "onnxruntime"))
+    rows = []
+    for seed in DEPTHS:
+        sample = render_sample(seed, (320, 832), tasks=(DEPTH,))
+        answers = {DEPTH: predictor(sample.image).answers[DEPTH]}
+        perception = informed(Perception(sample.image.shape[:2], answers), sample.labels)
+        shown = tasks.part(DEPTH, "draw").panels(perception.answers[DEPTH], sample.labels[DEPTH])
+        row = np.hstack([draw(sample.image, perception), *shown])
+        rows.append(cv2.resize(row, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA))
     write_picture(path, np.vstack(rows))
 
 
@@ -227,6 +245,7 @@ def main() -> None:
     draw_node_view(folder / "node_view.jpg")
     draw_frames(folder / "frames.png")
     draw_classes(folder / "classes.jpg")
+    draw_depth(folder / "depth.jpg")
 
 
 if __name__ == "__main__":
