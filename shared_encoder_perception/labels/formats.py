@@ -55,6 +55,11 @@ FORMATS: Final = MappingProxyType(
             {"layout": "carla_depth"},
             "CARLA: rgb/ and depth/ of one camera",
         ),
+        "relative_depth": (
+            "adapters.depth_maps",
+            {"layout": "relative_depth"},
+            "a teacher's inverse depth: images/, depth/",
+        ),
         "yolo": ("adapters.yolo", {}, "YOLO polygons, as Roboflow and Ultralytics lay them out"),
     }
 )

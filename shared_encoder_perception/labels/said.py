@@ -65,6 +65,7 @@ class Said:
         depth: Returns (H, W) float32 metres along the optical axis, NaN where nothing was measured;
             ``None`` where that is not labelled.
         focal_px: Vertical focal length of the camera; NaN where it is not known.
+        depth_is_relative: Whether the inverse of ``depth`` is right but for a scale and a shift.
     """
 
     size: Size
@@ -80,6 +81,7 @@ class Said:
     instances: Callable[[], NDArray[np.uint16]] | None = None
     depth: Callable[[], NDArray[np.float32]] | None = None
     focal_px: float = math.nan
+    depth_is_relative: bool = False
 
     def frame(self, *, notes: tuple[str, ...] = (), **keys: Any) -> LabelledFrame:
         """Return the frame with what each task makes of this.

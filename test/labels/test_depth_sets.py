@@ -89,6 +89,16 @@ def test_a_set_becomes_native_metre_for_metre(name, tmp_path):
     assert frame.source == name
 
 
+def test_a_teachers_inverse_depth_is_relative(tmp_path):
+    picture(tmp_path / "set/images/a.jpg")
+    steps(tmp_path / "set/depth/a.png", 65535, np.nan_to_num(1 / TRUTH))
+    assert convert("relative_depth", tmp_path / "set", tmp_path / "out") == 0
+    (frame,) = native.read(tmp_path / "out")
+    label = frame.labels["depth"]()
+    assert label.kind == "relative" and math.isnan(label.focal_px)
+    np.testing.assert_allclose(label.depth, TRUTH, rtol=5e-3)
+
+
 def test_a_camera_that_nobody_describes_is_asked_for(tmp_path):
     carla(tmp_path)
     with pytest.raises(LabelError, match="give --focal-px"):

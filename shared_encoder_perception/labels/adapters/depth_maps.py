@@ -37,6 +37,7 @@ class Layout:
         far: Values from which on a pixel is beyond all range; 0 is unknown in every map.
         focal_px: Of all its pictures; NaN where each has its own, or nobody says.
         focal_width: Width of the pictures that this is for.
+        inverse: Whether values are inverse depth, but for a scale and a shift: larger is nearer.
         intrinsics: What changes from a picture's path to that of its nine numbers of ``K``.
         licence: In a few words.
     """
@@ -48,6 +49,7 @@ class Layout:
     far: float = math.inf
     focal_px: float = math.nan
     focal_width: int = 0
+    inverse: bool = False
     intrinsics: tuple[tuple[str, str], ...] = ()
     licence: str = ""
 
@@ -91,12 +93,20 @@ LAYOUTS: Final = MappingProxyType(
             0.0,
             licence="as the recording",
         ),
+        "relative_depth": Layout(
+            "relative_depth",
+            ("images/*", "images/*/*"),
+            (("/images/", "/depth/"),),
+            65535.0,
+            inverse=True,
+        ),
     }
 )
 """Name -> layout. KITTI: the selection for validation of the depth completion benchmark. NYU: pairs
 ``*_colors.png`` and ``*_depth.png`` in millimetres; focal length of the calibration that comes with
 NYU Depth V2. Virtual KITTI 2: centimetres. CARLA: ``rgb/`` and ``depth/`` of one camera, as its
-sensors write them."""
+sensors write them. Relative depth: what MiDaS, Depth Anything and the like say of ``images/``, as
+PNGs of 16 bits of the same names in ``depth/``, larger values nearer."""
 
 
 def read(
@@ -128,10 +138,18 @@ def _frame(root: Path, picture: Path, layout: Layout, focal_px: float | None) ->
     """Describe one picture; its depth is read on demand."""
     size = image_size(picture)
     depth = _renamed(root, picture, layout.renames)
+    if layout.inverse:  # pictures may be of any kind
+        depth = depth.with_suffix(".png")
     if not depth.is_file():
         raise LabelError(picture, None, f"its depth map is missing: {depth}")
-    focal = focal_px or _focal_of(root, picture, layout, size)
-    return Said(size, depth=partial(read_map, depth, size, layout), focal_px=focal).frame(
+    focal = math.nan if layout.inverse else focal_px or _focal_of(root, picture, layout, size)
+    said = Said(
+        size,
+        depth=partial(read_map, depth, size, layout),
+        focal_px=focal,
+        depth_is_relative=layout.inverse,
+    )
+    return said.frame(
         name=picture.relative_to(root).as_posix(),
         image_path=picture,
         source=layout.source,
@@ -194,6 +212,8 @@ def read_map(path: Path, size: Size, layout: Layout) -> Metres:
     if not layout.steps:
         return carla_depth(given)
     depth = values.astype(np.float32) / np.float32(layout.steps)
+    if layout.inverse:
+        depth = 1 / np.where(values == 0, np.float32(np.nan), depth)
     depth[values == 0] = np.nan
     depth[values >= layout.far] = np.inf
     return depth

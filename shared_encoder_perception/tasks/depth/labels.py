@@ -20,7 +20,7 @@ from shared_encoder_perception.files.data_paths import shown
 from shared_encoder_perception.images.planes import plane_inside, plane_to_input, warp_plane
 from shared_encoder_perception.images.preprocess import Crop, ImageTransform
 from shared_encoder_perception.structures import Size
-from shared_encoder_perception.tasks.depth.answer import KINDS, METRIC
+from shared_encoder_perception.tasks.depth.answer import KINDS, METRIC, RELATIVE
 from shared_encoder_perception.tasks.depth.label import (
     DEPTH,
     OWNERS,
@@ -153,8 +153,8 @@ def of_set(said: Any) -> tuple[Callable[[], Label] | None, Sequence[str]]:
 
 
 def _of_said(said: Any) -> Label:
-    """Make a label of what a set says, which is in metres."""
-    return Label(said.depth(), said.focal_px)
+    """Make a label of what a set says."""
+    return Label(said.depth(), said.focal_px, RELATIVE if said.depth_is_relative else METRIC)
 
 
 def merge(first: Label, second: Label) -> tuple[Label, Sequence[tuple[str, Any]]]:
