@@ -242,7 +242,7 @@ def score(
     """
     scorer = Scorer(predictor.spec.input_size)
     for source, sample, crop in frames:
-        perception = predictor(sample.image, crop)
+        perception = informed(predictor(sample.image, crop), sample.labels)
         scorer.update(source, perception, sample, crop)
         if worst:
             worst.update(source, perception, sample, crop)

@@ -12,13 +12,13 @@ from collections.abc import Iterator
 from itertools import cycle, islice
 from pathlib import Path
 from time import monotonic, monotonic_ns, sleep, time_ns
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import rclpy
 from rclpy.duration import Duration
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
-from sensor_msgs.msg import CompressedImage, Image
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from shared_encoder_perception.benchmark.combinations import parse_size
 from shared_encoder_perception.demo.node_listener import QUEUE
@@ -26,6 +26,7 @@ from shared_encoder_perception.demo.player import (
     FRAME_ID,
     INTERRUPTED,
     SETTLE_S,
+    camera_info,
     interrupt_on_signals,
 )
 from shared_encoder_perception.images.frames import tell
@@ -43,7 +44,14 @@ DISCOVERY_TIMEOUT_S: Final = 30.0
 ACKNOWLEDGE_TIMEOUT_S: Final = 10
 
 
-def prepare(source: Source, size: Size, compressed: bool) -> list[Any]:
+class Taken(NamedTuple):
+    """An image, and what its camera is; ``None`` where the source does not say."""
+
+    image: Any
+    info: CameraInfo | None
+
+
+def prepare(source: Source, size: Size, compressed: bool) -> list[Taken]:
     """Return messages of the source's first images, so that publishing costs no preparation.
 
     Args:
@@ -62,11 +70,13 @@ def prepare(source: Source, size: Size, compressed: bool) -> list[Any]:
             fill_compressed(message, pixels)
         else:
             fill_image(message, pixels, "bgr8")
-        messages.append(message)
+        focal = frame.focal_px
+        info = None if focal is None else camera_info(message.header, transform, focal)
+        messages.append(Taken(message, info))
     return messages
 
 
-def in_time(messages: list[Any], rate: float, seconds: float) -> Iterator[Any]:
+def in_time(messages: list[Taken], rate: float, seconds: float) -> Iterator[Taken]:
     """Yield one message after the other when it is due, over and over for so many seconds."""
     due_s = monotonic()
     end_s = due_s + seconds
@@ -78,15 +88,17 @@ def in_time(messages: list[Any], rate: float, seconds: float) -> Iterator[Any]:
         due_s = max(due_s + 1.0 / rate, monotonic())
 
 
-def run(node: Node, messages: list[Any], rate: float, seconds: float, rows: Rows) -> None:
+def run(node: Node, messages: list[Taken], rate: float, seconds: float, rows: Rows) -> None:
     """Publish for a while.
 
     Raises:
         RuntimeError: Nobody listens, or not to the end.
     """
-    compressed = isinstance(messages[0], CompressedImage)
+    first = messages[0].image
+    compressed = isinstance(first, CompressedImage)
     topic = f"{IMAGE_TOPIC}/compressed" if compressed else IMAGE_TOPIC
-    publisher = node.create_publisher(type(messages[0]), topic, QUEUE)
+    publisher = node.create_publisher(type(first), topic, QUEUE)
+    infos = node.create_publisher(CameraInfo, "camera_info", QUEUE)
     deadline_s = monotonic() + DISCOVERY_TIMEOUT_S
     while not publisher.get_subscription_count():
         if monotonic() > deadline_s:
@@ -97,9 +109,12 @@ def run(node: Node, messages: list[Any], rate: float, seconds: float, rows: Rows
         sleep(0.05)
     sleep(SETTLE_S)  # the node's side of discovery
     stamp_ns = 0
-    for message in in_time(messages, rate, seconds):
+    for message, info in in_time(messages, rate, seconds):
         stamp_ns = max(time_ns(), stamp_ns + 1)  # answers are told apart by it
         message.header.stamp.sec, message.header.stamp.nanosec = divmod(stamp_ns, 10**9)
+        if info is not None:
+            info.header = message.header
+            infos.publish(info)
         sent_ns = monotonic_ns()
         publisher.publish(message)
         rows.write(stamp_ns, sent_ns)

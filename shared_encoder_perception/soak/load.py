@@ -19,6 +19,7 @@ from shared_encoder_perception.soak.records import (
     ANSWER,
     ANSWER_FILE,
     COUNTS_FILE,
+    EVERYTHING,
     MODEL_FILE,
     OUTPUTS,
     SENT,
@@ -52,6 +53,7 @@ class Setting:
         rate: Images a second.
         seconds: How long.
         own_qos: Whether the node keeps its own QoS for images.
+        everything: Whether somebody listens to what is only made for who does.
     """
 
     size: Size
@@ -59,6 +61,7 @@ class Setting:
     rate: float
     seconds: float
     own_qos: bool = False
+    everything: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,7 +131,8 @@ def put_under_load(
     processes = _WatchedProcesses(folder)
     with processes:
         print("\nstarting probe, node and camera")
-        processes.start(PROBE, "soak.probe", str(folder))
+        more = [EVERYTHING] if setting.everything else []
+        processes.start(PROBE, "soak.probe", str(folder), *more)
         processes.start(NODE, "node", "--ros-args", *node_arguments, *_input_arguments(setting))
         _wait_for_node(processes, folder)
         processes.start(CAMERA, "soak.camera", *camera_arguments)

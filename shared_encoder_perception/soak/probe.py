@@ -32,10 +32,12 @@ from shared_encoder_perception.files.whole_file import write_text
 from shared_encoder_perception.node.diagnostics import TOPIC as DIAGNOSTICS_TOPIC
 from shared_encoder_perception.node.messages import message_type
 from shared_encoder_perception.node.outputs import LATCHED_QOS
+from shared_encoder_perception.node.topics import OVERLAY_TOPIC
 from shared_encoder_perception.soak.records import (
     ANSWER,
     ANSWER_FILE,
     COUNTS_FILE,
+    EVERYTHING,
     MODEL_FILE,
     OUTPUTS,
     STAGE_TIMES_FILE,
@@ -43,9 +45,18 @@ from shared_encoder_perception.soak.records import (
     TOLD_STAGES,
     Rows,
 )
-from shared_encoder_perception.tasks.topics import Telling, for_every_image, telling
+from shared_encoder_perception.tasks.contract.runtime import Topic
+from shared_encoder_perception.tasks.topics import (
+    Telling,
+    for_every_image,
+    lazy,
+    pictures,
+    telling,
+)
 
 MODEL_KEYS: Final = ("name", "version", "backend", "backend_version", "device", "precision")
+OVERLAYS: Final = (Topic(f"~/{OVERLAY_TOPIC}", "sensor_msgs/msg/CompressedImage"),)
+NODE: Final = "perception"
 MAX_PENDING: Final = 100
 """An image of which something is missing when so many later ones have begun is given up."""
 
@@ -66,10 +77,15 @@ class _Answer:
 class Probe(Node):
     """Subscribes to every output of the node."""
 
-    def __init__(self, folder: Path) -> None:
-        """Write to ``folder``; see ``records``."""
+    def __init__(self, folder: Path, everything: bool = False) -> None:
+        """Write to ``folder``; see ``records``.
+
+        Args:
+            folder: For the rows.
+            everything: Listen to what is only made for who listens, too.
+        """
         super().__init__("probe")
-        self._folder = folder
+        self._folder, self._everything = folder, everything
         self._rows = Rows(folder / ANSWER_FILE, ANSWER)
         self._pending: dict[int, _Answer] = defaultdict(_Answer)
         self._outputs: list[Any] = []
@@ -93,7 +109,13 @@ class Probe(Node):
     def _subscribe(self) -> None:
         """Listen to the answers of the model's tasks."""
         follow = telling(self._tasks)
-        for _, topic in for_every_image(self._tasks):
+        topics = for_every_image(self._tasks)
+        if self._everything:
+            topics = [*lazy(self._tasks), *topics]
+            for topic in (*pictures(self._tasks), *OVERLAYS):  # at a rate of their own
+                kind, name = message_type(topic.kind), topic.name.replace("~", NODE, 1)
+                self.create_subscription(kind, name, lambda _: None, QUEUE, raw=True)
+        for _, topic in topics:
             is_array = topic == follow.topic
             callback = self._array_of(follow) if is_array else self._single
             kind = message_type(topic.kind)
@@ -178,7 +200,7 @@ def main() -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda which, _: stopping.append(which))
     rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
-    probe = Probe(Path(sys.argv[1]))
+    probe = Probe(Path(sys.argv[1]), EVERYTHING in sys.argv[2:])
     executor = _executor()
     executor.add_node(probe)
     while not stopping:

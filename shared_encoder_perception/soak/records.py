@@ -27,6 +27,8 @@ OUTPUTS: Final = "outputs"
 STAGE_TIMES_FILE: Final = "stage_times.jsonl"
 """One line for each of the node's diagnostics with the times of its stages: the keys and values of
 the task ``processing``, of which those of ``TOLD_STAGES`` are of use."""
+EVERYTHING: Final = "everything"
+"""Argument of the probe: hear what is only made for who listens, too."""
 COUNTS_FILE: Final = "counts.json"
 """The node's newest counts of images by what became of them, as its diagnostics tell them."""
 

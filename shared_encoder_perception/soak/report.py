@@ -30,7 +30,7 @@ CPU: Final = {
     EXECUTOR: "  executor: receiving, services",
     MIDDLEWARE: "  DDS",
     CAMERA: "the camera",
-    PROBE: "the probe: seven subscribers",
+    PROBE: "the probe: a subscriber for each output",
     SOAK: "this command",
 }
 """Whose CPU time is shown, and what it is called."""

@@ -84,6 +84,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--images", type=Path, help="folder, frames.jsonl, video or bag (default: the demo's)")
     add("--params", type=Path, help="the node's parameters, a YAML file")
     add("--own-qos", action="store_true", help="leave the node its own QoS for images")
+    add("--everything", action="store_true", help="listen to what is only made on demand, too")
     add("--overload", action="store_true", help="expect drops, bound the age instead")
     add(
         "--slow-model-ms",
@@ -186,7 +187,7 @@ def _setting(args: argparse.Namespace) -> Setting:
             f"{seconds:g} s at {rate:g} Hz: expected at least {LEAST_SECONDS:g} s, and a rate "
             "above 0 and up to 1000"
         )
-    return Setting(args.size, args.transport, rate, seconds, args.own_qos)
+    return Setting(args.size, args.transport, rate, seconds, args.own_qos, args.everything)
 
 
 def _check(args: argparse.Namespace) -> None:

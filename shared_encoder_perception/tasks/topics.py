@@ -29,6 +29,27 @@ def for_every_image(names: Iterable[str]) -> list[TaskTopic]:
     return sorted(found, key=lambda one: one.topic.last)
 
 
+def lazy(names: Iterable[str]) -> list[TaskTopic]:
+    """Return the topics on which there is a message for every image while somebody listens."""
+    return [
+        TaskTopic(name, topic)
+        for name, content in tasks.parts("content", names).items()
+        for topic in content.TOPICS
+        if topic.lazy and not (topic.grounded or topic.latched or topic.pictures)
+    ]
+
+
+def pictures(names: Iterable[str]) -> list[Topic]:
+    """Return the topics of pictures for people, which have a rate of their own."""
+    contents = tasks.parts("content", names).values()
+    return [
+        topic
+        for content in contents
+        for topic in content.TOPICS
+        if topic.pictures and not topic.grounded
+    ]
+
+
 def latched(names: Iterable[str]) -> list[TaskTopic]:
     """Return the topics that are sent once for each model, of types that are always there."""
     return [

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from specs import spec_of
 from tiny_model import random_image, write_tiny_model
 
 pytest.importorskip("rclpy", reason="ROS 2 is not installed: make setup")
@@ -88,6 +90,17 @@ def test_real_processes_account_for_every_image_and_grow_nothing(soak, tmp_path,
     one_more = np.append(sent, np.ones(1, SENT))
     assert analysis.fates(one_more, answers, {}, OUTPUTS)["unaccounted"] == 1
     assert analysis.fates(sent, answers[1:], {}, OUTPUTS)["lost_messages"] == OUTPUTS
+
+
+def test_what_is_made_on_demand_comes_back_whole_too(soak, tmp_path):
+    tasks = ("lanes", "drivable_surface", "semantic")
+    model = write_tiny_model(tmp_path / "classes.onnx", spec_of("classes", "1", tasks=tasks))
+    for options, outputs in (((), OUTPUTS + 1), (("--everything",), OUTPUTS + 2)):
+        shutil.rmtree(tmp_path / "log", ignore_errors=True)
+        assert soak("--seconds", "5", *options, model=model) == 0
+        images = json.loads((tmp_path / "out.json").read_text())["images"]
+        assert images["whole"] == images["perceived"] > 0
+        assert json.loads((tmp_path / "log" / "model.json").read_text())["outputs"] == outputs
 
 
 def test_an_overload_is_counted_exactly(soak, tmp_path, capsys):
