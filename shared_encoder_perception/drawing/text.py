@@ -69,17 +69,23 @@ def _write(
     lines: Sequence[tuple[str, tuple[int, int, int]]],
     right: bool = False,
 ) -> None:
-    """Write lines of text into a top corner (in place)."""
+    """Write lines of text into a top corner (in place), in more columns where one is too high."""
     if not lines:
         return
     scale = scale_of(canvas)
     size, thickness = max(LETTERS * scale, SMALLEST_LETTERS), max(round(scale), 1)
     row, margin = round(36 * size), round(12 * size)
-    width = max(cv2.getTextSize(text, FONT, size, thickness)[0][0] for text, _ in lines)
-    width += 2 * margin
-    left = max(canvas.shape[1] - width, 0) if right else 0
-    # Letters alone drown on a bright road.
-    canvas[: row * len(lines) + margin, left : left + width] //= 3
-    for index, (text, colour) in enumerate(lines, start=1):
-        at = (left + margin, row * index - margin // 3)
-        cv2.putText(canvas, text, at, FONT, size, colour, thickness, cv2.LINE_AA)
+    fit = max((canvas.shape[0] - margin) // row, 1)
+    columns = [lines[first : first + fit] for first in range(0, len(lines), fit)]
+    widths = [
+        max(cv2.getTextSize(text, FONT, size, thickness)[0][0] for text, _ in column) + 2 * margin
+        for column in columns
+    ]
+    left = max(canvas.shape[1] - sum(widths), 0) if right else 0
+    for column, width in zip(columns, widths, strict=True):
+        # Letters alone drown on a bright road.
+        canvas[: row * len(column) + margin, left : left + width] //= 3
+        for index, (text, colour) in enumerate(column, start=1):
+            at = (left + margin, row * index - margin // 3)
+            cv2.putText(canvas, text, at, FONT, size, colour, thickness, cv2.LINE_AA)
+        left += width
