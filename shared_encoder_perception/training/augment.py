@@ -40,6 +40,8 @@ class AugmentConfig:
         shift: Largest shift of its centre, as a share of its size.
         rise: Largest shift up or down in place of that; ``None`` for ``shift``. Where a picture
             has more above and below than the crop, the horizon is seen elsewhere.
+        aspect: Largest stretch of one side and shrinking of the other, logarithm. Depth wants none:
+            how wide a lane looks tells how far it is.
         rotate: Probability of a rotation.
         rotate_deg: Largest angle.
         flip: Probability of a mirror image.
@@ -61,6 +63,7 @@ class AugmentConfig:
     scale: tuple[float, float] = (0.75, 1.15)
     shift: float = 0.08
     rise: float | None = None
+    aspect: float = 0.08
     rotate: float = 0.3
     rotate_deg: float = 3.0
     flip: float = 0.5
@@ -143,7 +146,7 @@ def _other_crop(
 ) -> Crop:
     """Scale and shift a crop; what would leave the picture is cut to it."""
     scale = np.exp(rng.uniform(*np.log(config.scale)))
-    aspect = np.exp(rng.uniform(-0.08, 0.08))
+    aspect = np.exp(rng.uniform(-config.aspect, config.aspect))
     width = min(round(crop.width * scale * aspect), image_size[1])
     height = min(round(crop.height * scale / aspect), image_size[0])
     centre_x = crop.x + crop.width / 2 + rng.uniform(-1, 1) * config.shift * crop.width

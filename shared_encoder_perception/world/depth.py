@@ -17,6 +17,8 @@ BEYOND: Final = np.float32(np.inf)
 UNKNOWN: Final = np.float32(np.nan)
 """Depth of the own vehicle: nobody asks for it."""
 NEAREST_M: Final = 0.05
+NEXT, LAST = [1, 2, 0], [2, 0, 1]
+"""Axes after and before each axis."""
 
 
 class Plane(NamedTuple):
@@ -63,18 +65,20 @@ class Depth:
         By Newell's method, which corners that lie in one line do not disturb.
         """
         seen = self._camera.placed(points)
-        after = np.roll(seen, -1, axis=0)
-        normal = np.cross(seen, after).sum(axis=0)
-        centre = seen.mean(axis=0)
+        after = seen[(*range(1, len(seen)), 0), :]
+        # The sum of the corners' cross products; numpy's own function is ten times as slow on few.
+        normal = (seen[:, NEXT] * after[:, LAST] - seen[:, LAST] * after[:, NEXT]).sum(axis=0)
+        centre = seen.sum(axis=0) / len(seen)
         near, far = float(seen[:, 2].min()), float(seen[:, 2].max())
         return Plane(normal, float(normal @ centre), max(near, NEAREST_M), max(far, NEAREST_M))
 
     def fill(self, fixed: Sequence[NDArray[np.int32]], shift: int, plane: Plane) -> None:
         """Write the polygons of one plane, in OpenCV's fixed point, as ``cv2.fillPoly`` does."""
-        corners = np.concatenate([one.reshape(-1, 2) for one in fixed]) >> shift
+        corners = fixed[0] if len(fixed) == 1 else np.concatenate(fixed)
         rows, columns = self.values.shape
-        x0, y0 = np.maximum(corners.min(axis=0) - 1, 0)
-        x1, y1 = np.minimum(corners.max(axis=0) + 3, (columns, rows))
+        (left, top), (right, bottom) = (corners.min(axis=0) >> shift, corners.max(axis=0) >> shift)
+        x0, y0 = max(int(left) - 1, 0), max(int(top) - 1, 0)
+        x1, y1 = min(int(right) + 3, columns), min(int(bottom) + 3, rows)
         if x0 >= x1 or y0 >= y1:
             return
         inside = np.zeros((y1 - y0, x1 - x0), np.uint8)
