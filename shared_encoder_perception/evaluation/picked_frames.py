@@ -102,11 +102,16 @@ class PickedFrames:
         return place if place < SAMPLED else None
 
     def middle(self) -> dict[str, list[Picked]]:
-        """Return frames of each source about whose faults half of its frames lie, near first."""
-        found = {}
+        """Return frames of each source about whose faults half of its frames lie, near first.
+
+        Without those that are among the worst or the best.
+        """
+        found, others = {}, (self._worst, self._best)
+        shown = {frame.caption for one in others for heap in one.values() for *_, frame in heap}
         for source, some in sorted(self._some.items()):
             median = float(np.median(self._faults[source]))
-            found[source] = sorted(some, key=lambda one: abs(one.faults - median))[: self._kept]
+            new = [frame for frame in some if frame.caption not in shown]
+            found[source] = sorted(new, key=lambda one: abs(one.faults - median))[: self._kept]
         return found
 
     def worst(self) -> dict[str, list[Picked]]:

@@ -17,7 +17,10 @@ from shared_encoder_perception.evaluation.picked_frames import WIDTH_PX, PickedF
 from shared_encoder_perception.labels.frame import constant
 from shared_encoder_perception.tasks.lanes.answer import LaneId
 
-SLICES = {"light": "day", "curvature": "straight", "occlusion": "unknown", "source": "road"}
+SLICES = {
+    **{"light": "day", "curvature": "straight", "focal length": "unknown"},
+    **{"occlusion": "unknown", "source": "road"},
+}
 TASKS = ("lanes", "drivable_surface")
 COLUMNS = columns(TASKS)
 BARE = sample_of(np.zeros((*SIZE, 3), np.uint8), {}, None)

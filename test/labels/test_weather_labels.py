@@ -56,7 +56,7 @@ def test_an_unknown_key_is_ignored_elsewhere(tmp_path, capsys):
     assert main(["dataset", "convert", "native", str(other), "--out", str(tmp_path / "out")]) == 0
     assert lines_of(tmp_path / "out") == lines_of(plain)
     assert main(["dataset", "validate", str(other)]) == 1
-    expected = "pseudo names 'sky', expected some of ['lanes', 'mask', 'classes']"
+    expected = "pseudo names 'sky', expected some of ['lanes', 'mask', 'classes', 'depth']"
     assert expected in capsys.readouterr().out
 
 

@@ -22,6 +22,7 @@ from shared_encoder_perception.training.train import train
 from shared_encoder_perception.world.synthetic import Drive, render_sample
 
 SIZE = (64, 160)
+OF_FOLDER = ("lanes", "drivable_surface", "semantic")
 WITHOUT, WITH = "[lanes, drivable_surface]", "[lanes, drivable_surface, semantic]"
 
 
@@ -55,9 +56,9 @@ def asked(monkeypatch):
     found = {"painted": [], "read": 0, "moved": 0}
     render, read, view = Drive.render, semantic_labels._read, semantic_labels.view
 
-    def rendered(self, distance_m=0.0, classes=False):
-        found["painted"].append(classes)
-        return render(self, distance_m, classes)
+    def rendered(self, distance_m=0.0, asked=()):
+        found["painted"].append("classes" in asked)
+        return render(self, distance_m, asked)
 
     def count(name, function):
         def counted(*arguments):
@@ -110,8 +111,9 @@ def test_a_world_has_the_labels_that_are_asked_for(names):
 def test_sets_are_scored_by_the_tasks_too(folder):
     one = config(folder, "[drivable_surface]")
     for names in (("drivable_surface",), ("semantic", "lanes"), None):
-        for samples in validation_sets(one.data, [], SIZE, names):
-            assert set(samples[0].sample.labels) == set(names or tasks.ROOMS)
+        worlds, written = validation_sets(one.data, [], SIZE, names)
+        assert set(worlds[0].sample.labels) == set(names or tasks.ROOMS)
+        assert set(written[0].sample.labels) == set(names or OF_FOLDER)
     overfit = replace(one.data, overfit=2)
     (train_set,) = training_sets(overfit, 0, SIZE, 0, ("semantic",))
     assert set(train_set[1].sample.labels) == {"semantic"}
