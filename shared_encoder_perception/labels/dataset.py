@@ -79,6 +79,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add.add_argument("--out", type=Path, required=True, help="folder of the new set")
     add.add_argument("--count", type=int, default=1000, help="number of worlds")
     add.add_argument("--seed", type=int, default=0, help="seed of the first one")
+    add.add_argument(
+        "--traffic",
+        type=float,
+        metavar="P",
+        help="chance that somebody is seen near by, else nobody (default: as the dice fall)",
+    )
     add.set_defaults(action_run=_render)
 
     add = commands.add_parser("label", help=label_command.HELP, description=label_command.HELP)
@@ -153,9 +159,11 @@ def _render(args: argparse.Namespace) -> int:
     """Render worlds that no validation or calibration uses."""
     if args.count < 1 or not 0 <= args.seed <= CALIBRATION_SEED - args.count:
         raise ValueError(f"seeds must lie in 0 to {CALIBRATION_SEED - 1}, the count be 1 or more")
+    if args.traffic is not None and not 0 <= args.traffic <= 1:
+        raise ValueError(f"--traffic is {args.traffic:g}, expected 0 to 1")
     with native.Writer(args.out) as writer:
         for seed in tqdm(range(args.seed, args.seed + args.count), unit="world"):
-            sample = render_sample(seed)
+            sample = render_sample(seed, traffic_probability=args.traffic)
             frame = LabelledFrame(
                 name=f"{seed:09d}.jpg",
                 image_path=Path(),

@@ -183,13 +183,14 @@ class TrainConfig:
             )
         for data_set in (*self.data.train, *self.data.val):
             _expect(data_set.fold in FOLDS, f"fold is {data_set.fold!r}, expected one of {FOLDS}")
-            share = data_set.split_probability
-            _expect(0 <= share <= 1, f"split_probability is {share}, expected 0 to 1")
+            for name in ("split_probability", "traffic_probability"):
+                chance = getattr(data_set, name)
+                _expect(0 <= (chance or 0) <= 1, f"{name} is {chance}, expected 0 to 1")
         for data_set in self.data.train:
             _expect(data_set.weight > 0, f"weight of {data_set.path} is {data_set.weight}, not > 0")
         for data_set in self.data.val:
-            endless = data_set.path == SYNTHETIC and data_set.count == 0
-            _expect(not endless, "data.val: worlds have no end, give a count")
+            finite = data_set.path != SYNTHETIC or data_set.count
+            _expect(finite, "data.val: worlds have no end, give a count")
         _expect(0 <= self.data.split_share <= 1, "data.split_share must be 0 to 1")
         _expect(self.checkpoint_every > 0, "checkpoint_every must be at least 1")
         said = self.optimizer

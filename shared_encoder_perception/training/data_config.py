@@ -28,6 +28,7 @@ class SetConfig:
             only those, empty all: what weights, thresholds and calibration are chosen by must not
             be what was trained on. Rendered worlds have seeds of their own for that.
         split_probability: Chance that a rendered world has a lane that branches off within sight.
+        traffic_probability: Chance that somebody is seen near by in it; null for as the dice fall.
     """
 
     path: str = SYNTHETIC
@@ -37,6 +38,7 @@ class SetConfig:
     pseudo: bool = True
     fold: str = ""
     split_probability: float = SPLIT_PROBABILITY
+    traffic_probability: float | None = None
 
 
 @dataclass(frozen=True)

@@ -154,7 +154,7 @@ class WorldSet:
         """``config.count`` worlds of ``size``, 0 for as many as a stage has, labelled for tasks."""
         self._count, self._first, self._size = config.count or WORLDS_PER_STAGE, first_seed, size
         self._tasks = tasks
-        self._split_probability = config.split_probability
+        self._chances = config.split_probability, config.traffic_probability
         self.rare: Sequence[int] = ()
         self.complete: Sequence[int] = range(self._count)
         self.description: dict[str, str | int] = {
@@ -169,8 +169,14 @@ class WorldSet:
 
     def __getitem__(self, index: int) -> Entry:
         """Render one."""
-        seed, share = self._first + index, self._split_probability
-        sample = render_sample(seed, self._size, share, tasks=self._tasks)
+        splits, traffic = self._chances
+        sample = render_sample(
+            self._first + index,
+            self._size,
+            splits,
+            tasks=self._tasks,
+            traffic_probability=traffic,
+        )
         return Entry(sample, None, SYNTHETIC)
 
 

@@ -43,6 +43,35 @@ def roll_vehicles(rng: Generator, road: Road, place: Place, weather: str) -> tup
     return tuple(vehicles)
 
 
+def with_traffic(
+    rng: Generator,
+    road: Road,
+    place: Place,
+    vehicles: tuple[Vehicle, ...],
+    chance: float,
+    seen_m: tuple[float, float],
+) -> tuple[Vehicle, ...]:
+    """Return the traffic of a world that is to show some with a chance, and else none at all.
+
+    Args:
+        rng: Dice of its own, so that the rest of the world stays as it was.
+        road: Of the world.
+        place: Of the world.
+        vehicles: That were rolled.
+        chance: That there is any.
+        seen_m: Distances ahead between which somebody is seen, when our drive begins.
+    """
+    if rng.random() >= chance:
+        return ()
+    near, far = seen_m
+    if any(near <= one.at_m <= far for one in vehicles):
+        return vehicles
+    lane = int(rng.integers(-road.left, road.right + 1))
+    at = float(np.exp(rng.uniform(np.log(near), np.log(far))))
+    offset = lane * road.width_m + rng.normal(0, 0.15)
+    return (*vehicles, _vehicle(rng, place, offset, at, 1.0, lights=False))
+
+
 def _vehicle(
     rng: Generator, place: Place, offset_m: float, at_m: float, speed: float, lights: bool
 ) -> Vehicle:

@@ -9,6 +9,7 @@ Numpy and OpenCV only, so that the demo can drive through a world without torch.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from copy import copy
 from dataclasses import replace
 from functools import partial
 from typing import Final
@@ -26,6 +27,7 @@ from shared_encoder_perception.world.camera import Camera, see_ground
 from shared_encoder_perception.world.classes import OWN_VEHICLE
 from shared_encoder_perception.world.depth import UNKNOWN, Depth
 from shared_encoder_perception.world.dice import World, roll_world
+from shared_encoder_perception.world.dice_traffic import with_traffic
 from shared_encoder_perception.world.ground import DRIVABLE_SHARE, reflect, shade_ground
 from shared_encoder_perception.world.markings import paint_lines
 from shared_encoder_perception.world.pave import LOOP_M, pave, shadow
@@ -49,6 +51,10 @@ VALIDATION_SEED: Final = 1_000_000_000
 the second."""
 SPLIT_PROBABILITY: Final = 0.25
 """Chance that a lane branches off within sight, where nothing else is asked for."""
+NEAR_TRAFFIC_M: Final = (6.0, 45.0)
+"""Distances ahead between which somebody is seen in a world with traffic."""
+TRAFFIC_DICE: Final = 2
+"""Beside the seed: dice that leave those of the world alone."""
 BEHIND_M: Final = {"house": 20.0, "bridge": 12.0}
 """How far the near end of something long may be behind us while we still see its far end."""
 PROP_M: Final = 2.5
@@ -63,7 +69,12 @@ class Drive:
     """
 
     def __init__(
-        self, seed: int, size: Size = (320, 800), *, split_probability: float = SPLIT_PROBABILITY
+        self,
+        seed: int,
+        size: Size = (320, 800),
+        *,
+        split_probability: float = SPLIT_PROBABILITY,
+        traffic_probability: float | None = None,
     ) -> None:
         """Roll the dice of a world.
 
@@ -71,9 +82,28 @@ class Drive:
             seed: Decides everything.
             size: ``(height, width)`` of the images.
             split_probability: Chance that a lane branches off within sight.
+            traffic_probability: Chance that somebody is seen near by when the drive begins; else
+                there is nobody at all. ``None``: as the dice fall, nobody in most worlds. The rest
+                of the world is the same.
         """
         self._seed = seed
-        self.world: World = roll_world(np.random.default_rng(seed), size, split_probability)
+        world = roll_world(np.random.default_rng(seed), size, split_probability)
+        if traffic_probability is not None:
+            dice = np.random.default_rng((seed, TRAFFIC_DICE))
+            was = (world.road, world.place, world.vehicles)
+            vehicles = with_traffic(dice, *was, traffic_probability, NEAR_TRAFFIC_M)
+            world = replace(world, vehicles=vehicles)
+        self.world: World = world
+
+    def without_traffic(self) -> Drive:
+        """Return the same drive where nobody drives, stands or walks, seen by the same camera.
+
+        The picture's noise is the same, too: what differs is the traffic, its shadows, its mirror
+        images in a wet road and the light of its lamps.
+        """
+        empty = copy(self)
+        empty.world = replace(self.world, vehicles=())
+        return empty
 
     @property
     def split_start_m(self) -> float:
@@ -202,6 +232,7 @@ def render_sample(
     split_probability: float = SPLIT_PROBABILITY,
     camera: Callable[[Camera], Camera] | None = None,
     tasks: Collection[str] | None = None,
+    traffic_probability: float | None = None,
 ) -> Sample:
     """Render one image of one world, at a random distance into its drive; splits lie ahead.
 
@@ -212,11 +243,19 @@ def render_sample(
         camera: Makes the camera that sees it of the one that was rolled.
         tasks: Whose labels are wanted, ``None`` for all: what none of them needs is not painted.
             The image is the same.
+        traffic_probability: As of ``Drive``; then the image is of the drive's beginning.
     """
-    drive = Drive(seed, size, split_probability=split_probability)
+    drive = Drive(
+        seed,
+        size,
+        split_probability=split_probability,
+        traffic_probability=traffic_probability,
+    )
     if camera is not None:
         drive.world = replace(drive.world, camera=camera(drive.world.camera))
     distance_m = float(np.random.default_rng((seed, 1)).uniform(0, drive.split_start_m))
+    if traffic_probability is not None:
+        distance_m = 0.0
     rooms = table.parts("labels", tasks).values()
     wanted = {what for room in rooms for what in getattr(room, "OF_WORLD", ())}
     return label_world(drive.render(distance_m, wanted), tasks)

@@ -18,8 +18,11 @@ from shared_encoder_perception.labels.frame import constant
 from shared_encoder_perception.tasks.lanes.answer import LaneId
 
 SLICES = {
-    **{"light": "day", "curvature": "straight", "focal length": "unknown"},
-    **{"occlusion": "unknown", "source": "road"},
+    "light": "day",
+    "curvature": "straight",
+    "focal length": "unknown",
+    "occlusion": "unknown",
+    "source": "road",
 }
 TASKS = ("lanes", "drivable_surface")
 COLUMNS = columns(TASKS)

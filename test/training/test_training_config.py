@@ -61,6 +61,7 @@ def test_saved_and_read_again_is_the_same(tmp_path):
         ("data.val.0.count=0", r"worlds have no end"),
         ("data.train.0.fold=test", r"fold is 'test', expected one of .*held_out"),
         ("data.train.0.split_probability=2", r"split_probability is 2.0, expected 0 to 1"),
+        ("data.train.0.traffic_probability=-1", r"traffic_probability is -1.0, expected 0 to 1"),
         ("ema=1", r"ema is 1"),
         ("steps", r"'steps' is no key=value"),
         ("seed=[", r"config: "),

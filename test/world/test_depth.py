@@ -149,10 +149,9 @@ def test_without_traffic_the_same_world_shows_what_was_behind():
     """The pair: farther or equal everywhere, and different in the traffic's pixels only."""
     changed = nearer = 0
     for seed in range(20):
-        one = Drive(seed, SIZE)
-        full = one.render(0.0, KNOWN)
-        one.world = replace(one.world, vehicles=())
-        empty = one.render(0.0, KNOWN)
+        one = Drive(seed, SIZE, traffic_probability=1.0)
+        full, empty = one.render(0.0, KNOWN), one.without_traffic().render(0.0, KNOWN)
+        assert one.world.vehicles and not one.without_traffic().world.vehicles
         traffic = np.isin(full.owners, (OWNERS.index("vehicle"), OWNERS.index("person")))
         known = ~np.isnan(full.depth)
         assert (full.depth == empty.depth)[known & ~traffic].all()
@@ -161,6 +160,26 @@ def test_without_traffic_the_same_world_shows_what_was_behind():
         nearer += int((empty.depth[hidden] < 0.97 * full.depth[hidden]).sum())
     assert changed > 500
     assert nearer < 0.002 * changed  # where wheels touch the ground: half a pixel
+
+
+def test_a_chance_of_traffic_leaves_the_rest_of_the_world_alone():
+    seen = 0
+    for seed in range(30):
+        plain, never, always = (
+            Drive(seed, SIZE, traffic_probability=chance) for chance in (None, 0.0, 1.0)
+        )
+        assert not never.world.vehicles
+        new = always.world.vehicles[: len(plain.world.vehicles)]
+        assert [vars(one) for one in new] == [vars(one) for one in plain.world.vehicles]
+        assert any(6 <= one.at_m <= 45 for one in always.world.vehicles)
+        pictures = [one.without_traffic().render(0.0).image for one in (plain, never, always)]
+        np.testing.assert_array_equal(pictures[0], pictures[1])
+        np.testing.assert_array_equal(pictures[0], pictures[2])
+        shown = always.render(0.0, KNOWN).owners
+        seen += bool(np.isin(shown, (OWNERS.index("vehicle"), OWNERS.index("person"))).any())
+    assert seen >= 26
+    shares = [bool(Drive(s, SIZE, traffic_probability=0.5).world.vehicles) for s in range(200)]
+    assert 0.4 < np.mean(shares) < 0.6
 
 
 def test_owners_are_the_labels_owners():
