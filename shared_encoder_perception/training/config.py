@@ -18,7 +18,12 @@ from shared_encoder_perception.model.network import check_input_size, scaled_siz
 from shared_encoder_perception.structures import Size
 from shared_encoder_perception.tasks.blocks import settled
 from shared_encoder_perception.training.augment import AugmentConfig
-from shared_encoder_perception.training.data_config import FOLDS, SYNTHETIC, DataConfig
+from shared_encoder_perception.training.data_config import (
+    FOLDS,
+    SYNTHETIC,
+    DataConfig,
+    chance_fault,
+)
 from shared_encoder_perception.training.distill import check_distill, distill_config
 from shared_encoder_perception.training.frozen import FREEZABLE
 from shared_encoder_perception.training.room_config import joined, own
@@ -183,9 +188,7 @@ class TrainConfig:
             )
         for data_set in (*self.data.train, *self.data.val):
             _expect(data_set.fold in FOLDS, f"fold is {data_set.fold!r}, expected one of {FOLDS}")
-            for name in ("split_probability", "traffic_probability"):
-                chance = getattr(data_set, name)
-                _expect(0 <= (chance or 0) <= 1, f"{name} is {chance}, expected 0 to 1")
+            _expect(not (fault := chance_fault(data_set)), fault)
         for data_set in self.data.train:
             _expect(data_set.weight > 0, f"weight of {data_set.path} is {data_set.weight}, not > 0")
         for data_set in self.data.val:
@@ -193,8 +196,8 @@ class TrainConfig:
             _expect(finite, "data.val: worlds have no end, give a count")
         _expect(0 <= self.data.split_share <= 1, "data.split_share must be 0 to 1")
         _expect(self.checkpoint_every > 0, "checkpoint_every must be at least 1")
-        said = self.optimizer
-        _expect(said in OPTIMIZERS, f"optimizer is {said!r}, expected one of {OPTIMIZERS}")
+        known = f"expected one of {OPTIMIZERS}"
+        _expect(self.optimizer in OPTIMIZERS, f"optimizer is {self.optimizer!r}, {known}")
         _expect(
             self.freeze_encoder in FREEZABLE,
             f"freeze_encoder is {self.freeze_encoder}, expected one of {FREEZABLE}",

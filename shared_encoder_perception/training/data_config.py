@@ -41,6 +41,15 @@ class SetConfig:
     traffic_probability: float | None = None
 
 
+def chance_fault(config: SetConfig) -> str:
+    """Say which of a set's chances is none; empty where all are from 0 to 1."""
+    for name in ("split_probability", "traffic_probability"):
+        chance = getattr(config, name)
+        if not 0 <= (chance or 0) <= 1:
+            return f"{name} is {chance}, expected 0 to 1"
+    return ""
+
+
 @dataclass(frozen=True)
 class DataConfig:
     """What is trained on, and what is validated on.
