@@ -18,12 +18,7 @@ from shared_encoder_perception.model.network import check_input_size, scaled_siz
 from shared_encoder_perception.structures import Size
 from shared_encoder_perception.tasks.blocks import settled
 from shared_encoder_perception.training.augment import AugmentConfig
-from shared_encoder_perception.training.data_config import (
-    FOLDS,
-    SYNTHETIC,
-    DataConfig,
-    chance_fault,
-)
+from shared_encoder_perception.training.data_config import DataConfig, data_faults
 from shared_encoder_perception.training.distill import check_distill, distill_config
 from shared_encoder_perception.training.frozen import FREEZABLE
 from shared_encoder_perception.training.room_config import joined, own
@@ -186,14 +181,8 @@ class TrainConfig:
                 f"replay is {stage.replay} with replay_samples {stage.replay_samples}, expected at "
                 f"least 1, and {needed}",
             )
-        for data_set in (*self.data.train, *self.data.val):
-            _expect(data_set.fold in FOLDS, f"fold is {data_set.fold!r}, expected one of {FOLDS}")
-            _expect(not (fault := chance_fault(data_set)), fault)
-        for data_set in self.data.train:
-            _expect(data_set.weight > 0, f"weight of {data_set.path} is {data_set.weight}, not > 0")
-        for data_set in self.data.val:
-            finite = data_set.path != SYNTHETIC or data_set.count
-            _expect(finite, "data.val: worlds have no end, give a count")
+        for fault in data_faults(self.data):
+            raise ConfigError(fault)
         _expect(0 <= self.data.split_share <= 1, "data.split_share must be 0 to 1")
         _expect(self.checkpoint_every > 0, "checkpoint_every must be at least 1")
         known = f"expected one of {OPTIMIZERS}"

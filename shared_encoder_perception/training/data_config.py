@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from shared_encoder_perception.world.synthetic import SPLIT_PROBABILITY
@@ -41,15 +42,6 @@ class SetConfig:
     traffic_probability: float | None = None
 
 
-def chance_fault(config: SetConfig) -> str:
-    """Say which of a set's chances is none; empty where all are from 0 to 1."""
-    for name in ("split_probability", "traffic_probability"):
-        chance = getattr(config, name)
-        if not 0 <= (chance or 0) <= 1:
-            return f"{name} is {chance}, expected 0 to 1"
-    return ""
-
-
 @dataclass(frozen=True)
 class DataConfig:
     """What is trained on, and what is validated on.
@@ -68,3 +60,20 @@ class DataConfig:
     val: list[SetConfig] = field(default_factory=lambda: [SetConfig(count=64)])
     split_share: float = 0.0
     overfit: int = 0
+
+
+def data_faults(config: DataConfig) -> Iterator[str]:
+    """Say what cannot be of the sets."""
+    for one in (*config.train, *config.val):
+        if one.fold not in FOLDS:
+            yield f"fold is {one.fold!r}, expected one of {FOLDS}"
+        for name in ("split_probability", "traffic_probability"):
+            chance = getattr(one, name)
+            if not 0 <= (chance or 0) <= 1:
+                yield f"{name} is {chance}, expected 0 to 1"
+    for one in config.train:
+        if not one.weight > 0:
+            yield f"weight of {one.path} is {one.weight}, not > 0"
+    for one in config.val:
+        if one.path == SYNTHETIC and one.count == 0:
+            yield "data.val: worlds have no end, give a count"
