@@ -181,8 +181,8 @@ class TrainConfig:
                 f"replay is {stage.replay} with replay_samples {stage.replay_samples}, expected at "
                 f"least 1, and {needed}",
             )
-        for fault in data_faults(self.data):
-            raise ConfigError(fault)
+        for told in data_faults(self.data):
+            raise ConfigError(told)
         _expect(0 <= self.data.split_share <= 1, "data.split_share must be 0 to 1")
         _expect(self.checkpoint_every > 0, "checkpoint_every must be at least 1")
         known = f"expected one of {OPTIMIZERS}"
