@@ -185,8 +185,8 @@ class TrainConfig:
             raise ConfigError(told)
         _expect(0 <= self.data.split_share <= 1, "data.split_share must be 0 to 1")
         _expect(self.checkpoint_every > 0, "checkpoint_every must be at least 1")
-        known = f"expected one of {OPTIMIZERS}"
-        _expect(self.optimizer in OPTIMIZERS, f"optimizer is {self.optimizer!r}, {known}")
+        said = self.optimizer
+        _expect(said in OPTIMIZERS, f"optimizer is {said!r}, expected one of {OPTIMIZERS}")
         _expect(
             self.freeze_encoder in FREEZABLE,
             f"freeze_encoder is {self.freeze_encoder}, expected one of {FREEZABLE}",
