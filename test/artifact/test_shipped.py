@@ -75,7 +75,7 @@ def test_what_is_shipped_answers_what_networks_do_by_default():
 def test_shipped_models_have_names():
     assert local_path("shipped:default") == DEFAULT_MODEL
     assert load_backend("shipped:semantic").spec.name == "semantic"
-    with pytest.raises(StoreError, match=r"shipped:\.\./x is no .*: shipped:default, shipped:sem"):
+    with pytest.raises(StoreError, match=r"shipped:\.\./x is no .*: shipped:default, shipped:dep"):
         load_backend("shipped:../x")
 
 
@@ -88,15 +88,19 @@ def test_a_shipped_model_is_given_by_name_to_commands_that_want_a_file(tmp_path,
     assert "is published already: give a path" in capsys.readouterr().err
 
 
-def test_the_shipped_model_with_classes_is_the_default_and_classes():
+@pytest.mark.parametrize(
+    ("name", "of", "task", "bytes_at_most"),
+    [("semantic", "default", "semantic", 9_000_000), ("depth", "semantic", "depth", 10_000_000)],
+)
+def test_a_shipped_model_with_one_more_task_is_the_other_and_that(name, of, task, bytes_at_most):
     """Weights, priors, thresholds and calibration; engines may round otherwise in another graph."""
-    default, more = load_backend(DEFAULT_MODEL), load_backend("shipped:semantic")
-    assert (DEFAULT_MODEL.parent / "semantic.onnx").stat().st_size <= 9_000_000
-    assert default.spec.tasks.items() <= more.spec.tasks.items()
-    assert set(more.spec.tasks) - set(default.spec.tasks) == {"semantic"}
+    less, more = (load_backend(f"shipped:{one}") for one in (of, name))
+    assert (DEFAULT_MODEL.parent / f"{name}.onnx").stat().st_size <= bytes_at_most
+    assert less.spec.tasks.items() <= more.spec.tasks.items()
+    assert set(more.spec.tasks) - set(less.spec.tasks) == {task}
     for seed in range(3):
-        image = render_sample(seed, default.spec.input_size).image[np.newaxis]
-        one, other = (backend.infer({"image": image}) for backend in (default, more))
+        image = render_sample(seed, less.spec.input_size).image[np.newaxis]
+        one, other = (backend.infer({"image": image}) for backend in (less, more))
         for name, array in one.items():
             apart = np.abs(array.astype(np.float64) - other[name])
             assert apart.max() <= (1 if array.dtype == np.uint8 else 1e-3)

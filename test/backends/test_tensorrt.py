@@ -133,15 +133,16 @@ def test_an_engine_is_built(trt, builder):
     assert sizes["fp16"] < sizes["fp32"]
 
 
+@pytest.mark.parametrize("name", ["semantic", "depth"])
 @pytest.mark.parametrize("precision", ["fp32", "fp16", "bf16"])
-def test_the_shipped_model_with_classes_is_built(trt, builder, precision):
-    """Its arg max and its two bytes a cell, too."""
-    content = prepare(read_artifact(local_path("shipped:semantic")), precision)
-    network, _parser = trt.build.parse(builder, content, "semantic.onnx")
+def test_the_shipped_models_with_more_tasks_are_built(trt, builder, precision, name):
+    """Arg max and two bytes a cell, and the plane of depth, too."""
+    content = prepare(read_artifact(local_path(f"shipped:{name}")), precision)
+    network, _parser = trt.build.parse(builder, content, f"{name}.onnx")
     outputs = [network.get_output(index) for index in range(network.num_outputs)]
     bytes_out = [item.name for item in outputs if item.dtype.name == "UINT8"]
     assert bytes_out == ["mask", "semantic", "semantic_confidence"]
-    assert len(trt.build.build(content, IMAGE, 1, "semantic.onnx"))
+    assert len(trt.build.build(content, IMAGE, 1, f"{name}.onnx"))
 
 
 def test_a_model_with_several_inputs_is_built_with_a_profile_of_each(trt, builder):
