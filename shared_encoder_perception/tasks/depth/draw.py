@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from shared_encoder_perception.drawing.text import FONT, scale_of
 from shared_encoder_perception.structures import Size
 from shared_encoder_perception.tasks.contract.runtime import Colour
-from shared_encoder_perception.tasks.depth.answer import DepthMap
+from shared_encoder_perception.tasks.depth.answer import METRIC, DepthMap
 from shared_encoder_perception.tasks.depth.label import Label
 
 LAYER: Final = -5
@@ -30,7 +30,7 @@ NOTHING_SAID: Final = "depth: no focal length, no metres"
 
 def paint(canvas: NDArray[np.uint8], answer: DepthMap, scale: float) -> None:
     """Draw a line at each of ``LINES_M`` (in place); of any unit, where metres are not known."""
-    depth = answer.depth if answer.in_metres else _typical(answer.depth)
+    depth = _shown(answer.depth, answer.in_metres)
     for distance in LINES_M:
         _draw_line(canvas, depth, distance, max(round(2 * scale), 1))
 
@@ -49,15 +49,16 @@ def legend(answer: DepthMap) -> list[tuple[str, Colour]]:
 def paint_label(canvas: NDArray[np.uint8], label: Label, scale: float) -> None:
     """Draw the label's lines, darken what is not known (in place)."""
     canvas[np.isnan(label.depth)] //= 2
-    depth = label.depth if not math.isnan(label.focal_px) else _typical(label.depth)
+    depth = _shown(label.depth, label.kind == METRIC)
     for distance in LINES_M:
         _draw_line(canvas, depth, distance, max(round(2 * scale), 1))
 
 
 def outline_label(canvas: NDArray[np.uint8], label: Label) -> None:
     """Draw the label's lines thinly in white (in place)."""
+    depth = _shown(label.depth, label.kind == METRIC)
     for distance in LINES_M:
-        canvas[_edge(label.depth, distance)] = 255
+        canvas[_edge(depth, distance)] = 255
 
 
 def resized(answer: DepthMap, image_size: Size, size: Size) -> DepthMap:
@@ -97,7 +98,7 @@ def coloured(depth: NDArray[np.float32]) -> NDArray[np.uint8]:
 
 def picture(answer: DepthMap) -> NDArray[np.uint8]:
     """Return the depth in colours, with a scale of metres below, for people."""
-    depth = answer.depth if answer.in_metres else _typical(answer.depth)
+    depth = _shown(answer.depth, answer.in_metres)
     canvas = coloured(depth)
     if answer.in_metres:
         draw_scale(canvas)
@@ -107,13 +108,18 @@ def picture(answer: DepthMap) -> NDArray[np.uint8]:
 def panels(answer: DepthMap, label: Label) -> list[NDArray[np.uint8]]:
     """Return answer and label in colours, and how far they are apart: white a half, blue too near.
 
-    Red is too far; black where there is no label.
+    Red is too far; black where there is no label. Where either has no metres, they are compared
+    up to the one scale that fits best.
     """
-    depth = answer.depth if answer.in_metres else _typical(answer.depth)
-    shown = coloured(depth), coloured(label.depth)
+    metric = label.kind == METRIC
+    depth = _shown(answer.depth, answer.in_metres)
+    shown = coloured(depth), coloured(_shown(label.depth, metric))
     known = np.isfinite(label.depth) & ~np.isnan(depth)
     with np.errstate(invalid="ignore", divide="ignore"):
         off = np.log(np.where(known, depth, 1) / np.where(known, label.depth, 1))
+    said = off[known & np.isfinite(off)]
+    if said.size and not (metric and answer.in_metres):
+        off -= np.median(said)
     share = np.nan_to_num(off / ERROR_SHOWN, posinf=1.0, neginf=-1.0).clip(-1, 1)
     error = np.asarray(
         cv2.applyColorMap((127.5 + 127.5 * share).astype(np.uint8), cv2.COLORMAP_TWILIGHT_SHIFTED),
@@ -141,8 +147,10 @@ def draw_scale(canvas: NDArray[np.uint8]) -> None:
         cv2.putText(canvas, f"{distance:g} m", where, FONT, 0.4 * scale, (0, 0, 0), 1, cv2.LINE_AA)
 
 
-def _typical(depth: NDArray[np.float32]) -> NDArray[np.float32]:
+def _shown(depth: NDArray[np.float32], in_metres: bool) -> NDArray[np.float32]:
     """Bring depth without a unit to numbers that lines and colours have."""
+    if in_metres:
+        return depth
     finite = depth[np.isfinite(depth) & (depth > 0)]
     return depth if not finite.size else np.asarray(depth * (12.0 / np.median(finite)), np.float32)
 

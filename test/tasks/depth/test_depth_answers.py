@@ -8,7 +8,7 @@ import pytest
 from shared_encoder_perception.ground.camera import CameraModel
 from shared_encoder_perception.images.preprocess import Crop, ImageTransform
 from shared_encoder_perception.tasks.contract.refining import Moment
-from shared_encoder_perception.tasks.depth.answer import RELATIVE, DepthMap
+from shared_encoder_perception.tasks.depth.answer import METRIC, RELATIVE, DepthMap
 from shared_encoder_perception.tasks.depth.decode import Decoder, Options
 from shared_encoder_perception.tasks.depth.depth_msg import (
     focal_of,
@@ -16,6 +16,8 @@ from shared_encoder_perception.tasks.depth.depth_msg import (
     pinhole,
     points,
 )
+from shared_encoder_perception.tasks.depth.draw import outline_label, panels
+from shared_encoder_perception.tasks.depth.label import Label
 from shared_encoder_perception.tasks.depth.refine import NO_FOCAL, RefineOptions, Refiner
 from shared_encoder_perception.tasks.depth.spec import OUTPUT_DEPTH, OUTPUT_SIGMA, Block
 from shared_encoder_perception.tasks.status import Level
@@ -176,3 +178,18 @@ def test_pixels_that_are_not_square_are_refused():
     refiner = Refiner(RefineOptions())
     assert not refiner(decoded(10.0), Moment(SIZE, 0.0, lens=lens)).in_metres
     assert refiner.statuses()["depth"].level == Level.ERROR
+
+
+def test_a_label_without_metres_is_drawn_up_to_its_scale():
+    ramp = np.linspace(4.0, 60.0, SIZE[0], dtype=np.float32)[:, None].repeat(SIZE[1], 1)
+    answer = DepthMap(ramp, focal_px=200.0)
+    _, _, right = panels(answer, Label(ramp, 200.0))
+    _, _, scaled = panels(answer, Label(ramp * 50, 200.0, RELATIVE))
+    assert (scaled == right).all()
+    _, _, wrong = panels(answer, Label(ramp * 50, 200.0, METRIC))
+    assert (wrong != right).any()
+    outlines = []
+    for scale in (0.01, 100.0):
+        outlines.append(np.zeros((*SIZE, 3), np.uint8))
+        outline_label(outlines[-1], Label(ramp * np.float32(scale), 200.0, RELATIVE))
+    assert outlines[0].any() and (outlines[0] == outlines[1]).all()
