@@ -16,9 +16,10 @@ from shared_encoder_perception.files.plain_file import plain
 from shared_encoder_perception.images.picture_bytes import PictureError
 from shared_encoder_perception.images.picture_file import picture_size
 from shared_encoder_perception.labels.frame import LabelledFrame
-from shared_encoder_perception.labels.said import NO, NOT_LABELLED, YES, Plane
+from shared_encoder_perception.labels.said import Plane
 from shared_encoder_perception.structures import Size
 from shared_encoder_perception.tasks.label_files import LabelError
+from shared_encoder_perception.tasks.masks.values import NO, NOT_KNOWN, YES
 
 CHUNK: Final = 1 << 20
 LOOK_AHEAD: Final = 64
@@ -60,11 +61,11 @@ def fill_polygons(
 ) -> Plane:
     """Return a plane that is ``YES`` inside of the polygons (N, 2), ``(x, y)`` pixels.
 
-    Inside of the ``doubtful`` ones it is ``NOT_LABELLED``, unless another one says ``YES``.
+    Inside of the ``doubtful`` ones it is ``NOT_KNOWN``, unless another one says ``YES``.
     """
     plane = np.full(size, NO, np.uint8)
     # One by one: together, overlapping polygons would cancel each other.
-    for value, those in ((NOT_LABELLED, doubtful), (YES, polygons)):
+    for value, those in ((NOT_KNOWN, doubtful), (YES, polygons)):
         for polygon in those:
             cv2.fillPoly(plane, [np.round(polygon).astype(np.int32)], value)
     return plane

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,11 +20,7 @@ from shared_encoder_perception.structures import Size
 from shared_encoder_perception.tasks.contract.labels import UsualLane
 
 Plane = NDArray[np.uint8]
-
-YES: Final = 255
-NO: Final = 0
-NOT_LABELLED: Final = 127
-"""Values of a plane of one byte per pixel."""
+"""One byte per pixel: ``YES``, ``NO`` or ``NOT_KNOWN`` of ``tasks.masks.values``."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -20,9 +20,6 @@ from shared_encoder_perception.labels import native
 from shared_encoder_perception.predictor import Predictor
 from shared_encoder_perception.structures import Perception
 from shared_encoder_perception.tasks.drivable import baseline as mask_baseline
-from shared_encoder_perception.tasks.drivable.area import MaskMetric
-from shared_encoder_perception.tasks.drivable.boundary import BoundaryMetric
-from shared_encoder_perception.tasks.drivable.reliability import MaskReliability
 from shared_encoder_perception.tasks.drivable.road_scores import RoadScores
 from shared_encoder_perception.tasks.lanes import baseline as lanes_baseline
 from shared_encoder_perception.tasks.lanes.labels import inside
@@ -37,6 +34,9 @@ from shared_encoder_perception.tasks.lanes.metrics.culane import CulaneMetric
 from shared_encoder_perception.tasks.lanes.metrics.lateral import LateralMetric
 from shared_encoder_perception.tasks.lanes.metrics.rows import LaneMetric
 from shared_encoder_perception.tasks.lanes.metrics.tusimple import TusimpleMetric
+from shared_encoder_perception.tasks.masks.area import MaskMetric
+from shared_encoder_perception.tasks.masks.boundary import BoundaryMetric
+from shared_encoder_perception.tasks.masks.reliability import MaskReliability
 
 LANES, MASK = "lanes", "drivable_surface"
 SIZE = (180, 320)

@@ -21,8 +21,8 @@ from shared_encoder_perception.labels.adapters.label_ids import read_map
 from shared_encoder_perception.labels.adapters.layouts import LAYOUTS
 from shared_encoder_perception.labels.frame import LabelledFrame
 from shared_encoder_perception.labels.label_io import UnusablePictureError, image_size
-from shared_encoder_perception.labels.said import YES
 from shared_encoder_perception.tasks.label_files import LabelError, read_plane
+from shared_encoder_perception.tasks.masks.values import YES
 
 RGB = road()[:, :, ::-1]
 TURNING = {

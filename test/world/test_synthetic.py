@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from labelled_set import lanes_of, mask_of
 
-from shared_encoder_perception.tasks.drivable.labels import MASK_DRIVABLE
 from shared_encoder_perception.tasks.lanes.answer import LaneId
+from shared_encoder_perception.tasks.masks.values import YES
 from shared_encoder_perception.world.synthetic import Drive, render_sample
 
 SEEDS = range(100, 140)
@@ -62,7 +62,7 @@ def test_lane_centres_run_on_the_drivable_surface(samples):
         points = lanes_of(sample)[LaneId.EGO]
         if points is not None:
             x, y = points[:-6].round().astype(int).T  # the far end is a few pixels wide
-            shares.append((mask_of(sample)[y, x] == MASK_DRIVABLE).mean())
+            shares.append((mask_of(sample)[y, x] == YES).mean())
     assert np.median(shares) > 0.95
     assert np.mean(np.array(shares) > 0.5) > 0.9
 

@@ -19,9 +19,10 @@ from shared_encoder_perception.images.picture_file import picture_header, read_v
 from shared_encoder_perception.labels.adapters.layouts import LAYOUTS, Layout
 from shared_encoder_perception.labels.frame import LabelledFrame
 from shared_encoder_perception.labels.label_io import UnusablePictureError, image_size, or_fault
-from shared_encoder_perception.labels.said import NO, NOT_LABELLED, YES, Plane, Said
+from shared_encoder_perception.labels.said import Plane, Said
 from shared_encoder_perception.structures import Size
 from shared_encoder_perception.tasks.label_files import LabelError, read_plane
+from shared_encoder_perception.tasks.masks.values import NO, NOT_KNOWN, YES
 
 WITHOUT_MAPS: Final = "test"
 STRANGE: Final = "the map has colours that the data set does not have: ignored"
@@ -165,7 +166,7 @@ def read_map(path: Path, size: Size, layout: Layout) -> Plane:
     if pixels.ndim == 2:
         plane = np.full(size, NO, np.uint8)
         plane[np.isin(pixels, layout.ids[0])] = YES
-        plane[np.isin(pixels, layout.ids[1])] = NOT_LABELLED
+        plane[np.isin(pixels, layout.ids[1])] = NOT_KNOWN
         return plane
     if not layout.colours[0]:
         raise LabelError(path, None, f"the map has colours, {layout.source} has one channel of ids")
@@ -214,8 +215,8 @@ def _by_colour(pixels: NDArray, layout: Layout) -> tuple[Plane, NDArray[np.bool_
     """Turn (H, W, 3 or 4) BGR colours into a plane; say where they are none of the layout's."""
     blue, green, red = (pixels[:, :, channel].astype(np.int32) for channel in range(3))
     codes = (red << 16) + (green << 8) + blue
-    plane, strange = np.full(codes.shape, NOT_LABELLED, np.uint8), np.ones(codes.shape, np.bool_)
-    values = (YES, NOT_LABELLED, NO)
+    plane, strange = np.full(codes.shape, NOT_KNOWN, np.uint8), np.ones(codes.shape, np.bool_)
+    values = (YES, NOT_KNOWN, NO)
     for colours, value in zip((*layout.colours, layout.others), values, strict=True):
         known = np.isin(codes, [(r << 16) + (g << 8) + b for r, g, b in colours])
         plane[known] = value

@@ -26,7 +26,7 @@ from shared_encoder_perception.structures import Size
 from shared_encoder_perception.tasks.label_files import LabelError, read_plane
 
 TABLE: Final = "classes.json"
-NOT_LABELLED: Final = 255
+NOT_KNOWN: Final = 255
 HALF: Final = 128
 
 
@@ -104,7 +104,7 @@ def read_planes(masks: dict[int, Path], size: Size) -> Plane:
     Raises:
         LabelError: No mask at all, or one that cannot be read, or is of another size.
     """
-    ids, claims = np.full(size, NOT_LABELLED, np.uint8), np.zeros(size, np.uint8)
+    ids, claims = np.full(size, NOT_KNOWN, np.uint8), np.zeros(size, np.uint8)
     found = {index: path for index, path in masks.items() if path.is_file()}
     if not found:
         path = next(iter(masks.values()))
@@ -113,5 +113,5 @@ def read_planes(masks: dict[int, Path], size: Size) -> Plane:
         here = read_plane(path, size) >= HALF
         ids[here] = index
         claims += here
-    ids[claims != 1] = NOT_LABELLED
+    ids[claims != 1] = NOT_KNOWN
     return ids

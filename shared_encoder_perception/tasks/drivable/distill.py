@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from shared_encoder_perception.tasks.drivable.head import LOGITS
-from shared_encoder_perception.tasks.drivable.loss import at_size, masked_bce
+from shared_encoder_perception.tasks.masks.losses import at_size, masked_bce
 
 
 @dataclass(frozen=True)

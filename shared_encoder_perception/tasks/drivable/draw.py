@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Final
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from shared_encoder_perception.drawing.shapes import Colour, outline_area, tint_area
 from shared_encoder_perception.structures import Size
 from shared_encoder_perception.tasks.drivable.answer import DrivableMask
-from shared_encoder_perception.tasks.drivable.labels import MASK_DRIVABLE, MASK_IGNORE, Label
+from shared_encoder_perception.tasks.drivable.labels import Label
+from shared_encoder_perception.tasks.masks.draw import paint_mask_label, resized_mask
+from shared_encoder_perception.tasks.masks.values import YES
 
 LAYER: Final = 0
 COLOUR: Final = (178, 114, 0)
@@ -30,17 +30,14 @@ def legend(answer: DrivableMask) -> list[tuple[str, Colour]]:
 
 def paint_label(canvas: NDArray[np.uint8], label: Label, scale: float) -> None:
     """Tint what is labelled as drivable, and darken what is not labelled (in place)."""
-    canvas[label.mask == MASK_IGNORE] //= 2
-    tint_area(canvas, label.mask == MASK_DRIVABLE, COLOUR)
+    paint_mask_label(canvas, label.mask, COLOUR)
 
 
 def outline_label(canvas: NDArray[np.uint8], label: Label) -> None:
     """Outline what is labelled as drivable thinly in white (in place)."""
-    outline_area(canvas, label.mask == MASK_DRIVABLE)
+    outline_area(canvas, label.mask == YES)
 
 
 def resized(answer: DrivableMask, image_size: Size, size: Size) -> DrivableMask:
     """Return the mask of the resized image."""
-    probability = cv2.resize(answer.probability, size[::-1], interpolation=cv2.INTER_AREA)
-    crop = answer.crop and answer.crop.resized(image_size, size)
-    return replace(answer, probability=np.asarray(probability, np.uint8), crop=crop)
+    return resized_mask(answer, image_size, size)

@@ -26,15 +26,15 @@ from shared_encoder_perception.tasks.drivable.road_plane import check_homography
 from shared_encoder_perception.tasks.label_files import (
     LabelError,
     path_faults,
-    read_plane,
     write_plane,
 )
-from shared_encoder_perception.tasks.probability_planes import SURE_NO, histogram
-
-MASK_DRIVABLE: Final = 255
-MASK_IGNORE: Final = 127
-MASK_NOT_DRIVABLE: Final = 0
-MASK_VALUES: Final = (MASK_NOT_DRIVABLE, MASK_IGNORE, MASK_DRIVABLE)
+from shared_encoder_perception.tasks.masks.label_planes import (
+    check_plane,
+    read_confidence,
+    read_mask,
+    weight_of,
+)
+from shared_encoder_perception.tasks.masks.values import NOT_KNOWN
 
 MASK: Final = "mask"
 MASK_CONFIDENCE: Final = "mask_confidence"
@@ -70,15 +70,12 @@ class Label:
         if self.homography is not None:
             check_homography(self.homography, image_size)
         for what, mask in ((MASK, self.mask), (MASK_CONFIDENCE, self.confidence)):
-            if mask is not None and (mask.dtype != np.uint8 or mask.shape != tuple(image_size)):
-                raise ValueError(
-                    f"{what} is {mask.dtype} {mask.shape}, expected uint8 {tuple(image_size)}"
-                )
+            if mask is not None:
+                check_plane(what, mask, image_size)
 
     def weight(self) -> NDArray[np.uint8]:
         """Return (H, W) uint8, how much each pixel counts: 255 in full, 0 where it is ignored."""
-        known = np.where(self.mask == MASK_IGNORE, 0, 255).astype(np.uint8)
-        return known if self.confidence is None else np.minimum(known, self.confidence)
+        return weight_of(self.mask, self.confidence)
 
 
 def faults(record: Mapping[str, Any], size: Size) -> Iterator[str]:
@@ -101,11 +98,8 @@ def _read(path: Path, confidence: Path | None, road: Path | None, size: Size) ->
         LabelError: Unreadable, of another size, with other values than 255, 0 and 127, or with a
             homography that shows no road.
     """
-    mask = read_plane(path, size)
-    strange = [v for v in np.flatnonzero(histogram(mask)).tolist() if v not in MASK_VALUES]
-    if strange:
-        raise LabelError(path, None, f"the mask has values {strange}, expected only {MASK_VALUES}")
-    sure = None if confidence is None else _read_confidence(confidence, size)
+    mask = read_mask(path, size)
+    sure = None if confidence is None else read_confidence(confidence, size, MASK_CONFIDENCE)
     if road is None:
         return Label(mask, sure)
     return Label(
@@ -129,15 +123,6 @@ def _homography_at(path: Path, size: Size, _written_ns: int) -> NDArray[np.float
         reason = str(error).removeprefix(f"homography {path}: ")
         raise LabelError(path, None, f"no homography of the road: {reason}") from None
     return matrix
-
-
-def _read_confidence(path: Path, size: Size) -> NDArray[np.uint8]:
-    """Read the confidence of a mask; refuse numbers that are surely meant otherwise."""
-    plane = read_plane(path, size, MASK_CONFIDENCE)
-    if 0 < plane.max() <= SURE_NO:
-        reason = f"has values up to {plane.max()} only, expected 0 to 255 for a weight of 0 to 1"
-        raise LabelError(path, None, f"the {MASK_CONFIDENCE} {reason}")
-    return plane
 
 
 def write(label: Label, folder: Path, picture: Path) -> dict[str, Any]:
@@ -220,4 +205,4 @@ def still_true(label: Label, size: Size) -> bool:
 def _moved(label: Label, move: Callable[[NDArray[np.uint8], int], NDArray[np.uint8]]) -> Label:
     """Apply ``move(plane, value outside)`` to the mask and its confidence."""
     confidence = None if label.confidence is None else move(label.confidence, 0)
-    return Label(move(label.mask, MASK_IGNORE), confidence)
+    return Label(move(label.mask, NOT_KNOWN), confidence)

@@ -11,13 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared_encoder_perception.tasks.contract.labels import Option
-from shared_encoder_perception.tasks.drivable.labels import (
-    MASK_DRIVABLE,
-    MASK_IGNORE,
-    MASK_NOT_DRIVABLE,
-    Label,
-)
+from shared_encoder_perception.tasks.drivable.labels import Label
 from shared_encoder_perception.tasks.drivable.teacher import Doubt, mask_confidence, sure_mask
+from shared_encoder_perception.tasks.masks.values import NO, NOT_KNOWN, YES
 
 MASK: Final = "drivable"
 HELP: Final = "drivable surface"
@@ -74,9 +70,9 @@ def without_border(mask: NDArray[np.uint8], border_px: float) -> NDArray[np.uint
         mask: (H, W) uint8 of 255 / 0 / 127.
         border_px: How near, in pixels; 0 changes nothing.
     """
-    drivable = mask == MASK_DRIVABLE
+    drivable = mask == YES
     if border_px <= 0 or not drivable.any():
         return mask
     away = cv2.distanceTransform((~drivable).view(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
-    near = (mask == MASK_NOT_DRIVABLE) & (away <= border_px)
-    return np.where(near, np.uint8(MASK_IGNORE), mask)
+    near = (mask == NO) & (away <= border_px)
+    return np.where(near, np.uint8(NOT_KNOWN), mask)

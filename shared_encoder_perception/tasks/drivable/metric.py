@@ -11,11 +11,11 @@ from shared_encoder_perception.images.preprocess import Crop
 from shared_encoder_perception.structures import Size
 from shared_encoder_perception.tasks.contract.scores import CALIBRATION, FrameScores, Scores
 from shared_encoder_perception.tasks.drivable.answer import DrivableMask
-from shared_encoder_perception.tasks.drivable.area import MaskMetric
-from shared_encoder_perception.tasks.drivable.boundary import BoundaryMetric
 from shared_encoder_perception.tasks.drivable.labels import Label
-from shared_encoder_perception.tasks.drivable.reliability import MaskReliability
 from shared_encoder_perception.tasks.drivable.road_scores import RoadScores
+from shared_encoder_perception.tasks.masks.area import MaskMetric
+from shared_encoder_perception.tasks.masks.boundary import BoundaryMetric
+from shared_encoder_perception.tasks.masks.reliability import MaskReliability
 
 SECTION: Final = "mask"
 SCORE: Final = ("mask_iou",)

@@ -7,23 +7,17 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-import cv2
-import numpy as np
-from numpy.typing import NDArray
-
 from shared_encoder_perception.drawing.pictures import as_png
 from shared_encoder_perception.files.data_paths import write_new
 from shared_encoder_perception.images.preprocess import Crop
 from shared_encoder_perception.tasks.drivable.answer import DrivableMask
 from shared_encoder_perception.tasks.drivable.metric import Metric
+from shared_encoder_perception.tasks.masks.record import DECIMALS, area_and_confidence
 
 KEY: Final = "mask"
 FOLDER: Final = "masks"
 FILES: Final = {KEY: FOLDER}
 DETECTABLE: Final[Sequence[str]] = ()
-DECIMALS: Final = 4
-SURENESS: Final = np.maximum(np.arange(256), 255 - np.arange(256)) / 255
-"""How sure a mask is of a pixel with each probability, of being drivable or of not being."""
 
 
 def detected(answer: DrivableMask) -> list[str]:
@@ -40,10 +34,7 @@ def prediction(answer: DrivableMask, out: Path, picture: Path) -> dict[str, Any]
 
 def result(answer: DrivableMask, crop: Crop) -> dict[str, Any]:
     """Return how much of what the network saw is drivable, and how sure it is of that."""
-    histogram = _histogram(answer, crop)
-    sureness = float(histogram @ SURENESS / histogram.sum())
-    area = _area(histogram, answer.threshold)
-    return {KEY: {"area": area, "mean_confidence": round(sureness, DECIMALS)}}
+    return {KEY: area_and_confidence(answer, crop)}
 
 
 def scores(counted: Metric) -> dict[str, Any]:
@@ -54,18 +45,5 @@ def scores(counted: Metric) -> dict[str, Any]:
 
 def different(line: Mapping[str, Any], answer: DrivableMask, crop: Crop) -> Sequence[str]:
     """Compare the area, which a mask of a message has in common with a line."""
-    area = _area(_histogram(answer, crop), answer.threshold)
+    area = area_and_confidence(answer, crop)["area"]
     return [] if area == line[KEY]["area"] else [KEY]
-
-
-def _histogram(answer: DrivableMask, crop: Crop) -> NDArray[np.float64]:
-    """Count the pixels (256,) of each probability in the part of a crop that was seen."""
-    window = answer.seen(crop).window
-    seen: NDArray[np.uint8] = np.ascontiguousarray(answer.probability[window])
-    counts = cv2.calcHist([seen], [0], None, [256], [0, 256])
-    return np.asarray(counts.ravel(), np.float64)
-
-
-def _area(histogram: NDArray[np.float64], threshold: int) -> float:
-    """Return the share of drivable pixels."""
-    return round(float(histogram[threshold:].sum() / histogram.sum()), DECIMALS)

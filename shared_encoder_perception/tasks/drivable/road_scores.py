@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 
 from shared_encoder_perception.images.planes import plane_inside
 from shared_encoder_perception.structures import Crop
-from shared_encoder_perception.tasks.drivable.labels import MASK_IGNORE, Label
-from shared_encoder_perception.tasks.drivable.reliability import mask_histogram
+from shared_encoder_perception.tasks.drivable.labels import Label
 from shared_encoder_perception.tasks.drivable.road_plane import from_above
+from shared_encoder_perception.tasks.masks.reliability import mask_histogram
+from shared_encoder_perception.tasks.masks.values import NOT_KNOWN
 
 IMAGE, BIRDS_EYE = "image", "birds_eye"
 """Where pixels are counted."""
@@ -47,11 +48,11 @@ class RoadScores:
         """
         self._add(IMAGE, probability[seen.window], label.mask[seen.window])
         if label.homography is not None:
-            truth = plane_inside(label.mask, seen, MASK_IGNORE)
+            truth = plane_inside(label.mask, seen, NOT_KNOWN)
             self._add(
                 BIRDS_EYE,
                 from_above(probability, label.homography, 0),
-                from_above(truth, label.homography, MASK_IGNORE),
+                from_above(truth, label.homography, NOT_KNOWN),
             )
 
     def merge(self, other: RoadScores) -> None:

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from shared_encoder_perception.structures import Size
 from shared_encoder_perception.tasks.contract.labels import Panel
-from shared_encoder_perception.tasks.drivable.labels import MASK_DRIVABLE, MASK_IGNORE, Label
+from shared_encoder_perception.tasks.drivable.labels import Label
+from shared_encoder_perception.tasks.masks.values import NOT_KNOWN, YES
 
 NOTE: Final = ""
 BINS: Final = 20
@@ -38,8 +39,8 @@ class Counts:
         self.unknown += read is None
         if read is not None and files:
             mask = read().mask
-            labelled = int((mask != MASK_IGNORE).sum())
-            share = int((mask == MASK_DRIVABLE).sum()) / max(labelled, 1)
+            labelled = int((mask != NOT_KNOWN).sum())
+            share = int((mask == YES).sum()) / max(labelled, 1)
             self.drivable[min(int(share * BINS), BINS - 1)] += 1
 
     def columns(self) -> Sequence[tuple[str, str]]:

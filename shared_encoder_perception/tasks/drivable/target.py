@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared_encoder_perception.structures import Size
-from shared_encoder_perception.tasks.drivable.labels import MASK_DRIVABLE, MASK_IGNORE, Label
+from shared_encoder_perception.tasks.drivable.labels import Label
 from shared_encoder_perception.tasks.drivable.spec import OUTPUT_MASK, Block
+from shared_encoder_perception.tasks.masks.values import NOT_KNOWN, YES
 
 
 def encode(label: Label | None, size: Size, block: Block) -> dict[str, NDArray]:
@@ -21,13 +22,13 @@ def encode(label: Label | None, size: Size, block: Block) -> dict[str, NDArray]:
         pixel counts: 0 to 255.
     """
     if label is None:
-        label = Label(np.full(size, MASK_IGNORE, np.uint8))
+        label = Label(np.full(size, NOT_KNOWN, np.uint8))
     return {"mask": label.mask, "weight": label.weight()}
 
 
 def ideal(targets: Mapping[str, NDArray], size: Size, block: Block) -> dict[str, NDArray]:
     """Return the mask of a network that says just what the targets of one view ask for."""
-    mask = np.where(targets["mask"] == MASK_DRIVABLE, 255, 0).astype(np.uint8)
+    mask = np.where(targets["mask"] == YES, 255, 0).astype(np.uint8)
     if block.mask_stride == 1:
         return {OUTPUT_MASK: mask}
     grid = (size[1] // block.mask_stride, size[0] // block.mask_stride)

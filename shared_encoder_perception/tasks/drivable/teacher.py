@@ -12,13 +12,8 @@ from shared_encoder_perception.images.preprocess import Crop
 from shared_encoder_perception.structures import Size
 from shared_encoder_perception.tasks.contract.labels import Option
 from shared_encoder_perception.tasks.drivable.answer import DrivableMask
-from shared_encoder_perception.tasks.drivable.labels import (
-    MASK_DRIVABLE,
-    MASK_IGNORE,
-    MASK_NOT_DRIVABLE,
-    Label,
-    inside,
-)
+from shared_encoder_perception.tasks.drivable.labels import Label, inside
+from shared_encoder_perception.tasks.masks.values import NO, NOT_KNOWN, YES
 
 
 @dataclass(frozen=True)
@@ -67,9 +62,9 @@ def sure_mask(probability: NDArray[np.uint8], doubt: Doubt) -> NDArray[np.uint8]
         probability: (H, W) uint8, 0 to 255 for a probability of 0 to 1.
         doubt: When the teacher is believed.
     """
-    mask = np.full(probability.shape, MASK_IGNORE, np.uint8)
-    mask[probability >= 255 * doubt.drivable] = MASK_DRIVABLE
-    mask[probability <= 255 * doubt.not_drivable] = MASK_NOT_DRIVABLE
+    mask = np.full(probability.shape, NOT_KNOWN, np.uint8)
+    mask[probability >= 255 * doubt.drivable] = YES
+    mask[probability <= 255 * doubt.not_drivable] = NO
     return mask
 
 

@@ -7,16 +7,10 @@ torch = pytest.importorskip("torch", reason="the offline side needs torch: make 
 
 from shared_encoder_perception.tasks.drivable.head import LOGITS
 from shared_encoder_perception.tasks.drivable.labels import Label
-from shared_encoder_perception.tasks.drivable.loss import (
-    PARTS,
-    REGION_LOSSES,
-    Config,
-    dice,
-    lovasz,
-    make_loss,
-)
+from shared_encoder_perception.tasks.drivable.loss import PARTS, Config, make_loss
 from shared_encoder_perception.tasks.drivable.spec import Block
 from shared_encoder_perception.tasks.drivable.target import encode
+from shared_encoder_perception.tasks.masks.losses import REGION_LOSSES, dice, lovasz
 
 SIZE = (64, 96)
 

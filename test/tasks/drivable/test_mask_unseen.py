@@ -20,16 +20,12 @@ from shared_encoder_perception.tasks.drivable import content, drift, record
 from shared_encoder_perception.tasks.drivable import draw as mask_draw
 from shared_encoder_perception.tasks.drivable.answer import DrivableMask
 from shared_encoder_perception.tasks.drivable.decode import Decoder, Options
-from shared_encoder_perception.tasks.drivable.labels import (
-    MASK_DRIVABLE,
-    MASK_IGNORE,
-    MASK_NOT_DRIVABLE,
-    Label,
-)
+from shared_encoder_perception.tasks.drivable.labels import Label
 from shared_encoder_perception.tasks.drivable.mask_teacher import Config, of_masks
 from shared_encoder_perception.tasks.drivable.metric import FullMetric, Metric
 from shared_encoder_perception.tasks.drivable.spec import Block
 from shared_encoder_perception.tasks.drivable.teacher import Doubt, of_answer
+from shared_encoder_perception.tasks.masks.values import NO, NOT_KNOWN, YES
 
 SIZE, INPUT = (480, 640), (64, 160)
 CROP = Crop(0, 224, 640, 256)
@@ -132,7 +128,7 @@ def test_a_prediction_is_written_with_the_third_value(tmp_path):
 
 def whole_label():
     """A label that calls everything drivable, the sky included."""
-    return Label(np.full(SIZE, MASK_DRIVABLE, np.uint8))
+    return Label(np.full(SIZE, YES, np.uint8))
 
 
 @pytest.mark.parametrize("unseen", [0, 127])
@@ -144,7 +140,7 @@ def test_scores_count_nothing_that_was_not_seen(unseen):
     assert metric.mask.compute().iou == 1.0
     assert metric.reliability.counts.sum() == CROP.width * CROP.height
     assert full.boundary.compute()["iou"] == 1.0
-    hidden = Label(np.full(SIZE, MASK_IGNORE, np.uint8))
+    hidden = Label(np.full(SIZE, NOT_KNOWN, np.uint8))
     hidden.mask[: CROP.y] = 0
     nothing = Metric()
     nothing.update(answer(unseen), hidden, SIZE, everything)
@@ -169,16 +165,16 @@ def test_the_area_is_that_of_what_was_seen():
 
 def test_a_teacher_labels_nothing_that_it_did_not_see():
     everything = Crop(0, 0, SIZE[1], SIZE[0])
-    for said, value in ((255, MASK_DRIVABLE), (0, MASK_NOT_DRIVABLE)):
+    for said, value in ((255, YES), (0, NO)):
         label = of_answer(answer(0, said), Doubt(), SIZE, everything, None)
         assert (label.mask[CROP.window] == value).all()
-        assert (label.mask[: CROP.y] == MASK_IGNORE).all() and not label.weight()[: CROP.y].any()
+        assert (label.mask[: CROP.y] == NOT_KNOWN).all() and not label.weight()[: CROP.y].any()
 
 
 def test_a_prediction_with_the_third_value_teaches_nothing_there():
     label, _ = of_masks({"drivable": answer(127).values()}, Doubt(), Config(0), None)
-    assert (label.mask[CROP.window] == MASK_DRIVABLE).all()
-    assert (label.mask[: CROP.y] == MASK_IGNORE).all()
+    assert (label.mask[CROP.window] == YES).all()
+    assert (label.mask[: CROP.y] == NOT_KNOWN).all()
 
 
 def test_a_resized_mask_keeps_what_it_did_not_see():

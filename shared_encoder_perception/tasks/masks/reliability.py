@@ -1,6 +1,6 @@
-"""Reliability of the mask's probability: every labelled pixel is a statement.
+"""Reliability of a mask's probability: every labelled pixel is a statement.
 
-It is right where the pixel is drivable.
+It comes true where the label says yes.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from shared_encoder_perception.tasks.drivable.labels import MASK_DRIVABLE, MASK_IGNORE
+from shared_encoder_perception.tasks.masks.values import NOT_KNOWN, YES
 from shared_encoder_perception.tasks.reliability import BINS, bin_of, reliability_of
 
 
@@ -19,7 +19,7 @@ class MaskReliability:
     """Stated against true confidence of pixels, pooled over images.
 
     Attributes:
-        counts: (2, 256) labelled pixels, not drivable and drivable, by the value that was said.
+        counts: (2, 256) labelled pixels, of no and of yes, by the value that was said.
     """
 
     def __init__(self) -> None:
@@ -42,7 +42,7 @@ class MaskReliability:
         """Put the 256 values of a pixel into bins.
 
         Returns:
-            (BINS, 3): labelled pixels, sum of their probability, how many are drivable.
+            (BINS, 3): labelled pixels, sum of their probability, how many are yes.
         """
         stated = np.arange(256) / 255.0
         count = self.counts.sum(axis=0)
@@ -59,10 +59,10 @@ def mask_histogram(probability: NDArray[np.uint8], truth: NDArray[np.uint8]) -> 
 
     Args:
         probability: (H, W) uint8, 0 to 255 for 0 to 1.
-        truth: (H, W) uint8: 255 drivable, 0 not, 127 ignore.
+        truth: (H, W) uint8: 255 yes, 0 no, 127 not known.
 
     Returns:
-        (2, 256) int64: pixels that are not drivable, and that are, for each value of
+        (2, 256) int64: pixels of no and of yes, for each value of
         ``probability``.
 
     Raises:
@@ -70,8 +70,7 @@ def mask_histogram(probability: NDArray[np.uint8], truth: NDArray[np.uint8]) -> 
     """
     if probability.shape != truth.shape:
         raise ValueError(f"prediction is {probability.shape}, label is {truth.shape}")
-    labelled = truth != MASK_IGNORE
-    drivable = probability[truth == MASK_DRIVABLE]
+    labelled = truth != NOT_KNOWN
     every = np.bincount(probability[labelled], minlength=256)
-    right = np.bincount(drivable, minlength=256)
+    right = np.bincount(probability[truth == YES], minlength=256)
     return np.stack((every - right, right)).astype(np.int64)

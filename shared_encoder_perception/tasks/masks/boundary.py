@@ -1,4 +1,4 @@
-"""How well the drivable surface's edge is found: what IoU, which counts areas, hardly sees.
+"""How well the edge of a mask is found: what IoU, which counts areas, hardly sees.
 
 The boundary F-score of Csurka et al., "What is a good evaluation measure for semantic
 segmentation?" (BMVC 2013): precision is the share of the predicted boundary that lies within a
@@ -14,33 +14,34 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from shared_encoder_perception.tasks.drivable.area import MaskMetric
-from shared_encoder_perception.tasks.drivable.labels import MASK_DRIVABLE, MASK_IGNORE
+from shared_encoder_perception.tasks.masks.area import MaskMetric
+from shared_encoder_perception.tasks.masks.values import NOT_KNOWN, YES
 
 TOLERANCE: Final = 0.0075
 """Of the image's diagonal, as Csurka et al. have it: 11 px at 1280 x 720."""
 
 
 class BoundaryMetric:
-    """Boundary F-score and IoU of the drivable surface, pooled and by image.
+    """Boundary F-score and IoU of the pixels of "yes", pooled and by image.
 
-    A boundary runs between a pixel that is drivable and one below or to the right that is not; the
-    edge of the image is none. Where the label says "ignore" its boundary is unknown: what is
+    A boundary runs between a pixel of "yes" and one of "no" below it or to its right; the
+    edge of the image is none. Where the label says "not known" its boundary is unknown: what is
     predicted within the tolerance of such pixels is not counted.
     """
 
-    def __init__(self, tolerance: float = TOLERANCE) -> None:
+    def __init__(self, tolerance: float = TOLERANCE, reach_px: float | None = None) -> None:
         """Start empty.
 
         Args:
             tolerance: Distance that still counts as found, as a share of the image's diagonal.
+            reach_px: That distance in pixels, instead.
 
         Raises:
             ValueError: The tolerance is below 0 or not below 1.
         """
         if not 0.0 <= tolerance < 1.0:
             raise ValueError(f"tolerance is {tolerance}, expected a share of the diagonal, 0 to 1")
-        self._tolerance = tolerance
+        self._tolerance, self._reach_px = tolerance, reach_px
         self.reset()
 
     def reset(self) -> None:
@@ -53,18 +54,20 @@ class BoundaryMetric:
         """Add one image, or the part of it that counts.
 
         Args:
-            predicted: (H, W) uint8, 0 = not drivable.
-            truth: (H, W) uint8: 255 drivable, 0 not, 127 ignore.
+            predicted: (H, W) uint8, 0 = no.
+            truth: (H, W) uint8: 255 yes, 0 no, 127 not known.
 
         Raises:
             ValueError: The two are of different size.
         """
         self._iou.update(predicted, truth)
-        reach = self._tolerance * float(np.hypot(*truth.shape))
-        ignored = truth == MASK_IGNORE
+        reach = self._reach_px
+        if reach is None:
+            reach = self._tolerance * float(np.hypot(*truth.shape))
+        ignored = truth == NOT_KNOWN
         said = _boundary(predicted > 0)
         # Between two labelled pixels only: elsewhere a boundary would be made up.
-        label = _boundary(truth == MASK_DRIVABLE) & ~_touches(ignored)
+        label = _boundary(truth == YES) & ~_touches(ignored)
         counted = said & ~_within(ignored, reach)
         self.pixels += (
             int((counted & _within(label, reach)).sum()),
@@ -79,8 +82,9 @@ class BoundaryMetric:
         Raises:
             ValueError: The tolerances differ.
         """
-        if self._tolerance != other._tolerance:
-            raise ValueError(f"cannot add tolerance {other._tolerance} to {self._tolerance}")
+        own, its = (self._tolerance, self._reach_px), (other._tolerance, other._reach_px)
+        if own != its:
+            raise ValueError(f"cannot add tolerance {its} to {own} (share of diagonal, pixels)")
         self.pixels += other.pixels
         self._iou.merge(other._iou)
 
@@ -90,8 +94,8 @@ class BoundaryMetric:
         Returns:
             ``boundary_precision``, ``boundary_recall`` and ``boundary_f`` (pooled over images);
             ``iou`` (pooled), ``mean_iou`` and ``median_iou`` (over images), ``below`` and ``above``
-            (images with an IoU under 0.4, and of 0.4 or more) and ``images`` (those with drivable
-            surface, labelled or predicted). NaN where nothing was counted.
+            (images with an IoU under 0.4, and of 0.4 or more) and ``images`` (those with a
+            "yes", labelled or predicted). NaN where nothing was counted.
         """
         right, said, found, labelled = (float(value) for value in self.pixels)
         precision, recall = _ratio(right, said), _ratio(found, labelled)

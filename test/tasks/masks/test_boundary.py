@@ -5,8 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from shared_encoder_perception.tasks.drivable.area import MaskMetric
-from shared_encoder_perception.tasks.drivable.boundary import BoundaryMetric
+from shared_encoder_perception.tasks.masks.area import MaskMetric
+from shared_encoder_perception.tasks.masks.boundary import BoundaryMetric
 
 SIZE = (60, 80)
 """Its diagonal is 100 px, so that tolerances are pixels per cent."""

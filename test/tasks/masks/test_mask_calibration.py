@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from shared_encoder_perception.tasks.byte_confidence import calibrated_probability, fit_calibration
-from shared_encoder_perception.tasks.drivable.calibrate import (
+from shared_encoder_perception.tasks.masks.calibrate import (
     fit_mask_threshold,
 )
 

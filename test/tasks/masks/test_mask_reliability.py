@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from shared_encoder_perception.tasks.drivable.reliability import MaskReliability, mask_histogram
+from shared_encoder_perception.tasks.masks.reliability import MaskReliability, mask_histogram
 
 
 def test_mask_error_of_an_honest_and_of_a_boasting_mask():

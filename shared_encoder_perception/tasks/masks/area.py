@@ -1,4 +1,4 @@
-"""How much of the drivable surface is found: intersection over union, pooled over images."""
+"""How much of what a mask is of is found: intersection over union, pooled over images."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from shared_encoder_perception.tasks.drivable.labels import MASK_DRIVABLE, MASK_IGNORE
+from shared_encoder_perception.tasks.masks.values import NOT_KNOWN, YES
 
 
 @dataclass(frozen=True)
 class MaskScore:
-    """How well the drivable surface was found.
+    """How well the pixels of "yes" were found.
 
     Attributes:
-        iou: Pooled intersection over union of the drivable class.
+        iou: Pooled intersection over union of "yes".
         mean_iou: Mean over images.
         median_iou: Median over images.
         below: Images with an IoU under 0.4.
@@ -31,10 +31,10 @@ class MaskScore:
 
 
 class MaskMetric:
-    """Intersection over union of the drivable surface.
+    """Intersection over union of the pixels of "yes".
 
     Attributes:
-        intersection: Pixels that are drivable by prediction and by label.
+        intersection: Pixels of "yes" by prediction and by label.
         union: Pixels that are so by one of them.
     """
 
@@ -53,14 +53,14 @@ class MaskMetric:
         """Add one image, or the part of it that counts.
 
         Args:
-            predicted: (H, W) uint8, 0 = not drivable.
-            truth: (H, W) uint8: 255 drivable, 0 not, 127 ignore.
+            predicted: (H, W) uint8, 0 = no.
+            truth: (H, W) uint8: 255 yes, 0 no, 127 not known.
         """
         if predicted.shape != truth.shape:
             raise ValueError(f"prediction is {predicted.shape}, label is {truth.shape}")
-        labelled = truth != MASK_IGNORE
-        drivable, said = (truth == MASK_DRIVABLE) & labelled, (predicted > 0) & labelled
-        intersection, union = int((drivable & said).sum()), int((drivable | said).sum())
+        labelled = truth != NOT_KNOWN
+        yes, said = truth == YES, (predicted > 0) & labelled
+        intersection, union = int((yes & said).sum()), int((yes | said).sum())
         self.intersection += intersection
         self.union += union
         if union:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from shared_encoder_perception.tasks.drivable.area import MaskMetric
+from shared_encoder_perception.tasks.masks.area import MaskMetric
 
 
 def test_mask_iou_limits_and_ignore():

@@ -1,0 +1,1 @@
+"""What tasks have in common whose answer is a mask: yes or no for each pixel."""

@@ -1,0 +1,62 @@
+"""Raw mask -> mask in source-image pixels."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TypeVar
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from shared_encoder_perception.images.preprocess import ImageTransform
+from shared_encoder_perception.tasks.byte_confidence import calibrated_table
+from shared_encoder_perception.tasks.masks.spec import MaskBlock
+
+T = TypeVar("T", bound="MaskOptions")
+
+
+@dataclass(frozen=True)
+class MaskOptions:
+    """What may change from one image to the next.
+
+    Attributes:
+        mask_threshold: Lowest mask probability that counts as yes, 0 to 1; calibrated if the
+            model is.
+        mask_unseen_value: Of pixels outside of the crop, in masks for others; see ``Mask``.
+    """
+
+    mask_threshold: float
+    mask_unseen_value: int = 0
+
+    @classmethod
+    def of(cls: type[T], block: MaskBlock) -> T:
+        """Take the threshold the model was shipped with."""
+        return cls(block.mask_threshold)
+
+    @property
+    def lowest_value(self) -> int:
+        """Lowest value of one byte that counts as yes."""
+        return min(max(math.ceil(self.mask_threshold * 255), 1), 255)
+
+
+class Probability:
+    """Brings the masks of models with one spec back to their images."""
+
+    def __init__(self, block: MaskBlock) -> None:
+        """Precompute what depends on the spec only."""
+        self._stride = block.mask_stride
+        calibration = (block.mask_temperature, block.mask_bias)
+        self._table = None if calibration == (1.0, 0.0) else calibrated_table(*calibration)
+
+    def __call__(self, values: NDArray, transform: ImageTransform) -> NDArray[np.uint8]:
+        """Return (H, W) calibrated values of the source image, 0 outside of the crop.
+
+        Args:
+            values: uint8 (rows, columns), the output tensor without the batch axis.
+            transform: How the source image became the network input.
+        """
+        if self._table is not None:
+            values = np.asarray(cv2.LUT(values, self._table))
+        return transform.mask_to_image(values, self._stride)
