@@ -72,7 +72,8 @@ class Merger:
         Raises:
             ValueError: One cannot, or the model takes what cannot be mirrored and resized.
         """
-        if extras := [name for name in spec.input_tensors() if name != INPUT_IMAGE]:
+        moved = (INPUT_IMAGE, *spec.companions())
+        if extras := [name for name in spec.input_tensors() if name not in moved]:
             raise ValueError(
                 f"the model takes {', '.join(extras)} beside the image, which test-time "
                 "augmentation cannot mirror and resize along with it: do without --tta"
@@ -102,6 +103,12 @@ class Predictor:
     """Perceives images. The same object serves node, replay and evaluation.
 
     Not safe for use by several threads at once; ``options`` may be replaced between images.
+
+    Attributes:
+        backend: The model.
+        spec: Of the model.
+        options: Of each task's decoder.
+        companions: Names of the pictures that the model compares an image with.
     """
 
     def __init__(
@@ -125,6 +132,7 @@ class Predictor:
         self._variants = tuple(variants) or (PLAIN,)
         self._merge = Merger(backend.spec) if variants else None
         self._inputs, self._outputs = self.spec.input_tensors(), self.spec.output_tensors()
+        self.companions = self.spec.companions()
 
     def warm_up(self) -> None:
         """Run once on a black image, so that the first real one is not the slow one.
@@ -141,6 +149,7 @@ class Predictor:
         crop: Crop | None = None,
         resize: str = STRETCH,
         extras: Arrays | None = None,
+        companions: Arrays | None = None,
     ) -> Perception:
         """Perceive ``image``.
 
@@ -152,17 +161,26 @@ class Predictor:
                 what models are trained for.
             extras: What else the model takes of this image, by name: ``spec.input_tensors()``
                 without ``image`` and without the batch axis, as the network is to see it.
+            companions: Those of ``self.companions`` as the camera took them: uint8 BGR of the size
+                of ``image``, cropped and resized along with it; instead of ``extras``.
 
         Returns:
             The answer of each task in pixels of ``image``, with ``stage_ms`` for each of
             ``STAGES``.
 
         Raises:
-            ImageError: The image is not uint8 BGR, or the crop does not fit it.
+            ImageError: The image is not uint8 BGR, the crop does not fit it, or a companion is not
+                of its size.
             InputError: An extra input is missing, unknown, or of another type or shape.
             OutputError: The engine does not give what the spec promises.
         """
-        return self.perceive_batch([image], [crop], resize, None if extras is None else [extras])[0]
+        return self.perceive_batch(
+            [image],
+            [crop],
+            resize,
+            None if extras is None else [extras],
+            None if companions is None else [companions],
+        )[0]
 
     def perceive_batch(
         self,
@@ -170,6 +188,7 @@ class Predictor:
         crops: Sequence[Crop | None] | None = None,
         resize: str = STRETCH,
         extras: Sequence[Arrays] | None = None,
+        companions: Sequence[Arrays] | None = None,
     ) -> list[Perception]:
         """Perceive several images in one inference, such as those of several cameras.
 
@@ -178,17 +197,21 @@ class Predictor:
             crops: One for each; ``None`` for the default ones.
             resize: As for a single image.
             extras: One for each, as for a single image.
+            companions: Likewise.
 
         Returns:
             What each image alone would give. ``stage_ms`` holds the time of the whole batch: that
             is how long each of them took.
 
         Raises:
-            ImageError: An image is not uint8 BGR, or a crop does not fit.
+            ImageError: An image is not uint8 BGR, or a crop or a companion does not fit.
             InputError, OutputError: As for a single image.
         """
-        for image in images:
+        beside = companions or [{}] * len(images)
+        for image, pictures in zip(images, beside, strict=True):
             _check_image(image)
+            for name, picture in pictures.items():
+                _check_companion(name, picture, image)
         start = perf_counter()
         transforms = [
             ImageTransform.fit(
@@ -201,7 +224,7 @@ class Predictor:
             for image, crop in zip(images, crops or [None] * len(images), strict=True)
         ]
         looks = [[variant.look(one) for one in transforms] for variant in self._variants]
-        inputs = [self._stack(images, shown, extras) for shown in looks]
+        inputs = [self._stack(images, shown, extras, beside) for shown in looks]
         preprocessed = perf_counter()
         outputs = [self.backend.infer(shown) for shown in inputs]
         inferred = perf_counter()
@@ -225,10 +248,18 @@ class Predictor:
         images: Sequence[NDArray[np.uint8]],
         looks: Sequence[Look],
         extras: Sequence[Arrays] | None,
+        companions: Sequence[Arrays],
     ) -> dict[str, NDArray]:
         """Return the inputs of one inference: a look at each image, and what belongs to it."""
         views = [look.image_to_input(image) for look, image in zip(looks, images, strict=True)]
-        return stack_inputs(views, extras or [{}] * len(views), self._inputs)
+        others = extras or [{}] * len(views)
+        if any(companions):
+            shown = [
+                {name: look.image_to_input(picture) for name, picture in beside.items()}
+                for look, beside in zip(looks, companions, strict=True)
+            ]
+            others = [{**given, **one} for given, one in zip(others, shown, strict=True)]
+        return stack_inputs(views, others, self._inputs)
 
     def _check(self, outputs: Arrays, count: int) -> None:
         """Refuse outputs for ``count`` images that are not as promised; name the engine."""
@@ -244,4 +275,13 @@ def _check_image(image: NDArray[np.uint8]) -> None:
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
         raise ImageError(
             f"image is {image.dtype} of shape {image.shape}, expected uint8 (H, W, 3) BGR"
+        )
+
+
+def _check_companion(name: str, picture: NDArray[np.uint8], image: NDArray[np.uint8]) -> None:
+    """Refuse a picture that cannot be by the camera of an image."""
+    if picture.dtype != np.uint8 or picture.shape != image.shape:
+        raise ImageError(
+            f"{name} is {picture.dtype} of shape {picture.shape}, the image is {image.shape}: "
+            "expected two pictures of one camera, of the same size"
         )

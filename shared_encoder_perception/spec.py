@@ -67,6 +67,12 @@ class Block(Protocol):
         """Return the tensors that it takes beside the image, by name; mostly none."""
 
 
+def picture_inputs(block: Block, input_size: Size) -> tuple[str, ...]:
+    """Return the names of a task's inputs that are pictures of the size of the image."""
+    picture = Tensor("uint8", (*input_size, 3))
+    return tuple(name for name, one in block.inputs(input_size).items() if one == picture)
+
+
 def blocks(*names: str) -> dict[str, Any]:
     """Return the block that each task has unless somebody says otherwise.
 
@@ -154,6 +160,14 @@ class ModelSpec:
         for block in self.tasks.values():
             found |= block.inputs(self.input_size)
         return found
+
+    def companions(self) -> tuple[str, ...]:
+        """Return the names of inputs that are pictures, seen by the camera as the image is.
+
+        They are cropped and resized along with it. What else a model takes comes as it is to be.
+        """
+        found = (picture_inputs(block, self.input_size) for block in self.tasks.values())
+        return tuple(name for names in found for name in names)
 
     def output_shapes(self, batch: int = 1) -> dict[str, tuple[int, ...]]:
         """Return the shape of every output tensor for a batch of ``batch`` images."""

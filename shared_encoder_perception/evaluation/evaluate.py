@@ -39,7 +39,7 @@ from shared_encoder_perception.evaluation.evaluation import Evaluation
 from shared_encoder_perception.evaluation.evaluation_report import write_report
 from shared_encoder_perception.evaluation.failures import WorstFrames
 from shared_encoder_perception.evaluation.frame_record import FramesCsv
-from shared_encoder_perception.evaluation.informed import informed
+from shared_encoder_perception.evaluation.informed import perceive
 from shared_encoder_perception.evaluation.labelled_images import (
     LabelledSet,
     open_set,
@@ -111,8 +111,7 @@ def _score(args: argparse.Namespace) -> int:
     predictor.warm_up()
     with FramesCsv(args.out / FRAMES, names) if args.out else nullcontext() as frames:
         for image in tqdm(labelled.read(), total=labelled.total, unit="image"):
-            perception = predictor(image.sample.image, image.crop)
-            perception = informed(perception, image.sample.labels)
+            perception = perceive(predictor, image.sample, image.crop)
             record = evaluation.update(image, perception)
             if frames:
                 frames.write(record)
@@ -242,7 +241,7 @@ def score(
     """
     scorer = Scorer(predictor.spec.input_size)
     for source, sample, crop in frames:
-        perception = informed(predictor(sample.image, crop), sample.labels)
+        perception = perceive(predictor, sample, crop)
         scorer.update(source, perception, sample, crop)
         if worst:
             worst.update(source, perception, sample, crop)

@@ -1,4 +1,4 @@
-"""Answers with what labels tell of how an image was taken."""
+"""Answers of a predictor that is given what labels tell of how an image was taken."""
 
 from __future__ import annotations
 
@@ -7,7 +7,17 @@ from dataclasses import replace
 from typing import Any
 
 from shared_encoder_perception import tasks
+from shared_encoder_perception.images.preprocess import Crop
+from shared_encoder_perception.labels.companions import companions_for
+from shared_encoder_perception.labels.sample import Sample
+from shared_encoder_perception.predictor import Predictor
 from shared_encoder_perception.structures import Perception
+
+
+def perceive(predictor: Predictor, sample: Sample, crop: Crop | None = None) -> Perception:
+    """Perceive a labelled image, beside the pictures that its labels carry; see ``informed``."""
+    beside = companions_for(predictor.companions, sample.image, sample.labels)
+    return informed(predictor(sample.image, crop, companions=beside), sample.labels)
 
 
 def informed(perception: Perception, labels: Mapping[str, Any]) -> Perception:

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from shared_encoder_perception import tasks
+from shared_encoder_perception.evaluation.informed import perceive
 from shared_encoder_perception.evaluation.labelled_images import SYNTHETIC, LabelledSet
 from shared_encoder_perception.evaluation.scorer import Scorer
 from shared_encoder_perception.images.preprocess import Crop, default_crop
@@ -123,7 +124,7 @@ class Sweep:
     def update(self, predictor: Predictor, view: View) -> None:
         """Look at one view."""
         source, viewpoint, sample, crop = view
-        self._scorers[viewpoint].update(source, predictor(sample.image, crop), sample, crop)
+        self._scorers[viewpoint].update(source, perceive(predictor, sample, crop), sample, crop)
         self._images[viewpoint] += 1
 
     def rows(self) -> list[dict[str, Any]]:

@@ -62,6 +62,9 @@ class Said:
             ``None`` where that is not labelled.
         focal_px: Vertical focal length of the camera; NaN where it is not known.
         depth_is_relative: Whether the inverse of ``depth`` is right but for a scale and a shift.
+        new: Returns an (H, W) plane, ``YES`` where something is that ``background`` does not show;
+            ``None`` where that is not labelled.
+        background: Returns (H, W, 3) uint8 BGR, the empty place; with ``new`` only.
     """
 
     size: Size
@@ -78,6 +81,8 @@ class Said:
     depth: Callable[[], NDArray[np.float32]] | None = None
     focal_px: float = math.nan
     depth_is_relative: bool = False
+    new: Callable[[], Plane] | None = None
+    background: Callable[[], NDArray[np.uint8]] | None = None
 
     def frame(self, *, notes: tuple[str, ...] = (), **keys: Any) -> LabelledFrame:
         """Return the frame with what each task makes of this.

@@ -9,7 +9,7 @@ its task's room knows.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import ClassVar, Final
 
@@ -23,6 +23,8 @@ from shared_encoder_perception.model.config import NetworkConfig
 from shared_encoder_perception.structures import Size
 from shared_encoder_perception.tasks.contract.training import Features, Widths
 
+Companions = Mapping[str, Sequence[Tensor]]
+"""As of ``Features``."""
 NECK_STRIDE: Final = 8
 """Finest stride of a pyramid, unless the head of a task asks for another one."""
 
@@ -37,30 +39,42 @@ class LightFpn(nn.Module):
         super().__init__()
         finest, *coarser = levels
         width = config.channels // 2
-        self.neck = FeaturePyramid(coarser, config.channels, light=True)
-        self.narrow = nn.Conv2d(config.channels, width, 1)
-        self.lateral = nn.Conv2d(finest, width, 1)
-        self.smooth = separable_bn_relu(width, width)
+        self.reads = reads_neck(config.tasks)
+        if self.reads:
+            self.neck = FeaturePyramid(coarser, config.channels, light=True)
+            self.narrow = nn.Conv2d(config.channels, width, 1)
+            self.lateral = nn.Conv2d(finest, width, 1)
+            self.smooth = separable_bn_relu(width, width)
         widths = Widths(tuple(levels), width, shared=True, stride=self.stride)
         self.heads = _heads(widths, config)
 
     def forward(
-        self, levels: Sequence[Tensor], size: Size, inputs: Mapping[str, Tensor]
+        self,
+        levels: Sequence[Tensor],
+        size: Size,
+        inputs: Mapping[str, Tensor],
+        companions: Companions,
     ) -> dict[str, Tensor]:
         """Return the logits of all tasks; see ``Features`` for the arguments."""
+        neck = self._merged(levels) if self.reads else None
+        features = Features(levels, neck, size, inputs, companions)
+        return _joined([head(features) for head in self.heads.values()])
+
+    def _merged(self, levels: Sequence[Tensor]) -> Tensor:
+        """Return the map that all heads read."""
         finest, *coarser = levels
         fine = upsample(self.narrow(self.neck(coarser)), (finest.shape[-2], finest.shape[-1]))
-        features = Features(levels, self.smooth(fine + self.lateral(finest)), size, inputs)
-        return _joined([head(features) for head in self.heads.values()])
+        merged: Tensor = self.smooth(fine + self.lateral(finest))
+        return merged
 
     def shared(self) -> list[nn.Parameter]:
         """Return the parameters of the pyramid, which all tasks use."""
-        parts = (self.neck, self.narrow, self.lateral, self.smooth)
+        parts = (self.neck, self.narrow, self.lateral, self.smooth) if self.reads else ()
         return [parameter for part in parts for parameter in part.parameters()]
 
     def last_shared(self) -> nn.Parameter | None:
-        """Return the weights of the pyramid's last convolution."""
-        return self.smooth[2].weight
+        """Return the weights of the pyramid's last convolution, if there is one."""
+        return self.smooth[2].weight if self.reads else None
 
 
 class SharedFpn(nn.Module):
@@ -71,24 +85,30 @@ class SharedFpn(nn.Module):
     def __init__(self, levels: Sequence[int], config: NetworkConfig) -> None:
         """``levels`` are the channels of the encoder's features at strides 4, 8, 16, 32."""
         super().__init__()
-        self.neck = FeaturePyramid(levels[STRIDES.index(NECK_STRIDE) :], config.channels)
+        self.reads = reads_neck(config.tasks)
+        if self.reads:
+            self.neck = FeaturePyramid(levels[STRIDES.index(NECK_STRIDE) :], config.channels)
         self.heads = _heads(Widths(tuple(levels), config.channels, shared=True), config)
 
     def forward(
-        self, levels: Sequence[Tensor], size: Size, inputs: Mapping[str, Tensor]
+        self,
+        levels: Sequence[Tensor],
+        size: Size,
+        inputs: Mapping[str, Tensor],
+        companions: Companions,
     ) -> dict[str, Tensor]:
         """Return the logits of all tasks; see ``Features`` for the arguments."""
-        neck = self.neck(levels[STRIDES.index(NECK_STRIDE) :])
-        features = Features(levels, neck, size, inputs)
+        neck = self.neck(levels[STRIDES.index(NECK_STRIDE) :]) if self.reads else None
+        features = Features(levels, neck, size, inputs, companions)
         return _joined([head(features) for head in self.heads.values()])
 
     def shared(self) -> list[nn.Parameter]:
         """Return the neck's parameters, which all tasks use."""
-        return list(self.neck.parameters())
+        return list(self.neck.parameters()) if self.reads else []
 
     def last_shared(self) -> nn.Parameter | None:
-        """Return the weights of the neck's last convolution."""
-        return self.neck.smooth[0].weight
+        """Return the weights of the neck's last convolution, if there is one."""
+        return self.neck.smooth[0].weight if self.reads else None
 
 
 class SeparateDecoders(nn.Module):
@@ -104,19 +124,26 @@ class SeparateDecoders(nn.Module):
         widths = Widths(tuple(levels), config.channels, shared=False)
         for task in config.tasks:
             room = tasks.part(task, "head")
-            finest = STRIDES.index(getattr(room, "OWN_NECK", NECK_STRIDE))
-            self._finest[task] = finest
-            self.necks[task] = FeaturePyramid(levels[finest:], config.channels)
+            if reads_neck([task]):
+                finest = STRIDES.index(getattr(room, "OWN_NECK", NECK_STRIDE))
+                self._finest[task] = finest
+                self.necks[task] = FeaturePyramid(levels[finest:], config.channels)
             self.heads[task] = room.make_head(widths, config)
 
     def forward(
-        self, levels: Sequence[Tensor], size: Size, inputs: Mapping[str, Tensor]
+        self,
+        levels: Sequence[Tensor],
+        size: Size,
+        inputs: Mapping[str, Tensor],
+        companions: Companions,
     ) -> dict[str, Tensor]:
         """Return the logits of all tasks; see ``Features`` for the arguments."""
         logits = []
         for task, head in self.heads.items():
-            neck = self.necks[task](levels[self._finest[task] :])
-            logits.append(head(Features(levels, neck, size, inputs)))
+            neck = None
+            if task in self.necks:
+                neck = self.necks[task](levels[self._finest[task] :])
+            logits.append(head(Features(levels, neck, size, inputs, companions)))
         return _joined(logits)
 
     def shared(self) -> list[nn.Parameter]:
@@ -136,7 +163,10 @@ class DenseDecoder(nn.Module):
     def __init__(self, levels: Sequence[int], config: NetworkConfig) -> None:
         """``levels`` are the channels of the encoder's features at strides 4, 8, 16, 32."""
         super().__init__()
-        self.decoder, width = self._made(levels, config)
+        self.reads = reads_neck(config.tasks)
+        made, width = self._made(levels, config)
+        if self.reads:
+            self.decoder = made
         widths = Widths(tuple(levels), width, shared=True, stride=self.stride, finished=True)
         self.heads = _heads(widths, config)
 
@@ -146,20 +176,25 @@ class DenseDecoder(nn.Module):
         return PanopticFpn(levels, 4 * wide, 2 * wide), 2 * wide
 
     def forward(
-        self, levels: Sequence[Tensor], size: Size, inputs: Mapping[str, Tensor]
+        self,
+        levels: Sequence[Tensor],
+        size: Size,
+        inputs: Mapping[str, Tensor],
+        companions: Companions,
     ) -> dict[str, Tensor]:
         """Return the logits of all tasks; see ``Features`` for the arguments."""
-        features = Features(levels, self.decoder(levels), size, inputs)
+        decoded = self.decoder(levels) if self.reads else None
+        features = Features(levels, decoded, size, inputs, companions)
         return _joined([head(features) for head in self.heads.values()])
 
     def shared(self) -> list[nn.Parameter]:
         """Return the decoder's parameters, which all tasks use."""
-        return list(self.decoder.parameters())
+        return list(self.decoder.parameters()) if self.reads else []
 
     def last_shared(self) -> nn.Parameter | None:
-        """Return the weights of the decoder's last convolution."""
-        weights = [one for one in self.decoder.parameters() if one.ndim == 4]
-        return weights[-1]
+        """Return the weights of the decoder's last convolution, if there is one."""
+        weights = [one for one in self.shared() if one.ndim == 4]
+        return weights[-1] if weights else None
 
 
 class Unet(DenseDecoder):
@@ -171,6 +206,12 @@ class Unet(DenseDecoder):
         """Return the decoder, and the channels of its map."""
         made = UnetDecoder(levels, config.channels, config.decoder_residual)
         return made, made.outputs[-1]
+
+
+def reads_neck(names: Iterable[str]) -> bool:
+    """Whether the head of any of some tasks reads the pyramid's map."""
+    rooms = tasks.parts("head", names).values()
+    return any(getattr(room, "READS_NECK", True) for room in rooms)
 
 
 def _heads(widths: Widths, config: NetworkConfig) -> nn.ModuleDict:

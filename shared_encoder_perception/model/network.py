@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
+import torch
 from timm.utils.model import reparameterize_model
 from torch import Tensor, nn
 
@@ -63,6 +64,7 @@ class PerceptionNetwork(nn.Module):
             self.attention = AttentionBottleneck(coarsest, config.channels)
             coarsest = config.channels
         self.decoder = ARCHITECTURES[config.architecture]((*finer, coarsest), config)
+        self.encodes = encoded_beside(config.tasks)
 
     def forward(
         self,
@@ -82,12 +84,31 @@ class PerceptionNetwork(nn.Module):
             The logits of every task, by names that their heads give them.
 
         Raises:
-            ValueError: H or W is no multiple of 32.
+            ValueError: H or W is no multiple of 32, or a picture that is to be encoded is missing.
         """
-        size = size or (images.shape[1], images.shape[2])
+        size, inputs = size or (images.shape[1], images.shape[2]), inputs or {}
         check_input_size(size)
-        *finer, coarsest = self.encoder(images, scaled_size(size, self.config.encoder_scale))
-        return self.decoder((*finer, self.attention(coarsest)), size, inputs or {})
+        if missing := [name for name in self.encodes if name not in inputs]:
+            raise ValueError(
+                f"the network takes {', '.join(missing)} beside the images, expected pictures of "
+                "the images' shape in `inputs`"
+            )
+        # One run of the encoder, with the weights that it has for the images.
+        pictures = [images, *(inputs[name] for name in self.encodes)]
+        together = images if len(pictures) == 1 else torch.cat(pictures)
+        *finer, coarsest = self.encoder(together, scaled_size(size, self.config.encoder_scale))
+        levels = (*finer, self.attention(coarsest))
+        own, *others = _parted(levels, len(pictures), images.shape[0])
+        companions = dict(zip(self.encodes, others, strict=True))
+        return self.decoder(own, size, {INPUT_IMAGE: images, **inputs}, companions)
+
+    def keep(self, names: Iterable[str]) -> None:
+        """Forget the tasks that are not named, and what was encoded for them alone (in place)."""
+        left = [task for task in self.config.tasks if task in set(names)]
+        for parts in (self.decoder.heads, getattr(self.decoder, "necks", {})):
+            for task in set(parts) - set(left):
+                del parts[task]
+        self.config, self.encodes = replace(self.config, tasks=left), encoded_beside(left)
 
     def last_shared(self) -> nn.Parameter:
         """Return the weights of the last layer that every task uses (for gradient norms)."""
@@ -109,6 +130,19 @@ class PerceptionNetwork(nn.Module):
             *self.attention.parameters(),
             *self.decoder.shared(),
         ]
+
+
+def encoded_beside(names: Iterable[str]) -> tuple[str, ...]:
+    """Return the names of the pictures that the encoder sees beside the image, for some tasks."""
+    rooms = tasks.parts("head", names).values()
+    return tuple({name: 0 for room in rooms for name in getattr(room, "ENCODES", ())})
+
+
+def _parted(levels: Sequence[Tensor], parts: int, count: int) -> list[Sequence[Tensor]]:
+    """Return the features of ``count`` pictures each, of several times as many in one batch."""
+    if parts == 1:
+        return [levels]
+    return [[level[part * count : (part + 1) * count] for level in levels] for part in range(parts)]
 
 
 def scaled_size(size: Size, scale: float = 1.0) -> Size:
@@ -188,6 +222,7 @@ class DeployWrapper(nn.Module):
                     "strides of `promised`"
                 )
         self.network, self._finish = reparameterize_model(network.eval()), Finish(blocks)
+        self.network.keep(blocks)
         others, self.outputs = (
             [name for block in blocks.values() for name in getattr(block, tensors)(_ANY_SIZE)]
             for tensors in ("inputs", "outputs")

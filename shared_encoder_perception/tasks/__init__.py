@@ -23,6 +23,7 @@ ROOMS: Final = {
     "drivable_surface": "shared_encoder_perception.tasks.drivable",
     "semantic": "shared_encoder_perception.tasks.semantic",
     "depth": "shared_encoder_perception.tasks.depth",
+    "foreground": "shared_encoder_perception.tasks.foreground",
 }
 """Name of a task -> its room. Names stand in artifacts, configs and messages; they never change."""
 

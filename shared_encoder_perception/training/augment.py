@@ -17,6 +17,7 @@ from typing import Final
 import cv2
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torchvision.transforms import v2
 from torchvision.transforms.v2 import functional as F
 
@@ -168,13 +169,29 @@ def rotate(view: View, angle_deg: float) -> View:
 
 
 def _change_look(view: View, config: AugmentConfig, rng: np.random.Generator) -> View:
-    """Apply the effects that leave the labels alone, each with its own probability."""
-    image, before = to_tensor(view.image), view.image
-    changed = False
+    """Apply the effects that leave the labels alone, each with its own probability.
+
+    Pictures that belong to the image were taken at another time, and look different each.
+    """
+    image = _other_look(view.image, config, rng)
+    labels = dict(view.labels)
+    for task, room in table.parts("labels", labels).items():
+        if hasattr(room, "companions"):
+            pictures = room.companions(labels[task])
+            changed = {name: _other_look(one, config, rng) for name, one in pictures.items()}
+            labels[task] = room.with_companions(labels[task], changed)
+    return View(image, labels)
+
+
+def _other_look(
+    picture: NDArray[np.uint8], config: AugmentConfig, rng: np.random.Generator
+) -> NDArray[np.uint8]:
+    """Return a picture as another light, weather or camera would have it."""
+    image, changed = to_tensor(picture), False
     for name, effect in EFFECTS.items():
         if rng.random() < getattr(config, name):
             weak = name in WEATHER and config.weather < 1
             after = effect(image, rng)
             image = weaken(after, image, config.weather) if weak else after
             changed = True
-    return view._replace(image=to_array(image) if changed else before)
+    return to_array(image) if changed else picture

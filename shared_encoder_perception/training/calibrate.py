@@ -12,6 +12,7 @@ from shared_encoder_perception.artifact.tensors import check_outputs
 from shared_encoder_perception.backends import Backend
 from shared_encoder_perception.evaluation.evaluate import SYNTHETIC, Frame
 from shared_encoder_perception.images.preprocess import ImageTransform
+from shared_encoder_perception.labels.companions import companions_for
 from shared_encoder_perception.labels.sample import Sample
 from shared_encoder_perception.labels.view import view_sample
 from shared_encoder_perception.spec import INPUT_IMAGE, ModelSpec
@@ -84,7 +85,14 @@ def collect_events(
     for source, sample, crop in frames:
         size = (sample.image.shape[0], sample.image.shape[1])
         transform = ImageTransform.fit(size, spec.input_size, crop, shrink=spec.shrink)
-        inputs = {INPUT_IMAGE: transform.image_to_input(sample.image)[np.newaxis]}
+        pictures = {
+            INPUT_IMAGE: sample.image,
+            **companions_for(spec.companions(), sample.image, sample.labels),
+        }
+        inputs = {
+            name: transform.image_to_input(picture)[np.newaxis]
+            for name, picture in pictures.items()
+        }
         found = backend.infer(inputs)
         check_outputs(found, spec.output_tensors(), 1)
         outputs = {name: array[0] for name, array in found.items()}

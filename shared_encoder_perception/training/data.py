@@ -11,7 +11,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from time import perf_counter
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import cv2
 import numpy as np
@@ -21,9 +21,11 @@ from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from shared_encoder_perception import tasks
 from shared_encoder_perception.images.preprocess import Crop, ImageTransform
+from shared_encoder_perception.labels.companions import companions_for
 from shared_encoder_perception.labels.sample import Sample
 from shared_encoder_perception.labels.view import View, answer_at, view_sample
 from shared_encoder_perception.model.network import promised
+from shared_encoder_perception.spec import picture_inputs
 from shared_encoder_perception.structures import Size
 from shared_encoder_perception.training.augment import AugmentConfig, augment
 from shared_encoder_perception.training.config import TrainConfig
@@ -37,8 +39,19 @@ LOADING: Final = ("reading, rendering", "augmentation", "targets")
 PREFETCH: Final = 3
 """Batches that each worker prepares ahead."""
 
-Item = tuple[NDArray[np.uint8], dict[str, dict[str, NDArray]]]
-"""One entry of a ``Batch``: the image, and the targets of each task."""
+
+class Item(NamedTuple):
+    """One entry of a ``Batch``.
+
+    Attributes:
+        image: (h, w, 3) uint8 BGR.
+        companions: By the name of the network's input, likewise.
+        targets: Of each task.
+    """
+
+    image: NDArray[np.uint8]
+    companions: Mapping[str, NDArray[np.uint8]]
+    targets: Mapping[str, Mapping[str, NDArray]]
 
 
 class TrainStream(IterableDataset[Batch]):
@@ -85,9 +98,7 @@ class TrainStream(IterableDataset[Batch]):
         for step in own:
             first = step * self._batch_size
             views = (self._view(first + at) for at in self._positions)
-            items = [
-                to_item(answer_at(view, self._size), self._size, self._targets) for view in views
-            ]
+            items = [to_item(view, self._size, self._targets) for view in views]
             yield collate(items, self._size)
 
     def views(self) -> Iterator[View]:
@@ -106,7 +117,7 @@ class TrainStream(IterableDataset[Batch]):
             marks.append(perf_counter())
             view = self._seen(sample, crop, seed)
             marks.append(perf_counter())
-            items.append(to_item(answer_at(view, self._size), self._size, self._targets))
+            items.append(to_item(view, self._size, self._targets))
             marks.append(perf_counter())
             for name, begin, end in zip(LOADING, marks, marks[1:], strict=False):
                 seconds[name] += end - begin
@@ -161,12 +172,21 @@ def training_stream(
 
 @dataclass(frozen=True, eq=False)
 class Validation:
-    """One sample to be scored: what the network sees, and the labels in the picture's pixels."""
+    """One sample to be scored: what the network sees, and the labels in the picture's pixels.
+
+    Attributes:
+        source: Of the sample.
+        sample: As it is.
+        transform: How it becomes the network's input.
+        image: That input, (h, w, 3) uint8 BGR.
+        companions: Likewise, what the network takes beside it.
+    """
 
     source: str
     sample: Sample
     transform: ImageTransform
     image: NDArray[np.uint8]
+    companions: Mapping[str, NDArray[np.uint8]]
 
 
 class ValidationStream(IterableDataset[list[Validation]]):
@@ -179,8 +199,10 @@ class ValidationStream(IterableDataset[list[Validation]]):
         batch_size: int,
         rank: int = 0,
         processes: int = 1,
+        companions: Sequence[str] = (),
     ) -> None:
-        """As ``TrainStream``."""
+        """As ``TrainStream``; ``companions`` are what the network takes beside the image."""
+        self._companions = companions
         self._sets, self._size, self._batch_size = sets, size, batch_size
         self._rank, self._processes = rank, processes
 
@@ -199,7 +221,10 @@ class ValidationStream(IterableDataset[list[Validation]]):
         """Read one sample."""
         sample, crop, source = samples[index]
         transform = fit(sample, self._size, crop)
-        return Validation(source, sample, transform, transform.image_to_input(sample.image))
+        shown = transform.image_to_input(sample.image)
+        pictures = companions_for(self._companions, sample.image, sample.labels)
+        beside = {name: transform.image_to_input(one) for name, one in pictures.items()}
+        return Validation(source, sample, transform, shown, beside)
 
 
 def fit(sample: Sample, size: Size, crop: Crop | None) -> ImageTransform:
@@ -212,26 +237,34 @@ def to_item(view: View, size: Size, targets: Mapping[str, Any]) -> Item:
     """Turn a view into one entry of a ``Batch``.
 
     Args:
-        view: Its labels are in pixels of an input of ``size``; its image may be coarser.
+        view: What the network is shown, which may be coarser than its input.
         size: ``(height, width)`` of the network input.
         targets: The block of each task, by its name.
     """
-    return view.image, {
-        name: tasks.part(name, "target").encode(view.labels.get(name), size, block)
-        for name, block in targets.items()
-    }
+    names = [name for block in targets.values() for name in picture_inputs(block, size)]
+    companions = companions_for(names, view.image, view.labels)
+    labels = answer_at(view, size).labels
+    return Item(
+        view.image,
+        companions,
+        {
+            name: tasks.part(name, "target").encode(labels.get(name), size, block)
+            for name, block in targets.items()
+        },
+    )
 
 
 def collate(items: Sequence[Item], size: Size) -> Batch:
     """Stack items, whose targets are for an input of ``size``, into one ``Batch``."""
-    _, first = items[0]
+    first = items[0]
     return Batch(
-        _stacked([image for image, _ in items]),
+        _stacked([item.image for item in items]),
         {
-            task: {name: _stacked([item[task][name] for _, item in items]) for name in arrays}
-            for task, arrays in first.items()
+            task: {name: _stacked([item.targets[task][name] for item in items]) for name in arrays}
+            for task, arrays in first.targets.items()
         },
         size,
+        {name: _stacked([item.companions[name] for item in items]) for name in first.companions},
     )
 
 

@@ -97,7 +97,7 @@ class Distiller:
         """
         self._teacher.to(batch.images.device)
         with torch.no_grad():
-            answers = self._teacher(batch.images, batch.size)
+            answers = self._teacher(batch.images, batch.size, batch.companions)
             taught = {name: value.float() for name, value in answers.items()}
         found: dict[str, Tensor] = {}
         for name, compare in self._compare.items():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -26,15 +26,18 @@ class Batch:
         images: uint8 (N, H, W, 3) BGR; of another size where pictures are loaded coarser.
         targets: By task, what its room's ``target.encode`` made, stacked.
         size: ``(H, W)`` of the answers; the images may be coarser.
+        companions: By the name of the network's input, pictures as ``images``.
     """
 
     images: Tensor
     targets: Mapping[str, Mapping[str, Tensor]]
     size: Size
+    companions: Mapping[str, Tensor] = field(default_factory=dict)
 
     def tensors(self) -> Iterator[Tensor]:
         """Yield all tensors, always in the same order."""
         yield self.images
+        yield from self.companions.values()
         for targets in self.targets.values():
             yield from targets.values()
 
@@ -44,7 +47,8 @@ class Batch:
             task: {name: function(tensor) for name, tensor in tensors.items()}
             for task, tensors in self.targets.items()
         }
-        return Batch(function(self.images), targets, self.size)
+        companions = {name: function(tensor) for name, tensor in self.companions.items()}
+        return Batch(function(self.images), targets, self.size, companions)
 
     def pin_memory(self) -> Batch:
         """Return a copy from which a GPU reads faster; asked for by torch's loader."""

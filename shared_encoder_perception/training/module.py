@@ -73,6 +73,7 @@ class StageTraining(lightning.LightningModule):
         self._train_sets = training_sets(config.data, stage, self._plan.picture, config.seed, names)
         self._val_sets = validation_sets(config.data, self._train_sets, self._plan.size, names)
         spec = plain_spec(network.config, "training", self._plan.size)
+        self._companions = spec.companions()
         self._finish, self._decoder = Finish(spec.tasks), Decoder(spec)
         self._options = own_options(spec)
         self._scorer = Scorer(self._plan.size)
@@ -103,12 +104,13 @@ class StageTraining(lightning.LightningModule):
 
     def training_step(self, batch: Batch, _: int) -> Tensor | None:
         """Take one step; every loss is logged by name."""
-        logits = self.network(batch.images, batch.size)
+        logits = self.network(batch.images, batch.size, batch.companions)
         parts = self._criterion(logits, batch)
         taught = self._distiller(logits, batch) if self._distiller else {}
         if self.feature_teacher:
             size = scaled_size(batch.size, self.network.config.encoder_scale)
-            loss = self.feature_teacher(self._features, batch.images, size)
+            seen = [level[: len(batch.images)] for level in self._features]
+            loss = self.feature_teacher(seen, batch.images, size)
             taught["distill_features"] = self._config.distill.features * loss
         values = {f"train/{name}": value.detach() for name, value in parts.items()}
         values |= {f"train/{name}": value.detach() for name, value in taught.items()}
@@ -164,6 +166,7 @@ class StageTraining(lightning.LightningModule):
             min(self._plan.batch_size, 8),
             self.global_rank,
             self.trainer.world_size,
+            self._companions,
         )
         return loader(stream, min(self._config.machine.workers, 1))
 
@@ -181,8 +184,12 @@ class StageTraining(lightning.LightningModule):
 
     def perceive(self, batch: Sequence[Validation]) -> list[Perception]:
         """Network, then the runtime's own decoder."""
-        images = torch.stack([torch.from_numpy(item.image) for item in batch]).to(self.device)
-        finished = self._finish(self.network(images), self._plan.size)
+        images = self._stacked([item.image for item in batch])
+        beside = {
+            name: self._stacked([item.companions[name] for item in batch])
+            for name in self._companions
+        }
+        finished = self._finish(self.network(images, inputs=beside), self._plan.size)
         outputs = {name: output.cpu().numpy() for name, output in finished.items()}
         return [
             self._decoder(
@@ -192,6 +199,10 @@ class StageTraining(lightning.LightningModule):
             )
             for index, item in enumerate(batch)
         ]
+
+    def _stacked(self, pictures: Sequence[Any]) -> Tensor:
+        """Return pictures of one size as a batch, where the network is."""
+        return torch.stack([torch.from_numpy(one) for one in pictures]).to(self.device)
 
     def finish_validation(self) -> dict[str, Any]:
         """Pool what all processes counted; return the scores by source.

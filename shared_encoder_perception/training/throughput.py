@@ -130,7 +130,7 @@ class _Step:
         marks = [perf_counter()]
         self._optimizer.zero_grad()
         with torch.autocast("cpu", torch.bfloat16, enabled=self._mixed):
-            logits = self._network(batch.images, batch.size)
+            logits = self._network(batch.images, batch.size, batch.companions)
             marks.append(perf_counter())
             losses = self._criterion(logits, batch)
         marks.append(perf_counter())

@@ -14,7 +14,7 @@ from shared_encoder_perception.world.classes import OWNER_OF
 
 DRIVABLE: Final = 255
 NOT_DRIVABLE: Final = 0
-CLASSES, DISTANCES = "classes", "distances"
+CLASSES, DISTANCES, EMPTY = "classes", "distances", "empty"
 """What is only known of an image where somebody asks for it."""
 
 
@@ -33,6 +33,8 @@ class Rendered:
             nobody asked for it.
         depth: (H, W) float32 metres along the optical axis, infinite for the sky and what is
             painted on it, NaN for the own vehicle; ``None`` where nobody asked for it.
+        empty: (H, W, 3) uint8 BGR, the same place while nobody drove, stood or walked there, taken
+            at another time; ``None`` where nobody asked for it.
     """
 
     image: NDArray[np.uint8]
@@ -42,6 +44,7 @@ class Rendered:
     name: str
     classes: NDArray[np.uint8] | None = None
     depth: NDArray[np.float32] | None = None
+    empty: NDArray[np.uint8] | None = None
 
     @property
     def flat_road(self) -> FlatRoad:

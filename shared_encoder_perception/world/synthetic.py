@@ -30,11 +30,13 @@ from shared_encoder_perception.world.dice import World, roll_world
 from shared_encoder_perception.world.dice_traffic import with_traffic
 from shared_encoder_perception.world.ground import DRIVABLE_SHARE, reflect, shade_ground
 from shared_encoder_perception.world.markings import paint_lines
+from shared_encoder_perception.world.pair import PAIR_DICE, taken_before
 from shared_encoder_perception.world.pave import LOOP_M, pave, shadow
 from shared_encoder_perception.world.rendered import (
     CLASSES,
     DISTANCES,
     DRIVABLE,
+    EMPTY,
     NOT_DRIVABLE,
     Rendered,
 )
@@ -116,26 +118,44 @@ class Drive:
 
         Args:
             distance_m: Where we are.
-            asked: What else is to be known of it: ``rendered.CLASSES``, ``rendered.DISTANCES``.
+            asked: What else is to be known of it: ``CLASSES``, ``DISTANCES`` and ``EMPTY`` of
+                ``rendered``.
         """
         world = self.world
         profile = world.road.alignment.ahead(distance_m)
         ids = np.empty(world.camera.size, np.uint8) if CLASSES in asked else None
         depth = Depth(world.camera) if DISTANCES in asked else None
-        image, mask = self._ground(profile, distance_m, ids, depth)
-        view = View(world.camera, profile, world.air, image, mask, ids, depth)
+        image, mask = self._painted(profile, distance_m, ids, depth)
+        at = int(distance_m * 100)
+        developed = develop(image, world.sensor, np.random.default_rng((self._seed, at)))
+        empty = None
+        if EMPTY in asked:
+            scene, _ = self.without_traffic()._painted(profile, distance_m, None, None)
+            dice = np.random.default_rng((self._seed, PAIR_DICE, at))
+            empty = taken_before(scene, world.sensor, dice)
+        lines = centre_lines(world.camera, world.road, profile, distance_m)
+        name = f"synthetic world {self._seed} at {distance_m:.1f} m"
+        values = None if depth is None else depth.values
+        return Rendered(developed, lines, mask, world.camera, name, ids, values, empty)
+
+    def _painted(
+        self,
+        profile: Profile,
+        distance_m: float,
+        classes: NDArray[np.uint8] | None,
+        depth: Depth | None,
+    ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+        """The scene before lens and sensor, and the mask; ``classes`` and ``depth`` in place."""
+        world = self.world
+        image, mask = self._ground(profile, distance_m, classes, depth)
+        view = View(world.camera, profile, world.air, image, mask, classes, depth)
         for light in world.lights:
             centre = np.array((light.column_px, world.camera.horizon_px - light.above_px))
             view.glow(centre, light.radius_px, light.colour, 0.9)
         self._draw_upright(view, distance_m)
         if world.bonnet_px:
             _draw_bonnet(view, world.bonnet_px, world.bonnet)
-        rng = np.random.default_rng((self._seed, int(distance_m * 100)))
-        developed = develop(image, world.sensor, rng)
-        lines = centre_lines(world.camera, world.road, profile, distance_m)
-        name = f"synthetic world {self._seed} at {distance_m:.1f} m"
-        values = None if depth is None else depth.values
-        return Rendered(developed, lines, mask, world.camera, name, ids, values)
+        return image, mask
 
     def _ground(
         self,

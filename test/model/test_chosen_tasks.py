@@ -33,8 +33,8 @@ from shared_encoder_perception.world.synthetic import render_sample
 SIZE = (64, 160)
 
 
-def images(count=2):
-    return np.random.default_rng(0).integers(0, 256, (count, *SIZE, 3), np.uint8)
+def images(count=2, seed=0):
+    return np.random.default_rng(seed).integers(0, 256, (count, *SIZE, 3), np.uint8)
 
 
 def network_of(*names, **keys):
@@ -57,7 +57,7 @@ def test_one_task_alone_trains(name):
     costs = []
     for _ in range(2):
         optimiser.zero_grad()
-        costs.append(criterion(network(batch.images), batch)["total"])
+        costs.append(criterion(network(batch.images, inputs=batch.companions), batch)["total"])
         costs[-1].backward()
         optimiser.step()
     assert costs[1] < costs[0]
@@ -99,7 +99,9 @@ def test_the_order_of_tasks_is_of_no_importance(architecture):
     )
     other.load_state_dict(one.state_dict())
     with torch.no_grad():
-        found, again = (one_of(torch.from_numpy(images())) for one_of in (one, other))
+        pair = torch.from_numpy(images()), torch.from_numpy(images(seed=1))
+        beside = dict.fromkeys(one.encodes, pair[1])
+        found, again = (one_of(pair[0], inputs=beside) for one_of in (one, other))
     assert all(torch.equal(found[key], again[key]) for key in found)
 
 
@@ -108,7 +110,11 @@ def test_a_task_may_be_left_out_of_an_export():
     for name in tasks.ROOMS:
         own = {name: promised(network.config, SIZE)[name]}
         wrapper = DeployWrapper(network, own)
-        assert len(wrapper(torch.from_numpy(images()))) == len(wrapper.outputs)
+        given = [torch.from_numpy(images()) for _ in wrapper.inputs]
+        assert len(wrapper(*given)) == len(wrapper.outputs)
+        assert wrapper.inputs == list(ModelSpec("m", "0", SIZE, own).input_tensors())
+        alone = list(wrapper.network.decoder.heads)
+        assert alone == [name], "what is left out costs nothing"
         assert wrapper.outputs == list(ModelSpec("m", "0", SIZE, own).output_tensors())
 
 

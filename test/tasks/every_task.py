@@ -5,7 +5,8 @@ from functools import lru_cache
 import toy_task
 
 from shared_encoder_perception import tasks
-from shared_encoder_perception.spec import blocks
+from shared_encoder_perception.labels.companions import companions_for
+from shared_encoder_perception.spec import ModelSpec, blocks
 from shared_encoder_perception.tasks.contract.refining import Moment
 from shared_encoder_perception.tasks.depth.depth_msg import pinhole
 from shared_encoder_perception.world.synthetic import VALIDATION_SEED, render_sample
@@ -13,10 +14,22 @@ from shared_encoder_perception.world.synthetic import VALIDATION_SEED, render_sa
 TASKS = (*tasks.ROOMS, toy_task.NAME)
 
 
+def world(seed, name=None):
+    """Return a rendered sample with the labels of all tasks; with traffic, if one asks for it."""
+    room = name and tasks.part(name, "labels")
+    return _world(seed, 1.0 if "empty" in getattr(room, "OF_WORLD", ()) else None)
+
+
 @lru_cache(maxsize=8)
-def world(seed):
-    """Return a rendered sample with the labels of all tasks."""
-    return render_sample(VALIDATION_SEED + seed, (320, 800))
+def _world(seed, traffic):
+    """Render each once."""
+    return render_sample(VALIDATION_SEED + seed, (320, 800), traffic_probability=traffic)
+
+
+def beside(name, sample):
+    """Return the pictures that a network of a task takes beside a sample's image."""
+    names = ModelSpec("m", "1", (320, 800), tasks=blocks(name)).companions()
+    return companions_for(names, sample.image, sample.labels)
 
 
 def label_of(name, sample):

@@ -10,7 +10,7 @@ from dataclasses import fields, is_dataclass, replace
 import numpy as np
 import pytest
 import toy_task
-from every_task import TASKS, label_of, perfect_answer, world
+from every_task import TASKS, beside, label_of, perfect_answer, world
 from one_task import one_task_network, one_task_spec, some_images
 from perfect_backend import PerfectBackend
 
@@ -66,7 +66,7 @@ def test_a_label_comes_back_from_the_outputs_it_asks_for(name, how):
     crop, resize = CROPS[how]
     scores = []
     for seed in range(4):
-        sample = world(seed)
+        sample = world(seed, name)
         transform = ImageTransform.fit(SIZE, SIZE, crop, resize)
         answer = perfect_answer(name, label_of(name, sample), transform)
         scores.append(score(name, answer, label_of(name, sample), transform.crop))
@@ -75,13 +75,18 @@ def test_a_label_comes_back_from_the_outputs_it_asks_for(name, how):
 
 @each_task
 def test_images_of_a_batch_do_not_touch(name):
-    samples = [world(seed) for seed in range(3)]
+    samples = [world(seed, name) for seed in range(3)]
     crops = [None, Crop(60, 30, 700, 280), None]
     backend = PerfectBackend(name, [label_of(name, sample) for sample in samples], crops)
-    together = Predictor(backend).perceive_batch([sample.image for sample in samples], crops)
+    pairs = [beside(name, sample) for sample in samples]
+    together = Predictor(backend).perceive_batch(
+        [sample.image for sample in samples], crops, companions=pairs
+    )
     for index, sample in enumerate(samples):
         alone = PerfectBackend(name, [label_of(name, sample)], [crops[index]])
-        (expected,) = Predictor(alone).perceive_batch([sample.image], [crops[index]])
+        (expected,) = Predictor(alone).perceive_batch(
+            [sample.image], [crops[index]], companions=[pairs[index]]
+        )
         assert equal(together[index].answers[name], expected.answers[name])
 
 
@@ -90,7 +95,7 @@ def test_a_mirrored_sample_gives_the_mirrored_answer(name):
     room, against = tasks.part(name, "labels"), []
     whole = Crop(0, 0, SIZE[1], SIZE[0])
     for seed in range(4):
-        label = label_of(name, world(seed))
+        label = label_of(name, world(seed, name))
         mirrored = room.mirror(label, SIZE[1])
         assert equal(room.mirror(mirrored, SIZE[1]), label)
         answer = perfect_answer(name, mirrored, ImageTransform.fit(SIZE, SIZE))
@@ -105,9 +110,9 @@ def test_metrics_merged_are_metrics_pooled(name):
         make = getattr(tasks.part(name, "metric"), kind)
         pooled, merged = make(), make()
         for seed in range(4):
-            sample, one = world(seed), make()
+            sample, one = world(seed, name), make()
             transform = ImageTransform.fit(SIZE, SIZE)
-            answer = perfect_answer(name, label_of(name, world(seed // 2)), transform)
+            answer = perfect_answer(name, label_of(name, world(seed // 2, name)), transform)
             for metric in (pooled, one):
                 metric.update(answer, label_of(name, sample), SIZE, transform.crop)
             merged.merge(one)
@@ -116,7 +121,7 @@ def test_metrics_merged_are_metrics_pooled(name):
 
 @each_task
 def test_drawing_changes_no_input(name):
-    room, sample = tasks.part(name, "draw"), world(0)
+    room, sample = tasks.part(name, "draw"), world(0, name)
     label = label_of(name, sample)
     answer = perfect_answer(name, label, ImageTransform.fit(SIZE, SIZE))
     before = deepcopy((vars(answer), vars(label)))
@@ -133,7 +138,7 @@ def test_drawing_changes_no_input(name):
 
 @each_task
 def test_labels_survive_files_and_turning(name, tmp_path):
-    room, sample = tasks.part(name, "labels"), world(2)
+    room, sample = tasks.part(name, "labels"), world(2, name)
     label = label_of(name, sample)
     from pathlib import Path
 
@@ -155,13 +160,14 @@ def test_a_sample_without_the_label_costs_nothing(name):
     torch = pytest.importorskip("torch")
     spec, room = blocks(name)[name], tasks.part(name, "loss")
     encode = tasks.part(name, "target").encode
-    targets = [encode(None, SIZE, spec), encode(label_of(name, world(0)), SIZE, spec)]
+    targets = [encode(None, SIZE, spec), encode(label_of(name, world(0, name)), SIZE, spec)]
     assert {key: value.shape for key, value in targets[0].items()} == {
         key: value.shape for key, value in targets[1].items()
     }
     network = one_task_network(name)
     images = torch.zeros((1, *SIZE, 3), dtype=torch.uint8)
-    logits = network(images)
+    names = ModelSpec("m", "1", SIZE, tasks=blocks(name)).companions()
+    logits = network(images, inputs=dict.fromkeys(names, images))
     config = getattr(room, "Config", lambda: None)()
     loss = room.make_loss(config)
     parts = {part for group in room.PARTS.values() for part in group}
@@ -180,16 +186,18 @@ def test_a_network_gives_what_its_block_promises(name, one_task_model):
     from shared_encoder_perception.backends import load_backend
 
     spec, images, first = one_task_spec(name), some_images(2), None
+    others = dict.fromkeys(spec.companions(), some_images(2)[::-1])
     for engine in ("onnxruntime", "openvino", "torch"):
         backend = load_backend(one_task_model(name), engine)
-        found = backend.infer({"image": images})
+        found = backend.infer({"image": images, **others})
         assert {key: (str(value.dtype), value.shape) for key, value in found.items()} == {
             key: (tensor.dtype, (2, *tensor.shape)) for key, tensor in spec.output_tensors().items()
         }
         first = first or found
         for key, value in found.items():
             assert value.shape == first[key].shape
-        perceptions = Predictor(backend).perceive_batch(list(images))
+        given = [{key: value[index] for key, value in others.items()} for index in range(2)]
+        perceptions = Predictor(backend).perceive_batch(list(images), companions=given)
         assert set(perceptions[0].answers) == {name}
         backend.close()
 
@@ -215,7 +223,7 @@ def test_parameters_and_topics_are_its_own(name):
 @each_task
 def test_nothing_is_found_that_has_no_name(name):
     room = tasks.part(name, "content")
-    answer = perfect_answer(name, label_of(name, world(0)), ImageTransform.fit(SIZE, SIZE))
+    answer = perfect_answer(name, label_of(name, world(0, name)), ImageTransform.fit(SIZE, SIZE))
     assert set(room.found(answer)) <= set(room.FOUND)
 
 
@@ -257,7 +265,7 @@ def equal(a, b):
 def test_a_perfect_score_can_be_missed():
     """The suite's own row that must fail: a wrong answer is not perfect."""
     name = toy_task.NAME
-    sample = world(0)
+    sample = world(0, name)
     answer = perfect_answer(name, label_of(name, sample), ImageTransform.fit(SIZE, SIZE))
     wrong = replace(answer, plane=1 - answer.plane)
     assert score(name, wrong, label_of(name, sample), Crop(0, 0, SIZE[1], SIZE[0])) < PERFECT

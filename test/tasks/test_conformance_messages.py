@@ -54,7 +54,7 @@ def eager(name):
 
 @each_task
 def test_messages_are_the_same_in_every_field(name):
-    answer = perfect_answer(name, label_of(name, world(0)), ImageTransform.fit(SIZE, SIZE))
+    answer = perfect_answer(name, label_of(name, world(0, name)), ImageTransform.fit(SIZE, SIZE))
     sent, recorded = both_kinds(name, answer)
     assert sent.keys() == recorded.keys() and eager(name)
     for topic, kind in eager(name).items():
@@ -70,7 +70,7 @@ def over_the_wire(message):
 @each_task
 def test_what_was_recorded_is_the_answer(name):
     """Messages -> bytes -> messages -> answer -> messages: nothing is lost on the way."""
-    answer = perfect_answer(name, label_of(name, world(0)), ImageTransform.fit(SIZE, SIZE))
+    answer = perfect_answer(name, label_of(name, world(0, name)), ImageTransform.fit(SIZE, SIZE))
     _, recorded = both_kinds(name, answer)
     kinds = eager(name)
     again = {topic: from_bytes(to_bytes(recorded[topic]), kind) for topic, kind in kinds.items()}

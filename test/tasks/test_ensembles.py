@@ -78,7 +78,7 @@ def test_the_plain_picture_alone_is_the_plain_answer_bit_for_bit(name):
 def test_looks_that_all_say_what_is_right_say_it_together(name, text):
     looks, scores, beside, plain = looks_at(text), [], [], []
     for seed in LOPSIDED:
-        label = label_of(name, world(seed))
+        label = label_of(name, world(seed, name))
         outputs = [perfect(name, label, look) for look in looks]
         scores.append(scored(name, merged(name, looks, outputs), label))
         # The same outputs, each taken for another look's.
@@ -93,7 +93,7 @@ def test_one_look_that_errs_is_outvoted(name):
     """Five of six are right: what the sixth says is gone."""
     looks, scores = looks_at("flip,scale:0.75,scale:0.85"), []
     for seed in range(2):
-        label, other = label_of(name, world(seed)), label_of(name, world(seed + 10))
+        label, other = label_of(name, world(seed, name)), label_of(name, world(seed + 10, name))
         outputs = [perfect(name, label, look) for look in looks]
         outputs[0] = perfect(name, other, looks[0])
         assert scored(name, outputs[0], label) < 0.9

@@ -22,7 +22,8 @@ def logits(names):
     network = PerceptionNetwork(
         NetworkConfig(ENCODER, channels=8, head_channels=4, tasks=names)
     ).eval()
-    return network(torch.zeros(1, *SIZE, 3, dtype=torch.uint8))
+    image = torch.zeros(1, *SIZE, 3, dtype=torch.uint8)
+    return network(image, inputs=dict.fromkeys(network.encodes, image))
 
 
 def labelled(names):

@@ -190,7 +190,7 @@ def test_confidence_becomes_weight(tmp_path):
     weights = []
     for sample in (sure.sample, doubtful):
         view = view_sample(sample, fit(sample, SIZE, crop))
-        _, targets = to_item(view, SIZE, blocks(*DEFAULT))
+        targets = to_item(view, SIZE, blocks(*DEFAULT)).targets
         known = targets["lanes"]["known"]
         mask, weight = (targets["drivable_surface"][name] for name in ("mask", "weight"))
         weights.append((known.tolist(), set(np.unique(weight[mask != 127]))))

@@ -49,6 +49,7 @@ from shared_encoder_perception.evaluation.diff.metrics import Change, scores_of
 from shared_encoder_perception.evaluation.diff.pairs import Pairs, compare_frame
 from shared_encoder_perception.evaluation.diff.report import to_text, write_report
 from shared_encoder_perception.evaluation.diff.results import Outcome, compare_results, is_result
+from shared_encoder_perception.evaluation.informed import perceive
 from shared_encoder_perception.files.whole_file import sole_writer, write_json
 from shared_encoder_perception.libraries import REPORT_LIBRARIES, can_write
 from shared_encoder_perception.predictor import Predictor
@@ -145,7 +146,7 @@ def compare_models(args: argparse.Namespace) -> Outcome:
             predictor.warm_up()
         for frame in tqdm(given.read(), total=given.total or None, unit="image"):
             try:
-                a, b = (predictor(frame.sample.image, frame.crop) for predictor in predictors)
+                a, b = (perceive(predictor, frame.sample, frame.crop) for predictor in predictors)
             except ValueError as error:
                 raise ValueError(f"{frame.name}: {error}") from None
             compare_frame(pairs, frame, (a, b), size, given.labelled)

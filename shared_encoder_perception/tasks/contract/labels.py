@@ -47,7 +47,7 @@ class Labels(Protocol):
     """(optional) Those of ``KEYS`` that are written behind the keys of all tasks."""
     OF_WORLD: Sequence[str]
     """(optional) What ``of_world`` needs of a ``Rendered`` that is only painted where somebody asks
-    for it: ``"classes"``, ``"distances"``."""
+    for it: ``"classes"``, ``"distances"``, ``"empty"``."""
     IN_FILES: bool
     """(optional) Whether labels are files beside the line, which take time to read."""
     FILE_KEYS: Sequence[str]
@@ -122,6 +122,15 @@ class Labels(Protocol):
 
         What comes in from outside is not labelled.
         """
+
+    def companions(self, label: Label) -> Mapping[str, NDArray[np.uint8]]:
+        """(optional) Return the pictures that a network compares the label's picture with.
+
+        By the name of the input, (H, W, 3) uint8 BGR, moved as the label was.
+        """
+
+    def with_companions(self, label: Label, pictures: Mapping[str, NDArray[np.uint8]]) -> Label:
+        """Return the label with such pictures changed (where there is ``companions``)."""
 
     def inside(self, label: Label, crop: Crop) -> Label:
         """Return what of the label a network that saw only ``crop`` can be held to.

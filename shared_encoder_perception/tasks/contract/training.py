@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol
 
 from numpy.typing import NDArray
@@ -61,15 +62,19 @@ class Features(NamedTuple):
 
     Attributes:
         levels: The encoder's features, (N, C_i, h / s, w / s) at strides s of 4, 8, 16 and 32.
-        neck: (N, C, h / s, w / s), the map of the feature pyramid; see ``Widths``.
+        neck: (N, C, h / s, w / s), the map of the feature pyramid; see ``Widths``. ``None`` where
+            no head reads it.
         size: ``(height, width)`` of the network's input.
         inputs: By name, what the model takes beside the image, with a batch axis.
+        companions: By name, the encoder's features of the pictures in ``head.ENCODES``, as
+            ``levels``.
     """
 
     levels: Sequence[Any]
     neck: Any
     size: Size
     inputs: Mapping[str, Any]
+    companions: Mapping[str, Sequence[Any]] = MappingProxyType({})
 
 
 class Head(Protocol):
@@ -78,6 +83,10 @@ class Head(Protocol):
     OWN_NECK: int
     """(optional) Finest stride of a pyramid that the task has for itself: 4, 8 (if not said) or
     16."""
+    READS_NECK: bool
+    """(optional) Whether it reads ``Features.neck``, which is not made where no head does."""
+    ENCODES: Sequence[str]
+    """(optional) Names of pictures among the inputs that the shared encoder looks at, too."""
     FORMERLY: Mapping[str, str]
     """(optional) Beginnings of the names that weights had in earlier checkpoints and artifacts ->
     those of today: ``decoder.heads.TASK.``, ``decoder.necks.TASK.``."""

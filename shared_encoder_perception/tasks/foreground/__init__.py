@@ -1,0 +1,1 @@
+"""The task foreground: what was not there in a picture of the empty place."""

@@ -1,0 +1,78 @@
+"""The topic of foreground, what its messages carry, and its parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Final
+
+import numpy as np
+
+from shared_encoder_perception.images.image_msg import to_bgr
+from shared_encoder_perception.structures import Size
+from shared_encoder_perception.tasks.contract.runtime import Context, New, Topic
+from shared_encoder_perception.tasks.foreground.answer import FOREGROUND, ForegroundMask
+from shared_encoder_perception.tasks.foreground.decode import Options
+from shared_encoder_perception.tasks.foreground.spec import Block
+from shared_encoder_perception.tasks.masks.message import (
+    IMAGE,
+    mask_message,
+    read_message,
+    shows_any,
+)
+from shared_encoder_perception.tasks.masks.values import NOT_KNOWN
+from shared_encoder_perception.tasks.parameter import MODEL_OWN, Parameter, threshold
+
+MASK_TOPIC: Final = "foreground/mask"
+TOPICS: Final = (Topic(MASK_TOPIC, IMAGE),)
+THRESHOLD: Final = "foreground.threshold"
+UNSEEN: Final = "foreground.unseen_value"
+PARAMETERS: Final = (
+    threshold(THRESHOLD, "Lowest probability of a pixel that is new."),
+    Parameter(
+        UNSEEN,
+        NOT_KNOWN,
+        "Value of the foreground mask's pixels of which nothing is known: those that the network "
+        "did not see, and all of them while there is no background. 255 is foreground, 0 is not.",
+        bounds=(0, FOREGROUND - 1),
+    ),
+)
+FOUND: Final = ("foreground",)
+
+
+def messages(answer: ForegroundMask, context: Context, new: New) -> Mapping[str, Callable[[], Any]]:
+    """Return what makes the mono8 image of a mask: see ``ForegroundMask.values``."""
+    return {MASK_TOPIC: mask_message(answer, context.header, new)}
+
+
+def read(messages: Mapping[str, Any], image_size: Size) -> ForegroundMask:
+    """Return the mask of a recorded image; one of ``NOT_KNOWN`` alone knows nothing.
+
+    Raises:
+        LookupError: There is none.
+        ValueError: It is none that the node publishes.
+    """
+    if MASK_TOPIC not in messages:
+        raise LookupError(f"there is no message on {MASK_TOPIC}")
+    values = np.ascontiguousarray(to_bgr(messages[MASK_TOPIC])[:, :, 0])
+    if (values == NOT_KNOWN).all():
+        mask = ForegroundMask(np.zeros_like(values), known=False)
+        mask.check(image_size)
+        return mask
+    return read_message(ForegroundMask, MASK_TOPIC, messages[MASK_TOPIC], image_size)
+
+
+def options(value: Callable[[str], Any], block: Block) -> Options:
+    """Return the threshold that the parameter asks for, or the model's own."""
+    asked = value(THRESHOLD)
+    own = Options.of(block) if asked == MODEL_OWN else Options(asked)
+    return replace(own, mask_unseen_value=int(value(UNSEEN)))
+
+
+def found(answer: ForegroundMask) -> Sequence[str]:
+    """Say whether anything is new, by a grid of pixels."""
+    return FOUND if answer.known and shows_any(answer) else ()
+
+
+def fill_info(message: Any, block: Block) -> None:
+    """Do nothing: what the mask's values mean is said in the documentation."""
