@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -88,6 +89,37 @@ def draw_beside_labels(
     part = picture[crop.y : crop.y + crop.height, crop.x : crop.x + crop.width].copy()
     _add_legend(part, perception)
     return part
+
+
+def draw_panels(
+    perception: Perception, labels: Mapping[str, Any], crop: Crop, width: int
+) -> list[NDArray[np.uint8]]:
+    """Return a row of small pictures for each task that has some, such as answer, label, error.
+
+    Args:
+        perception: The answers.
+        labels: Of the image, by the name of the task; a task without one has no row.
+        crop: What the network saw, which is what is shown.
+        width: Of a row, pixels.
+
+    Returns:
+        (h, width, 3) uint8 BGR each.
+    """
+    rows = []
+    for name, room in tasks.parts("draw", perception.answers).items():
+        if not hasattr(room, "panels") or name not in labels:
+            continue
+        shown = room.panels(perception.answers[name], labels[name])
+        height = round(crop.height * width / crop.width / len(shown))
+        # The last one takes what whole pixels leave over.
+        widths = [width // len(shown)] * (len(shown) - 1)
+        widths.append(width - sum(widths))
+        small = [
+            cv2.resize(one[crop.window], (part, height), interpolation=cv2.INTER_AREA)
+            for one, part in zip(shown, widths, strict=True)
+        ]
+        rows.append(np.asarray(np.hstack(small), np.uint8))
+    return rows
 
 
 def outline_labels(canvas: NDArray[np.uint8], labels: Mapping[str, Any]) -> None:

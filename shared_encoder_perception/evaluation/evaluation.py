@@ -24,7 +24,7 @@ from shared_encoder_perception.evaluation.labelled_images import LabelledImage, 
 from shared_encoder_perception.evaluation.picked_frames import PickedFrames
 from shared_encoder_perception.evaluation.scorer import Counts, Scorer
 from shared_encoder_perception.evaluation.slices import rules, slices_of
-from shared_encoder_perception.images.preprocess import default_crop
+from shared_encoder_perception.images.preprocess import Crop, default_crop
 from shared_encoder_perception.structures import Perception, Size
 from shared_encoder_perception.tasks.contract.reports import CONSTANT, MODEL
 
@@ -54,6 +54,8 @@ class Evaluation:
         self._labelled, self._input_size = labelled, input_size
         self.baselines = BaselineAnswers(names)
         self._counts: dict[str, dict[str, FullCounts]] = {MODEL: {}, **{b: {} for b in BASELINES}}
+        self._rivals: dict[str, dict[str, Any]] = {}
+        self._rooms = tasks.parts("rivals", names)
         self._slices: Sliced = {way: {} for way in rules()}
         self.picked = PickedFrames()
         self.spreads = {
@@ -87,6 +89,7 @@ class Evaluation:
             counted[name] = FullCounts()
             counted[name].update(answer, sample, crop)
             self._counts[name].setdefault(source, FullCounts()).merge(counted[name])
+        self._rival(image, crop)
         for way, value in slices.items():
             groups = self._slices[way].setdefault(value, {MODEL: Counts(), CONSTANT: Counts()})
             for name, counts in groups.items():
@@ -106,6 +109,9 @@ class Evaluation:
             ``"empty"``.
         """
         computed = {name: _compute(groups) for name, groups in self._counts.items()}
+        for source, metrics in self._rivals.items():
+            for metric in metrics.values():
+                computed[MODEL][source] |= metric.compute()
         return {
             "headline": {name: self._headline(name) for name in self._counts},
             "sources": computed.pop(MODEL),
@@ -118,6 +124,16 @@ class Evaluation:
                 for way, values in self._slices.items()
             },
         }
+
+    def _rival(self, image: LabelledImage, crop: Crop) -> None:
+        """Let methods that learn nothing look at an image, too."""
+        sample = image.sample
+        for name, room in self._rooms.items():
+            if name in sample.labels:
+                metrics = self._rivals.setdefault(image.source, {})
+                metric = metrics.setdefault(name, room.Metric())
+                size = (sample.image.shape[0], sample.image.shape[1])
+                metric.update(sample.image, sample.labels[name], size, crop)
 
     def _headline(self, name: str) -> dict[str, float]:
         """Return the scores of all sources together."""

@@ -11,10 +11,13 @@ from typing import Final
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from shared_encoder_perception import tasks
-from shared_encoder_perception.drawing.overlay import draw_beside_labels, outline_labels
+from shared_encoder_perception.drawing.overlay import (
+    draw_beside_labels,
+    draw_panels,
+    outline_labels,
+)
 from shared_encoder_perception.evaluation.frame_record import FrameRecord
 from shared_encoder_perception.images.preprocess import Crop, ImageTransform
 from shared_encoder_perception.labels.sample import Sample
@@ -25,8 +28,6 @@ KEPT: Final = 4
 """Of each source, and of each kind."""
 WIDTH_PX: Final = 720
 JPEG_QUALITY: Final = 82
-PANELS: Final = 3
-"""Small pictures beside each other: answer, label, error."""
 SAMPLED: Final = 40
 """Frames of each source among which the one in the middle is looked for."""
 
@@ -156,22 +157,7 @@ def draw_answer(perception: Perception, sample: Sample, crop: Crop) -> bytes:
     # Now, since thin lines do not survive being shrunk.
     transform = ImageTransform.fit(perception.image_size, size, crop)
     outline_labels(picture, moved(sample.labels, lambda room, label: room.view(label, transform)))
-    picture = np.concatenate([picture, *_panels(perception, sample, transform)])
+    rows = draw_panels(perception, sample.labels, crop, WIDTH_PX)
+    picture = np.concatenate([picture, *rows])
     _, data = cv2.imencode(".jpg", picture, (cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY))
     return bytes(data.tobytes())
-
-
-def _panels(
-    perception: Perception, sample: Sample, transform: ImageTransform
-) -> list[NDArray[np.uint8]]:
-    """Return a row of small pictures for each task that has some: answer, label, error."""
-    width = WIDTH_PX // PANELS
-    size = (round(transform.input_size[0] / PANELS), width)
-    rows = []
-    for name, room in tasks.parts("draw", perception.answers).items():
-        if hasattr(room, "panels") and name in sample.labels:
-            shown = room.panels(perception.answers[name], sample.labels[name])
-            seen = [one[transform.crop.window] for one in shown]
-            small = [cv2.resize(one, size[::-1], interpolation=cv2.INTER_AREA) for one in seen]
-            rows.append(np.asarray(np.hstack(small), np.uint8))
-    return rows

@@ -27,7 +27,7 @@ import numpy as np
 from lightning.pytorch.callbacks import Callback
 from numpy.typing import NDArray
 
-from shared_encoder_perception.drawing.overlay import draw_beside_labels
+from shared_encoder_perception.drawing.overlay import draw_beside_labels, draw_panels
 from shared_encoder_perception.drawing.pictures import tile, write_picture
 from shared_encoder_perception.files.typed_json import parse_json
 from shared_encoder_perception.model.checkpoint import save_network
@@ -219,11 +219,16 @@ def _without_nan(value: Any) -> Any:
 
 
 def draw_panel(panel: Sequence[tuple[Validation, Perception]]) -> NDArray[np.uint8]:
-    """Draw what was perceived, and the labels as thin white outlines, on what was seen."""
-    pictures = [
-        draw_beside_labels(item.sample.image, perception, item.sample.labels, item.transform.crop)
-        for item, perception in panel
-    ]
+    """Draw what was perceived, and the labels as thin white outlines, on what was seen.
+
+    Below, where a task has them, small pictures of answer, label and error.
+    """
+    pictures = []
+    for item, perception in panel:
+        labels, crop = item.sample.labels, item.transform.crop
+        seen = draw_beside_labels(item.sample.image, perception, labels, crop)
+        rows = draw_panels(perception, labels, crop, seen.shape[1])
+        pictures.append(np.concatenate([seen, *rows]))
     return tile(pictures, 3, captions=[item.source for item, _ in panel])
 
 

@@ -11,9 +11,13 @@ from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from shared_encoder_perception.drawing.overlay import draw_labels
 from shared_encoder_perception.drawing.pictures import tile, write_picture
 from shared_encoder_perception.images.preprocess import ImageTransform
+from shared_encoder_perception.labels.companions import companions_of
 from shared_encoder_perception.labels.view import View, view_sample
 from shared_encoder_perception.world.synthetic import render_sample
 
@@ -37,14 +41,17 @@ def run(args: argparse.Namespace) -> int:
     if args.overrides and not args.config:
         raise ValueError(f"{args.overrides[0]!r} is for a config: give --config too")
     views = _training(args) if args.config else _worlds(args.seed)
-    pictures = [
-        view.image if args.plain else draw_labels(view.image, view.labels)
-        for view in islice(views, args.count)
-    ]
+    pictures = [_shown(view, plain=args.plain) for view in islice(views, args.count)]
     names = [] if args.config else [f"seed {args.seed + index}" for index in range(len(pictures))]
     write_picture(args.out, tile(pictures, 3, captions=names))
     print(f"sheet: {args.out}")
     return 0
+
+
+def _shown(view: View, *, plain: bool) -> NDArray[np.uint8]:
+    """Return a view with its labels, and below it the pictures that it is to be compared with."""
+    image = view.image if plain else draw_labels(view.image, view.labels)
+    return np.concatenate([image, *companions_of(view.labels).values()])
 
 
 def _worlds(seed: int) -> Iterator[View]:

@@ -8,7 +8,6 @@ from shared_encoder_perception.evaluation.frame_record import FrameRecord
 from shared_encoder_perception.evaluation.informed import informed
 from shared_encoder_perception.evaluation.picked_frames import (
     KEPT,
-    PANELS,
     SAMPLED,
     WIDTH_PX,
     PickedFrames,
@@ -21,6 +20,8 @@ from shared_encoder_perception.tasks.depth.answer import DepthMap
 from shared_encoder_perception.world.synthetic import render_sample
 
 SIZE = (64, 160)
+PANELS = 3
+"""Answer, label, error."""
 CROP = Crop(0, 0, 160, 64)
 
 

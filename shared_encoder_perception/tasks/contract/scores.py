@@ -102,6 +102,17 @@ class Baseline(Protocol):
         """Return the answer that there is nothing, for an image of ``(height, width)``."""
 
 
+class Rivals(Protocol):
+    """``rivals.py`` (optional): what is said by methods that look at the image and learn nothing.
+
+    ``Metric()`` has ``update(image, label, image_size, crop)``, ``merge(other)`` and ``compute()``
+    -> ``{SECTION: ...}``, a section of a source's scores beside those of ``metric.py``.
+    """
+
+    SECTION: str
+    Metric: Any
+
+
 class Slices(Protocol):
     """``slices.py`` (optional): kinds of image that a label tells apart, such as how roads bend."""
 

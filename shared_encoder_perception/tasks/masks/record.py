@@ -15,6 +15,9 @@ DECIMALS: Final = 4
 SURENESS: Final = np.maximum(np.arange(256), 255 - np.arange(256)) / 255
 """How sure a mask is of a pixel with each probability, of yes or of no."""
 
+UNSURE: Final = (0.1, 0.9)
+"""Probabilities between which a mask is unsure."""
+
 
 def area_and_confidence(answer: Mask, crop: Crop, decimals: int = DECIMALS) -> dict[str, float]:
     """Return ``area``, the share of what the network saw that is "yes", and ``mean_confidence``.
@@ -28,6 +31,13 @@ def area_and_confidence(answer: Mask, crop: Crop, decimals: int = DECIMALS) -> d
     area = histogram[answer.threshold :].sum() / seen
     sureness = float(histogram @ SURENESS / seen)
     return {"area": round(float(area), decimals), "mean_confidence": round(sureness, DECIMALS)}
+
+
+def unsure_share(answer: Mask, crop: Crop) -> float:
+    """Return the share of the pixels in a crop whose probability lies between ``UNSURE``."""
+    seen = answer.probability[crop.window]
+    low, high = (255 * value for value in UNSURE)
+    return float(np.mean((seen > low) & (seen < high)))
 
 
 def _histogram(answer: Mask, crop: Crop) -> NDArray[np.float64]:
