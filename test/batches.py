@@ -5,7 +5,7 @@ import numpy as np
 from shared_encoder_perception.labels.view import View
 from shared_encoder_perception.spec import blocks
 from shared_encoder_perception.tasks import DEFAULT
-from shared_encoder_perception.training.data import collate, to_item
+from shared_encoder_perception.training.batches import collate, to_item
 
 
 def batch_of(*labels, size, tasks=DEFAULT, seed=0, targets=None):

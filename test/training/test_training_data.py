@@ -25,12 +25,12 @@ from shared_encoder_perception.spec import blocks
 from shared_encoder_perception.tasks import DEFAULT
 from shared_encoder_perception.tasks.label_files import LabelError
 from shared_encoder_perception.tasks.lanes.answer import LaneId
+from shared_encoder_perception.training.batches import to_item
 from shared_encoder_perception.training.config import load_config
 from shared_encoder_perception.training.data import (
     Mixture,
     ValidationStream,
     fit,
-    to_item,
     training_stream,
 )
 from shared_encoder_perception.training.data_config import DataConfig, SetConfig

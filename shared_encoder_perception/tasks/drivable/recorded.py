@@ -8,7 +8,7 @@ from typing import Any, Final
 from shared_encoder_perception.tasks.contract.comparisons import Apart, Held, Seen
 from shared_encoder_perception.tasks.drivable.drift import SHARES
 from shared_encoder_perception.tasks.drivable.record import KEY
-from shared_encoder_perception.tasks.sums import image_counts
+from shared_encoder_perception.tasks.masks.recorded import areas_apart, cell_scores, line_counts
 
 CELLS: Final = Held(has=("shares of each image",), lacks=())
 LINES: Final = Held(has=(), lacks=("masks",))
@@ -16,9 +16,7 @@ LINES: Final = Held(has=(), lacks=("masks",))
 
 def of_cells(cells: Mapping[str, str]) -> Seen:
     """Take the scores of an image; without, the cells are empty."""
-    shares = {name: float(cells[name]) for name in SHARES if cells[name]}
-    words = (f"mask IoU {shares['mask_iou']:.3f}",) if "mask_iou" in shares else ()
-    return Seen(image_counts(shares), words)
+    return cell_scores(cells, SHARES, KEY)
 
 
 def cells_apart(one: Seen, other: Seen) -> Apart:
@@ -28,15 +26,9 @@ def cells_apart(one: Seen, other: Seen) -> Apart:
 
 def of_line(line: Mapping[str, Any]) -> Seen | None:
     """Take the area, and the score if there is one."""
-    if not line.get(KEY):
-        return None
-    counts = {"area": float(line[KEY]["area"]), "areas": 1.0}
-    iou = line.get("scores", {}).get("mask_iou")
-    if iou is None:
-        return Seen(counts)
-    return Seen(counts | image_counts({"mask_iou": iou}), faults=1.0 - iou)
+    return line_counts(line, KEY, SHARES[0])
 
 
 def lines_apart(one: Mapping[str, Any], other: Mapping[str, Any]) -> Apart:
     """Return the difference of the areas."""
-    return Apart({}, abs(one[KEY]["area"] - other[KEY]["area"]))
+    return areas_apart(one, other, KEY)
