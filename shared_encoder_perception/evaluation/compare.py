@@ -24,12 +24,11 @@ from itertools import islice
 from pathlib import Path
 from typing import Final
 
-import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
 from shared_encoder_perception.artifact.file import CHECKPOINT, FP32, INT8
-from shared_encoder_perception.artifact.tensors import blank, check_outputs
+from shared_encoder_perception.artifact.tensors import check_outputs
 from shared_encoder_perception.backends import (
     AUTO,
     DEFAULT_MODEL,
@@ -53,9 +52,9 @@ from shared_encoder_perception.images.preprocess import Crop, ImageTransform
 from shared_encoder_perception.images.sources import open_source
 from shared_encoder_perception.images.spread import evenly
 from shared_encoder_perception.labels import native
+from shared_encoder_perception.labels.companions import network_inputs
 from shared_encoder_perception.labels.sample import Sample
 from shared_encoder_perception.predictor import Decoder
-from shared_encoder_perception.spec import INPUT_IMAGE
 from shared_encoder_perception.tasks.label_files import FILE_NAME
 from shared_encoder_perception.tasks.options import own_options
 
@@ -197,17 +196,16 @@ def compare(backends: dict[str, Backend], frames: Iterator[Frame]) -> list[Diffe
                 f"{shapes}: compare models of one input size and the same tasks"
             )
     found = [Differences(label, item.info, item.spec) for label, item in backends.items()]
-    extras = blank(spec.input_tensors())
     decoders = {label: Decoder(item.spec) for label, item in backends.items()}
     promised = spec.output_tensors()
     count = 0
     for source, sample, crop in frames:
         height, width = sample.image.shape[:2]
         transform = ImageTransform.fit((height, width), spec.input_size, crop, shrink=spec.shrink)
-        image = transform.image_to_input(sample.image)
+        inputs = network_inputs(spec, sample, transform)
         reference: dict[str, NDArray] | None = None
         for difference, (label, backend) in zip(found, backends.items(), strict=True):
-            arrays = backend.infer({**extras, INPUT_IMAGE: image[np.newaxis]})
+            arrays = backend.infer(inputs)
             check_outputs(arrays, promised, 1)
             outputs = {name: array[0] for name, array in arrays.items()}
             reference = reference or outputs

@@ -74,14 +74,18 @@ def compare_answers(
     Args:
         answer: Input tensors to output tensors, those taken for right.
         backend: The artifact.
-        images: To compare on.
+        images: To compare on; each is compared with the one before it, where a model takes pairs.
         spec: Of the tasks that are compared; the artifact may have others beside them.
     """
     deviations, others = Deviations(spec), blank(backend.spec.input_tensors())
     del others[INPUT_IMAGE]
     count, largest = 0, dict.fromkeys(deviations.quantities, 0.0)
+    before: NDArray[np.uint8] | None = None
     for image in images:
-        inputs = {INPUT_IMAGE: image[np.newaxis], **others}
+        seen = (image if before is None else before)[np.newaxis]
+        pair = dict.fromkeys(backend.spec.companions(), seen)
+        inputs = {INPUT_IMAGE: image[np.newaxis], **others, **pair}
+        before = image
         expected, found = answer(inputs), backend.infer(inputs)
         errors = deviations.errors(
             {name: array[0] for name, array in found.items()},

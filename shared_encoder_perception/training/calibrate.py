@@ -5,17 +5,15 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 
-import numpy as np
-
 from shared_encoder_perception import tasks
 from shared_encoder_perception.artifact.tensors import check_outputs
 from shared_encoder_perception.backends import Backend
 from shared_encoder_perception.evaluation.evaluate import SYNTHETIC, Frame
 from shared_encoder_perception.images.preprocess import ImageTransform
-from shared_encoder_perception.labels.companions import companions_for
+from shared_encoder_perception.labels.companions import network_inputs
 from shared_encoder_perception.labels.sample import Sample
 from shared_encoder_perception.labels.view import view_sample
-from shared_encoder_perception.spec import INPUT_IMAGE, ModelSpec
+from shared_encoder_perception.spec import ModelSpec
 from shared_encoder_perception.tasks.contract.training import Events
 
 
@@ -85,15 +83,7 @@ def collect_events(
     for source, sample, crop in frames:
         size = (sample.image.shape[0], sample.image.shape[1])
         transform = ImageTransform.fit(size, spec.input_size, crop, shrink=spec.shrink)
-        pictures = {
-            INPUT_IMAGE: sample.image,
-            **companions_for(spec.companions(), sample.image, sample.labels),
-        }
-        inputs = {
-            name: transform.image_to_input(picture)[np.newaxis]
-            for name, picture in pictures.items()
-        }
-        found = backend.infer(inputs)
+        found = backend.infer(network_inputs(spec, sample, transform))
         check_outputs(found, spec.output_tensors(), 1)
         outputs = {name: array[0] for name, array in found.items()}
         for name, one in events.items():
