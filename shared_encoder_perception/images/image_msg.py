@@ -22,6 +22,9 @@ from shared_encoder_perception.images.compressed_format import (
 from shared_encoder_perception.images.picture_bytes import PictureError
 from shared_encoder_perception.images.picture_file import decode
 
+FOR_PEOPLE: Final = 80
+"""Quality of JPEG pictures that nobody computes with."""
+
 
 class ImageMsgError(ValueError):
     """An image message that cannot be used; the text says what is wrong and what was expected."""
@@ -113,13 +116,16 @@ def fill_image(message: Any, pixels: NDArray, encoding: str) -> None:
     message.data = _pack(message.data, content)
 
 
-def fill_compressed(message: Any, bgr: NDArray[np.uint8], codec: str = "jpeg") -> None:
+def fill_compressed(
+    message: Any, bgr: NDArray[np.uint8], codec: str = "jpeg", quality: int = 95
+) -> None:
     """Encode an image into a CompressedImage message; its header stays as it is.
 
     Args:
         message: A ``sensor_msgs/CompressedImage`` of rclpy or rosbags.
         bgr: (H, W, 3) uint8 BGR.
         codec: ``"jpeg"`` or ``"png"``.
+        quality: Of a JPEG, 0 to 100.
 
     Raises:
         ImageMsgError: Unknown codec, or an image that it cannot encode.
@@ -130,7 +136,8 @@ def fill_compressed(message: Any, bgr: NDArray[np.uint8], codec: str = "jpeg") -
         raise ImageMsgError(
             f"image is {bgr.dtype} of shape {bgr.shape}, expected uint8 (H, W, 3) BGR"
         )
-    encoded, content = cv2.imencode(_EXTENSIONS[codec], bgr)
+    options = (cv2.IMWRITE_JPEG_QUALITY, quality) if codec == "jpeg" else ()
+    encoded, content = cv2.imencode(_EXTENSIONS[codec], bgr, options)
     if not encoded:
         raise ImageMsgError(f"OpenCV cannot encode an image of shape {bgr.shape} as {codec}")
     message.format = f"bgr8; {codec} compressed bgr8"

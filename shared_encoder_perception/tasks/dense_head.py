@@ -14,9 +14,8 @@ from shared_encoder_perception.layers.neck import (
     separable_bn_relu,
 )
 from shared_encoder_perception.tasks.contract.training import Features, Widths
+from shared_encoder_perception.tasks.strides import OWN_STRIDE
 
-OWN_STRIDE: Final = 4
-"""Input pixels per cell of a head whose architecture has no grid for all answers."""
 SKIP_CHANNELS: Final = 64
 PLACES: Final = 2
 """Channels of a cell's column and row."""

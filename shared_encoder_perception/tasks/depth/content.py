@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from shared_encoder_perception.ground.camera_info import camera_model
+from shared_encoder_perception.images.image_msg import FOR_PEOPLE, fill_compressed
 from shared_encoder_perception.structures import Size
 from shared_encoder_perception.tasks.cloud_msg import CLOUD
 from shared_encoder_perception.tasks.contract.runtime import Context, New, Topic
@@ -27,7 +27,6 @@ from shared_encoder_perception.tasks.depth.depth_msg import (
     read_depth,
 )
 from shared_encoder_perception.tasks.depth.spec import Block
-from shared_encoder_perception.tasks.packing import pack
 from shared_encoder_perception.tasks.parameter import Parameter, live
 
 IMAGE: Final = "sensor_msgs/msg/Image"
@@ -66,7 +65,6 @@ PARAMETERS: Final[Sequence[Parameter]] = (
     ),
 )
 FOUND: Final = ("depth",)
-JPEG: Final = (cv2.IMWRITE_JPEG_QUALITY, 80)
 
 
 def messages(answer: DepthMap, context: Context, new: New) -> Mapping[str, Callable[[], Any]]:
@@ -101,9 +99,7 @@ def messages(answer: DepthMap, context: Context, new: New) -> Mapping[str, Calla
 
     def picture() -> Any:
         message = headed(COMPRESSED)
-        message.format = "bgr8; jpeg compressed bgr8"
-        encoded = cv2.imencode(".jpg", draw.picture(answer), JPEG)[1]
-        message.data = pack(message.data, encoded, np.uint8)
+        fill_compressed(message, draw.picture(answer), quality=FOR_PEOPLE)
         return message
 
     return {

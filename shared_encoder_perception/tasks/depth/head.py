@@ -18,8 +18,9 @@ from shared_encoder_perception.layers.neck import (
 )
 from shared_encoder_perception.structures import Size
 from shared_encoder_perception.tasks.contract.training import Features, Widths
-from shared_encoder_perception.tasks.dense_head import OWN_STRIDE, dense_head
+from shared_encoder_perception.tasks.dense_head import dense_head
 from shared_encoder_perception.tasks.depth.spec import OUTPUT_DEPTH, OUTPUT_SIGMA, Block
+from shared_encoder_perception.tasks.strides import OWN_STRIDE
 
 LOGITS: Final = "depth_logits"
 """(N, 2, rows, columns): logit of the place between nearest and farthest, log of the deviation."""

@@ -8,13 +8,12 @@ from typing import Any, Final
 from shared_encoder_perception.spec import Tensor, expect
 from shared_encoder_perception.structures import Size
 from shared_encoder_perception.tasks.depth.answer import KINDS, METRIC
+from shared_encoder_perception.tasks.strides import OWN_STRIDE
 
 OUTPUT_DEPTH: Final = "depth"
 """Output tensor: float32 (N, H / stride, W / stride), canonical depth, see ``Block``."""
 OUTPUT_SIGMA: Final = "depth_sigma"
 """Output tensor of the same shape: one standard deviation of its logarithm."""
-STRIDE: Final = 4
-"""Input pixels per cell of a network whose architecture has no grid for all answers."""
 
 
 @dataclass(frozen=True)
@@ -62,4 +61,4 @@ class Block:
 
 def block_of(config: Any, stride: int | None, input_size: Size) -> Block:
     """Return the block of a network: its canonical focal length is the width of its input."""
-    return Block(config.depth_kind, float(input_size[1]), depth_stride=stride or STRIDE)
+    return Block(config.depth_kind, float(input_size[1]), depth_stride=stride or OWN_STRIDE)

@@ -7,15 +7,18 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, Final
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from shared_encoder_perception.drawing.text import draw_legend
-from shared_encoder_perception.images.image_msg import fill_image, to_bgr
+from shared_encoder_perception.images.image_msg import (
+    FOR_PEOPLE,
+    fill_compressed,
+    fill_image,
+    to_bgr,
+)
 from shared_encoder_perception.structures import Size
 from shared_encoder_perception.tasks.contract.runtime import Context, New, Topic
-from shared_encoder_perception.tasks.packing import pack
 from shared_encoder_perception.tasks.parameter import Parameter, live
 from shared_encoder_perception.tasks.semantic.answer import SemanticMask
 from shared_encoder_perception.tasks.semantic.classes import (
@@ -57,7 +60,6 @@ PARAMETERS: Final[Sequence[Parameter]] = (
 FOUND: Final = ("classes",)
 GRID_PX: Final = 8
 """Distance of the pixels that are looked at to tell whether there is any class."""
-JPEG: Final = (cv2.IMWRITE_JPEG_QUALITY, 80)
 
 
 def messages(answer: SemanticMask, context: Context, new: New) -> Mapping[str, Callable[[], Any]]:
@@ -72,11 +74,9 @@ def messages(answer: SemanticMask, context: Context, new: New) -> Mapping[str, C
     def picture() -> Any:
         message = new(COMPRESSED)
         message.header = context.header
-        message.format = "bgr8; jpeg compressed bgr8"
         canvas = coloured(answer.ids, answer.classes)
         draw_legend(canvas, legend(answer))
-        encoded = cv2.imencode(".jpg", canvas, JPEG)[1]
-        message.data = pack(message.data, encoded, np.uint8)
+        fill_compressed(message, canvas, quality=FOR_PEOPLE)
         return message
 
     return {

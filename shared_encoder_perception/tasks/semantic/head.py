@@ -10,9 +10,10 @@ from torch import Tensor, nn
 
 from shared_encoder_perception.structures import Size
 from shared_encoder_perception.tasks.contract.training import Widths
-from shared_encoder_perception.tasks.dense_head import OWN_STRIDE, dense_head
+from shared_encoder_perception.tasks.dense_head import dense_head
 from shared_encoder_perception.tasks.semantic.spec import OUTPUT_CONFIDENCE, OUTPUT_IDS, Block
 from shared_encoder_perception.tasks.semantic.tables import table_of
+from shared_encoder_perception.tasks.strides import OWN_STRIDE
 
 LOGITS: Final = "semantic_logits"
 """(N, classes, rows, columns), before the softmax."""

@@ -14,14 +14,13 @@ from shared_encoder_perception.tasks.semantic.classes import (
     to_json,
 )
 from shared_encoder_perception.tasks.semantic.tables import TABLES, WORLD, table_of
+from shared_encoder_perception.tasks.strides import OWN_STRIDE
 from shared_encoder_perception.tasks.temperature import expect_temperature
 
 OUTPUT_IDS: Final = "semantic"
 """Output tensor: uint8 (N, H / stride, W / stride), the id of the most probable class."""
 OUTPUT_CONFIDENCE: Final = "semantic_confidence"
 """Output tensor of the same shape: its probability, 0 to 255."""
-STRIDE: Final = 4
-"""Input pixels per cell of a network whose architecture has no grid for all answers."""
 
 
 ADDED: Final = ("confidence_temperature", "confidence_bias")
@@ -76,7 +75,7 @@ class Block:
 
 def block_of(config: Any, stride: int | None, input_size: Size) -> Block:
     """Return the block of a network of ``config.classes``; see ``contract.runtime.Spec``."""
-    return Block(table_of(config.classes), stride or STRIDE)
+    return Block(table_of(config.classes), stride or OWN_STRIDE)
 
 
 def settled(config: Any) -> Any:
