@@ -22,7 +22,7 @@ from shared_encoder_perception import tasks
 from shared_encoder_perception.backends import DEFAULT_MODEL, load_backend
 from shared_encoder_perception.drawing.overlay import draw, draw_labels
 from shared_encoder_perception.drawing.pictures import write_picture
-from shared_encoder_perception.evaluation.informed import informed
+from shared_encoder_perception.evaluation.informed import informed, perceive
 from shared_encoder_perception.node.debug_overlay import DebugOptions, notes_of, render
 from shared_encoder_perception.predictor import Predictor
 from shared_encoder_perception.structures import Perception
@@ -42,8 +42,9 @@ CLASSES: Final = (1_000_000_003, 1_000_000_012)
 """Seeds of the worlds whose classes are shown."""
 FRAME_ID: Final = "base_link"
 ORDER: Final = 3
-SEMANTIC, DEPTH = "semantic", "depth"
+SEMANTIC, DEPTH, FOREGROUND = "semantic", "depth", "foreground"
 DEPTHS: Final = (1_000_000_002, 1_000_000_003, 1_000_000_016)
+PAIRS: Final = (1_000_000_004, 1_000_000_005, 1_000_000_011)
 """Seeds of the worlds whose depth is shown."""
 
 
@@ -127,6 +128,21 @@ def draw_depth(path: Path) -> None:
         perception = informed(Perception(sample.image.shape[:2], answers), sample.labels)
         shown = tasks.part(DEPTH, "draw").panels(perception.answers[DEPTH], sample.labels[DEPTH])
         row = np.hstack([draw(sample.image, perception), *shown])
+        rows.append(cv2.resize(row, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA))
+    write_picture(path, np.vstack(rows))
+
+
+def draw_foreground(path: Path) -> None:
+    """Draw some pairs: what is new, the background, what is new as it is, and the error."""
+    predictor = Predictor(load_backend("shipped:pair", "onnxruntime"))
+    room, rows = tasks.part(FOREGROUND, "draw"), []
+    for seed in PAIRS:
+        sample = render_sample(seed, tasks=(FOREGROUND,), traffic_probability=1.0)
+        perception = perceive(predictor, sample)
+        before, _, truth, error = room.panels(
+            perception.answers[FOREGROUND], sample.labels[FOREGROUND]
+        )
+        row = np.hstack([draw(sample.image, perception), before, truth, error])
         rows.append(cv2.resize(row, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA))
     write_picture(path, np.vstack(rows))
 
@@ -246,6 +262,7 @@ def main() -> None:
     draw_frames(folder / "frames.png")
     draw_classes(folder / "classes.jpg")
     draw_depth(folder / "depth.jpg")
+    draw_foreground(folder / "foreground.jpg")
 
 
 if __name__ == "__main__":

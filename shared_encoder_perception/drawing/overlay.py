@@ -79,13 +79,14 @@ def draw_beside_labels(
     Args:
         image: (H, W, 3) uint8 BGR of ``perception.image_size``.
         perception: The answers.
-        labels: Of the image, by the name of the task; empty for none.
+        labels: Of the image, by the name of the task; those of tasks that are not answered are left
+            out.
         crop: What the network saw.
     """
     picture = _painted(image, perception)
     if perception.crop is not None and crop.shared(perception.crop) != crop:
         mark_edge(picture, perception.crop)
-    outline_labels(picture, labels)
+    outline_labels(picture, answered(labels, perception))
     part = picture[crop.y : crop.y + crop.height, crop.x : crop.x + crop.width].copy()
     _add_legend(part, perception)
     return part
@@ -120,6 +121,11 @@ def draw_panels(
         ]
         rows.append(np.asarray(np.hstack(small), np.uint8))
     return rows
+
+
+def answered(labels: Mapping[str, Any], perception: Perception) -> dict[str, Any]:
+    """Return the labels of the tasks that are answered: others hide what is to be compared."""
+    return {task: label for task, label in labels.items() if task in perception.answers}
 
 
 def outline_labels(canvas: NDArray[np.uint8], labels: Mapping[str, Any]) -> None:

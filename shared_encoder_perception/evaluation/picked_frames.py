@@ -14,6 +14,7 @@ import numpy as np
 
 from shared_encoder_perception import tasks
 from shared_encoder_perception.drawing.overlay import (
+    answered,
     draw_beside_labels,
     draw_panels,
     outline_labels,
@@ -156,7 +157,8 @@ def draw_answer(perception: Perception, sample: Sample, crop: Crop) -> bytes:
     picture = np.asarray(cv2.resize(picture, size[::-1], interpolation=shrink))
     # Now, since thin lines do not survive being shrunk.
     transform = ImageTransform.fit(perception.image_size, size, crop)
-    outline_labels(picture, moved(sample.labels, lambda room, label: room.view(label, transform)))
+    labels = answered(sample.labels, perception)
+    outline_labels(picture, moved(labels, lambda room, label: room.view(label, transform)))
     rows = draw_panels(perception, sample.labels, crop, WIDTH_PX)
     picture = np.concatenate([picture, *rows])
     _, data = cv2.imencode(".jpg", picture, (cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY))

@@ -106,7 +106,8 @@ def test_the_legend_is_readable_on_a_white_road():
 def test_beside_labels_the_part_that_was_seen_is_drawn():
     crop = Crop(300, 150, 200, 100)
     labels = {"under": Square((180, 400)), "hidden": Square((0, 0))}
-    picture = draw_beside_labels(GREY, perception(over=(200, 400)), labels, crop)
+    both = perception(over=(200, 400), under=(0, 0))
+    picture = draw_beside_labels(GREY, both, labels, crop)
     assert picture.shape == (100, 200, 3)
     assert picture[60, 110].tolist() == list(RED)
     assert (picture[30, 100:140] == 255).all()
@@ -129,3 +130,11 @@ def test_resized_asks_every_room():
 def test_another_size_is_refused():
     with pytest.raises(ValueError, match="the perception is of"):
         draw(np.zeros((10, 10, 3), np.uint8), perception())
+
+
+def test_labels_of_tasks_that_are_not_answered_do_not_hide_the_answer():
+    perception = Perception(SIZE, {"under": Square((100, 100))})
+    labels = {"under": Square((200, 200)), "over": Square((250, 250))}
+    picture = draw_beside_labels(GREY, perception, labels, Crop(0, 0, 800, 320))
+    assert (picture[200, 200:240] == 255).all()
+    assert (picture[250, 250:290] == 100).all()
