@@ -95,6 +95,15 @@ SETS = {
         {"images/road/a.png": PICTURE, "masks/road/a.png": encoded(ROAD * 255)},
         {"frames.jsonl": NATIVE},
     ),
+    "modest": (
+        "modest",
+        {
+            "bg/bg1.png": PICTURE,
+            "bg_fg/bg1_fg1_1.png": PICTURE,
+            "bg_fg_mask/bg1_fg1_1_mask.png": encoded(ROAD * 255),
+        },
+        {"file_map.txt": "bg1\tbg1_fg1_1\tbg1_fg1_1_mask\tbg1_fg1_1_depth_map\n"},
+    ),
     "kitti": (
         "kitti_road",
         {"training/image_2/um_1.png": PICTURE},

@@ -2,6 +2,10 @@
 
     dataset convert tusimple clips/ --out data/tusimple
     dataset render --count 5000 --out data/worlds
+    dataset compose --backgrounds places/ --foregrounds things/ --out data/pairs
+                                            cut-outs on photographs: an index, no pictures
+    dataset render --composites data/pairs --count 500 --out data/some
+                                            some of them as a set, for people
     dataset label drive.mp4 --out data/mine  labels by a model: only what it is sure of
     dataset label frames/ --drivable road/ --markings paint/ --out data/mine
                                             labels by masks of any other network, found by name
@@ -28,16 +32,17 @@ from tqdm import tqdm
 from shared_encoder_perception.drawing.overlay import draw_labels
 from shared_encoder_perception.drawing.pictures import tile, write_picture
 from shared_encoder_perception.files.safe_text import printable
-from shared_encoder_perception.labels import label_command, native
+from shared_encoder_perception.labels import label_command, native, render_command
+from shared_encoder_perception.labels.companions import companions_of
+from shared_encoder_perception.labels.composites import command as compose
 from shared_encoder_perception.labels.formats import FORMATS, read
-from shared_encoder_perception.labels.frame import LabelledFrame, constant
+from shared_encoder_perception.labels.frame import LabelledFrame
 from shared_encoder_perception.labels.label_command import FAULTY, report_faults
 from shared_encoder_perception.labels.merge import REPORT, merge
 from shared_encoder_perception.labels.statistics import count, plot, table
 from shared_encoder_perception.labels.validate import find_faults
 from shared_encoder_perception.libraries import can_write
 from shared_encoder_perception.tasks.label_files import FILE_NAME, LabelError
-from shared_encoder_perception.world.synthetic import CALIBRATION_SEED, render_sample
 
 FAULTS_FILE = "convert_faults.txt"
 
@@ -75,17 +80,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add.set_defaults(action_run=_convert)
 
-    add = commands.add_parser("render", help="write rendered worlds as a set: faster to train on")
-    add.add_argument("--out", type=Path, required=True, help="folder of the new set")
-    add.add_argument("--count", type=int, default=1000, help="number of worlds")
-    add.add_argument("--seed", type=int, default=0, help="seed of the first one")
-    add.add_argument(
-        "--traffic",
-        type=float,
-        metavar="P",
-        help="chance that somebody is seen near by, else nobody (default: as the dice fall)",
-    )
-    add.set_defaults(action_run=_render)
+    add = commands.add_parser("render", help=render_command.HELP, description=render_command.HELP)
+    render_command.add_arguments(add)
+    add.set_defaults(action_run=render_command.run)
+
+    add = commands.add_parser("compose", help=compose.HELP, description=compose.HELP)
+    compose.add_arguments(add)
+    add.set_defaults(action_run=compose.run)
 
     add = commands.add_parser("label", help=label_command.HELP, description=label_command.HELP)
     label_command.add_arguments(add)
@@ -155,27 +156,6 @@ def _convert(args: argparse.Namespace) -> int:
     return 0
 
 
-def _render(args: argparse.Namespace) -> int:
-    """Render worlds that no validation or calibration uses."""
-    if args.count < 1 or not 0 <= args.seed <= CALIBRATION_SEED - args.count:
-        raise ValueError(f"seeds must lie in 0 to {CALIBRATION_SEED - 1}, the count be 1 or more")
-    if args.traffic is not None and not 0 <= args.traffic <= 1:
-        raise ValueError(f"--traffic is {args.traffic:g}, expected 0 to 1")
-    with native.Writer(args.out) as writer:
-        for seed in tqdm(range(args.seed, args.seed + args.count), unit="world"):
-            sample = render_sample(seed, traffic_probability=args.traffic)
-            frame = LabelledFrame(
-                name=f"{seed:09d}.jpg",
-                image_path=Path(),
-                size=(sample.image.shape[0], sample.image.shape[1]),
-                labels={task: constant(label) for task, label in sample.labels.items()},
-                source="synthetic",
-            )
-            writer.write(frame, encoded=native.encode_picture(sample.image))
-    print(f"{writer.count} frames: {args.out / FILE_NAME}")
-    return 0
-
-
 def _validate(args: argparse.Namespace) -> int:
     """Print every fault."""
     path = native.labels_file(args.path)
@@ -225,7 +205,8 @@ def _view(args: argparse.Namespace) -> int:
     for index, frame in enumerate(_named(args)):
         if index in chosen:
             sample = frame.load()
-            pictures.append(draw_labels(sample.image, sample.labels))
+            beside = companions_of(sample.labels).values()
+            pictures.append(np.vstack([draw_labels(sample.image, sample.labels), *beside]))
             names.append(frame.name)
     write_picture(args.out, tile(pictures, 4, 480, names))
     print(f"sheet: {args.out}")

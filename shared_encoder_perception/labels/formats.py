@@ -60,6 +60,16 @@ FORMATS: Final = MappingProxyType(
             {"layout": "relative_depth"},
             "a teacher's inverse depth: images/, depth/",
         ),
+        "eva4": (
+            "adapters.picture_pairs",
+            {"layout": "eva4"},
+            "EVA4 session 15: N_bg_M_fg and their masks, bg/: things pasted on backgrounds",
+        ),
+        "modest": (
+            "adapters.picture_pairs",
+            {"layout": "modest"},
+            "MODEST Museum: file_map.txt, bg/, bg_fg/, bg_fg_mask/: the same",
+        ),
         "yolo": ("adapters.yolo", {}, "YOLO polygons, as Roboflow and Ultralytics lay them out"),
     }
 )

@@ -28,6 +28,7 @@ from shared_encoder_perception.labels.teacher_masks import (
     mask_rooms,
 )
 from shared_encoder_perception.predictor import Predictor
+from shared_encoder_perception.tasks.companions import refuse_companions
 from shared_encoder_perception.tasks.contract.labels import Option
 from shared_encoder_perception.tasks.label_files import FILE_NAME, LabelError
 
@@ -144,6 +145,7 @@ def _by_teacher(
         predictor = Predictor(
             load_backend(args.model or DEFAULT_MODEL, "onnxruntime", BackendOptions())
         )
+        refuse_companions(predictor.spec, "dataset label", "label by another model")
         return label(predictor, args.path, doubts)
     if args.model is not None:
         options = " and ".join(f"--{name}" for name in folders)

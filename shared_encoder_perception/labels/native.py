@@ -31,6 +31,8 @@ from shared_encoder_perception.files.data_paths import (
 from shared_encoder_perception.files.plain_file import plain
 from shared_encoder_perception.files.whole_file import sole_writer
 from shared_encoder_perception.images.preprocess import Crop
+from shared_encoder_perception.labels.composites.index import FILE_NAME as INDEX_NAME
+from shared_encoder_perception.labels.composites.index import is_index
 from shared_encoder_perception.labels.disk_index import DiskIndex
 from shared_encoder_perception.labels.frame import LabelledFrame, in_order
 from shared_encoder_perception.labels.record_faults import IMAGE, IMAGES, load_record, pseudo_words
@@ -49,7 +51,13 @@ def labels_file(path: Path) -> Path:
 
     Raises:
         OSError: A pipe or a device is there.
+        ValueError: It is an index of composites.
     """
+    if path.name == INDEX_NAME or (path.is_dir() and is_index(path)):
+        raise ValueError(
+            f"{path} is an index of composites, expected a native set: write some of them as one "
+            "with dataset render --composites"
+        )
     return plain(path / FILE_NAME if path.is_dir() else path)
 
 

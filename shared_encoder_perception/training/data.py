@@ -29,7 +29,7 @@ from shared_encoder_perception.training.batches import collate, to_item
 from shared_encoder_perception.training.config import TrainConfig
 from shared_encoder_perception.training.losses import Batch
 from shared_encoder_perception.training.mixture import Mixture
-from shared_encoder_perception.training.sets import SampleSet
+from shared_encoder_perception.training.sample_set import SampleSet
 
 WORKER_NICENESS: Final = 10
 LOADING: Final = ("reading, rendering", "augmentation", "targets")

@@ -10,7 +10,9 @@ from shared_encoder_perception.world.synthetic import SPLIT_PROBABILITY
 SYNTHETIC = "synthetic"
 """Value of ``SetConfig.path`` that stands for rendered worlds."""
 
-FOLDS = ("", "train", "held_out")
+OF_COMPOSITES = ("held_out_background", "held_out_foreground")
+"""Folds of composites alone."""
+FOLDS = ("", "train", "held_out", *OF_COMPOSITES)
 """Values of ``SetConfig.fold``."""
 
 
@@ -19,15 +21,18 @@ class SetConfig:
     """One data set of the mixture.
 
     Attributes:
-        path: A native set (its folder, or its frames.jsonl), or ``synthetic``.
+        path: A native set (its folder, or its frames.jsonl), an index of composites (its folder,
+            or its compose.json), or ``synthetic``.
         weight: Its share of the training images, relative to the other sets.
         sources: Use only frames of these sources; empty for all.
-        count: Use only so many frames, spread evenly; worlds: how many different ones. 0 for all
-            (worlds: no end).
+        count: Use only so many frames, spread evenly; worlds and composites: how many different
+            ones. 0 for all (worlds: no end).
         pseudo: Use labels that come from a teacher network.
         fold: ``train`` leaves out every tenth frame by the hash of its name, ``held_out`` takes
             only those, empty all: what weights, thresholds and calibration are chosen by must not
-            be what was trained on. Rendered worlds have seeds of their own for that.
+            be what was trained on. Rendered worlds have seeds of their own for that. Of composites,
+            ``held_out`` has backgrounds and cut-outs that ``train`` has not; in
+            ``held_out_background`` and ``held_out_foreground`` only those are others.
         split_probability: Chance that a rendered world has a lane that branches off within sight.
         traffic_probability: Chance that somebody is seen near by in it; null for as the dice fall.
     """

@@ -17,7 +17,8 @@ from shared_encoder_perception.structures import Size
 from shared_encoder_perception.training.augment import AugmentConfig, augment
 from shared_encoder_perception.training.data_config import SetConfig
 from shared_encoder_perception.training.look import EFFECTS
-from shared_encoder_perception.training.sets import Entry, NativeSet
+from shared_encoder_perception.training.sample_set import Entry
+from shared_encoder_perception.training.sets import NativeSet
 
 VIEWS: Final = 8
 """Of each held-out frame."""

@@ -5,15 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from shared_encoder_perception.training.sets import SampleSet
-
-MOST_SHUFFLED: Final = 10_000_000
-"""Samples of a set whose order is shuffled, which takes 8 bytes for each."""
+from shared_encoder_perception.training.sample_set import SampleSet
 
 
 @dataclass(frozen=True)
@@ -47,9 +43,9 @@ class Mixture:
         samples = self.sets[chosen]
         if samples.rare and rng.random() < self.split_share:
             index = samples.rare[int(rng.integers(len(samples.rare)))]
-        elif len(samples) > MOST_SHUFFLED:  # worlds: every one is new, in no order anyway
+        elif samples.in_no_order:
             index = position % len(samples)
-        else:
+        else:  # which takes 8 bytes for each sample
             turn, place = divmod(position, len(samples))
             index = int(_order((*self.seed, chosen, turn), len(samples))[place])
         return chosen, index, int(rng.integers(2**31))

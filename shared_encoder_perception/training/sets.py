@@ -1,4 +1,4 @@
-"""Sets of samples by index: labelled pictures, and rendered worlds."""
+"""Sets of samples by index: labelled pictures, rendered worlds, and composites."""
 
 from __future__ import annotations
 
@@ -7,17 +7,23 @@ from array import array
 from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Any, Final
 
 import numpy as np
 
 from shared_encoder_perception import tasks as table
-from shared_encoder_perception.images.preprocess import Crop
 from shared_encoder_perception.labels import native
-from shared_encoder_perception.labels.sample import Sample
+from shared_encoder_perception.labels.composites.index import is_index
 from shared_encoder_perception.structures import Size
 from shared_encoder_perception.tasks.label_files import LabelError
-from shared_encoder_perception.training.data_config import SYNTHETIC, DataConfig, SetConfig
+from shared_encoder_perception.training.composite_set import CompositeSet
+from shared_encoder_perception.training.data_config import (
+    OF_COMPOSITES,
+    SYNTHETIC,
+    DataConfig,
+    SetConfig,
+)
+from shared_encoder_perception.training.sample_set import Entry, SampleSet
 from shared_encoder_perception.world.synthetic import VALIDATION_SEED, render_sample
 
 WORLDS_PER_STAGE: Final = 100_000_000
@@ -25,34 +31,6 @@ WORLDS_PER_STAGE: Final = 100_000_000
 PICTURES_LOOKED_AT: Final = 256
 HELD_OUT_EVERY: Final = 10
 """One frame in so many is held out."""
-
-
-class Entry(NamedTuple):
-    """A sample, the crop suggested for it, and what it belongs to."""
-
-    sample: Sample
-    crop: Crop | None
-    source: str
-
-
-class SampleSet(Protocol):
-    """Samples by index.
-
-    Attributes:
-        rare: Indices of the samples that show what training sees too seldom, where that is known.
-        complete: Indices of those with all that the tasks can answer.
-        description: For the record of a run.
-    """
-
-    rare: Sequence[int]
-    complete: Sequence[int]
-    description: dict[str, str | int]
-
-    def __len__(self) -> int:
-        """Return how many there are."""
-
-    def __getitem__(self, index: int) -> Entry:
-        """Read one."""
 
 
 def pictures_of(labels: Path) -> str:
@@ -73,6 +51,8 @@ def pictures_of(labels: Path) -> str:
 class NativeSet:
     """A native data set. It keeps a few bytes for each frame: where its line begins."""
 
+    in_no_order = False
+
     def __init__(
         self,
         config: SetConfig,
@@ -90,8 +70,13 @@ class NativeSet:
 
         Raises:
             LabelError: A line that is not JSON.
-            ValueError: No frame is left.
+            ValueError: No frame is left, or the fold is one of composites.
         """
+        if config.fold in OF_COMPOSITES:
+            raise ValueError(
+                f"fold is {config.fold!r} for {config.path}: that is for composites; of a native "
+                "set there are 'train' and 'held_out'"
+            )
         self._path = native.labels_file(Path(config.path))
         self._pseudo, self._to_score, self._tasks = config.pseudo, to_score, tasks
         starts, numbers, digest = array("q"), array("q"), sha256()
@@ -157,6 +142,7 @@ class WorldSet:
         self._chances = config.split_probability, config.traffic_probability
         self.rare: Sequence[int] = ()
         self.complete: Sequence[int] = range(self._count)
+        self.in_no_order = not config.count
         self.description: dict[str, str | int] = {
             "path": SYNTHETIC,
             "first_seed": first_seed,
@@ -183,6 +169,8 @@ class WorldSet:
 class Subset:
     """Some samples of a set."""
 
+    in_no_order = False
+
     def __init__(self, whole: SampleSet, indices: Sequence[int]) -> None:
         """``indices`` into ``whole``."""
         self._whole, self._indices = whole, tuple(indices)
@@ -208,12 +196,7 @@ def training_sets(
 ) -> list[SampleSet]:
     """Open the sets that stage number ``stage`` trains ``tasks`` on."""
     first = seed * 1000 + stage * WORLDS_PER_STAGE
-    sets: list[SampleSet] = [
-        WorldSet(item, first, size, tasks)
-        if item.path == SYNTHETIC
-        else NativeSet(item, tasks=tasks)
-        for item in config.train
-    ]
+    sets = [_open(item, first, size, tasks) for item in config.train]
     return [_to_overfit(sets, config.overfit, tasks)] if config.overfit else sets
 
 
@@ -226,12 +209,23 @@ def validation_sets(
     """Open the sets to score tasks on: with ``overfit``, the very frames that are trained on."""
     if config.overfit:
         return train
-    return [
-        WorldSet(item, VALIDATION_SEED, size, tasks)
-        if item.path == SYNTHETIC
-        else NativeSet(item, to_score=True, tasks=tasks)
-        for item in config.val
-    ]
+    return [_open(item, VALIDATION_SEED, size, tasks, to_score=True) for item in config.val]
+
+
+def _open(
+    config: SetConfig,
+    first_seed: int,
+    size: Size,
+    tasks: Sequence[str] | None,
+    *,
+    to_score: bool = False,
+) -> SampleSet:
+    """Open a set of the kind that its path says."""
+    if config.path == SYNTHETIC:
+        return WorldSet(config, first_seed, size, tasks)
+    if is_index(Path(config.path)):
+        return CompositeSet(config, tasks)
+    return NativeSet(config, to_score=to_score, tasks=tasks)
 
 
 def _to_overfit(sets: Sequence[SampleSet], count: int, tasks: Sequence[str]) -> Subset:

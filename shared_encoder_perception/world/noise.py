@@ -64,9 +64,14 @@ def grain(rng: np.random.Generator, shape: tuple[int, int]) -> NDArray[np.float3
     """(H, W, 3) of noise, from a random place of the stock."""
     stock = _grain()
     reps = [-(-side // (have - 64)) for side, have in zip(shape, GRAIN, strict=True)]
-    if max(reps) > 1:
-        stock = np.tile(stock, (reps[0] + 1, reps[1] + 1, 1))
-    y, x = (
-        int(rng.integers(0, have - side)) for have, side in zip(stock.shape[:2], shape, strict=True)
+    # A picture larger than the stock is cut from copies of it side by side, which nobody makes.
+    copies = [have * (rep + 1) for have, rep in zip(GRAIN, reps, strict=True)]
+    whole = GRAIN if max(reps) == 1 else copies
+    y, x = (int(rng.integers(0, have - side)) for side, have in zip(shape, whole, strict=True))
+    if max(reps) == 1:
+        return stock[y : y + shape[0], x : x + shape[1]]
+    rows, columns = (
+        (start + np.arange(side)) % have
+        for start, side, have in zip((y, x), shape, GRAIN, strict=True)
     )
-    return stock[y : y + shape[0], x : x + shape[1]]
+    return stock[rows[:, None], columns]

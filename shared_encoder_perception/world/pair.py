@@ -26,6 +26,8 @@ JITTER_PX: Final = 2.0
 """Most by which the camera moved, in each direction, at 320 rows."""
 NOISE: Final = (0.7, 1.4)
 """Range of the factor of the noise."""
+PHOTOGRAPH_NOISE: Final = (1.5, 6.0)
+"""Range of the noise of a pair that is made of a photograph, grey levels."""
 
 
 def taken_before(
@@ -50,3 +52,22 @@ def taken_before(
         sensor, gain=tuple(gain), noise=sensor.noise * float(rng.uniform(*NOISE)), jpeg=jpeg
     )
     return develop(np.asarray(moved, np.uint8), before, rng)
+
+
+def roll_sensor(rng: Generator) -> Sensor:
+    """Throw the dice for a camera whose scene is a photograph: light, noise, compression alone.
+
+    A lens was in the way already. The noise hides that of the photograph, which both pictures of a
+    pair would share.
+    """
+    gain = np.exp(rng.normal(0, EXPOSURE) + rng.normal(0, TINT, 3)).tolist()
+    return Sensor(
+        gain=(gain[0], gain[1], gain[2]),
+        gamma=float(np.exp(rng.normal(0, 0.08))),
+        contrast=0.0,
+        vignette=0.0,
+        noise=float(rng.uniform(*PHOTOGRAPH_NOISE)),
+        blur_px=0.0,
+        motion_px=0,
+        jpeg=int(rng.integers(50, 96)) if rng.random() < 0.5 else 0,
+    )

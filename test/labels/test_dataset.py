@@ -240,7 +240,7 @@ def test_statistics_count_present_absent_and_unknown(tmp_path):
     assert lanes.lanes[LaneId.EGO].tolist() == [2, 0, 1]
     assert lanes.lanes[LaneId.LEFT_SPLIT_EGO].tolist() == [0, 3, 0]
     assert (masks.masks, road.pseudo["mask"]) == (3, 3)
-    assert masks.drivable.sum() == 3
+    assert masks.shares.sum() == 3
     assert lanes.maps[LaneId.EGO].max() == 2
     text = table(statistics)
     assert "2 / 0 / 1" in text
