@@ -48,6 +48,10 @@ ARGUMENTS = {
     ),
     "camera_info": ("camera_info", "CameraInfo topic, where the ground or the crop needs it."),
     "points": ("points", "Topic of a lidar's clouds, where painting.enabled is set."),
+    "background": (
+        "background",
+        "Topic of the picture of the empty place, latched, for models that compare images with it.",
+    ),
     "transport": ("", "raw or compressed; empty for what params_file says."),
     "model": ("", "Model file, URL or shipped:NAME; empty for the one params_file names."),
     "backend": ("", "auto, onnxruntime, openvino, tensorrt or torch; empty as above."),
@@ -141,6 +145,7 @@ def start_nodes(outcome: launched.Outcome, context: LaunchContext) -> list[Launc
                 ("image", LaunchConfiguration("image")),
                 ("camera_info", LaunchConfiguration("camera_info")),
                 ("points", LaunchConfiguration("points")),
+                ("background", LaunchConfiguration("background")),
             ],
             ros_arguments=["--log-level", LaunchConfiguration("log_level")],
             respawn=respawn,

@@ -23,6 +23,7 @@ ARGUMENTS = {
     "out": ("replay_output", "Folder for results, recorded bag, video and reports."),
     "topic": ("", "Image topic of a bag that has several."),
     "labels": ("", "frames.jsonl or a LaneLine topic of the bag with the truth; empty for none."),
+    "background": ("", "Picture that images are compared with; empty for the bag's, if any."),
     "rate": ("1.0", "Pace of the live part; 1 = as recorded."),
     "model": ("", "Model file or URL; empty for the shipped one."),
     "backend": ("", "auto, onnxruntime, openvino, tensorrt or torch; empty for auto."),
@@ -34,7 +35,7 @@ ARGUMENTS = {
 }
 
 # Options that are left out where the argument is empty.
-OPTIONAL = ("topic", "labels", "model", "backend", "device", "precision", "limit")
+OPTIONAL = ("topic", "labels", "background", "model", "backend", "device", "precision", "limit")
 
 
 def python() -> str:

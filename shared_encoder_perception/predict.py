@@ -14,7 +14,7 @@ height] of what the network saw, which is there unless that is all. Each task ha
 (``record.py`` of its room). With --tta flip,scale:0.75 several pictures of each image are perceived
 and made one; "tta" tells so. Until the run has finished it is called `predictions.jsonl.part`. A
 finished result is replaced only with --force, masks and pictures with it. A video appears when it
-is finished.
+is finished. Models that compare images with a background need --background, or a list with it.
 
 Exit status: 0 all images of the source were perceived; 1 some could not be read, and are told; 2
 none was.
@@ -60,6 +60,7 @@ from shared_encoder_perception.images.video import (
 )
 from shared_encoder_perception.predictor import STAGES, Predictor
 from shared_encoder_perception.structures import Perception
+from shared_encoder_perception.tasks.companions import Beside, add_companion_option, read_given
 from shared_encoder_perception.tasks.detections import detectable, detected
 from shared_encoder_perception.tasks.options import add_answer_options, asked_options
 
@@ -85,6 +86,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--topic", help="image topic of a bag that has several")
     parser.add_argument("--limit", type=int, help="stop after so many images")
     add_answer_options(parser)
+    add_companion_option(parser)
     parser.add_argument("--overlay", action="store_true", help="also write overlay pictures")
     parser.add_argument("--sheet", action="store_true", help="also write sheet.png")
     add_video_options(parser)
@@ -100,15 +102,17 @@ def run(args: argparse.Namespace) -> int:
     check_video_options(args)
     predictor = Predictor(load_engine(args), variants=args.tta)
     predictor.options = asked_options(predictor.spec, args)
+    given = read_given(predictor.spec, args.background)
+    beside = Beside(predictor.companions, given, source)
     if args.video and not by_layer(predictor.spec.tasks):
         shown = ", ".join(predictor.spec.tasks)
         raise ValueError(f"--video: nothing of what the model answers can be drawn: {shown}")
     predictor.warm_up()
     if args.out is None:
-        return _perceive(predictor, source, args)
+        return _perceive(predictor, source, beside, args)
     with sole_writer(args.out, None if is_bag(args.input) else args.input):
         _check_free(args)  # of a run that ended while the model was loaded
-        return _perceive(predictor, source, args)
+        return _perceive(predictor, source, beside, args)
 
 
 def _check_free(args: argparse.Namespace) -> None:
@@ -123,11 +127,13 @@ def _check_free(args: argparse.Namespace) -> None:
         raise ValueError(f"{result} exists: choose another --out, or replace it with --force")
 
 
-def _perceive(predictor: Predictor, source: Source, args: argparse.Namespace) -> int:
+def _perceive(
+    predictor: Predictor, source: Source, beside: Beside, args: argparse.Namespace
+) -> int:
     """Write what is asked for; into a folder that no other run writes to."""
     tally = Tally(predictor.spec.tasks)
     sheet: dict[str, NDArray[np.uint8]] = {}
-    pictures = write_predictions(predictor, source, args, tally, sheet)
+    pictures = write_predictions(predictor, source, beside, args, tally, sheet)
     if args.video:
         rate = args.fps or source.rate_hz() or DEFAULT_RATE_HZ
         write_video(of_one_size(pictures), args.video, rate)
@@ -218,6 +224,7 @@ def files_of(name: str) -> Iterator[str]:
 def write_predictions(
     predictor: Predictor,
     source: Source,
+    beside: Beside,
     args: argparse.Namespace,
     tally: Tally,
     sheet: dict[str, NDArray[np.uint8]],
@@ -233,7 +240,8 @@ def write_predictions(
         for index, frame in enumerate(tqdm(frames, total=total, unit="image")):
             try:
                 predictor.options = asked_options(predictor.spec, args, frame.focal_px)
-                perception = predictor(frame.image, frame.crop or args.crop)
+                crop, others = frame.crop or args.crop, beside.of(frame)
+                perception = predictor(frame.image, crop, companions=others)
             except ValueError as error:
                 raise ValueError(f"{frame.name}: {error}") from None
             write(frame.name, perception)

@@ -29,7 +29,7 @@ def synthetic_clip(cache: Path) -> Path:
     Args:
         cache: Folder for clips; each version of the renderer gets its own below it.
     """
-    folder = cache / f"clip-{_version()}"
+    folder = cache / f"clip-{version_of(SPEED_M_PER_FRAME, SCENES)}"
     if folder.is_dir():
         return folder / FILE_NAME
     cv2.setNumThreads(1)
@@ -48,9 +48,9 @@ def synthetic_clip(cache: Path) -> Path:
     return folder / FILE_NAME
 
 
-def _version() -> str:
-    """Hash of everything that decides the clip's pixels."""
-    digest = hashlib.sha256(repr((FRAMES, SPEED_M_PER_FRAME, SCENES, QUALITY)).encode())
+def version_of(*more: object) -> str:
+    """Return a hash of everything that decides a clip's pixels: ``more`` and the renderer."""
+    digest = hashlib.sha256(repr((FRAMES, *more, QUALITY)).encode())
     sources = Path(synthetic.__file__).resolve().parent
     for path in sorted(sources.glob("*.py")):
         digest.update(path.read_bytes())

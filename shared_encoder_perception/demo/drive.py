@@ -35,6 +35,7 @@ def drive(
     player: str,
     player_arguments: Sequence[str],
     transport: str = RAW,
+    beside: Sequence[str] = (),
 ) -> Played:
     """Run the three processes until the player has published everything.
 
@@ -45,6 +46,7 @@ def drive(
         player: Module of ours; prints ``{"published": n, "left_out": n}`` at its end.
         player_arguments: Its command line.
         transport: Of the images: raw or compressed.
+        beside: Topics of pictures, raw and latched, that are recorded, too.
 
     Returns:
         What the player published.
@@ -55,7 +57,7 @@ def drive(
     parameters = {**count_every_image(transport), **parameters}
     with Processes(log) as processes:
         print("starting recorder, node and player")
-        processes.start("recorder", "demo.recorder", str(bag), transport)
+        processes.start("recorder", "demo.recorder", str(bag), transport, *beside)
         processes.start("node", "node", "--ros-args", *ros_arguments(parameters))
         processes.start("player", player, *player_arguments, visible=True)
         while processes.running("player"):

@@ -9,12 +9,14 @@ import argparse
 import json
 import signal
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from time import monotonic
 from typing import Final
 
 import numpy as np
 import rclpy
+from numpy.typing import NDArray
 from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
 from sensor_msgs.msg import CameraInfo, Image
@@ -25,12 +27,16 @@ from shared_encoder_perception.demo.node_listener import QUEUE, NodeListener
 from shared_encoder_perception.images.frames import tell
 from shared_encoder_perception.images.image_msg import fill_image
 from shared_encoder_perception.images.preprocess import ImageTransform
-from shared_encoder_perception.images.sources import Frame, Source, open_source
+from shared_encoder_perception.images.sources import Frame, Source, open_source, read_image
+from shared_encoder_perception.node.companions import LATCHED_QOS
 from shared_encoder_perception.structures import Size
+from shared_encoder_perception.tasks.companions import BACKGROUND, Beside
 
 FRAME_ID: Final = "camera_front_optical"
 READY_TIMEOUT_S, SETTLE_S = 60.0, 1.0
 ANSWER_TIMEOUT_S: Final = 5.0
+PICTURE_S: Final = 0.3
+"""For a picture that images are compared with to reach the node before the next image does."""
 WIDE: Final = 640
 """Pixels across of the least that people can look at; networks may take less."""
 INTERRUPTED: Final = 130
@@ -44,16 +50,19 @@ class Player(Node):
         published: Images so far.
     """
 
-    def __init__(self, listeners: int) -> None:
+    def __init__(self, listeners: int, beside: Sequence[str] = ()) -> None:
         """Create the image publisher and listen to what comes back.
 
         Args:
             listeners: How many processes must hear the images before the first is sent.
+            beside: Topics of pictures that images are compared with.
         """
         super().__init__("camera")
         self._listeners = listeners
         self._publisher = self.create_publisher(Image, "image", QUEUE)
         self._infos = self.create_publisher(CameraInfo, "camera_info", QUEUE)
+        self._beside = {one: self.create_publisher(Image, one, LATCHED_QOS) for one in beside}
+        self._shown: dict[str, NDArray[np.uint8]] = {}
         self.heard = NodeListener(self)
         self.published = 0
 
@@ -70,24 +79,62 @@ class Player(Node):
             frame: The image.
             focal_px: Of its camera, where the source does not say; without either, there is none.
         """
-        info = self.heard.info
-        height, width = frame.image.shape[:2]
-        wanted = sent_size((info.input_height, info.input_width))
-        transform = ImageTransform.fit((height, width), wanted, frame.crop)
-        message = Image()
-        message.header.frame_id = FRAME_ID
-        fill_image(message, transform.image_to_input(frame.image), "bgr8")
-        message.header.stamp = self.get_clock().now().to_msg()
+        transform = self._transform(frame)
+        message = self._message(transform.image_to_input(frame.image))
         if focal := focal_px or frame.focal_px:
             self._infos.publish(camera_info(message.header, transform, focal))
         self._publisher.publish(message)
         self.published += 1
 
+    def compare_with(self, pictures: Mapping[str, NDArray[np.uint8]], frame: Frame) -> None:
+        """Send what an image and those after it are compared with, where that has changed.
+
+        Images before it are answered first, as topics do not keep an order among each other.
+
+        Raises:
+            ValueError: A picture is not of the image's size.
+        """
+        for name, picture in pictures.items():
+            if picture.shape != frame.image.shape:
+                raise ValueError(
+                    f"{frame.name}: the image is {frame.image.shape[:2]}, {name} "
+                    f"{picture.shape[:2]} (height, width), expected the same camera's"
+                )
+            shown = self._transform(frame).image_to_input(picture)
+            if (before := self._shown.get(name)) is not None and np.array_equal(before, shown):
+                continue
+            self.wait_for_answers()
+            self._shown[name] = shown
+            self._beside[name].publish(self._message(shown))
+            self.spin_for(PICTURE_S)
+
+    def wait_for_answers(self) -> None:
+        """Wait until no image is without an answer, but not for long."""
+        deadline = monotonic() + ANSWER_TIMEOUT_S
+        while self.open > 0 and monotonic() < deadline:
+            self.spin_for(0.05)
+
+    def _transform(self, frame: Frame) -> ImageTransform:
+        """Return how an image becomes what is sent."""
+        info = self.heard.info
+        size = (frame.image.shape[0], frame.image.shape[1])
+        wanted = sent_size((info.input_height, info.input_width))
+        return ImageTransform.fit(size, wanted, frame.crop)
+
+    def _message(self, pixels: NDArray[np.uint8]) -> Image:
+        """Return a picture of the camera, stamped now."""
+        message = Image()
+        message.header.frame_id = FRAME_ID
+        fill_image(message, pixels, "bgr8")
+        message.header.stamp = self.get_clock().now().to_msg()
+        return message
+
     def listeners_ready(self) -> bool:
         """Whether the node is active, and all who should hear us and the node do."""
+        ours = (self._publisher, *self._beside.values())
         return (
             bool(self.heard.topic)
-            and self._publisher.get_subscription_count() >= self._listeners
+            and min(one.get_subscription_count() for one in ours) >= self._listeners
             and self.count_subscribers(self.heard.topic) >= self._listeners
         )
 
@@ -118,7 +165,12 @@ def sent_size(input_size: Size) -> Size:
 
 
 def play(
-    player: Player, source: Source, rate: float, limit: int | None, focal_px: float | None = None
+    player: Player,
+    source: Source,
+    beside: Beside,
+    rate: float,
+    limit: int | None,
+    focal_px: float | None = None,
 ) -> None:
     """Publish the drive and wait for the last answers.
 
@@ -139,15 +191,16 @@ def play(
         for index, frame in enumerate(source):
             if limit is not None and index >= limit:
                 break
+            began = monotonic()
+            player.compare_with(beside.of(frame), frame)
+            start += max(monotonic() - began - 1 / rate, 0.0)
             player.spin_for(max(start + index / rate - monotonic(), 0.0))
             player.publish(frame, focal_px)
             bar.set_postfix(
                 perceived=player.heard.perceived, dropped=player.heard.replaced, refresh=False
             )
             bar.update()
-        deadline = monotonic() + ANSWER_TIMEOUT_S
-        while player.open > 0 and monotonic() < deadline:
-            player.spin_for(0.05)
+        player.wait_for_answers()
         bar.set_postfix(perceived=player.heard.perceived, dropped=player.heard.replaced)
 
 
@@ -165,15 +218,19 @@ def main() -> int:
     parser.add_argument("--rate", type=float, required=True)
     parser.add_argument("--limit", type=int)
     parser.add_argument("--focal-px", type=float)
+    parser.add_argument("--beside", nargs="*", default=[], help="topics to compare images with")
+    parser.add_argument("--background", type=Path, help="the one for all images")
     parser.add_argument("--listeners", type=int, default=2, help="the node and the recorder")
     args = parser.parse_args()
     interrupt_on_signals()
     player = None
     try:
         rclpy.init()
-        player = Player(args.listeners)
+        player = Player(args.listeners, args.beside)
         source = open_source(args.source, args.topic)
-        play(player, source, args.rate, args.limit, args.focal_px)
+        given = {} if args.background is None else {BACKGROUND: read_image(args.background)}
+        beside = Beside(args.beside, given, source)
+        play(player, source, beside, args.rate, args.limit, args.focal_px)
         tell(source.problems)
         told = {"published": player.published, "left_out": len(source.problems)}
         print(json.dumps(told), flush=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import signal
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from time import time_ns
 from typing import Any, Final
@@ -40,12 +41,13 @@ DIAGNOSTICS: Final = "diagnostic_msgs/msg/DiagnosticArray"
 class Recorder(Node):
     """Subscribes to the raw bytes of every topic of the model that the node runs."""
 
-    def __init__(self, writer: Any, transport: str) -> None:
+    def __init__(self, writer: Any, transport: str, beside: Sequence[str] = ()) -> None:
         """Subscribe.
 
         Args:
             writer: An open rosbags ``Writer``.
             transport: Of the images: raw or compressed.
+            beside: Topics of pictures that images are compared with.
         """
         super().__init__("recorder")
         self.written = 0
@@ -54,6 +56,8 @@ class Recorder(Node):
         self._outputs: list[Any] = []
         self._listens_to_images = False
         self._record(INFO_TOPIC, MODEL_INFO, LATCHED_QOS)
+        for name in beside:
+            self._record(name, IMAGE, LATCHED_QOS)
 
     def listen_to_images(self) -> None:
         """Subscribe to the images once every output is connected to the node.
@@ -99,7 +103,8 @@ def main() -> int:
     with Writer(
         Path(sys.argv[1]), version=BAG_VERSION, storage_plugin=StoragePlugin.MCAP
     ) as writer:
-        recorder = Recorder(writer, sys.argv[2] if len(sys.argv) > 2 else RAW)
+        transport, *beside = sys.argv[2:] or [RAW]
+        recorder = Recorder(writer, transport, beside)
         executor = SingleThreadedExecutor()
         executor.add_node(recorder)
         before = -1

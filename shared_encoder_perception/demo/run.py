@@ -4,6 +4,9 @@ python -m shared_encoder_perception demo                       a synthetic drive
 python -m shared_encoder_perception demo --video drive.mp4     your own
 python -m shared_encoder_perception demo --tasks semantic      by a model that answers that
 
+A model that compares images with a background gets a fixed camera beside a synthetic road; of your
+own pictures --background, or a frames.jsonl that names one for each.
+
 The results of an earlier drive in the same --out are replaced.
 """
 
@@ -16,16 +19,21 @@ import sys
 from pathlib import Path
 from typing import Final
 
+from shared_encoder_perception.artifact.file import ArtifactError, read_artifact
 from shared_encoder_perception.artifact.remote import local_path
 from shared_encoder_perception.artifact.shipped import model_for
+from shared_encoder_perception.backends import DEFAULT_MODEL
 from shared_encoder_perception.demo.clip import synthetic_clip
 from shared_encoder_perception.demo.drive import Played, drive, stop_on_signals
 from shared_encoder_perception.demo.overlay import overlay_frames
+from shared_encoder_perception.demo.parked_clip import parked_clip
 from shared_encoder_perception.demo.summary import DriveSummary, summarise
 from shared_encoder_perception.files.whole_file import sole_writer, write_json
 from shared_encoder_perception.images.sources import open_source
 from shared_encoder_perception.images.video import write_video
 from shared_encoder_perception.libraries import can_write
+from shared_encoder_perception.spec import ModelSpec, SpecError
+from shared_encoder_perception.tasks.companions import Beside, add_companion_option, read_given
 
 RATE_HZ: Final = 15.0
 RESULTS: Final = ("bag", "recording", "log", "overlay.mp4", "summary.json")
@@ -49,6 +57,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="F",
         help="focal length of the camera in pixels of the source's images, for depth in metres",
     )
+    add_companion_option(parser)
     parser.add_argument("--model", type=Path, help="ONNX artifact (default: the shipped one)")
     parser.add_argument(
         "--tasks",
@@ -73,10 +82,22 @@ def run(args: argparse.Namespace) -> int:
     if args.tasks:
         args.model = model_for(args.tasks, args.model)
     args.no_video = not can_write("the video", "av")
+    spec = _spec_of(args.model or DEFAULT_MODEL)
+    # A mistake here must not cost the start of three processes.
+    given = {} if spec is None else read_given(spec, args.background)
+    args.beside = [] if spec is None else spec.companions()
     if source is not None:
-        open_source(source, args.topic)  # a mistake here must not cost the start of three processes
+        Beside(args.beside, given, open_source(source, args.topic))
     with sole_writer(args.out, args.images):
         return _drive(args, source)
+
+
+def _spec_of(model: Path) -> ModelSpec | None:
+    """Return what a model says of itself; ``None`` where the node will say what is wrong."""
+    try:
+        return read_artifact(model).spec
+    except (ArtifactError, SpecError):
+        return None
 
 
 def _drive(args: argparse.Namespace, source: Path | None) -> int:
@@ -86,7 +107,9 @@ def _drive(args: argparse.Namespace, source: Path | None) -> int:
     video, result = args.out / "overlay.mp4", args.out / "summary.json"
     log.mkdir()
     recording.mkdir()
-    source = source or synthetic_clip(args.out / "cache")
+    cache = args.out / "cache"
+    if source is None:
+        source = parked_clip(cache, args.beside) if args.beside else synthetic_clip(cache)
     stop_on_signals()
     played = play(args, source, log, recording / bag.name)
     os.replace(recording / bag.name, bag)
@@ -94,7 +117,7 @@ def _drive(args: argparse.Namespace, source: Path | None) -> int:
     summary = summarise(bag, played.published)
     write_json(result, summary.to_dict())
     none = "the library is missing" if args.no_video else "no image came back"
-    shown = overlay_frames(bag, args.tasks)
+    shown = overlay_frames(bag, args.tasks, args.beside)
     frames = 0 if args.no_video else write_video(shown, video, args.rate)
     print(f"\n{summary}\n")
     print(f"video    {video if frames else f'none: {none}'}")
@@ -138,7 +161,11 @@ def play(args: argparse.Namespace, source: Path, log: Path, bag: Path) -> Played
         arguments += ["--limit", str(args.limit)]
     if args.focal_px is not None:
         arguments += ["--focal-px", str(args.focal_px)]
-    return drive(log, bag, parameters, "demo.player", arguments)
+    if args.beside:
+        arguments += ["--beside", *args.beside]
+    if args.background is not None:
+        arguments += ["--background", str(args.background)]
+    return drive(log, bag, parameters, "demo.player", arguments, beside=args.beside)
 
 
 def verdict(summary: DriveSummary) -> int:

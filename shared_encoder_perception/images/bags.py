@@ -158,6 +158,28 @@ def images_of(reader: Bag, topic: str) -> list[Connection]:
     return [c for c in reader.connections if c.topic == topic and c.msgtype in IMAGE_TYPES]
 
 
+def pictures_beside(reader: Bag, image: str, names: Sequence[str]) -> dict[str, str]:
+    """Return the topics of pictures that belong to images, by their names, of those there are.
+
+    Args:
+        reader: From ``open_bag``.
+        image: Topic of the images; they are looked for beside it, then at the root.
+        names: Of the pictures, such as ``"background"``.
+    """
+    suffix, found = "/compressed", dict[str, str]()
+    beside = image.removesuffix(suffix).rpartition("/")[0]
+    for name in names:
+        for topic in (
+            f"{beside}/{name}",
+            f"{beside}/{name}{suffix}",
+            f"/{name}",
+            f"/{name}{suffix}",
+        ):
+            if topic != image and images_of(reader, topic):
+                found.setdefault(name, topic)
+    return found
+
+
 def image_topic(reader: Bag, path: Path, topic: str | None) -> str:
     """Choose the topic with the camera images: the only one, beside those of our own node.
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -33,6 +33,8 @@ class Frame:
         crop: Part to use, where the source says so.
         stamp_ns: When it was taken, where the source says so: a bag's header stamp.
         focal_px: Focal length of the camera in pixels of the image, where the source says so.
+        beside: Pictures that the source names beside it, by their names, (H, W, 3) uint8 BGR: of
+            those in ``Source.beside``.
     """
 
     name: str
@@ -40,6 +42,7 @@ class Frame:
     crop: Crop | None = None
     stamp_ns: int | None = None
     focal_px: float | None = None
+    beside: Mapping[str, NDArray[np.uint8]] = field(default_factory=dict)
 
 
 class Source(ABC):
@@ -49,12 +52,17 @@ class Source(ABC):
 
     Attributes:
         path: Where the images are.
+        names_pictures: Whether it can name pictures that belong to an image.
+        beside: Names of those that are wanted, and read with each image that has them.
         problems: What was left out so far, one line each.
     """
+
+    names_pictures = False
 
     def __init__(self, path: Path) -> None:
         """Begin."""
         self.path = path
+        self.beside: Sequence[str] = ()
         self.problems: list[str] = []
 
     @abstractmethod

@@ -8,7 +8,8 @@ from __future__ import annotations
 import argparse
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -105,7 +106,12 @@ class FolderSource(Source):
 
 
 class JsonlSource(Source):
-    """The images that a native data set's ``frames.jsonl`` lists, with their crops."""
+    """The images that a native data set's ``frames.jsonl`` lists, with their crops.
+
+    A line may name pictures beside its image, such as a ``background``, by their paths.
+    """
+
+    names_pictures = True
 
     def __init__(self, path: Path) -> None:
         """Count the lines; they are parsed as they are read."""
@@ -131,7 +137,8 @@ class JsonlSource(Source):
                 if not line.strip():
                     continue
                 where = f"{self.path}, line {number}"
-                name, crop, focal_px = _parse(line, where)
+                record, crop, focal_px = _parse(line, where)
+                name = record["image"]
                 # Results are kept by name: a second one would overwrite the first one's mask.
                 if (before := first.setdefault(Path(name), number)) != number:
                     raise SourceError(
@@ -139,19 +146,30 @@ class JsonlSource(Source):
                     )
                 try:
                     path = inside(self.path.parent, name, "image")
+                    others = {key: self._named(record, key) for key in self.beside if key in record}
                 except PathError as error:
                     raise SourceError(f"{where}: {error}") from None
                 try:
-                    yield Frame(name, read_image(path), crop, focal_px=focal_px)
+                    image = read_image(path)
+                    beside = {key: _kept_image(one) for key, one in others.items() if one}
+                    yield Frame(name, image, crop, focal_px=focal_px, beside=beside)
                 except SourceError as error:
                     yield f"{where}: {error}"
 
+    def _named(self, record: Mapping[str, Any], key: str) -> Path | None:
+        """Return the path of a picture that a line names beside its image; ``None`` for null.
 
-def _parse(line: bytes, where: str) -> tuple[str, Crop | None, float | None]:
-    """Return the name of a line's image, its crop, and its camera's focal length.
+        Raises:
+            PathError: It leaves the set.
+        """
+        return None if record[key] is None else inside(self.path.parent, record[key], key)
+
+
+def _parse(line: bytes, where: str) -> tuple[Mapping[str, Any], Crop | None, float | None]:
+    """Return a line as it is, with ``image``; its crop, and its camera's focal length.
 
     Raises:
-        SourceError: The line has none.
+        SourceError: The line names no image.
     """
     try:
         record: Any = json.loads(line)
@@ -166,7 +184,7 @@ def _parse(line: bytes, where: str) -> tuple[str, Crop | None, float | None]:
             f'{where}: expected {{"image": path, "crop": [x, y, width, height]}} with whole '
             f'pixels, and perhaps a "focal_px" above 0, found {line.strip()[:120]!r}'
         ) from None
-    return name, crop, focal_px
+    return record, crop, focal_px
 
 
 def _crop(values: Any) -> Crop | None:
@@ -206,3 +224,20 @@ def read_image(path: Path) -> NDArray[np.uint8]:
         return read_picture(path)
     except PictureError as error:
         raise SourceError(f"{path} {error}") from None
+
+
+def _kept_image(path: Path) -> NDArray[np.uint8]:
+    """Read a picture that one line after the other names once, unless it was written again.
+
+    Raises:
+        SourceError: See ``read_image``.
+    """
+    return _read_once(path, path.stat().st_mtime_ns if path.is_file() else 0)
+
+
+@lru_cache(maxsize=2)
+def _read_once(path: Path, _written_ns: int) -> NDArray[np.uint8]:
+    """Read a picture as it was at that time; nobody may write to it."""
+    picture = read_image(path)
+    picture.flags.writeable = False
+    return picture

@@ -67,6 +67,7 @@ from shared_encoder_perception.mining.write import (
 )
 from shared_encoder_perception.predictor import Predictor
 from shared_encoder_perception.structures import Perception
+from shared_encoder_perception.tasks.companions import refuse_companions
 from shared_encoder_perception.tasks.label_files import FILE_NAME
 
 COUNT: Final = 50
@@ -114,6 +115,8 @@ def run(args: argparse.Namespace) -> int:
     try:
         if args.other:
             backends.append(_load_other(args))
+        for backend in backends:
+            refuse_companions(backend.spec, "mine", "choose images by another model")
         predictors = [Predictor(backend) for backend in backends]
         answered = list(predictors[0].spec.tasks)
         reasons = _reasons(args, answered)

@@ -11,6 +11,7 @@ from sensor_msgs.msg import CompressedImage, Image
 
 from shared_encoder_perception.ground.horizon import advice, horizon_px
 from shared_encoder_perception.node.calibration import Calibration
+from shared_encoder_perception.node.companions import Companions
 from shared_encoder_perception.node.given_parameters import warn_of_idle, warn_of_unknown
 from shared_encoder_perception.node.inputs import subscribe
 from shared_encoder_perception.node.node_health import NodeHealth
@@ -54,6 +55,7 @@ class CameraPipeline:
 
     Attributes:
         calibration: How the camera looks at the road.
+        companions: What its images are compared with.
         tasks: What the model answers.
         outputs: The publishers.
         painting: Of clouds; ``None`` where nobody asked for it.
@@ -89,8 +91,10 @@ class CameraPipeline:
         needs_info = paints or options.images.crop_mode == CAMERA_INFO
         needs_info |= any(getattr(content, "NEEDS_CAMERA", False) for content in contents)
         self.calibration = Calibration(node, value, needs_info=needs_info)
+        self.companions = Companions(node, spec.companions(), options.background, self._idle)
         refiners.reset()
-        self._refiners, self._refinement = refiners, Refinement(self.calibration, refiners)
+        self._refiners = refiners
+        self._refinement = Refinement(self.calibration, refiners, self.companions)
         self.tasks = tuple(spec.tasks)
         self.outputs = Outputs(node, spec, options.debug, self._report)
         self.painting = (
@@ -148,6 +152,7 @@ class CameraPipeline:
             self._report,
             warn=self._warn,
             resize=images.resize,
+            companions=self.companions,
             refine=self._refinement,
             on_time_jump=lambda _: self._forget(),
             now_ns=lambda: int(clock.now().nanoseconds),
@@ -185,6 +190,7 @@ class CameraPipeline:
         """Treat the next image by these; ``predictor`` has its own already."""
         self._options = options
         self.calibration.apply_parameters()
+        self.companions.set_options(options.background)
         self.outputs.set_options(options.debug, predictor)
         if self.painting is not None:
             self.painting.options = options.painting
@@ -211,7 +217,15 @@ class CameraPipeline:
         self.outputs.destroy()
         if self.painting is not None:
             self.painting.destroy()
+        self.companions.destroy()
         self.calibration.destroy()
+
+    def _idle(self) -> str:
+        """Say why no image is perceived at present; nothing where they are (any thread)."""
+        if self.worker is None or self._subscription is None:
+            return "the node is not active: no image is perceived"
+        enabled = self.worker.enabled
+        return "" if enabled else "images are dropped: call ~/set_enabled with true first"
 
     def _receive(self, message: Image | CompressedImage) -> None:
         """Hand an image to the inference thread (executor thread)."""

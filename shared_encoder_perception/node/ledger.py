@@ -12,6 +12,15 @@ from shared_encoder_perception.node.mailbox import Mailbox
 T = TypeVar("T")
 
 
+class DroppedError(Exception):
+    """An image that goes no further: for which of ``DROP_REASONS``, and what to tell."""
+
+    def __init__(self, reason: str, text: str = "") -> None:
+        """Keep the reason; the text is what to tell people, if anything."""
+        super().__init__(text)
+        self.reason = reason
+
+
 class Ledger(Generic[T]):
     """Keeps the books of a mailbox and of the one thread that takes from it."""
 

@@ -158,9 +158,12 @@ def _check_tasks(new: Predictor, old: Predictor) -> None:
     """Refuse a model whose topics would be others: subscribers count on those that there are.
 
     Raises:
-        SpecError: Its tasks are not those of the old one.
+        SpecError: Its tasks, or the pictures it compares images with, are not those of the old one.
     """
-    theirs, ours = (" and ".join(one.spec.tasks) for one in (new, old))
+    theirs, ours = (
+        " and ".join(one.spec.tasks) + "".join(f" by a {name}" for name in one.companions)
+        for one in (new, old)
+    )
     if theirs != ours:
         raise SpecError(
             f"the model {new.backend.info.source} answers {theirs}, the one that runs {ours}: "

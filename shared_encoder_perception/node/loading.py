@@ -36,7 +36,8 @@ def load_predictor(value: Callable[[str], Any], load: LoadBackend) -> Predictor:
 
     Raises:
         BackendError, ArtifactError, StoreError: It cannot be loaded as asked.
-        SpecError: A model without a valid spec, or one that takes more than the image.
+        SpecError: A model without a valid spec, or one that takes more than the image and pictures
+            to compare it with.
     """
     cache = value("backend.cache")
     options = BackendOptions(
@@ -49,12 +50,13 @@ def load_predictor(value: Callable[[str], Any], load: LoadBackend) -> Predictor:
     )
     model = value("model.path") or str(DEFAULT_MODEL)
     backend = load(model, value("backend.name"), options, value(SHA256))
-    if extras := [name for name in backend.spec.input_tensors() if name != INPUT_IMAGE]:
+    pictures = (INPUT_IMAGE, *backend.spec.companions())
+    if extras := [name for name in backend.spec.input_tensors() if name not in pictures]:
         source = backend.info.source
         backend.close()
         raise SpecError(
             f"the model {source} takes {', '.join(extras)} beside the image, which this node "
-            "cannot give: use Predictor with `extras`, or a model of images alone"
+            "cannot give: use Predictor with `extras`, or a model of pictures alone"
         )
     predictor = Predictor(backend)
     predictor.warm_up()

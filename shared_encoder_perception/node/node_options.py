@@ -10,6 +10,10 @@ from shared_encoder_perception import tasks
 from shared_encoder_perception.ground.options import GroundOptions, ground_options
 from shared_encoder_perception.images.stamps import Limits
 from shared_encoder_perception.node.debug_overlay import DebugOptions
+from shared_encoder_perception.node.parameter_groups.background import (
+    BackgroundOptions,
+    background_options,
+)
 from shared_encoder_perception.node.parameter_groups.diagnostics import watchdog_options
 from shared_encoder_perception.node.parameter_groups.images import (
     InputOptions,
@@ -37,6 +41,7 @@ class NodeOptions:
 
     images: InputOptions
     limits: Limits
+    background: BackgroundOptions
     ground: GroundOptions
     debug: DebugOptions
     painting: PaintingOptions
@@ -57,6 +62,7 @@ class NodeOptions:
         return cls(
             input_options(value),
             limits(value),
+            background_options(value),
             ground_options(value),
             DebugOptions.from_parameters(value),
             painting_options(value),

@@ -14,6 +14,7 @@ from typing import Final
 from shared_encoder_perception import tasks
 from shared_encoder_perception.node.parameter_groups import (
     backend,
+    background,
     debug,
     diagnostics,
     ground,
@@ -30,6 +31,7 @@ _BEFORE: Final = (
     *model.PARAMETERS,
     *backend.PARAMETERS,
     *images.PARAMETERS,
+    *background.PARAMETERS,
 )
 _AFTER: Final = (
     *painting.PARAMETERS,

@@ -9,6 +9,7 @@ from typing import Any, Final
 from shared_encoder_perception import tasks
 from shared_encoder_perception.images.stamps import stamp_ns
 from shared_encoder_perception.node.calibration import Calibration
+from shared_encoder_perception.node.companions import Companions
 from shared_encoder_perception.structures import Perception
 from shared_encoder_perception.tasks.contract.refining import Moment, Refiner
 from shared_encoder_perception.tasks.status import Status
@@ -74,7 +75,9 @@ class Refiners:
 
 
 class Refinement:
-    """Calibrates and refines one camera's images (inference thread).
+    """Calibrates and refines one camera's images, and says what they were compared with.
+
+    For the inference thread.
 
     Attributes:
         frame_id: The vehicle's frame while there was a calibration for the last image; empty
@@ -82,9 +85,12 @@ class Refinement:
         camera_info: The CameraInfo that was of use for the last image, or ``None``.
     """
 
-    def __init__(self, calibration: Calibration, refiners: Refiners) -> None:
+    def __init__(
+        self, calibration: Calibration, refiners: Refiners, companions: Companions
+    ) -> None:
         """Use these, which others may configure meanwhile."""
         self._calibration, self._refiners = calibration, refiners
+        self._companions = companions
         self.frame_id = ""
         self.camera_info: Any = None
 
@@ -94,7 +100,8 @@ class Refinement:
         size = perception.image_size
         camera, lens = self._calibration.camera(header, size), self._calibration.lens(size)
         stamp_s = stamp_ns(header) * 1e-9
-        moment = Moment(size, stamp_s, camera, lens.model, lens.problem)
+        states = self._companions.states
+        moment = Moment(size, stamp_s, camera, lens.model, lens.problem, states)
         answers = self._refiners.refine(perception.answers, moment)
         if camera is not None:
             self.frame_id = camera.options.frame_id

@@ -15,6 +15,43 @@ Action = Callable[[], str]
 RELOAD_THREAD: Final = "reload"
 
 
+class Later:
+    """A service that takes its time: answered by a thread of its own, one call at a time."""
+
+    def __init__(self, node: Any, action: Action, busy: str, thread: str) -> None:
+        """Keep what to do.
+
+        Args:
+            node: The node.
+            action: Called in the thread.
+            busy: What to answer while an earlier call is at work.
+            thread: The thread's name.
+        """
+        self._node, self._action, self._busy, self._thread = node, action, busy, thread
+        self._working = False
+
+    async def answer(self, _: Any, response: Any) -> Any:
+        """Answer when it is done; the executor serves others until then.
+
+        For that, the service needs a callback group apart from the node's.
+        """
+        if self._working:
+            response.success, response.message = False, self._busy
+            return response
+        self._working = True
+        done = Future(executor=self._node.executor)
+        done.add_done_callback(lambda _: None)  # so that the executor wakes up when it is done
+
+        def work() -> None:
+            done.set_result(_answer(response, self._action))
+
+        try:
+            Thread(target=work, name=self._thread, daemon=True).start()
+            return await done
+        finally:
+            self._working = False
+
+
 class Services:
     """``~/set_enabled``, ``~/reload_model`` and ``~/reset_tracker``."""
 
@@ -34,8 +71,8 @@ class Services:
                 diagnostics and parameters must go on meanwhile.
             reset_tracker: See above.
         """
-        self._node, self._reload_model = node, reload_model
-        self._loading = False
+        busy = "a model is being loaded already"
+        self._reload = Later(node, reload_model, busy, RELOAD_THREAD)
 
         def enable(request: Any, response: Any) -> Any:
             return _answer(response, lambda: set_enabled(bool(request.data)))
@@ -48,27 +85,9 @@ class Services:
         apart = ReentrantCallbackGroup()
         self._services = [
             create(SetBool, "~/set_enabled", enable),
-            create(Trigger, "~/reload_model", self._reload, callback_group=apart),
+            create(Trigger, "~/reload_model", self._reload.answer, callback_group=apart),
             create(Trigger, "~/reset_tracker", reset),
         ]
-
-    async def _reload(self, _: Any, response: Any) -> Any:
-        """Answer when the model is loaded; the executor serves others until then."""
-        if self._loading:
-            response.success, response.message = False, "a model is being loaded already"
-            return response
-        self._loading = True
-        done = Future(executor=self._node.executor)
-        done.add_done_callback(lambda _: None)  # so that the executor wakes up when it is done
-
-        def load() -> None:
-            done.set_result(_answer(response, self._reload_model))
-
-        try:
-            Thread(target=load, name=RELOAD_THREAD, daemon=True).start()
-            return await done
-        finally:
-            self._loading = False
 
 
 def refuse_impossible_transitions(node: Any) -> None:

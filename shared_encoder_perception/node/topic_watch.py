@@ -68,9 +68,20 @@ def _full_name(endpoint: Any) -> str:
 class TopicWatch:
     """Watches one subscription's topic in the ROS graph; for the executor's thread."""
 
-    def __init__(self, node: Any) -> None:
-        """Watch nothing yet."""
-        self._node = node
+    def __init__(
+        self,
+        node: Any,
+        transport: str = "input.transport",
+        reliability: str = "input.reliability",
+    ) -> None:
+        """Watch nothing yet.
+
+        Args:
+            node: The node.
+            transport: The parameter by which the topic is raw or compressed.
+            reliability: The parameter that sets the subscription's; empty for none.
+        """
+        self._node, self._transport, self._reliability = node, transport, reliability
         self._subscription: Any = None
         self._policy = ""
 
@@ -107,7 +118,7 @@ class TopicWatch:
             if offer.topic_type != ours.topic_type:
                 yield (
                     f"{name} publishes {topic} as {offer.topic_type}, expected "
-                    f"{ours.topic_type}: see input.transport"
+                    f"{ours.topic_type}: see {self._transport}"
                 )
                 continue
             verdict, reason = qos_check_compatible(offer.qos_profile, ours.qos_profile)
@@ -115,8 +126,9 @@ class TopicWatch:
                 continue
             cure = "; see the parameters qos_overrides"
             pair = (offer.qos_profile.reliability, ours.qos_profile.reliability)
-            if pair == (ReliabilityPolicy.BEST_EFFORT, ReliabilityPolicy.RELIABLE):
-                cure = "; set input.reliability to best_effort"
+            best_effort = pair == (ReliabilityPolicy.BEST_EFFORT, ReliabilityPolicy.RELIABLE)
+            if best_effort and self._reliability:
+                cure = f"; set {self._reliability} to best_effort"
             yield (
                 f"{name} publishes {topic} with a QoS that does not fit: {reason}".rstrip(" ;")
                 + cure
@@ -130,7 +142,7 @@ class TopicWatch:
             other, transport = topic + COMPRESSED_SUFFIX, "compressed"
         if not self._node.count_publishers(other):
             return ""
-        return f"{other} is published, though; set input.transport to {transport}"
+        return f"{other} is published, though; set {self._transport} to {transport}"
 
     def _on_incompatible_qos(self, event: Any) -> None:
         """Remember which policy keeps a publisher from us, and say so once."""

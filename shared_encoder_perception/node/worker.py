@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, suppress
 from threading import Lock, Thread
 from time import perf_counter
@@ -23,7 +23,7 @@ from shared_encoder_perception.images.stamps import (
     stamp_ns,
 )
 from shared_encoder_perception.node.gate import Gate
-from shared_encoder_perception.node.ledger import Ledger
+from shared_encoder_perception.node.ledger import DroppedError, Ledger
 from shared_encoder_perception.node.mailbox import Mailbox
 from shared_encoder_perception.node.perceived_image import PerceivedImage
 from shared_encoder_perception.predictor import STAGES, Predictor
@@ -43,14 +43,8 @@ SWAP_TIMEOUT_S: Final = 10.0
 
 Refine = Callable[[Any, Perception], Perception]
 """Adds to a perception what needs more than the image: takes its header, too."""
-
-
-class _DroppedError(Exception):
-    """An image that goes no further: for which of ``DROP_REASONS``, and what to tell."""
-
-    def __init__(self, reason: str, text: str = "") -> None:
-        super().__init__(text)
-        self.reason = reason
+Beside = Callable[[Any, NDArray[np.uint8]], Mapping[str, NDArray[np.uint8]]]
+"""Returns ``companions`` of the predictor for an image: takes its message, too."""
 
 
 class Worker:
@@ -65,6 +59,7 @@ class Worker:
         *,
         warn: Callable[[str], None] | None = None,
         resize: str = STRETCH,
+        companions: Beside | None = None,
         refine: Refine | None = None,
         on_time_jump: Callable[[float], None] | None = None,
         now_ns: Callable[[], int] | None = None,
@@ -81,6 +76,7 @@ class Worker:
             report: Called with the reason why an image was not perceived.
             warn: Called with what is odd about the stamps; without one, it is only counted.
             resize: See ``ImageTransform``.
+            companions: Called with every image that can be used, for what it is compared with.
             refine: Called with header and perception of every image, e.g. for ground and tracks.
                 If it fails, that is told and the perception is published as it was.
             on_time_jump: Called, before that image is perceived, with the seconds (below 0) by
@@ -94,6 +90,7 @@ class Worker:
         self._predictor, self._resize = predictor, resize
         self._crop_for = crop if callable(crop) else lambda _: crop
         self._publish, self._report, self._warn, self._refine = publish, report, warn, refine
+        self._companions = companions
         self._on_time_jump, self._now_ns = on_time_jump, now_ns or (lambda: 0)
         self._mailbox: Mailbox[tuple[Any, float]] = Mailbox()
         self._ledger, self._gate = Ledger(self._mailbox), Gate()
@@ -225,20 +222,20 @@ class Worker:
     def _admit(self, message: Any) -> float:
         """Return the age of an image whose turn has come, in seconds; NaN where unknown."""
         if self._ledger.given_up:  # stopped while others held the gate: the engine may be gone
-            raise _DroppedError("lost")
+            raise DroppedError("lost")
         if not self._enabled:
-            raise _DroppedError("disabled")
+            raise DroppedError("disabled")
         limits = self.limits
         image_ns, now_ns = stamp_ns(message.header), self._now_ns()
         verdict = self._watch.check(image_ns, now_ns, limits.reorder_window_s)
         if verdict.warning and self._warn is not None:
             self._tell(verdict.warning, self._warn)
         if verdict.is_late:
-            raise _DroppedError("late", "image dropped: it is stamped before the last one")
+            raise DroppedError("late", "image dropped: it is stamped before the last one")
         if verdict.jump_s and self._on_time_jump is not None:
             self._on_time_jump(verdict.jump_s)
         if limits.max_age_s and verdict.age_s > limits.max_age_s:
-            raise _DroppedError(
+            raise DroppedError(
                 "stale",
                 f"image dropped: it is {verdict.age_s:.3f} s old by the node's clock, "
                 f"input.max_age_s is {limits.max_age_s:g}",
@@ -251,10 +248,11 @@ class Worker:
         try:
             image = to_bgr(message)
             crop = self._crop_for((image.shape[0], image.shape[1]))
+            beside = self._companions(message, image) if self._companions else None
             converted_s = perf_counter()
-            perception = self._predictor(image, crop, self._resize)
+            perception = self._predictor(image, crop, self._resize, companions=beside)
         except (ImageMsgError, ImageError) as error:
-            raise _DroppedError("rejected", f"image rejected: {error}") from error
+            raise DroppedError("rejected", f"image rejected: {error}") from error
         stage_ms = {"conversion": (converted_s - start_s) * 1e3, **perception.stage_ms}
         return image, perception, stage_ms
 
@@ -288,7 +286,7 @@ class Worker:
     def _drop(self, error: Exception) -> None:
         """Count an image that goes no further and say why."""
         reason, text = "lost", f"image lost, {type(error).__name__}: {error}"
-        if isinstance(error, _DroppedError):
+        if isinstance(error, DroppedError):
             reason, text = error.reason, str(error)
         if self._ledger.finish(reason) and text:
             self._tell(text)

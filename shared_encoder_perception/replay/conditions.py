@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final
 
 from shared_encoder_perception.images.bag_identity import bag_identity
@@ -25,6 +26,7 @@ def conditions_of(
     crop: Crop | None,
     tracking: bool,
     limit: int | None,
+    companions: Mapping[str, str] = MappingProxyType({}),
 ) -> dict[str, Any]:
     """Return the conditions of one replay, with what each task's decoder is told.
 
@@ -36,6 +38,7 @@ def conditions_of(
         crop: Part of the images that was used; ``None`` for the default.
         tracking: Whether things were followed from image to image.
         limit: Number of images to stop after; ``None`` for all.
+        companions: Where pictures come from that images were compared with, by their names.
     """
     spec, info = predictor.spec, predictor.backend.info
     options = {
@@ -61,13 +64,14 @@ def conditions_of(
         "crop": list(crop) if crop else None,
         "tracking": tracking,
         "limit": limit,
+        **({"companions": dict(companions)} if companions else {}),
     }
 
 
 def for_people(conditions: Mapping[str, Any]) -> dict[str, str]:
     """Return the conditions as a report shows them."""
     engine = [conditions[key] for key in ("backend", "backend_version", "device", "precision")]
-    crop = conditions["crop"]
+    crop, companions = conditions["crop"], conditions.get("companions", {})
     return {
         "model": f"{conditions['model']} {conditions['version']}",
         "model sha256": conditions["sha256"],
@@ -78,4 +82,5 @@ def for_people(conditions: Mapping[str, Any]) -> dict[str, str]:
         "crop": ",".join(map(str, crop)) if crop else "default",
         "tracking": "on" if conditions["tracking"] else "off",
         "limit": str(conditions["limit"] or "none"),
+        **{name: source or "none" for name, source in companions.items()},
     }

@@ -14,7 +14,9 @@ from shared_encoder_perception.images.preprocess import Crop, ImageError
 from shared_encoder_perception.images.stamps import Limits, StampCounts, StampWatch
 from shared_encoder_perception.predictor import Predictor
 from shared_encoder_perception.replay.camera_infos import CameraInfos
+from shared_encoder_perception.replay.companions import Companions, States
 from shared_encoder_perception.replay.reading import BagFrame
+from shared_encoder_perception.spec import picture_inputs
 from shared_encoder_perception.structures import Perception
 from shared_encoder_perception.tasks.contract.refining import Moment
 
@@ -62,6 +64,7 @@ class Drive:
         crop: Crop | None,
         tracking: bool,
         infos: CameraInfos | None = None,
+        companions: Companions | None = None,
     ) -> None:
         """Begin a drive.
 
@@ -70,9 +73,11 @@ class Drive:
             crop: Part of the images to use; ``None`` for the default.
             tracking: Whether to follow things, such as lanes.
             infos: The CameraInfo of the images, for tasks that need it.
+            companions: What images are compared with; by default with nothing of use.
         """
         self._predictor, self._crop = predictor, crop
         self.tracking, self._infos = tracking, infos or CameraInfos()
+        self._companions = companions or Companions(predictor.spec, None)
         self._refiners: dict[str, Any] = {}
         options = dict(predictor.options)
         for name, content in tasks.parts("content", predictor.spec.tasks).items():
@@ -81,7 +86,8 @@ class Drive:
                 values[TRACKING] = tracking
             options[name] = content.options(values.__getitem__, predictor.spec.tasks[name])
             refine = tasks.find_part(name, "refine")
-            needed = tracking or getattr(content, "NEEDS_CAMERA", False)
+            compares = picture_inputs(predictor.spec.tasks[name], predictor.spec.input_size)
+            needed = tracking or compares or getattr(content, "NEEDS_CAMERA", False)
             if needed and refine is not None:
                 self._refiners[name] = refine.Refiner(refine.options(values.__getitem__))
         predictor.options = options
@@ -108,17 +114,19 @@ class Drive:
         if jumped:
             for refiner in self._refiners.values():
                 refiner.end_drive()
+        pictures, states = self._companions.of(frame)
         try:
-            perception = self._predictor(frame.image, self._crop)
+            perception = self._predictor(frame.image, self._crop, companions=pictures)
         except ImageError as error:
             return self._skip(frame, "rejected", str(error), jumped)
         start_s = perf_counter()
         stage_ms = {"conversion": frame.conversion_ms, **perception.stage_ms}
         info = None
         if self._refiners:
-            perception, info = self._refined(perception, frame.stamp_ns)
+            perception, info = self._refined(perception, frame.stamp_ns, states)
         if self.tracking:
             stage_ms["tracking"] = (perf_counter() - start_s) * 1e3
+        self._companions.count(states)
         self._tally["perceived"] += 1
         counts = self._counts(frame)
         return Seen(frame, perception, counts, "", "", jumped, ordered, stage_ms, info)
@@ -128,13 +136,16 @@ class Drive:
         start_s = perf_counter()
         for frame in images:
             assert frame.image is not None
-            self._predictor(frame.image, self._crop)
+            pictures, _ = self._companions.of(frame)
+            self._predictor(frame.image, self._crop, companions=pictures)
         return perf_counter() - start_s
 
-    def _refined(self, perception: Perception, stamp_ns: int) -> tuple[Perception, Any]:
+    def _refined(
+        self, perception: Perception, stamp_ns: int, states: States
+    ) -> tuple[Perception, Any]:
         """Return the answers with what camera and earlier images add; and the CameraInfo used."""
         info, lens, problem = self._infos.lens(stamp_ns, perception.image_size)
-        moment = Moment(perception.image_size, stamp_ns * 1e-9, None, lens, problem)
+        moment = Moment(perception.image_size, stamp_ns * 1e-9, None, lens, problem, states)
         refined = {
             name: refiner(perception.answers[name], moment)
             for name, refiner in self._refiners.items()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import shutil
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -74,9 +75,12 @@ def play_live(bag: Path, out: Path, args: argparse.Namespace) -> int:
     arguments += ["--rate", str(args.live_rate)]
     if args.limit:
         arguments += ["--limit", str(args.limit)]
+    beside, given = _companions(bag, conditions, args.background)
+    arguments += beside
     # The engine of the offline replay, whatever chose it.
     parameters = {
         **engine_parameters(args),
+        **given,
         "backend.name": conditions["backend"],
         "backend.precision": conditions["precision"],
     }
@@ -102,3 +106,27 @@ def play_live(bag: Path, out: Path, args: argparse.Namespace) -> int:
         )
         return DIFFERENT
     return 0
+
+
+def _companions(
+    bag: Path, conditions: Mapping[str, Any], file: Path | None
+) -> tuple[list[str], dict[str, str]]:
+    """Return what player and node are told of the pictures that images are compared with.
+
+    Args:
+        bag: The rosbag2.
+        conditions: Of the offline replay.
+        file: Of the background, where it is not the bag's.
+    """
+    if file is not None:
+        return [], {"background.file": str(file.resolve())}
+    arguments, parameters = [], {}
+    for name, topic in conditions.get("companions", {}).items():
+        if not topic:
+            continue
+        with open_bag(bag) as reader:
+            kinds = {one.msgtype for one in reader.connections if one.topic == topic}
+        transport = COMPRESSED if "sensor_msgs/msg/CompressedImage" in kinds else RAW
+        arguments += ["--beside", name, topic, transport]
+        parameters["background.transport"] = transport
+    return arguments, parameters

@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from time import monotonic
 from typing import Any, Final
@@ -24,11 +25,13 @@ from shared_encoder_perception.demo.node_listener import QUEUE, NodeListener
 from shared_encoder_perception.demo.player import (
     ANSWER_TIMEOUT_S,
     INTERRUPTED,
+    PICTURE_S,
     READY_TIMEOUT_S,
     SETTLE_S,
     interrupt_on_signals,
 )
 from shared_encoder_perception.images.bags import images_of, open_bag
+from shared_encoder_perception.node.companions import LATCHED_QOS
 from shared_encoder_perception.node.parameter_groups.images import COMPRESSED, RAW
 
 LISTENERS: Final = 2
@@ -43,11 +46,21 @@ class LivePlayer(Node):
         published: Images so far.
     """
 
-    def __init__(self, transport: str) -> None:
-        """Create the image publisher and listen to what comes back."""
+    def __init__(self, transport: str, beside: Sequence[tuple[str, str, str]] = ()) -> None:
+        """Create the publishers and listen to what comes back.
+
+        Args:
+            transport: Of the images.
+            beside: Of pictures that images are compared with: name, topic in the bag, transport.
+        """
         super().__init__("camera")
         kind = CompressedImage if transport == COMPRESSED else Image
         self._publisher = self.create_publisher(kind, image_topic(transport), QUEUE)
+        self._beside = {}
+        for name, topic, how in beside:
+            kind = CompressedImage if how == COMPRESSED else Image
+            ours = name + ("/compressed" if how == COMPRESSED else "")
+            self._beside[topic] = self.create_publisher(kind, ours, LATCHED_QOS)
         self.heard = NodeListener(self)
         self.published = 0
 
@@ -63,7 +76,11 @@ class LivePlayer(Node):
             RuntimeError: The node or the recorder does not come up.
         """
         deadline_s = monotonic() + READY_TIMEOUT_S
-        while not (self.heard.topic and self._publisher.get_subscription_count() >= LISTENERS):
+        while not (
+            self.heard.topic
+            and self._publisher.get_subscription_count() >= LISTENERS
+            and all(one.get_subscription_count() for one in self._beside.values())
+        ):
             if monotonic() > deadline_s:
                 raise RuntimeError(
                     f"the node did not become active within {READY_TIMEOUT_S:g} s: see node.log"
@@ -75,6 +92,21 @@ class LivePlayer(Node):
         """Publish one serialised image."""
         self._publisher.publish(data)
         self.published += 1
+
+    def wait_for_answers(self) -> None:
+        """Wait until every image is answered or dropped, but not for long."""
+        deadline_s = monotonic() + ANSWER_TIMEOUT_S
+        while self.counted < self.published and monotonic() < deadline_s:
+            self.spin_for(0.05)
+
+    def publish_beside(self, topic: str, data: bytes) -> None:
+        """Publish a serialised picture between the images that were recorded before and after it.
+
+        In the bag it is known which came first; topics of ROS do not keep an order.
+        """
+        self.wait_for_answers()
+        self._beside[topic].publish(data)
+        self.spin_for(PICTURE_S)
 
     def spin_for(self, seconds: float) -> None:
         """Serve subscriptions for a while."""
@@ -88,10 +120,16 @@ def play(player: LivePlayer, args: argparse.Namespace) -> None:
     with open_bag(args.bag) as reader:
         connections = images_of(reader, args.topic)
         total = sum(c.msgcount for c in connections)
+        connections += [one for _, topic, _ in args.beside for one in images_of(reader, topic)]
         player.wait_for_listeners()
         start_s, first_ns = monotonic(), None
         with tqdm(total=min(total, args.limit or total), unit="image", desc="driving") as bar:
-            for _, arrived_ns, data in reader.messages(connections):
+            for connection, arrived_ns, data in reader.messages(connections):
+                if connection.topic != args.topic:
+                    began_s = monotonic()
+                    player.publish_beside(connection.topic, data)
+                    start_s += monotonic() - began_s
+                    continue
                 if player.published == args.limit:
                     break
                 first_ns = arrived_ns if first_ns is None else first_ns
@@ -100,9 +138,7 @@ def play(player: LivePlayer, args: argparse.Namespace) -> None:
                 player.publish(data)
                 bar.set_postfix(dropped=player.heard.dropped, refresh=False)
                 bar.update()
-            deadline_s = monotonic() + ANSWER_TIMEOUT_S
-            while player.counted < player.published and monotonic() < deadline_s:
-                player.spin_for(0.05)
+            player.wait_for_answers()
 
 
 def main() -> int:
@@ -113,12 +149,15 @@ def main() -> int:
     parser.add_argument("--transport", choices=(RAW, COMPRESSED), required=True)
     parser.add_argument("--rate", type=float, required=True, help="1 = as recorded")
     parser.add_argument("--limit", type=int)
+    parser.add_argument(
+        "--beside", nargs=3, action="append", default=[], metavar=("NAME", "TOPIC", "TRANSPORT")
+    )
     args = parser.parse_args()
     interrupt_on_signals()
     player: Any = None
     try:
         rclpy.init()
-        player = LivePlayer(args.transport)
+        player = LivePlayer(args.transport, args.beside)
         play(player, args)
         # What is wrong with the bag is told by the offline replay.
         print(json.dumps({"published": player.published, "left_out": 0}), flush=True)

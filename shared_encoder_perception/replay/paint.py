@@ -34,6 +34,7 @@ from shared_encoder_perception.predictor import Predictor
 from shared_encoder_perception.replay.paint_time import time_painting
 from shared_encoder_perception.replay.painted_files import write_painted
 from shared_encoder_perception.tasks import parts
+from shared_encoder_perception.tasks.companions import refuse_companions
 from shared_encoder_perception.tasks.painting import NOBODY, paint_options, painter
 
 
@@ -99,6 +100,7 @@ def run(args: argparse.Namespace) -> int:
         args.model = str(model_for(list(parts("paint"))[:1]))
     with closing(load_engine(args)) as backend:
         task, room = painter(backend.spec.tasks)
+        refuse_companions(backend.spec, "paint", "paint by another model")
         options = paint_options(room, args.hidden_too)
         predictor = Predictor(backend)
         if args.time is not None:

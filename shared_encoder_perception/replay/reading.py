@@ -10,7 +10,7 @@ rest of a bag that breaks off in ``problems``.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from time import perf_counter
@@ -26,10 +26,12 @@ from shared_encoder_perception.images.bags import (
     image_topic,
     images_of,
     open_bag,
+    pictures_beside,
 )
 from shared_encoder_perception.images.image_msg import to_bgr
 from shared_encoder_perception.images.stamps import stamp_ns
 from shared_encoder_perception.replay.topic_labels import LabelTopics
+from shared_encoder_perception.tasks.companions import Taken, of_message
 
 LABEL_WINDOW: Final = 30
 """Images that wait for their labels, which may come that much later in the bag."""
@@ -47,6 +49,8 @@ class BagFrame:
         fault: Why it cannot be used; empty if it can.
         conversion_ms: From message to pixels.
         labels: That the bag carries for it, as ``Sample.labels``; ``None`` for none.
+        encoding: Of the message; empty where it does not say.
+        beside: The newest pictures that were recorded before it, of ``BagImages.beside``.
     """
 
     index: int
@@ -56,6 +60,8 @@ class BagFrame:
     fault: str = ""
     conversion_ms: float = 0.0
     labels: Mapping[str, Any] | None = None
+    encoding: str = ""
+    beside: Mapping[str, Taken] = field(default_factory=dict)
 
     @property
     def stamp_ns(self) -> int:
@@ -72,6 +78,7 @@ class BagImages:
         topic: With the images.
         total: Messages on it.
         labels: Topic of the labels, or what they begin with; ``None`` for no labels.
+        beside: Topics of pictures that images are compared with, by their names.
         problems: What is wrong with the bag, one line each; more may come while it is read.
     """
 
@@ -79,6 +86,7 @@ class BagImages:
     topic: str
     total: int
     labels: str | None = None
+    beside: Mapping[str, str] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
 
     @property
@@ -87,13 +95,16 @@ class BagImages:
         return not self.problems
 
     @classmethod
-    def of(cls, path: Path, topic: str | None, labels: str | None) -> BagImages:
+    def of(
+        cls, path: Path, topic: str | None, labels: str | None, beside: Sequence[str] = ()
+    ) -> BagImages:
         """Choose the topic and count its messages.
 
         Args:
             path: The bag.
             topic: Needed if it has images on several.
             labels: See ``LabelTopics``.
+            beside: Names of pictures that images are compared with.
 
         Raises:
             BagError: Nothing can be read, or no such topic, several, or none with messages.
@@ -104,7 +115,8 @@ class BagImages:
                 LabelTopics(reader, labels)
             check_not_empty(reader, path, topic)
             total = sum(connection.msgcount for connection in images_of(reader, topic))
-            return cls(path, topic, total, labels, list(reader.problems))
+            pictures = pictures_beside(reader, topic, beside)
+            return cls(path, topic, total, labels, pictures, list(reader.problems))
 
     def frames(self, start: int = 0, limit: int | None = None) -> Generator[BagFrame]:
         """Read the images in the order of the bag.
@@ -128,11 +140,13 @@ class BagImages:
         self, reader: Any, labels: LabelTopics | None, start: int, limit: int | None
     ) -> Iterator[BagFrame]:
         """Read images; labels go where they are kept."""
-        connections = images_of(reader, self.topic)
-        connections += labels.connections if labels else []
+        connections, newest = images_of(reader, self.topic), Newest(reader, self.beside)
+        connections += [*newest.connections, *(labels.connections if labels else ())]
         index, beyond = 0, 0
         try:
             for connection, arrived_ns, data in reader.messages(connections):
+                if newest.keeps(connection, data):
+                    continue
                 if connection.topic != self.topic:
                     assert labels is not None
                     self._keep(labels, connection, data)
@@ -143,7 +157,8 @@ class BagImages:
                         return
                     continue
                 if index >= start:
-                    yield _read_frame(reader, connection, index, arrived_ns, data)
+                    frame = _read_frame(reader, connection, index, arrived_ns, data)
+                    yield replace(frame, beside=newest.taken()) if self.beside else frame
                 index += 1
         finally:
             for problem in reader.problems:
@@ -162,6 +177,37 @@ class BagImages:
             self.problems.append(problem)
 
 
+class Newest:
+    """The newest picture on each of some topics, while a bag is read."""
+
+    def __init__(self, reader: Any, topics: Mapping[str, str]) -> None:
+        """Begin; ``topics`` by the names of the pictures."""
+        self._reader = reader
+        self._names = {topic: name for name, topic in topics.items()}
+        self.connections = [one for topic in topics.values() for one in images_of(reader, topic)]
+        self._unread: dict[str, tuple[Any, bytes]] = {}
+        self._taken: dict[str, Taken] = {}
+
+    def keeps(self, connection: Any, data: bytes) -> bool:
+        """Keep a message if it is one of them, and say so."""
+        if connection.topic not in self._names:
+            return False
+        self._unread[connection.topic] = connection, data
+        return True
+
+    def taken(self) -> dict[str, Taken]:
+        """Return what there is now, by name; what cannot be read says why."""
+        for topic, (connection, data) in self._unread.items():
+            try:
+                message = self._reader.deserialize(data, connection.msgtype)
+                found = of_message(message, topic)
+            except Exception as error:  # rosbags raises many types
+                found = Taken(topic, None, first_line(error))
+            self._taken[self._names[topic]] = found
+        self._unread.clear()
+        return dict(self._taken)
+
+
 def _read_frame(reader: Any, connection: Any, index: int, arrived_ns: int, data: bytes) -> BagFrame:
     """Deserialise and convert one message."""
     start_s = perf_counter()
@@ -174,7 +220,10 @@ def _read_frame(reader: Any, connection: Any, index: int, arrived_ns: int, data:
     except ValueError as error:
         return BagFrame(index, arrived_ns, message.header, None, str(error))
     elapsed_ms = (perf_counter() - start_s) * 1e3
-    return BagFrame(index, arrived_ns, message.header, image, conversion_ms=elapsed_ms)
+    encoding = str(getattr(message, "encoding", ""))
+    return BagFrame(
+        index, arrived_ns, message.header, image, conversion_ms=elapsed_ms, encoding=encoding
+    )
 
 
 def _labelled(frame: BagFrame, labels: LabelTopics | None) -> BagFrame:

@@ -11,6 +11,9 @@ and a `summary.json` beside them, in which their counts (each folder's `counts.p
 Labels are a native data set, whose lines name images by stamp or number, or LaneLine topics of the
 bag, named or by what they begin with. A replay that was killed goes on with --resume.
 
+A model that compares images with a background takes the newest on the bag's topic `background`, or
+--background FILE; of images before the first nothing is known that needs one.
+
 With --live the bag is then played to a node of its own, in real time and through DDS, into the
 folder `live`: latency, drops, and whether every image that came back is as the offline replay says.
 
@@ -46,6 +49,7 @@ from shared_encoder_perception.libraries import REPORT_LIBRARIES, can_write
 from shared_encoder_perception.predictor import Predictor
 from shared_encoder_perception.replay import folder as folders
 from shared_encoder_perception.replay.camera_infos import read_infos
+from shared_encoder_perception.replay.companions import Companions
 from shared_encoder_perception.replay.conditions import conditions_of
 from shared_encoder_perception.replay.drive import Drive
 from shared_encoder_perception.replay.perceive import FirstPass
@@ -64,6 +68,7 @@ from shared_encoder_perception.replay.scale_summary import to_text as to_merged_
 from shared_encoder_perception.replay.scale_summary import write_merged
 from shared_encoder_perception.replay.summary import read_timings, summarise, to_json, to_text
 from shared_encoder_perception.replay.truth import FindTruth, LabelFile, from_topics
+from shared_encoder_perception.tasks.companions import add_companion_option
 
 CHECKPOINT_IMAGES: Final = 600
 
@@ -76,6 +81,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--topic", help="image topic of a bag that has several")
     parser.add_argument("--labels", help="frames.jsonl, or a LaneLine topic of the bag")
     parser.add_argument("--crop", type=parse_crop, metavar="X,Y,W,H", help="part of the images")
+    add_companion_option(parser)
     parser.add_argument("--tracking", action="store_true", help="follow lanes, as the node can")
     parser.add_argument("--limit", type=int, help="stop after so many images of each bag")
     parser.add_argument("--no-bag", action="store_true", help="do not write the bag")
@@ -200,10 +206,12 @@ def replay_bag(predictor: Predictor, bag: Path, out: Path, args: argparse.Namesp
 def _replay_bag(predictor: Predictor, bag: Path, out: Path, args: argparse.Namespace) -> int:
     """Replay into a folder that no other run writes to."""
     truth, topic, labels = find_truth(args.labels)
-    images = BagImages.of(bag, args.topic, topic)
+    companions = Companions(predictor.spec, args.background)
+    images = BagImages.of(bag, args.topic, topic, companions.wanted)
+    companions.found(images.beside)
     infos, problems = read_infos(bag, images.topic)
     images.problems += [one for one in problems if one not in images.problems]
-    drive = Drive(predictor, args.crop, args.tracking, infos)
+    drive = Drive(predictor, args.crop, args.tracking, infos, companions)
     conditions = conditions_of(
         predictor,
         bag,
@@ -212,6 +220,7 @@ def _replay_bag(predictor: Predictor, bag: Path, out: Path, args: argparse.Names
         crop=args.crop,
         tracking=args.tracking,
         limit=args.limit,
+        companions=companions.conditions(),
     )
     if args.resume and (status := folders.finished_status(out, conditions)) is not None:
         print(f"{out} is finished already")
@@ -226,6 +235,8 @@ def _replay_bag(predictor: Predictor, bag: Path, out: Path, args: argparse.Names
                 out, images, drive, recorder, conditions, args.limit, args.checkpoint_every
             )
             at = first.run(at)
+        for warning in companions.warnings():
+            print(f"warning: {printable(warning)}", file=sys.stderr)
     drive.restore(at.drive)
     folders.name_results(out)
     pictures, drawing_s = [], 0.0

@@ -171,7 +171,7 @@ def _try_model(ray: Any, needs: Mapping[str, Any], args: argparse.Namespace) -> 
 def _for_workers(args: argparse.Namespace, plan: Plan) -> argparse.Namespace:
     """Return the options of one bag as workers need them: paths absolute, threads given."""
     changed: dict[str, Any] = {"bags": [], "ray": None, "threads": plan.threads}
-    for name in ("model", "labels", "cache"):
+    for name in ("model", "labels", "cache", "background"):
         value = getattr(args, name)
         if value is not None and Path(value).exists():
             changed[name] = type(value)(Path(value).absolute())

@@ -68,6 +68,7 @@ class Drive:
 
     Attributes:
         world: What was rolled.
+        stood_m: How far we had come while we stand, see ``parked``: it decides about the noise.
     """
 
     def __init__(
@@ -88,7 +89,7 @@ class Drive:
                 there is nobody at all. ``None``: as the dice fall, nobody in most worlds. The rest
                 of the world is the same.
         """
-        self._seed = seed
+        self._seed, self.stood_m = seed, 0.0
         world = roll_world(np.random.default_rng(seed), size, split_probability)
         if traffic_probability is not None:
             dice = np.random.default_rng((seed, TRAFFIC_DICE))
@@ -126,7 +127,7 @@ class Drive:
         ids = np.empty(world.camera.size, np.uint8) if CLASSES in asked else None
         depth = Depth(world.camera) if DISTANCES in asked else None
         image, mask = self._painted(profile, distance_m, ids, depth)
-        at = int(distance_m * 100)
+        at = int((distance_m + self.stood_m) * 100)
         developed = develop(image, world.sensor, np.random.default_rng((self._seed, at)))
         empty = None
         if EMPTY in asked:

@@ -3,13 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from math import nan
 from typing import Any, Protocol
 
 from shared_encoder_perception.ground.calibrated import CalibratedCamera
 from shared_encoder_perception.ground.camera import CameraModel
 from shared_encoder_perception.structures import Size
-from shared_encoder_perception.tasks.status import Status
+from shared_encoder_perception.tasks.status import Level, Status
+
+
+@dataclass(frozen=True)
+class CompanionState:
+    """What is known of a picture that an image was compared with.
+
+    Attributes:
+        problem: Why nothing can be told by it, and what to do; empty where it is of use.
+        level: How bad that is: ``WARN`` where there is none, or one too old, ``ERROR`` where there
+            is one that does not fit.
+        source: Where it came from, for people; empty where there is none.
+        age_s: How much earlier than the image it was taken, seconds; NaN where unknown.
+        size: Its ``(height, width)``; ``None`` where there is none.
+    """
+
+    problem: str = ""
+    level: Level = Level.OK
+    source: str = ""
+    age_s: float = nan
+    size: Size | None = None
 
 
 @dataclass(frozen=True)
@@ -22,6 +43,10 @@ class Moment:
         camera: How its camera looks at the road; ``None`` without calibration.
         lens: How its camera sees, wherever it looks; ``None`` where nobody says.
         lens_problem: Why what is said of the lens is of no use; empty where it is, or nothing is.
+        companions: Of the pictures that the model compares images with, by the names of its inputs.
+            A network that had none of use was given the image itself: what the answer says then is
+            not known, and for the refiner to take back. Without an entry, whoever asked gave the
+            picture, and it is of use.
     """
 
     image_size: Size
@@ -29,6 +54,7 @@ class Moment:
     camera: CalibratedCamera | None = None
     lens: CameraModel | None = None
     lens_problem: str = ""
+    companions: Mapping[str, CompanionState] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Refuse the calibration of other images."""

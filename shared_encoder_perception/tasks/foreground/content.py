@@ -11,7 +11,7 @@ import numpy as np
 from shared_encoder_perception.images.image_msg import to_bgr
 from shared_encoder_perception.structures import Size
 from shared_encoder_perception.tasks.contract.runtime import Context, New, Topic
-from shared_encoder_perception.tasks.foreground.answer import FOREGROUND, ForegroundMask
+from shared_encoder_perception.tasks.foreground.answer import BACKGROUND, FOREGROUND, ForegroundMask
 from shared_encoder_perception.tasks.foreground.decode import Options
 from shared_encoder_perception.tasks.foreground.spec import Block
 from shared_encoder_perception.tasks.masks.message import (
@@ -33,8 +33,9 @@ PARAMETERS: Final = (
         UNSEEN,
         NOT_KNOWN,
         "Value of the foreground mask's pixels of which nothing is known: those that the network "
-        "did not see, and all of them while there is no background. 255 is foreground, 0 is not.",
-        bounds=(0, FOREGROUND - 1),
+        "did not see, and all of them while there is no background. 255 is foreground, 0 is not: "
+        "neither can stand for what is not known.",
+        bounds=(BACKGROUND + 1, FOREGROUND - 1),
     ),
 )
 FOUND: Final = ("foreground",)
@@ -46,7 +47,7 @@ def messages(answer: ForegroundMask, context: Context, new: New) -> Mapping[str,
 
 
 def read(messages: Mapping[str, Any], image_size: Size) -> ForegroundMask:
-    """Return the mask of a recorded image; one of ``NOT_KNOWN`` alone knows nothing.
+    """Return the mask of a recorded image; one of a single other value knows nothing.
 
     Raises:
         LookupError: There is none.
@@ -55,8 +56,9 @@ def read(messages: Mapping[str, Any], image_size: Size) -> ForegroundMask:
     if MASK_TOPIC not in messages:
         raise LookupError(f"there is no message on {MASK_TOPIC}")
     values = np.ascontiguousarray(to_bgr(messages[MASK_TOPIC])[:, :, 0])
-    if (values == NOT_KNOWN).all():
-        mask = ForegroundMask(np.zeros_like(values), known=False)
+    said = np.unique(values).tolist()
+    if len(said) == 1 and said[0] not in (BACKGROUND, FOREGROUND):
+        mask = ForegroundMask(np.zeros_like(values), unseen_value=said[0], known=False)
         mask.check(image_size)
         return mask
     return read_message(ForegroundMask, MASK_TOPIC, messages[MASK_TOPIC], image_size)

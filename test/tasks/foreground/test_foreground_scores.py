@@ -72,12 +72,13 @@ def test_an_answer_that_knows_nothing_is_neither_right_nor_wrong():
     assert draw.legend(unknown)[0][0] == "foreground: nothing to compare with"
 
 
-def test_a_message_of_not_known_alone_comes_back_as_such():
+@pytest.mark.parametrize("unseen", [127, 1, 254])
+def test_a_message_of_not_known_alone_comes_back_as_such(unseen):
     class Message:
         data = b""
 
     message = Message()
-    unknown = ForegroundMask(truth(), known=False)
+    unknown = ForegroundMask(truth(), unseen_value=unseen, known=False)
     fill_image(message, unknown.values(), "mono8")
     back = content.read({content.MASK_TOPIC: message}, SIZE)
     assert not back.known
@@ -123,3 +124,8 @@ def test_panels_show_background_answer_truth_and_error():
     assert (before == 77).all()
     assert np.array_equal(answer[:, :, 0], truth(8)) and np.array_equal(right[:, :, 0], truth())
     assert tuple(error[50, 62]) == draw.MISSED and tuple(error[50, 144]) == draw.FALSE
+
+
+def test_what_is_not_known_cannot_be_published_as_nothing_new():
+    unseen = next(one for one in content.PARAMETERS if one.name == content.UNSEEN)
+    assert unseen.problem(0) and unseen.problem(255) and not unseen.problem(127)

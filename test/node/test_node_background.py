@@ -1,0 +1,383 @@
+"""The node compares images with a background, however it comes; without, it says that it cannot.
+
+Nothing that is wrong with a background keeps the model's other tasks from answering.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+import ros_harness as ros
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from local_node import local_node
+from pair_model import SIZE, noise, write_pair_model
+from rclpy.qos import DurabilityPolicy, QoSProfile
+from sensor_msgs.msg import CompressedImage, Image
+from std_srvs.srv import SetBool, Trigger
+
+from shared_encoder_perception.backends import load_backend
+from shared_encoder_perception.images.image_msg import fill_compressed
+from shared_encoder_perception.node import companions
+from shared_encoder_perception.node.companions import LATCHED_QOS
+from shared_encoder_perception.node.diagnostics import TOPIC
+from shared_encoder_perception.predictor import Predictor
+from shared_encoder_perception.tasks.drivable.content import MASK_TOPIC
+from shared_encoder_perception.tasks.foreground.content import MASK_TOPIC as FOREGROUND
+
+PIXELS, EMPTY, OTHER = noise(0), noise(1), noise(2)
+CAMERA = "camera_optical"
+OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR
+
+
+def message(
+    pixels: np.ndarray, at_s: float = 2000.0, frame_id: str = CAMERA, encoding: str = "bgr8"
+) -> Image:
+    """A picture of the camera, taken at a time."""
+    made = ros.image_message(pixels, 0, encoding)
+    made.header.frame_id = frame_id
+    made.header.stamp.sec, made.header.stamp.nanosec = divmod(round(at_s * 1e9), 10**9)
+    return made
+
+
+@dataclass
+class Rig:
+    """Who talks to a node that compares images."""
+
+    peer: Any
+    model: Path
+    empty: Any
+    status: DiagnosticStatus | None = None
+    now_s: float = 2000.0
+    said: dict[str, list[Any]] = field(default_factory=lambda: {FOREGROUND: [], MASK_TOPIC: []})
+
+    def ask(self, pixels: np.ndarray = PIXELS) -> np.ndarray:
+        """Publish images until one is answered by both tasks; return its foreground."""
+        height, width = pixels.shape[:2]
+
+        def answered() -> bool:
+            self.now_s = round(self.now_s + 0.1, 3)
+            sent = message(pixels, self.now_s)
+            for came in self.said.values():
+                came.clear()
+            self.peer.images.publish(sent)
+            came = self.said.values()
+            return bool(
+                self.peer.spin_until(lambda: all(came), 0.5)
+                and all(one[-1].header == sent.header for one in came)
+            )
+
+        assert self.peer.spin_until(answered)
+        drivable = np.frombuffer(self.said[MASK_TOPIC][-1].data, np.uint8).reshape(height, width)
+        assert (drivable == np.where(pixels[:, :, 1] >= 128, 255, 0)).all(), "the other task"
+        return np.frombuffer(self.said[FOREGROUND][-1].data, np.uint8).reshape(height, width)
+
+    def expected(self, background: np.ndarray, pixels: np.ndarray = PIXELS) -> np.ndarray:
+        """What the predictor says of the same pair."""
+        predictor = Predictor(load_backend(self.model, "auto"))
+        answers = predictor(pixels, companions={"background": background}).answers
+        return np.asarray(answers["foreground"].values())
+
+    def until(self, wanted: np.ndarray) -> None:
+        """Ask until an answer is as it should be, bit for bit."""
+        assert self.peer.spin_until(lambda: (self.ask() == wanted).all())
+
+    def told(self, words: str, level: bytes) -> DiagnosticStatus:
+        """Wait until the diagnostics say so."""
+
+        def is_so() -> bool:
+            status = self.status
+            return bool(status and words in status.message and status.level == level)
+
+        # What is told is told of the last image.
+        assert self.peer.spin_until(lambda: is_so() or self.ask() is None), (words, self.status)
+        assert self.status is not None
+        return self.status
+
+    def nothing_known(self, words: str, level: bytes) -> None:
+        """Nothing is known of any pixel, and the diagnostics say why and what to do."""
+        self.until(np.full(SIZE, 127, np.uint8))
+        message = self.told(words, level).message
+        assert "no foreground is known" in message and "capture_background" in message
+
+    def call(self, name: str) -> Any:
+        """Call a service while images go on."""
+        client = self.peer._client(Trigger, name)
+        assert self.peer.spin_until(client.service_is_ready)
+        self.peer.spin_for(0.2)
+        future = client.call_async(Trigger.Request())
+
+        def done() -> bool:
+            if not future.done():
+                self.now_s = round(self.now_s + 0.1, 3)
+                self.peer.images.publish(message(PIXELS, self.now_s))
+                self.peer.spin_for(0.1)
+            return bool(future.done())
+
+        assert self.peer.spin_until(done)
+        return future.result()
+
+
+def values(status: DiagnosticStatus) -> dict[str, str]:
+    """Return what a status tells beside its message."""
+    return {one.key: one.value for one in status.values}
+
+
+@contextmanager
+def peer_of(namespace: str, model: Path, kind: Any = Image, topic: str = "background") -> Any:
+    """Yield who talks to the node of a namespace."""
+    with ros.peer_in(namespace) as peer:
+        there = Rig(peer, model, peer.node.create_publisher(kind, topic, LATCHED_QOS))
+
+        def see(array: DiagnosticArray) -> None:
+            for status in array.status:
+                if status.name.endswith(": foreground"):
+                    there.status = status
+
+        peer.node.create_subscription(DiagnosticArray, TOPIC, see, 10)
+        for name, came in there.said.items():
+            peer.node.create_subscription(Image, name, came.append, QoSProfile(depth=10))
+        yield there
+
+
+@contextmanager
+def rig(model: Path, *publisher: Any, **parameters: Any) -> Iterator[Rig]:
+    """Yield who talks to an active node in this process."""
+    namespace = ros.new_namespace()
+    quick = {"diagnostics.period_s": 0.1, "diagnostics.window_s": 0.5}
+    with (
+        local_node(model, namespace, **{**quick, **parameters}) as local,
+        peer_of(namespace, model, *publisher) as there,
+    ):
+        assert local.node.start()
+        with ros.served(local.node):
+            yield there
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    """Compares, and answers something else as well."""
+    return write_pair_model(tmp_path / "pair.onnx", "drivable_surface")
+
+
+def test_nothing_is_known_until_a_background_comes_on_the_topic(model: Path) -> None:
+    with rig(model) as there:
+        there.nothing_known("there is no background", WARN)
+        status = there.told("/background (it has 1 publishers, and none has come)", WARN)
+        assert values(status)["background"] == "none"
+        there.empty.publish(message(EMPTY, 1990.0))
+        there.until(there.expected(EMPTY))
+        status = there.told("compared with the background from /", OK)
+        told = values(status)
+        assert told["background"].endswith("/background") and told["background_size"] == "160x64"
+        assert float(told["background_age_s"]) == pytest.approx(there.now_s - 1990.0, abs=2.0)
+        there.empty.publish(message(OTHER, 1991.0, encoding="rgb8"))
+        there.until(there.expected(np.ascontiguousarray(OTHER[:, :, ::-1])))
+
+
+def test_one_that_was_published_before_there_was_a_node_counts(model: Path) -> None:
+    """The topic is latched; compressed, it has image_transport's name."""
+    namespace = ros.new_namespace()
+    with peer_of(namespace, model, CompressedImage, "background/compressed") as there:
+        compressed = CompressedImage(header=message(EMPTY).header)
+        fill_compressed(compressed, EMPTY, "png")
+        there.empty.publish(compressed)
+        there.peer.spin_for(0.3)
+        given = {"background.transport": "compressed", "diagnostics.period_s": 0.1}
+        with local_node(model, namespace, **given) as local:
+            assert local.node.start()
+            with ros.served(local.node):
+                there.until(there.expected(EMPTY))
+
+
+def test_a_background_that_does_not_fit_is_named_and_the_next_good_one_works(model: Path) -> None:
+    mono = np.ascontiguousarray(EMPTY[:, :, 0])
+    bad = message(EMPTY)
+    bad.encoding = "32FC1"
+    cases = [
+        (message(noise(1, (32, 80))), "is 80x32, the image 160x64"),
+        (message(EMPTY, frame_id="rear"), f"is by the camera 'rear', the image by '{CAMERA}'"),
+        (bad, "is of no use (image encoding '32FC1' is not supported"),
+        (message(mono, encoding="mono8"), "is mono8, the image bgr8: one has colours"),
+    ]
+    with rig(model) as there:
+        for wrong, words in cases:
+            there.empty.publish(message(OTHER))
+            there.until(there.expected(OTHER))
+            there.empty.publish(wrong)
+            there.nothing_known(words, ERROR)
+        there.empty.publish(message(EMPTY, frame_id=""))
+        there.until(there.expected(EMPTY))
+        there.told("compared with", OK)
+
+
+def test_a_background_may_be_too_old(model: Path) -> None:
+    with rig(model, **{"background.max_age_s": 60.0}) as there:
+        there.empty.publish(message(EMPTY, 1900.0))
+        there.nothing_known(" s old, background.max_age_s is 60", WARN)
+        assert there.peer.set_parameter("background.max_age_s", 500.0).successful
+        there.until(there.expected(EMPTY))
+        unstamped = message(EMPTY, 0.0)
+        there.empty.publish(unstamped)
+        there.nothing_known("is of unknown age", WARN)
+        assert there.peer.set_parameter("background.max_age_s", 0.0).successful
+        there.until(there.expected(EMPTY))
+        assert values(there.told("compared with", OK))["background_age_s"] == "unknown"
+        assert not there.peer.set_parameter("background.max_age_s", -1.0).successful
+
+
+def test_a_file_is_read_at_the_start_when_the_parameter_changes_and_by_the_service(
+    model: Path, tmp_path: Path
+) -> None:
+    first, second = tmp_path / "first.png", tmp_path / "second.png"
+    cv2.imwrite(str(first), EMPTY)
+    cv2.imwrite(str(second), OTHER)
+    with rig(model, **{"background.file": str(first)}) as there:
+        there.until(there.expected(EMPTY))
+        assert values(there.told("compared with", OK))["background"] == str(first)
+        assert there.peer.set_parameter("background.file", str(second)).successful
+        there.until(there.expected(OTHER))
+        cv2.imwrite(str(second), EMPTY)
+        there.peer.spin_for(0.2)
+        assert (there.ask() == there.expected(OTHER)).all(), "read once"
+        answer = there.peer.call(Trigger, "reload_background", Trigger.Request())
+        assert answer.success and answer.message == f"{second} is the background now"
+        there.until(there.expected(EMPTY))
+        second.write_text("no picture")
+        answer = there.peer.call(Trigger, "reload_background", Trigger.Request())
+        assert not answer.success and "second.png" in answer.message
+        there.nothing_known("is of no use", ERROR)
+        there.empty.publish(message(OTHER))
+        there.until(there.expected(OTHER))
+        assert there.peer.set_parameter("background.file", str(first)).successful
+        there.until(there.expected(EMPTY))
+        assert there.peer.set_parameter("background.file", "").successful
+        there.nothing_known("there is no background", WARN)
+        answer = there.peer.call(Trigger, "reload_background", Trigger.Request())
+        assert not answer.success and "background.file is not set" in answer.message
+
+
+def test_a_file_that_is_not_there_keeps_no_node_from_starting(model: Path, tmp_path: Path) -> None:
+    with rig(model, **{"background.file": str(tmp_path / "gone.png")}) as there:
+        there.nothing_known("gone.png is of no use (is missing", ERROR)
+
+
+def test_the_age_of_a_file_is_when_it_was_written(model: Path, tmp_path: Path) -> None:
+    path = tmp_path / "old.png"
+    cv2.imwrite(str(path), EMPTY)
+    os.utime(path, (1000.0, 1000.0))
+    with rig(model, **{"background.file": str(path), "background.max_age_s": 60.0}) as there:
+        there.nothing_known("is 100", WARN)
+        os.utime(path, (1990.0, 1990.0))
+        assert there.peer.call(Trigger, "reload_background", Trigger.Request()).success
+        there.until(there.expected(EMPTY))
+
+
+def test_the_camera_takes_its_own_background_and_saves_it(model: Path, tmp_path: Path) -> None:
+    saved = tmp_path / "folder" / "saved.png"
+    with rig(model) as there:
+        assert not there.peer.set_parameter("background.save_to", "seen.jpg").successful
+        assert there.peer.set_parameter("background.save_to", str(saved)).successful
+        there.ask()
+        answer = there.call("capture_background")
+        assert answer.success, answer.message
+        stamp = answer.message.split("the image of ")[1].split(",")[0]
+        assert 2000 < float(stamp) <= there.now_s and "160x64" in answer.message
+        assert answer.message.endswith(f"saved as {saved}")
+        np.testing.assert_array_equal(cv2.imread(str(saved)), PIXELS)
+        assert not there.ask().any(), "nothing is new in the same picture"
+        np.testing.assert_array_equal(there.ask(OTHER), there.expected(PIXELS, OTHER))
+        status = there.told("compared with the background from the camera by", OK)
+        assert values(status)["background"].endswith("perception/capture_background")
+        there.empty.publish(message(EMPTY))
+        there.until(there.expected(EMPTY))
+        assert there.peer.set_parameter("background.save_to", "/proc/none/a.png").successful
+        answer = there.call("capture_background")
+        assert not answer.success and "is the background now, but cannot be saved" in answer.message
+        assert not there.ask().any()
+
+
+def test_without_an_image_nothing_is_captured(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(companions, "CAPTURE_TIMEOUT_S", 0.5)
+    with rig(model) as there:
+        there.empty.publish(message(EMPTY))
+        there.until(there.expected(EMPTY))
+        start = time.monotonic()
+        answer = there.peer.call(Trigger, "capture_background", Trigger.Request())
+        assert (
+            not answer.success and "no image that can be used came within 0.5 s" in answer.message
+        )
+        assert time.monotonic() - start > 0.4
+        assert (there.ask() == there.expected(EMPTY)).all(), "a late image is not taken"
+        there.peer.call(SetBool, "set_enabled", SetBool.Request(data=False))
+        answer = there.peer.call(Trigger, "capture_background", Trigger.Request())
+        assert not answer.success and "call ~/set_enabled" in answer.message
+        assert there.peer.change_state("deactivate")
+        answer = there.peer.call(Trigger, "capture_background", Trigger.Request())
+        assert not answer.success and "not active" in answer.message
+        there.peer.call(SetBool, "set_enabled", SetBool.Request(data=True))
+        assert there.peer.change_state("activate")
+        there.until(there.expected(EMPTY))
+
+
+def test_a_publisher_that_is_not_latched_is_pointed_out_and_can_be_heard(model: Path) -> None:
+    volatile = QoSProfile(depth=1, durability=DurabilityPolicy.VOLATILE)
+    with rig(model) as there:
+        there.peer.node.destroy_publisher(there.empty)
+        there.peer.node.create_publisher(Image, "background", volatile)
+        there.nothing_known("with a QoS that does not fit", WARN)
+        assert there.peer.change_state("deactivate") and there.peer.change_state("cleanup")
+    namespace = ros.new_namespace()
+    name = f"qos_overrides.{namespace}/background.subscription.durability"
+    with (
+        local_node(model, namespace, **{name: "volatile"}) as local,
+        peer_of(namespace, model) as there,
+    ):
+        there.peer.node.destroy_publisher(there.empty)
+        late = there.peer.node.create_publisher(Image, "background", volatile)
+        assert local.node.start()
+        with ros.served(local.node):
+            assert there.peer.spin_until(late.get_subscription_count)
+            late.publish(message(EMPTY))
+            there.until(there.expected(EMPTY))
+
+
+def test_a_model_that_compares_nothing_has_no_such_topic_and_says_so(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    from tiny_model import write_tiny_model
+
+    model, given = write_tiny_model(tmp_path / "tiny.onnx"), {"background.file": "a.png"}
+    with local_node(model, **given) as local:
+        assert local.node.start()
+        topics = {one.topic_name.rpartition("/")[2] for one in local.node.subscriptions}
+        services = {one.srv_name.rpartition("/")[2] for one in local.node.services}
+        assert "background" not in topics and not any("background" in one for one in services)
+    assert "parameters background.* were given" in capfd.readouterr().err
+
+
+def test_a_node_process_answers_as_the_predictor_does(model: Path, tmp_path: Path) -> None:
+    """As users start it: the file first, then what comes on the remapped topic."""
+    path, namespace = tmp_path / "empty.png", ros.new_namespace()
+    cv2.imwrite(str(path), EMPTY)
+    arguments = ["-p", f"model.path:={model}", "-p", f"background.file:={path}"]
+    arguments += ["-p", "diagnostics.period_s:=0.2", "-r", "background:=place/empty"]
+    with (
+        ros.node_process(tmp_path, namespace, *arguments) as process,
+        peer_of(namespace, model, Image, "place/empty") as there,
+    ):
+        there.until(there.expected(EMPTY))
+        there.empty.publish(message(OTHER))
+        there.until(there.expected(OTHER))
+        there.told("from " + namespace + "/place/empty", OK)
+        assert there.call("capture_background").success
+        assert not there.ask().any()
+        assert process.stop()[0] == 0, process.log
