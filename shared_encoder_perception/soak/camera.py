@@ -33,6 +33,7 @@ from shared_encoder_perception.images.frames import tell
 from shared_encoder_perception.images.image_msg import fill_compressed, fill_image
 from shared_encoder_perception.images.preprocess import ImageTransform
 from shared_encoder_perception.images.sources import Source, open_source
+from shared_encoder_perception.node.companions import LATCHED_QOS
 from shared_encoder_perception.node.inputs import IMAGE_TOPIC
 from shared_encoder_perception.node.parameter_groups.images import COMPRESSED, RAW
 from shared_encoder_perception.soak.records import SENT, SENT_FILE, Rows
@@ -51,7 +52,19 @@ class Taken(NamedTuple):
     info: CameraInfo | None
 
 
-def prepare(source: Source, size: Size, compressed: bool) -> list[Taken]:
+class Prepared(NamedTuple):
+    """What a camera publishes.
+
+    Attributes:
+        images: One after the other, over and over.
+        beside: Once, by topic: what the first image is compared with.
+    """
+
+    images: list[Taken]
+    beside: dict[str, Image]
+
+
+def prepare(source: Source, size: Size, compressed: bool) -> Prepared:
     """Return messages of the source's first images, so that publishing costs no preparation.
 
     Args:
@@ -59,7 +72,8 @@ def prepare(source: Source, size: Size, compressed: bool) -> list[Taken]:
         size: ``(height, width)`` that the images get, cropped to its shape.
         compressed: Whether they are CompressedImage (JPEG) or Image (bgr8).
     """
-    messages = []
+    messages: list[Taken] = []
+    beside: dict[str, Image] = {}
     for frame in islice(source, max(1, MESSAGES_BYTES // (size[0] * size[1] * 3))):
         height, width = frame.image.shape[:2]
         transform = ImageTransform.fit((height, width), size, frame.crop)
@@ -70,10 +84,14 @@ def prepare(source: Source, size: Size, compressed: bool) -> list[Taken]:
             fill_compressed(message, pixels)
         else:
             fill_image(message, pixels, "bgr8")
+        for name, picture in {} if messages else frame.beside.items():
+            beside[name] = Image()
+            beside[name].header.frame_id = FRAME_ID
+            fill_image(beside[name], transform.image_to_input(picture), "bgr8")
         focal = frame.focal_px
         info = None if focal is None else camera_info(message.header, transform, focal)
         messages.append(Taken(message, info))
-    return messages
+    return Prepared(messages, beside)
 
 
 def in_time(messages: list[Taken], rate: float, seconds: float) -> Iterator[Taken]:
@@ -88,13 +106,13 @@ def in_time(messages: list[Taken], rate: float, seconds: float) -> Iterator[Take
         due_s = max(due_s + 1.0 / rate, monotonic())
 
 
-def run(node: Node, messages: list[Taken], rate: float, seconds: float, rows: Rows) -> None:
+def run(node: Node, prepared: Prepared, rate: float, seconds: float, rows: Rows) -> None:
     """Publish for a while.
 
     Raises:
         RuntimeError: Nobody listens, or not to the end.
     """
-    first = messages[0].image
+    first = prepared.images[0].image
     compressed = isinstance(first, CompressedImage)
     topic = f"{IMAGE_TOPIC}/compressed" if compressed else IMAGE_TOPIC
     publisher = node.create_publisher(type(first), topic, QUEUE)
@@ -107,9 +125,12 @@ def run(node: Node, messages: list[Taken], rate: float, seconds: float, rows: Ro
                 f"input.transport {COMPRESSED if compressed else RAW}?"
             )
         sleep(0.05)
+    for name, picture in prepared.beside.items():
+        picture.header.stamp.sec, picture.header.stamp.nanosec = divmod(time_ns(), 10**9)
+        node.create_publisher(Image, name, LATCHED_QOS).publish(picture)
     sleep(SETTLE_S)  # the node's side of discovery
     stamp_ns = 0
-    for message, info in in_time(messages, rate, seconds):
+    for message, info in in_time(prepared.images, rate, seconds):
         stamp_ns = max(time_ns(), stamp_ns + 1)  # answers are told apart by it
         message.header.stamp.sec, message.header.stamp.nanosec = divmod(stamp_ns, 10**9)
         if info is not None:
@@ -133,17 +154,19 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, required=True)
     parser.add_argument("--size", type=parse_size, required=True)
     parser.add_argument("--transport", choices=(RAW, COMPRESSED), required=True)
+    parser.add_argument("--beside", nargs="+", default=[])
     args = parser.parse_args()
     interrupt_on_signals()
     node = None
     try:
         source = open_source(args.source)
-        messages = prepare(source, args.size, args.transport == COMPRESSED)
+        source.beside = args.beside
+        prepared = prepare(source, args.size, args.transport == COMPRESSED)
         tell(source.problems)
         rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
         node = rclpy.create_node("camera")
         rows = Rows(args.folder / SENT_FILE, SENT)
-        run(node, messages, args.rate, args.seconds, rows)
+        run(node, prepared, args.rate, args.seconds, rows)
         rows.close()
     except KeyboardInterrupt:
         return INTERRUPTED

@@ -54,6 +54,7 @@ class Setting:
         seconds: How long.
         own_qos: Whether the node keeps its own QoS for images.
         everything: Whether somebody listens to what is only made for who does.
+        beside: Names of the pictures that the model compares images with.
     """
 
     size: Size
@@ -62,6 +63,7 @@ class Setting:
     seconds: float
     own_qos: bool = False
     everything: bool = False
+    beside: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,6 +130,8 @@ def put_under_load(
         *("--rate", str(setting.rate), "--seconds", str(setting.seconds)),
         *("--transport", setting.transport),
     ]
+    if setting.beside:
+        camera_arguments += ["--beside", *setting.beside]
     processes = _WatchedProcesses(folder)
     with processes:
         print("\nstarting probe, node and camera")

@@ -35,11 +35,18 @@ CPU: Final = {
 }
 """Whose CPU time is shown, and what it is called."""
 
+UNTOLD: Final = (
+    "no message of this model tells how long inference took: what is beyond it has no limit here"
+)
+
 
 def lines(result: Mapping[str, Any]) -> list[str]:
     """Render the result of ``run``."""
-    return [*_what(result), "", *_images(result["images"]), "",
-            *_times(result["times"], result["stages_told"]), "", *_resources(result)]  # fmt: skip
+    times = _times(result["times"], result["stages_told"])
+    if not result["tells_inference"]:
+        times.append(UNTOLD)
+    parts = (_what(result), _images(result["images"]), times, _resources(result))
+    return [line for part in parts for line in ("", *part)][1:]
 
 
 def title(result: Mapping[str, Any]) -> str:

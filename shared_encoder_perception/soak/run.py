@@ -38,7 +38,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from shared_encoder_perception.artifact.file import read_artifact
+from shared_encoder_perception.artifact.file import ArtifactError, read_artifact
+from shared_encoder_perception.artifact.remote import StoreError
 from shared_encoder_perception.artifact.store import fetch
 from shared_encoder_perception.backends import BackendOptions, load_backend
 from shared_encoder_perception.backends.options import add_engine_options
@@ -47,6 +48,7 @@ from shared_encoder_perception.benchmark.combinations import parse_size
 from shared_encoder_perception.demo.clip import synthetic_clip
 from shared_encoder_perception.demo.drive import stop_on_signals
 from shared_encoder_perception.demo.node_arguments import engine_parameters, ros_arguments
+from shared_encoder_perception.demo.parked_clip import parked_clip
 from shared_encoder_perception.files.safe_text import redact
 from shared_encoder_perception.files.whole_file import sole_writer, write_text
 from shared_encoder_perception.images.sources import open_source
@@ -56,6 +58,7 @@ from shared_encoder_perception.soak import analysis, limits, plot, report
 from shared_encoder_perception.soak.load import Record, Setting, put_under_load
 from shared_encoder_perception.soak.resources import Growth
 from shared_encoder_perception.soak.slow_model import write_slow_model
+from shared_encoder_perception.spec import SpecError
 from shared_encoder_perception.structures import Size
 
 RATE_HZ: Final = 30.0
@@ -104,7 +107,10 @@ def run(args: argparse.Namespace) -> int:
     setting = _setting(args)
     _check(args)
     stop_on_signals()
-    source = args.images or synthetic_clip(CLIP_CACHE)
+    source = args.images
+    if source is None:
+        beside = setting.beside
+        source = parked_clip(CLIP_CACHE, beside) if beside else synthetic_clip(CLIP_CACHE)
     described = machine.describe()
     print("\n".join(machine.lines(described)))
     folder = args.log or Path(tempfile.mkdtemp(prefix="soak-"))
@@ -156,6 +162,8 @@ def summarise(
         "overload": overload,
         "images": analysis.fates(record.sent, record.answers, record.counts, record.outputs),
         "times": analysis.spreads(times),
+        "tells_inference": not len(times["inference"])
+        or bool(np.isfinite(times["inference"]).any()),
         "stages_told": analysis.stages_told(record.stage_times),
         "resources": analysis.resources(
             analysis.while_sent(record.samples, record.sent), record.answers
@@ -187,7 +195,16 @@ def _setting(args: argparse.Namespace) -> Setting:
             f"{seconds:g} s at {rate:g} Hz: expected at least {LEAST_SECONDS:g} s, and a rate "
             "above 0 and up to 1000"
         )
-    return Setting(args.size, args.transport, rate, seconds, args.own_qos, args.everything)
+    asked = (args.size, args.transport, rate, seconds, args.own_qos, args.everything)
+    return Setting(*asked, _beside(args))
+
+
+def _beside(args: argparse.Namespace) -> tuple[str, ...]:
+    """Return what the model compares images with; of one that cannot be read the node will tell."""
+    try:
+        return read_artifact(fetch(args.model, args.sha256), args.sha256).spec.companions()
+    except (ArtifactError, SpecError, StoreError):
+        return ()
 
 
 def _check(args: argparse.Namespace) -> None:

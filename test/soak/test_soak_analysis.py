@@ -192,6 +192,7 @@ def a_result():
     grown = {"start": 200.0, "end": 201.0, "per_minute": 1.0, "percent": 0.5}
     return {
         "overload": False,
+        "tells_inference": True,
         "setting": {"rate": 30.0},
         "rate": 29.9,
         "images": {**images, "unaccounted": 0, "lost_messages": 0, "foreign": 0},
@@ -247,3 +248,11 @@ def test_an_overload_may_drop_but_its_age_is_bounded():
     result["times"]["queued"]["p99"] = 13.0
     (line,) = limits.broken(result, limits.Limits())
     assert "age beyond two inferences, p99: 13.0 ms" in line
+
+
+def test_without_word_of_the_inference_nothing_is_held_against_its_limits():
+    result = a_result()
+    result["times"]["overhead"] = dict.fromkeys(("p50", "p95", "p99"), float("nan"))
+    assert len(limits.broken(result, limits.Limits())) == 2
+    result["tells_inference"] = False
+    assert limits.broken(result, limits.Limits()) == []
