@@ -2,33 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
-from shared_encoder_perception.tasks.contract.comparisons import Apart, Held, Seen
+from shared_encoder_perception.tasks.contract.comparisons import Held
 from shared_encoder_perception.tasks.drivable.drift import SHARES
 from shared_encoder_perception.tasks.drivable.record import KEY
-from shared_encoder_perception.tasks.masks.recorded import areas_apart, cell_scores, line_counts
+from shared_encoder_perception.tasks.masks.recorded import MaskRecords
 
 CELLS: Final = Held(has=("shares of each image",), lacks=())
 LINES: Final = Held(has=(), lacks=("masks",))
-
-
-def of_cells(cells: Mapping[str, str]) -> Seen:
-    """Take the scores of an image; without, the cells are empty."""
-    return cell_scores(cells, SHARES, KEY)
-
-
-def cells_apart(one: Seen, other: Seen) -> Apart:
-    """Return nothing: pixels are not there."""
-    return Apart({})
-
-
-def of_line(line: Mapping[str, Any]) -> Seen | None:
-    """Take the area, and the score if there is one."""
-    return line_counts(line, KEY, SHARES[0])
-
-
-def lines_apart(one: Mapping[str, Any], other: Mapping[str, Any]) -> Apart:
-    """Return the difference of the areas."""
-    return areas_apart(one, other, KEY)
+_RECORDS: Final = MaskRecords(KEY, SHARES)
+of_cells, cells_apart = _RECORDS.of_cells, _RECORDS.cells_apart
+of_line, lines_apart = _RECORDS.of_line, _RECORDS.lines_apart
