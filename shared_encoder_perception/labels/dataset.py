@@ -4,6 +4,8 @@
     dataset render --count 5000 --out data/worlds
     dataset compose --backgrounds places/ --foregrounds things/ --out data/pairs
                                             cut-outs on photographs: an index, no pictures
+    dataset cut data/rendered_pairs --out things/
+                                            what is new in a set, as cut-outs
     dataset render --composites data/pairs --count 500 --out data/some
                                             some of them as a set, for people
     dataset label drive.mp4 --out data/mine  labels by a model: only what it is sure of
@@ -35,6 +37,7 @@ from shared_encoder_perception.files.safe_text import printable
 from shared_encoder_perception.labels import label_command, native, render_command
 from shared_encoder_perception.labels.companions import companions_of
 from shared_encoder_perception.labels.composites import command as compose
+from shared_encoder_perception.labels.composites import cut
 from shared_encoder_perception.labels.formats import FORMATS, read
 from shared_encoder_perception.labels.frame import LabelledFrame
 from shared_encoder_perception.labels.label_command import FAULTY, report_faults
@@ -83,6 +86,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = commands.add_parser("render", help=render_command.HELP, description=render_command.HELP)
     render_command.add_arguments(add)
     add.set_defaults(action_run=render_command.run)
+
+    add = commands.add_parser("cut", help=cut.HELP, description=cut.HELP)
+    cut.add_arguments(add)
+    add.set_defaults(action_run=cut.run)
 
     add = commands.add_parser("compose", help=compose.HELP, description=compose.HELP)
     compose.add_arguments(add)

@@ -123,6 +123,9 @@ class Labels(Protocol):
         What comes in from outside is not labelled.
         """
 
+    def shows_new(self, label: Label) -> NDArray[np.bool_]:
+        """(optional) Return (H, W) bool: what of its picture can be cut out, and put elsewhere."""
+
     def companions(self, label: Label) -> Mapping[str, NDArray[np.uint8]]:
         """(optional) Return the pictures that a network compares the label's picture with.
 

@@ -188,6 +188,11 @@ def inside(label: Label, crop: Crop) -> Label:
     return replace(label, mask=plane_inside(label.mask, crop, NOT_KNOWN))
 
 
+def shows_new(label: Label) -> NDArray[np.bool_]:
+    """Return where the foreground is."""
+    return np.asarray(label.mask == YES)
+
+
 def companions(label: Label) -> dict[str, NDArray[np.uint8]]:
     """Return the background."""
     return {INPUT_BACKGROUND: label.background}
