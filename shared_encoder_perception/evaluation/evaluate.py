@@ -69,6 +69,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     source.add_argument("--labels", type=Path, help="a native data set, or its frames.jsonl")
     source.add_argument("--synthetic", type=int, metavar="N", help="score N rendered worlds")
     parser.add_argument(
+        "--traffic",
+        type=float,
+        metavar="P",
+        help="worlds: chance that somebody is seen near by, else nobody (as the dice fall)",
+    )
+    parser.add_argument(
         "--worst", type=Path, metavar="PICTURE", help="draw the worst frames of each source"
     )
     add_engine_options(parser, "onnxruntime")  # the same on every machine
@@ -99,7 +105,7 @@ def _score(args: argparse.Namespace) -> int:
     predictor = Predictor(load_engine(args), variants=args.tta)
     size, names = predictor.spec.input_size, tuple(predictor.spec.tasks)
     path, count = args.labels, args.synthetic
-    labelled = open_set(path, names) if path else render_worlds(count, names)
+    labelled = open_set(path, names) if path else render_worlds(count, names, args.traffic)
     _check_tasks(names, labelled)
     if args.sweep:
         return _sweep(args, predictor, labelled)
@@ -185,6 +191,8 @@ def _write(
 
 def _check(args: argparse.Namespace) -> None:
     """Refuse what cannot end well, before the work and not after it."""
+    if args.traffic is not None and (args.labels or args.sweep):
+        raise ValueError("--traffic is for --synthetic, without --sweep: leave it out")
     if args.sweep and (args.worst or args.reliability):
         raise ValueError("--sweep scores other crops: leave --worst and --reliability out")
     if args.reliability and not can_write("the reliability diagram", "matplotlib"):

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Final
@@ -156,40 +157,51 @@ def open_set(path: Path, answered: Collection[str] = tasks.DEFAULT) -> LabelledS
     return LabelledSet(conditions, dict(sorted(counts.items())), labelled, read, learn)
 
 
-def render_worlds(count: int, answered: Collection[str]) -> LabelledSet:
+def render_worlds(
+    count: int, answered: Collection[str], traffic: float | None = None
+) -> LabelledSet:
     """Return ``count`` validation worlds as a set.
 
     Args:
         count: At least 1.
         answered: Tasks of the models; labels of others are not made.
+        traffic: Chance that somebody is seen near by; ``None``: as the dice fall.
 
     Raises:
-        ValueError: There is to be no world.
+        ValueError: There is to be no world, or what is no chance.
     """
     if count < 1:
         raise ValueError(f"--synthetic is {count}, expected 1 or more")
+    if traffic is not None and not 0 <= traffic <= 1:
+        raise ValueError(f"--traffic is {traffic:g}, expected 0 to 1")
+    render = partial(render_sample, tasks=answered, traffic_probability=traffic)
 
     def read() -> Iterator[LabelledImage]:
         for seed in range(VALIDATION_SEED, VALIDATION_SEED + count):
-            sample = render_sample(seed, tasks=answered)
+            sample = render(seed)
             yield LabelledImage(SYNTHETIC, f"world {seed}", sample, None, FIRST)
 
     def learn() -> Iterator[Labels]:
         for seed in range(CALIBRATION_SEED, CALIBRATION_SEED + min(count, LEARNED_WORLDS)):
-            labels = render_sample(seed, tasks=answered).labels
+            labels = render(seed).labels
             yield Labels(
                 SYNTHETIC, FIRST, {t: constant(label) for t, label in labels.items()}, PICTURE
             )
 
-    shown = render_sample(VALIDATION_SEED, tasks=answered).labels  # of one world as of all
+    shown = render(VALIDATION_SEED).labels  # of one world as of all
     words = [word for task, word in label_words().items() if task in shown]
     conditions = {
-        "data": f"{count} rendered worlds, seeds from {VALIDATION_SEED}",
+        "data": f"{count} rendered worlds, seeds from {VALIDATION_SEED}{words_of(traffic)}",
         "labelled": f"{' and '.join(words)} in all {count}",
         "constant baseline": f"learned from {min(count, LEARNED_WORLDS)} other worlds",
     }
     labelled = dict.fromkeys(shown, count)
     return LabelledSet(conditions, {SYNTHETIC: count}, labelled, read, learn)
+
+
+def words_of(traffic: float | None) -> str:
+    """Say how often somebody is near by in worlds, where it is not as the dice fall."""
+    return "" if traffic is None else f", somebody near by in {traffic:.0%}"
 
 
 def label_words() -> dict[str, str]:
