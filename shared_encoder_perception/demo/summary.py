@@ -23,6 +23,7 @@ from shared_encoder_perception.tasks.topics import Telling, telling
 
 IMAGE: Final = "/image"
 PERCENTILES: Final = (50, 95, 99)
+UNTOLD: Final = "no times: the messages of this model do not tell them"
 
 
 @dataclass
@@ -65,7 +66,7 @@ class DriveSummary:
             f"for newer ones, {self.rejected} rejected, {self.unexplained} unexplained",
             *share_lines(self.detected),
             f"latency   {latency or 'none'} (image stamped to result received)",
-            f"node      {stages or 'none'} (medians; processing is all of it)",
+            f"node      {f'{stages} (medians; processing is all of it)' if stages else UNTOLD}",
         ]
         return "\n".join(lines)
 
