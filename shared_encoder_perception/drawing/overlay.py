@@ -17,9 +17,17 @@ from numpy.typing import NDArray
 
 from shared_encoder_perception import tasks
 from shared_encoder_perception.drawing.shapes import Colour, draw_line
-from shared_encoder_perception.drawing.text import NOTE_COLOUR, draw_legend, scale_of
+from shared_encoder_perception.drawing.text import (
+    CAPTION_PX,
+    NOTE_COLOUR,
+    draw_caption,
+    draw_legend,
+    scale_of,
+)
 from shared_encoder_perception.structures import Crop, Perception, Size
 
+RIM: Final = 160
+"""Grey level between small pictures, which may be white."""
 SEEN_NOTE: Final = "not seen beyond the dashes"
 EDGE_WIDTH: Final = 0.6
 """Of the edge of what was seen, as a share of a lane's."""
@@ -95,7 +103,7 @@ def draw_beside_labels(
 def draw_panels(
     perception: Perception, labels: Mapping[str, Any], crop: Crop, width: int
 ) -> list[NDArray[np.uint8]]:
-    """Return a row of small pictures for each task that has some, such as answer, label, error.
+    """Return a row of small pictures for each task that has some, each with its name below it.
 
     Args:
         perception: The answers.
@@ -116,11 +124,21 @@ def draw_panels(
         widths = [width // len(shown)] * (len(shown) - 1)
         widths.append(width - sum(widths))
         small = [
-            cv2.resize(one[crop.window], (part, height), interpolation=cv2.INTER_AREA)
-            for one, part in zip(shown, widths, strict=True)
+            _named(cv2.resize(one[crop.window], (part, height), interpolation=cv2.INTER_AREA), name)
+            for one, part, name in zip(shown, widths, room.PANELS, strict=True)
         ]
         rows.append(np.asarray(np.hstack(small), np.uint8))
     return rows
+
+
+def _named(panel: Any, name: str) -> NDArray[np.uint8]:
+    """Return a small picture with a rim, and what it shows below it."""
+    height, width = panel.shape[:2]
+    panel[-1], panel[:, -1] = RIM, RIM
+    named = np.full((height + CAPTION_PX, width, 3), 255, np.uint8)
+    named[:height] = panel
+    draw_caption(named[height:], name)
+    return named
 
 
 def answered(labels: Mapping[str, Any], perception: Perception) -> dict[str, Any]:

@@ -4,6 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
+from shared_encoder_perception.drawing.text import CAPTION_PX
 from shared_encoder_perception.evaluation.frame_record import FrameRecord
 from shared_encoder_perception.evaluation.informed import informed
 from shared_encoder_perception.evaluation.picked_frames import (
@@ -57,8 +58,10 @@ def test_answer_label_and_error_stand_below(seen):
     assert told.answers["depth"].in_metres
     picture = cv2.imdecode(np.frombuffer(draw_answer(told, sample, CROP), np.uint8), 1)
     height = round(WIDTH_PX / 2.5)
-    assert picture.shape[:2] == (height + round(height / PANELS), WIDTH_PX)
-    row = picture[height:].astype(int)
+    small = round(height / PANELS)
+    assert picture.shape[:2] == (height + small + CAPTION_PX, WIDTH_PX)
+    row, names = picture[height : height + small].astype(int), picture[height + small :]
+    assert (names < 128).any(axis=(0, 2)).reshape(PANELS, -1).any(axis=1).all(), "each is named"
     width = WIDTH_PX // PANELS
     answer, label, error = (
         row[4:-4, at * width + 4 : (at + 1) * width - 4] for at in range(PANELS)

@@ -77,6 +77,8 @@ class Draw(Protocol):
 
     LAYER: int
     """Order of painting, low first: areas 0, lines 10."""
+    PANELS: Sequence[str]
+    """(where there is ``panels``) What each of them shows."""
 
     def paint(self, canvas: NDArray[np.uint8], answer: Any, scale: float) -> None:
         """Paint an answer on its (H, W, 3) BGR image (in place); lines ``scale`` times as thick."""
@@ -94,7 +96,10 @@ class Draw(Protocol):
         """(optional) Return a (H, W, 3) BGR picture of an answer alone, which videos show below."""
 
     def panels(self, answer: Any, label: Label) -> Sequence[NDArray[np.uint8]]:
-        """(optional) Return such pictures of answer, label and error, which reports show below."""
+        """(optional) Return such pictures of answer, label and error, which reports show below.
+
+        ``PANELS`` names them, in a few words each.
+        """
 
     def resized(self, answer: Any, image_size: Size, size: Size) -> Any:
         """Return the answer for its image resized from ``image_size`` to ``size``."""

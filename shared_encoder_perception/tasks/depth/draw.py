@@ -25,6 +25,7 @@ RANGE_M: Final = (2.0, 150.0)
 GREY: Final = (96, 96, 96)
 ERROR_SHOWN: Final = 0.5
 """Logarithm of a depth's ratio to the true one at the ends of the colours."""
+PANELS: Final = ("answer", "label", "error: blue near, red far")
 NOTHING_SAID: Final = "depth: no focal length, no metres"
 
 

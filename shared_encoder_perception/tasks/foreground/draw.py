@@ -19,6 +19,7 @@ LAYER: Final = 5
 COLOUR: Final = (200, 40, 220)
 MISSED: Final = (40, 40, 230)
 FALSE: Final = (40, 200, 250)
+PANELS: Final = ("background", "answer", "label", "error: red missed, yellow false")
 NOTHING_KNOWN: Final = "foreground: nothing to compare with"
 
 

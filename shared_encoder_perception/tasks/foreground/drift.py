@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 
 from shared_encoder_perception.structures import Crop, Size
-from shared_encoder_perception.tasks.contract.comparisons import DriftTexts
+from shared_encoder_perception.tasks.contract.comparisons import (
+    LOWER,
+    DriftTexts,
+    Limit,
+    SummedScore,
+)
 from shared_encoder_perception.tasks.foreground.answer import ForegroundMask
 from shared_encoder_perception.tasks.foreground.metric import COLUMNS as CELLS
 from shared_encoder_perception.tasks.masks import drift
-from shared_encoder_perception.tasks.masks.drift import (
-    agreement_counts,
-    answer_counts,
-    label_counts,
-)
+from shared_encoder_perception.tasks.masks.drift import agreement_counts, answer_counts
+from shared_encoder_perception.tasks.sums import share
 
-__all__ = ["agreement_counts", "answer_counts", "label_counts"]
+__all__ = ["agreement_counts", "answer_counts"]
 
 SHARES: Final = CELLS[:2]
-COLUMNS: Final = drift.columns(SHARES)
+FALSE: Final = CELLS[2]
+COLUMNS: Final = (*drift.columns(SHARES), "false", "empty")
 MASK: Final = "foreground"
 THINGS: Final = None
 TEXTS: Final = DriftTexts(
@@ -26,7 +30,17 @@ TEXTS: Final = DriftTexts(
     faults="one minus the IoU of the foreground, or what is false of an empty pair",
     apart="one minus the IoU of the foregrounds",
 )
-SCORES: Final = drift.scores(MASK, *SHARES)
+SCORES: Final = (
+    *drift.scores(MASK, *SHARES),
+    SummedScore(FALSE, LOWER, share("false", "empty"), limit=Limit(0.05), place=20, glance=True),
+)
+
+
+def label_counts(metric: Any, full: Any, shares: Mapping[str, float]) -> dict[str, float]:
+    """Take the counts from the metrics of one image; of an empty pair what is false, in percent."""
+    false, empty = metric.empty.pixels.tolist()
+    counts = drift.label_counts(metric, full, shares)
+    return {**counts, "false": 100.0 * false, "empty": float(empty)}
 
 
 def apart(

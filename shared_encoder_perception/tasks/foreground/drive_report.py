@@ -16,7 +16,7 @@ SCORES: Final = {
     "mean": "mean_iou",
     "median": "median_iou",
     "empty pairs": "empty_pairs",
-    "false on them": "false_on_empty",
+    "false on them, %": "false_percent",
 }
 """Columns of the table -> keys of the scores."""
 

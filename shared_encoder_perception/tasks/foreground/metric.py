@@ -8,6 +8,7 @@ from dataclasses import asdict
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from shared_encoder_perception.images.preprocess import Crop
 from shared_encoder_perception.structures import Size
@@ -22,9 +23,14 @@ from shared_encoder_perception.tasks.masks.values import NO, YES
 SECTION: Final = "foreground"
 EDGE: Final = "foreground_edge"
 SCORE: Final = ("foreground_iou",)
-COLUMNS: Final = ("foreground_iou", "foreground_edge_f1", "foreground_false")
+COLUMNS: Final = ("foreground_iou", "foreground_edge_f1", "foreground_false_percent")
 REACH_PX: Final = 2.0
 """Pixels of the image within which an edge counts as found."""
+
+
+def shows_new(truth: NDArray[np.uint8]) -> bool:
+    """Whether a labelled mask has anything new: a pair without has no IoU of its own."""
+    return bool((truth == YES).any())
 
 
 class Empty:
@@ -40,10 +46,10 @@ class Empty:
         self.pairs = 0
         self.pixels = np.zeros(2, np.int64)
 
-    def update(self, said: np.ndarray, truth: np.ndarray) -> None:
+    def update(self, said: NDArray[np.uint8], truth: NDArray[np.uint8]) -> None:
         """Add a pair, (H, W) uint8 each; nothing where something is new, or nothing known."""
         known = truth == NO
-        if known.any() and not (truth == YES).any():
+        if known.any() and not shows_new(truth):
             self.pairs += 1
             self.pixels += (int(((said > 0) & known).sum()), int(known.sum()))
 
@@ -52,9 +58,9 @@ class Empty:
         self.pairs += other.pairs
         self.pixels += other.pixels
 
-    def share(self) -> float:
-        """Return the share of false pixels; NaN without such a pair."""
-        return float(self.pixels[0] / self.pixels[1]) if self.pixels[1] else math.nan
+    def percent(self) -> float:
+        """Return how many pixels of a hundred are false; NaN without such a pair."""
+        return 100.0 * float(self.pixels[0] / self.pixels[1]) if self.pixels[1] else math.nan
 
 
 class Metric:
@@ -74,7 +80,7 @@ class Metric:
         """Add one image; see ``contract.scores.Metric``."""
         seen = answer.seen(crop).window
         said, truth = answer.binary()[seen], label.mask[seen]
-        self.mask.update(said, truth)
+        self.mask.update(said, truth, single=shows_new(truth))
         self.reliability.update(answer.probability[seen], truth)
         self.empty.update(said, truth)
 
@@ -87,9 +93,9 @@ class Metric:
     def compute(self) -> Scores:
         """Return ``{"foreground": {...}, "calibration": {"foreground": Reliability as dict}}``.
 
-        The first: a ``MaskScore``, ``empty_pairs`` and, of their pixels, ``false_on_empty``.
+        The first: a ``MaskScore``, ``empty_pairs`` and ``false_percent`` of their pixels.
         """
-        more = {"empty_pairs": self.empty.pairs, "false_on_empty": self.empty.share()}
+        more = {"empty_pairs": self.empty.pairs, "false_percent": self.empty.percent()}
         return {
             SECTION: {**asdict(self.mask.compute()), **more},
             CALIBRATION: {SECTION: self.reliability.compute()},
@@ -112,7 +118,7 @@ class FullMetric:
         """Add one image; see ``contract.scores.Metric``."""
         seen = answer.seen(crop).window
         said, truth = answer.binary()[seen], label.mask[seen]
-        self.boundary.update(said, truth)
+        self.boundary.update(said, truth, single=shows_new(truth))
         self.empty.update(said, truth)
 
     def merge(self, other: FullMetric) -> None:
@@ -126,7 +132,7 @@ class FullMetric:
 
 
 def headline(by_source: Mapping[str, Metric]) -> dict[str, float]:
-    """Return ``foreground_iou``, the mean over sources, and ``foreground_false``, pooled.
+    """Return ``foreground_iou``, the mean over sources, and ``foreground_false_percent``, pooled.
 
     NaN where nothing was counted.
     """
@@ -137,14 +143,14 @@ def headline(by_source: Mapping[str, Metric]) -> dict[str, float]:
         empty.merge(metric.empty)
     return {
         "foreground_iou": sum(known) / len(known) if known else math.nan,
-        "foreground_false": empty.share(),
+        "foreground_false_percent": empty.percent(),
     }
 
 
 def shipped_scores(scores: Scores) -> dict[str, float]:
-    """Return the IoU, and the share of false pixels where nothing is new."""
+    """Return the IoU, and how many pixels of a hundred are false where nothing is."""
     said = scores[SECTION]
-    return {"foreground_iou": said["iou"], "foreground_false": said["false_on_empty"]}
+    return {"foreground_iou": said["iou"], "foreground_false_percent": said["false_percent"]}
 
 
 def full_headline(by_source: Mapping[str, FullMetric]) -> dict[str, float]:
@@ -157,13 +163,13 @@ def full_headline(by_source: Mapping[str, FullMetric]) -> dict[str, float]:
 
 def record(answer: ForegroundMask, counted: FullMetric) -> FrameScores:
     """Return what one image scored; its faults are one minus the IoU, or what is false of it."""
-    scores, false = counted.boundary.compute(), counted.empty.share()
+    scores, false = counted.boundary.compute(), counted.empty.percent()
     iou, edge = scores["iou"], scores["boundary_f"]
     empty = not math.isnan(false)
     cells = dict(zip(COLUMNS, (math.nan if empty else iou, edge, false), strict=True))
     shares = {name: cells[name] for name in COLUMNS[:2]}
     if empty:
-        return FrameScores(cells, false, True, (f"false {false:.2%}",), shares)
+        return FrameScores(cells, false / 100, True, (f"false {false:.2f} %",), shares)
     scored = not math.isnan(iou)
     words = (f"foreground IoU {iou:.3f}",) if scored else ()
     return FrameScores(cells, 1 - iou if scored else 0.0, scored, words, shares)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
 from shared_encoder_perception.tasks.contract.reports import (
     MODEL,
@@ -61,12 +61,12 @@ def terminal(scores: Sources, baselines: Mapping[str, Sources]) -> list[str]:
         edge = sections.get(EDGE, {}).get("boundary_f", float("nan"))
         lines.append(
             f"{source:<16}{number(said['iou'], 9)}{ious}{number(edge, 9)}"
-            f"{number(100 * said['false_on_empty'], 10)}{said['images']:>8}{said['empty_pairs']:>7}"
+            f"{number(said['false_percent'], 10)}{said['images']:>8}{said['empty_pairs']:>7}"
         )
         for name, one in sections.get(rivals.SECTION, {}).items():
             lines.append(
                 f"  {name}, {one['threshold']:g}: IoU {number(one['iou'])}, edge F1 "
-                f"{number(one['edge_f1'])}, false {number(100 * one['false_on_empty'])} %"
+                f"{number(one['edge_f1'])}, false {number(one['false_percent'])} %"
             )
     return lines
 
@@ -89,7 +89,7 @@ def write(page: Page, summary: Summary) -> None:
 def rival_rows(found: Mapping[str, Mapping[str, float]]) -> list[list[Cell]]:
     """Each method that learns nothing."""
     return [
-        [name, one["threshold"], one["iou"], one["edge_f1"], 100 * one["false_on_empty"]]
+        [name, one["threshold"], one["iou"], one["edge_f1"], one["false_percent"]]
         for name, one in found.items()
     ]
 
@@ -108,7 +108,7 @@ def source_rows(summary: Summary) -> list[list[Cell]]:
                     *(model["mean_iou"], model["median_iou"]),
                     *(scores[who][EDGE]["boundary_f"] for who in TWO),
                     *(edge["boundary_precision"], edge["boundary_recall"]),
-                    *(model["empty_pairs"], 100 * model["false_on_empty"]),
+                    *(model["empty_pairs"], model["false_percent"]),
                 ]
             )
     return rows
@@ -123,7 +123,7 @@ REPORT: Final = TaskReport(
     headlines={
         "foreground_iou": "Foreground IoU",
         "foreground_edge_f1": "Foreground's edge F1",
-        "foreground_false": "False pixels on empty pairs",
+        "foreground_false_percent": "False pixels on empty pairs, %",
     },
     pooling="the foreground's IoU is the mean over sources",
     spreads={"foreground_iou": "foreground IoU"},
@@ -135,7 +135,7 @@ REPORT: Final = TaskReport(
     card_columns=(
         _card("foreground IoU", "iou"),
         _card("median", "median_iou"),
-        Column("false on empty, %", lambda scores: _percent(scores[SECTION])),
+        _card("false on empty, %", "false_percent"),
         Column("frames", lambda scores: scores[SECTION]["images"]),
         Column("empty pairs", lambda scores: scores[SECTION]["empty_pairs"]),
     ),
@@ -145,8 +145,3 @@ REPORT: Final = TaskReport(
     terminal=terminal,
     write=write,
 )
-
-
-def _percent(said: Mapping[str, Any]) -> Cell:
-    """Return the share of false pixels in percent."""
-    return number(100 * said["false_on_empty"])

@@ -49,12 +49,15 @@ class MaskMetric:
         self.intersection, self.union = 0, 0
         self._per_image: list[float] = []
 
-    def update(self, predicted: NDArray[np.uint8], truth: NDArray[np.uint8]) -> None:
+    def update(
+        self, predicted: NDArray[np.uint8], truth: NDArray[np.uint8], *, single: bool = True
+    ) -> None:
         """Add one image, or the part of it that counts.
 
         Args:
             predicted: (H, W) uint8, 0 = no.
             truth: (H, W) uint8: 255 yes, 0 no, 127 not known.
+            single: Whether it has a score of its own, not only a part in the pooled one.
         """
         if predicted.shape != truth.shape:
             raise ValueError(f"prediction is {predicted.shape}, label is {truth.shape}")
@@ -63,7 +66,7 @@ class MaskMetric:
         intersection, union = int((yes & said).sum()), int((yes | said).sum())
         self.intersection += intersection
         self.union += union
-        if union:
+        if union and single:
             self._per_image.append(intersection / union)
 
     def merge(self, other: MaskMetric) -> None:

@@ -50,17 +50,20 @@ class BoundaryMetric:
         self.pixels = np.zeros(4, np.int64)
         self._iou = MaskMetric()
 
-    def update(self, predicted: NDArray[np.uint8], truth: NDArray[np.uint8]) -> None:
+    def update(
+        self, predicted: NDArray[np.uint8], truth: NDArray[np.uint8], *, single: bool = True
+    ) -> None:
         """Add one image, or the part of it that counts.
 
         Args:
             predicted: (H, W) uint8, 0 = no.
             truth: (H, W) uint8: 255 yes, 0 no, 127 not known.
+            single: As of ``MaskMetric.update``.
 
         Raises:
             ValueError: The two are of different size.
         """
-        self._iou.update(predicted, truth)
+        self._iou.update(predicted, truth, single=single)
         reach = self._reach_px
         if reach is None:
             reach = self._tolerance * float(np.hypot(*truth.shape))

@@ -53,12 +53,14 @@ def test_false_pixels_count_on_empty_pairs_alone():
     some = np.zeros(SIZE, np.uint8)
     some[0, :24] = 255
     numbers = headline({"a": scored(some, nothing)})
-    assert numbers["foreground_false"] == pytest.approx(24 / (96 * 240))
+    assert numbers["foreground_false_percent"] == pytest.approx(2400 / (96 * 240))
     assert numbers["foreground_iou"] == 0
+    said = scored(some, nothing).compute()["foreground"]
+    assert (said["images"], said["empty_pairs"]) == (0, 1), "it has no IoU of its own"
     other = headline({"a": scored(some, label_of(truth()))})
-    assert math.isnan(other["foreground_false"])
+    assert math.isnan(other["foreground_false_percent"])
     unknown = label_of(np.full(SIZE, 127, np.uint8))
-    assert math.isnan(headline({"a": scored(some, unknown)})["foreground_false"])
+    assert math.isnan(headline({"a": scored(some, unknown)})["foreground_false_percent"])
 
 
 def test_an_answer_that_knows_nothing_is_neither_right_nor_wrong():
@@ -97,7 +99,7 @@ def test_a_difference_finds_what_is_new_where_nothing_else_changed():
     assert found[rivals.DIFFERENCE]["iou"] > 0.9
     assert found[rivals.MOG2]["iou"] > 0.9
     metric.update(image, Label(np.zeros(SIZE, np.uint8), image), SIZE, WHOLE)
-    assert all(row["false_on_empty"] == 0 for row in metric.compute()[rivals.SECTION].values())
+    assert all(row["false_percent"] == 0 for row in metric.compute()[rivals.SECTION].values())
 
 
 def test_matched_exposure_forgives_another_exposure():
@@ -115,7 +117,7 @@ def test_rivals_merged_are_rivals_pooled():
         for metric in (pooled, one):
             metric.update(sample.image, sample.labels["foreground"], SIZE, WHOLE)
         merged.merge(one)
-    assert merged.compute() == pooled.compute()
+    assert repr(merged.compute()) == repr(pooled.compute())
 
 
 def test_panels_show_background_answer_truth_and_error():
@@ -129,3 +131,27 @@ def test_panels_show_background_answer_truth_and_error():
 def test_what_is_not_known_cannot_be_published_as_nothing_new():
     unseen = next(one for one in content.PARAMETERS if one.name == content.UNSEEN)
     assert unseen.problem(0) and unseen.problem(255) and not unseen.problem(127)
+
+
+def test_rivals_have_the_threshold_that_is_best_for_them():
+    """Brighter things on a darker ground: half of the span tells them apart, whatever it is."""
+    image = np.full((*SIZE, 3), 20, np.uint8)
+    now = image.copy()
+    now[:, :120] = 90
+    now[truth() > 0] = 240
+    metric = rivals.Metric()
+    metric.update(now, Label(truth(), image), SIZE, WHOLE)
+    best = metric.compute()[rivals.SECTION][rivals.DIFFERENCE]
+    assert 70 < best["threshold"] <= 220 and best["iou"] > 0.9
+
+
+def test_two_models_differ_by_what_they_make_up():
+    from shared_encoder_perception.tasks.foreground import drift
+
+    some = np.zeros(SIZE, np.uint8)
+    some[0, :24] = 255
+    nothing = label_of(np.zeros(SIZE, np.uint8))
+    metric, full = scored(some, nothing), scored(some, nothing, FullMetric)
+    counts = drift.label_counts(metric, full, {})
+    assert set(counts) <= set(drift.COLUMNS)
+    assert counts["false"] / counts["empty"] == pytest.approx(2400 / (96 * 240))
