@@ -41,7 +41,7 @@ def load_artifact(path: Path, config: NetworkConfig, images: Tensor) -> Percepti
     return network
 
 
-def _measure_statistics(network: nn.Module, norms: list[Any], images: Tensor) -> None:
+def _measure_statistics(network: PerceptionNetwork, norms: list[Any], images: Tensor) -> None:
     """Give every norm its input's mean and variance, and the scale and shift that undo them."""
     moments: dict[int, list[tuple[Tensor, Tensor]]] = {id(norm): [] for norm in norms}
 
@@ -52,7 +52,8 @@ def _measure_statistics(network: nn.Module, norms: list[Any], images: Tensor) ->
     hooks = [norm.register_forward_pre_hook(before_norm) for norm in norms]
     with removed_after(hooks):
         for few in images.split(4):
-            network(few)
+            # What is no pair keeps every norm's variance from 0; statistics undo themselves.
+            network(few, inputs=dict.fromkeys(network.encodes, few.roll(1, dims=0)))
     for norm in norms:
         seen = zip(*moments[id(norm)], strict=True)
         mean, square = (torch.stack(values).mean(dim=0) for values in seen)

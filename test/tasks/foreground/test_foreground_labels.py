@@ -117,8 +117,16 @@ def test_pictures_of_one_fixed_camera_share_their_background(tmp_path):
 
 
 def test_a_background_alone_is_no_label(tmp_path):
-    assert labels.read({"background": "backgrounds/a.png"}, tmp_path, SIZE) is None
-    assert not list(labels.faults({"background": "backgrounds/a.png"}, SIZE))
+    record = {"background": "a.png"}
+    assert not list(labels.faults(record, SIZE))
+    read = labels.read(record, tmp_path, SIZE)
+    assert read.nothing_known
+    with pytest.raises(LabelError, match="cannot read the background: it is missing"):
+        read()
+    cv2.imwrite(str(tmp_path / "a.png"), np.zeros((*SIZE, 3), np.uint8))
+    assert not labels.known(read()) and labels.known(pair().labels[NAME])
+    assert list(labels.write(read(), tmp_path / "out", Path("a.jpg"))) == ["background"]
+    assert labels.read({}, tmp_path, SIZE) is None
 
 
 def test_a_mask_without_its_background_is_a_fault():
@@ -153,6 +161,8 @@ def test_merging_keeps_the_first_and_tells_what_differs():
     label = pair().labels[NAME]
     assert labels.merge(label, label) == (label, ())
     other = replace(label, mask=np.full(SIZE, NOT_KNOWN, np.uint8))
-    assert labels.merge(label, other) == (label, (("foreground", None),))
+    assert labels.merge(label, other) == labels.merge(other, label) == (label, ())
+    none = replace(label, mask=np.zeros(SIZE, np.uint8))
+    assert labels.merge(label, none) == (label, (("foreground", None),))
     moved = Label(label.mask, np.roll(label.background, 1, axis=1))
     assert labels.merge(label, moved) == (label, (("background", None),))

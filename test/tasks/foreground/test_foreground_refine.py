@@ -60,3 +60,21 @@ def test_the_status_waits_for_an_image_and_a_checkpoint_keeps_it():
     assert again.statuses() == refiner.statuses()
     refiner.reset()
     assert refiner.statuses()["foreground"].message == "waiting for an image"
+
+
+def test_what_is_odd_about_a_background_of_use_is_warned_of():
+    state = CompanionState("", Level.WARN, "/empty", -9.0, SIZE, "a file is missing")
+    answer, status = refined(background=state)
+    assert answer is ANSWER and status.level is Level.WARN
+    assert status.message == "compared with the background from /empty, but a file is missing"
+    assert status.values["background_age_s"] == "-9.0"
+
+
+def test_what_is_wrong_already_is_told_before_there_is_an_image():
+    refiner = Refiner(RefineOptions())
+    refiner.expect({"background": CompanionState()})
+    assert refiner.statuses()["foreground"].level is Level.OK
+    refiner.expect({"background": CompanionState("it is missing", Level.ERROR, "a.png")})
+    status = refiner.statuses()["foreground"]
+    assert (status.level, status.message) == (Level.ERROR, "waiting for an image; it is missing")
+    assert status.values["background"] == "a.png"
