@@ -18,7 +18,7 @@ from traceback import clear_frames
 from typing import Any, Final, NoReturn
 
 from shared_encoder_perception import libraries
-from shared_encoder_perception.files.safe_text import printable, without_secrets
+from shared_encoder_perception.files.safe_text import ListedError, printable, without_secrets
 
 COMMANDS: Final = {
     "demo": ("demo.run", "drive through a real ROS 2 node and show the result"),
@@ -129,7 +129,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if args.debug:
             raise
         clear_frames(error.__traceback__)
-        return _fail(without_secrets(_message(error), *arguments))
+        told = [error.head, *error.lines] if isinstance(error, ListedError) else [_message(error)]
+        return _fail("\n  ".join(without_secrets(line, *arguments) for line in told))
 
 
 def _what_is_missing(command: str, error: ImportError) -> str:
@@ -215,7 +216,7 @@ def _message(error: Exception) -> str:
 
 
 def _fail(reason: str) -> int:
-    """Print one line and return the status of a user's mistake."""
+    """Print what is wrong and return the status of a user's mistake."""
     print(f"error: {reason}", file=sys.stderr)
     return USER_ERROR
 

@@ -16,8 +16,8 @@ and made one; "tta" tells so. Until the run has finished it is called `predictio
 finished result is replaced only with --force, masks and pictures with it. A video appears when it
 is finished. Models that compare images with a background need --background, or a list with it.
 
-Exit status: 0 all images of the source were perceived; 1 some could not be read, and are told; 2
-none was.
+Exit status: 0 all images of the source were perceived; 1 some could not be read, or have no
+background of their size, and are told; 2 none was.
 """
 
 from __future__ import annotations
@@ -25,8 +25,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
-from array import array
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from itertools import islice
 from pathlib import Path
@@ -49,7 +48,7 @@ from shared_encoder_perception.drawing.pictures import as_png, tile, write_pictu
 from shared_encoder_perception.files.data_paths import create, remove_named, write_new
 from shared_encoder_perception.files.whole_file import sole_writer
 from shared_encoder_perception.images.bags import is_bag
-from shared_encoder_perception.images.frames import tell
+from shared_encoder_perception.images.frames import CompanionError, SourceError, tell
 from shared_encoder_perception.images.sources import Frame, Source, open_source, parse_crop
 from shared_encoder_perception.images.video import (
     DEFAULT_RATE_HZ,
@@ -61,7 +60,7 @@ from shared_encoder_perception.images.video import (
 from shared_encoder_perception.predictor import STAGES, Predictor
 from shared_encoder_perception.structures import Perception
 from shared_encoder_perception.tasks.companions import Beside, add_companion_option, read_given
-from shared_encoder_perception.tasks.detections import detectable, detected
+from shared_encoder_perception.tasks.detections import Tally
 from shared_encoder_perception.tasks.options import add_answer_options, asked_options
 
 RESULT: Final = "predictions.jsonl"
@@ -104,6 +103,8 @@ def run(args: argparse.Namespace) -> int:
     predictor.options = asked_options(predictor.spec, args)
     given = read_given(predictor.spec, args.background)
     beside = Beside(predictor.companions, given, source)
+    for note in beside.notes():
+        print(note)
     if args.video and not by_layer(predictor.spec.tasks):
         shown = ", ".join(predictor.spec.tasks)
         raise ValueError(f"--video: nothing of what the model answers can be drawn: {shown}")
@@ -131,7 +132,7 @@ def _perceive(
     predictor: Predictor, source: Source, beside: Beside, args: argparse.Namespace
 ) -> int:
     """Write what is asked for; into a folder that no other run writes to."""
-    tally = Tally(predictor.spec.tasks)
+    tally = Tally(predictor.spec.tasks, STAGES)
     sheet: dict[str, NDArray[np.uint8]] = {}
     pictures = write_predictions(predictor, source, beside, args, tally, sheet)
     if args.video:
@@ -150,34 +151,6 @@ def _perceive(
     }
     print(*(f"{what + ':':<12} {path}" for what, path in written.items() if path), sep="\n")
     return tell(source.problems)
-
-
-class Tally:
-    """What the summary needs of all images, in a few bytes each."""
-
-    def __init__(self, names: Iterable[str]) -> None:
-        """Start at nothing; ``names`` are those of the model's tasks."""
-        self.images = 0
-        self._detected = dict.fromkeys(detectable(names), 0)
-        self._stage_ms = {stage: array("f") for stage in STAGES}
-
-    def add(self, perception: Perception) -> None:
-        """Count one image."""
-        self.images += 1
-        for name in detected(perception):
-            self._detected[name] += 1
-        for stage, values in self._stage_ms.items():
-            values.append(perception.stage_ms[stage])
-
-    def __str__(self) -> str:
-        """Render one screen."""
-        lines = [f"{self.images} images"]
-        for name, count in self._detected.items():
-            lines.append(f"  {name:<16} detected in {count / max(self.images, 1):6.1%}")
-        for stage, values in self._stage_ms.items():
-            median = float(np.median(values)) if values else float("nan")
-            lines.append(f"  {stage:<16} {median:6.2f} ms (median)")
-        return "\n".join(lines)
 
 
 def remove_result(result: Path) -> bool:
@@ -232,6 +205,10 @@ def write_predictions(
     """Perceive and write frame by frame; yield the pictures of a video, where there is to be one.
 
     ``tally`` takes the numbers for the summary, ``sheet`` pictures by the names of their images.
+    An image that its background does not fit is left out, and told as the source's problem.
+
+    Raises:
+        SourceError: None is left.
     """
     total = min(len(source), args.limit or len(source)) or None
     every = max((total or SHEET_PICTURES) // SHEET_PICTURES, 1)
@@ -242,6 +219,9 @@ def write_predictions(
                 predictor.options = asked_options(predictor.spec, args, frame.focal_px)
                 crop, others = frame.crop or args.crop, beside.of(frame)
                 perception = predictor(frame.image, crop, companions=others)
+            except CompanionError as error:
+                source.problems.append(f"{frame.name}: {error}")
+                continue
             except ValueError as error:
                 raise ValueError(f"{frame.name}: {error}") from None
             write(frame.name, perception)
@@ -256,6 +236,8 @@ def write_predictions(
                 sheet[frame.name] = picture
             if args.video:
                 yield picture
+        if not tally.images:
+            raise SourceError(f"no image of {source.path} is of use: {source.problems[0]}")
 
 
 @contextmanager
@@ -270,7 +252,7 @@ def _written(out: Path | None, said: dict[str, str]) -> Iterator[Callable[[str, 
         return
     result = out / RESULT
     again = remove_result(result)
-    with create(part_of(result)) as lines:
+    with _removed_if_empty(part_of(result)), create(part_of(result)) as lines:
 
         def write(name: str, perception: Perception) -> None:
             for named in files_of(name) if again else ():
@@ -279,6 +261,17 @@ def _written(out: Path | None, said: dict[str, str]) -> Iterator[Callable[[str, 
 
         yield write
     os.replace(part_of(result), result)
+
+
+@contextmanager
+def _removed_if_empty(part: Path) -> Iterator[None]:
+    """Leave no unfinished result behind that names nothing: not one image could be perceived."""
+    try:
+        yield
+    except SourceError:
+        if part.stat().st_size == 0:
+            part.unlink()
+        raise
 
 
 def picture_path(name: str) -> Path:

@@ -23,6 +23,7 @@ from shared_encoder_perception.artifact.tensors import (
     stack_inputs,
 )
 from shared_encoder_perception.backends import Backend
+from shared_encoder_perception.images.frames import CompanionError
 from shared_encoder_perception.images.looks import Look
 from shared_encoder_perception.images.preprocess import STRETCH, Crop, ImageError, ImageTransform
 from shared_encoder_perception.images.variants import PLAIN, Variant
@@ -281,7 +282,7 @@ def _check_image(image: NDArray[np.uint8]) -> None:
 def _check_companion(name: str, picture: NDArray[np.uint8], image: NDArray[np.uint8]) -> None:
     """Refuse a picture that cannot be by the camera of an image."""
     if picture.dtype != np.uint8 or picture.shape != image.shape:
-        raise ImageError(
+        raise CompanionError(
             f"{name} is {picture.dtype} of shape {picture.shape}, the image is {image.shape}: "
             "expected two pictures of one camera, of the same size"
         )

@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 import pytest
 from pair_model import noise, write_pair_model
+from replay_bags import image_message, write_bag
 from specs import spec_of
 from tiny_model import write_tiny_model
 
@@ -85,15 +86,69 @@ def test_the_option_is_for_all_images_and_wins(listed, pictures, tmp_path, model
     assert (tmp_path / "seen.mp4").exists() and (tmp_path / "out" / "overlays").exists()
 
 
-def test_without_a_background_both_ways_are_named(pictures, tmp_path, model, capsys):
-    write(pictures, [{"image": "0.png", "background": "empty_0.png"}, {"image": "1.png"}])
+def test_without_any_background_both_ways_are_named_and_nothing_is_left(
+    pictures, tmp_path, model, capsys
+):
+    write(pictures, [{"image": "0.png"}, {"image": "1.png", "background": None}])
     for source, where in (
         (pictures, "/in has none"),
-        (pictures / "frames.jsonl", "1.png has none"),
+        (pictures / "frames.jsonl", "line 1: 0.png has no picture 'background'"),
     ):
-        assert command(model, source, tmp_path / "out", "--force") == 2
+        assert command(model, source, tmp_path / "out") == 2
         said = capsys.readouterr().err
         assert where in said and "--background FILE" in said and 'by the key "background"' in said
+        assert not list(tmp_path.glob("out/predictions*"))
+
+
+@pytest.mark.parametrize("line", [{"image": "0.png"}, {"image": "0.png", "background": None}])
+def test_a_line_without_a_background_is_left_out_and_told(line, pictures, tmp_path, model, capsys):
+    write(pictures, [line, {"image": "1.png", "background": "empty_1.png"}])
+    assert command(model, pictures / "frames.jsonl", tmp_path / "out") == 1
+    said = capsys.readouterr().err
+    assert "problem: " in said and "line 1: 0.png has no picture 'background'" in said
+    assert "--background FILE for all images" in said
+    np.testing.assert_array_equal(masks(tmp_path / "out"), expected(model, BACKGROUNDS)[1:])
+
+
+@pytest.mark.parametrize("listed", [False, True], ids=["folder", "list"])
+def test_an_image_of_another_size_is_left_out_and_told(listed, pictures, tmp_path, model, capsys):
+    for path in pictures.glob("empty_0.png" if listed else "empty_*"):
+        path.unlink()
+    small = "empty_0.png" if listed else "0.png"
+    cv2.imwrite(str(pictures / small), IMAGES[0][:32, :80])
+    source, options = pictures / "frames.jsonl", []
+    if not listed:
+        source, options = pictures, ["--background", tmp_path / "given.png"]
+    assert command(model, source, tmp_path / "out", *options) == 1
+    said = capsys.readouterr().err
+    assert "problem: 0.png: background is" in said and "of the same size" in said
+    np.testing.assert_array_equal(masks(tmp_path / "out"), expected(model, BACKGROUNDS)[1:])
+    assert not (tmp_path / "out" / "predictions.jsonl.part").exists()
+
+
+def test_the_option_says_that_the_pictures_of_a_list_are_not_used(
+    pictures, tmp_path, model, capsys
+):
+    options = ["--background", tmp_path / "given.png", "--force"]
+    assert command(model, pictures / "frames.jsonl", tmp_path / "out", *options) == 0
+    assert "note: --background is for all images" in capsys.readouterr().out
+    write(pictures, [{"image": f"{index}.png"} for index in (0, 1)])
+    assert command(model, pictures / "frames.jsonl", tmp_path / "out", *options) == 0
+    assert "note:" not in capsys.readouterr().out
+
+
+def test_of_a_bag_only_replay_reads_the_background(tmp_path, model, capsys):
+    stamp = 10**18
+    topics = (("/camera/image", IMAGES[0]), ("/camera/background", BACKGROUNDS[0]))
+    messages = [(topic, stamp, image_message(image, stamp)) for topic, image in topics]
+    bag = write_bag(tmp_path / "bag", messages)
+    assert command(model, bag, tmp_path / "out") == 2
+    said = capsys.readouterr().err
+    assert "only `replay` reads" in said and "give --background FILE" in said
+    given = ["--background", tmp_path / "empty.png"]
+    cv2.imwrite(str(given[1]), BACKGROUNDS[0])
+    assert command(model, bag, tmp_path / "out", *given) == 0
+    np.testing.assert_array_equal(masks(tmp_path / "out"), expected(model, BACKGROUNDS)[:1])
 
 
 def test_a_background_that_is_of_no_use_is_named(pictures, tmp_path, model, capsys):

@@ -62,7 +62,7 @@ class Outputs:
         return self._decoder(outputs, transform, options)
 
     def of(self, image, **more):
-        self._predictor(image, **more)
+        self._predictor(image, companions=beside(self._predictor, image), **more)
         return self.last
 
 
@@ -74,6 +74,11 @@ def shipped():
 @pytest.fixture(scope="module")
 def tiny(tmp_path_factory):
     return write_tiny_model(tmp_path_factory.mktemp("models") / "tiny.onnx")
+
+
+def beside(predictor, image):
+    """What the model compares an image with: here the image."""
+    return dict.fromkeys(predictor.companions, image)
 
 
 def mirrored(image):
@@ -146,7 +151,7 @@ def test_so_do_all_tasks_whatever_the_network_says(more):
     found = outputs.of(mirrored(image), **more)
     assert set(found) == {
         *("lanes", "mask", "semantic", "semantic_confidence"),
-        *("depth", "depth_sigma"),
+        *("depth", "depth_sigma", "foreground"),
     }
     for key, value in expected.items():
         atol = 1e-6 if value.dtype == np.float32 else 0
@@ -188,8 +193,9 @@ def test_several_images_at_once_are_answered_as_if_each_were_alone():
     alone = [outputs.of(image) for image in images]
     assert len(backend.seen) == 2 * len(ALL)
     for image, expected in zip(images, alone, strict=True):
-        predictor.perceive_batch([images[0], image, images[1]])
-        predictor.perceive_batch([images[1], image])
+        for batch in ([images[0], image, images[1]], [images[1], image]):
+            pairs = [beside(predictor, one) for one in batch]
+            predictor.perceive_batch(batch, companions=pairs)
         for key, value in expected.items():
             np.testing.assert_array_equal(outputs.last[key], value)
     assert {len(seen) for seen in backend.seen} == {1, 2, 3}
@@ -203,11 +209,11 @@ def test_a_task_that_cannot_is_named(monkeypatch):
     Predictor(backend)
 
 
-def test_a_model_that_takes_more_than_the_image_is_refused(monkeypatch):
+def test_a_model_that_takes_more_than_pictures_is_refused(monkeypatch):
     monkeypatch.setitem(tasks.ROOMS, changes_task.NAME, changes_task.__name__)
     backend = Noise("lanes")
     backend.spec = changes_spec()
-    with pytest.raises(ValueError, match=r"takes background, gain beside the image.*without --tta"):
+    with pytest.raises(ValueError, match=r"takes gain beside the image.*without --tta"):
         Predictor(backend, variants=ALL)
 
 

@@ -33,11 +33,13 @@ def open_images(path: Path) -> Source:
 
 def calibration_inputs(
     sources: Sequence[Source], count: int, spec: ModelSpec
-) -> Iterator[NDArray[np.uint8]]:
-    """Yield network inputs (H, W, 3) of about ``count`` images, spread evenly over each source.
+) -> Iterator[dict[str, NDArray[np.uint8]]]:
+    """Yield network inputs of about ``count`` images, spread evenly over each source.
+
+    Each is (H, W, 3) by name: the image, and what its source has beside it.
 
     Raises:
-        ValueError: There are too few images.
+        ValueError: There are too few images, or one has another size than what is beside it.
     """
     each, seen = -(-count // len(sources)), 0
     for source in sources:
@@ -46,18 +48,52 @@ def calibration_inputs(
             transform = ImageTransform.fit(
                 (height, width), spec.input_size, frame.crop, shrink=spec.shrink
             )
-            yield transform.image_to_input(frame.image)
+            shown = {INPUT_IMAGE: frame.image, **frame.beside}
+            for name, picture in frame.beside.items():
+                if picture.shape != frame.image.shape:
+                    rows, columns = picture.shape[:2]
+                    raise ValueError(
+                        f"{frame.name} is {width}x{height}, its {name!r} {columns}x{rows}: "
+                        "expected two pictures of one camera, of the same size"
+                    )
+            yield {name: transform.image_to_input(one) for name, one in shown.items()}
             seen += 1
     if seen < FEWEST:
         raise ValueError(f"{seen} images are too few to measure ranges: expected {FEWEST} or more")
 
 
-def read_extras(options: Sequence[str], spec: ModelSpec) -> dict[str, NDArray]:
+def take_from_lists(
+    sources: Sequence[Source], options: Sequence[str], spec: ModelSpec
+) -> list[str]:
+    """Let lists give the pictures that a model takes beside the image, if all sources are lists.
+
+    Args:
+        sources: Of the images.
+        options: As of ``read_extras``; what one names is not taken from lists.
+        spec: Of the model.
+
+    Returns:
+        The names of what they give.
+    """
+    if not all(source.names_pictures for source in sources):
+        return []
+    given = [option.partition("=")[0] for option in options]
+    names = [name for name in spec.companions() if name not in given]
+    for source in sources:
+        source.beside = names
+        source.cure = f", or give some for all, --input {names[0]}=FILE.npy" if names else ""
+    return names
+
+
+def read_extras(
+    options: Sequence[str], spec: ModelSpec, listed: Sequence[str] = ()
+) -> dict[str, NDArray]:
     """Read what a model takes beside the image.
 
     Args:
         options: ``NAME=FILE.npy``; an array of the input's shape, or of several such.
         spec: Of the model.
+        listed: Names of what the images' sources give; see ``take_from_lists``.
 
     Returns:
         Arrays (K, ...), by name.
@@ -67,7 +103,8 @@ def read_extras(options: Sequence[str], spec: ModelSpec) -> dict[str, NDArray]:
         ValueError: A file that is no array.
     """
     files = dict(option.partition("=")[::2] for option in options)
-    tensors = {name: item for name, item in spec.input_tensors().items() if name != INPUT_IMAGE}
+    others = (INPUT_IMAGE, *listed)
+    tensors = {name: item for name, item in spec.input_tensors().items() if name not in others}
     for name in files:
         if name not in tensors:
             takes = ", ".join(tensors) or "nothing beside the image"
@@ -99,9 +136,9 @@ def _read_array(path: str, name: str, tensor: Tensor) -> NDArray:
 
 
 def with_extras(
-    images: Iterable[NDArray[np.uint8]], extras: Mapping[str, NDArray]
+    images: Iterable[Mapping[str, NDArray[np.uint8]]], extras: Mapping[str, NDArray]
 ) -> Iterator[dict[str, NDArray]]:
     """Yield the inputs for one image each, (1, ...), by name; ``extras`` (K, ...) take turns."""
-    for index, image in enumerate(images):
+    for index, shown in enumerate(images):
         taken = {name: array[index % len(array)][np.newaxis] for name, array in extras.items()}
-        yield {INPUT_IMAGE: image[np.newaxis], **taken}
+        yield {**{name: picture[np.newaxis] for name, picture in shown.items()}, **taken}

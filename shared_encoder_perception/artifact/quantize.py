@@ -10,8 +10,10 @@ is cut off, so that one strange image does not make the steps coarse for all. Co
 quantised; the encoder's first few and those of the decoder stay in float32 (``--keep-first``,
 ``--keep``), which costs no time that we could measure. Compare before you ship.
 
-What a model takes beside the image (a background picture, tables of a rig) is given as arrays of
-the shape that its spec says, or several of them, which then take turns: ``--input NAME=FILE.npy``.
+A model that compares images with others, such as backgrounds, takes those that a data set's list
+names. What else it takes beside the image (tables of a rig; a background of images that no list
+names) is given as arrays of the shape that its spec says, or several of them, which then take
+turns: ``--input NAME=FILE.npy``.
 """
 
 from __future__ import annotations
@@ -32,6 +34,7 @@ from shared_encoder_perception.artifact.calibration_inputs import (
     calibration_inputs,
     open_images,
     read_extras,
+    take_from_lists,
     with_extras,
 )
 from shared_encoder_perception.artifact.file import (
@@ -105,8 +108,8 @@ def run(args: argparse.Namespace) -> int:
     if artifact.precision != FP32:
         raise ArtifactError(f"{model} is {artifact.precision} already: give the fp32 model")
     spec = artifact.spec
-    extras = read_extras(args.input, spec)
     sources = [open_images(path) for path in args.images]
+    extras = read_extras(args.input, spec, take_from_lists(sources, args.input, spec))
     images = calibration_inputs(sources, args.count, spec)
     inputs = with_extras(images, extras)
     quantised, left = quantise(

@@ -87,7 +87,8 @@ def run(args: argparse.Namespace) -> int:
     given = {} if spec is None else read_given(spec, args.background)
     args.beside = [] if spec is None else spec.companions()
     if source is not None:
-        Beside(args.beside, given, open_source(source, args.topic))
+        for note in Beside(args.beside, given, open_source(source, args.topic)).notes():
+            print(note)
     with sole_writer(args.out, args.images):
         return _drive(args, source)
 

@@ -6,8 +6,10 @@
       --engine onnxruntime:fp32 openvino:bf16 onnxruntime:int8 openvino:int8 --out report
 
 The first engine is the reference. Raw outputs are compared on every image: of a data set, a folder,
-a video or a bag. Where the input is a native data set, each engine is scored on its labels too. A
-run's folder or checkpoint is exported first; torch then runs the checkpoint, the others the export.
+a video or a bag. Where the input is a native data set, each engine is scored on its labels too. An
+image that comes without the background that a model compares it with is compared with the one
+before it. A run's folder or checkpoint is exported first; torch then runs the checkpoint, the
+others the export.
 
 The exit status is 1 when an engine exceeds the tolerances (``--tolerances``, a YAML file like
 config/compare.yaml) or could not run, or images could not be read.
@@ -24,6 +26,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Final
 
+import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
@@ -52,7 +55,7 @@ from shared_encoder_perception.images.preprocess import Crop, ImageTransform
 from shared_encoder_perception.images.sources import open_source
 from shared_encoder_perception.images.spread import evenly
 from shared_encoder_perception.labels import native
-from shared_encoder_perception.labels.companions import network_inputs
+from shared_encoder_perception.labels.companions import companions_of, network_inputs
 from shared_encoder_perception.labels.sample import Sample
 from shared_encoder_perception.predictor import Decoder
 from shared_encoder_perception.tasks.label_files import FILE_NAME
@@ -182,7 +185,8 @@ def load(
 def compare(backends: dict[str, Backend], frames: Iterator[Frame]) -> list[Differences]:
     """Run every frame through every backend; the first one is the reference.
 
-    What a model takes beside the image is zeros.
+    A picture that a model takes beside the image is the one that the labels carry; without one, the
+    image before it, if that has its size. What it takes that is no picture is zeros.
 
     Raises:
         ValueError: There is no frame, or the models' outputs are not alike.
@@ -198,11 +202,16 @@ def compare(backends: dict[str, Backend], frames: Iterator[Frame]) -> list[Diffe
     found = [Differences(label, item.info, item.spec) for label, item in backends.items()]
     decoders = {label: Decoder(item.spec) for label, item in backends.items()}
     promised = spec.output_tensors()
-    count = 0
+    count, before = 0, None
     for source, sample, crop in frames:
         height, width = sample.image.shape[:2]
         transform = ImageTransform.fit((height, width), spec.input_size, crop, shrink=spec.shrink)
         inputs = network_inputs(spec, sample, transform)
+        if before is not None and before.shape == sample.image.shape:
+            shown = transform.image_to_input(before)[np.newaxis]
+            carried = companions_of(sample.labels)
+            inputs |= {name: shown for name in spec.companions() if name not in carried}
+        before = sample.image
         reference: dict[str, NDArray] | None = None
         for difference, (label, backend) in zip(found, backends.items(), strict=True):
             arrays = backend.infer(inputs)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from base64 import b64encode
+from collections.abc import Sequence
 from typing import Final, NamedTuple
 from unicodedata import category
 from urllib.parse import parse_qsl, unquote, unquote_plus
@@ -57,6 +58,20 @@ def csv_cell(text: str) -> str:
 def from_csv_cell(cell: str) -> str:
     """Return the text that ``csv_cell`` was given."""
     return cell[1:] if cell.startswith("'") and _FORMULA.match(cell) else cell
+
+
+class ListedError(ValueError):
+    """Several things are wrong; each is told on a line of its own.
+
+    Attributes:
+        head: What they have in common.
+        lines: Each of them; names in it were made ``printable``, or they could forge a line.
+    """
+
+    def __init__(self, head: str, lines: Sequence[str]) -> None:
+        """Say them all."""
+        super().__init__("\n  ".join([head, *lines]))
+        self.head, self.lines = head, tuple(lines)
 
 
 class _Parts(NamedTuple):

@@ -72,7 +72,7 @@ def sole_writer(folder: Path, source: Path | None = None) -> Iterator[None]:
                 folder.rmdir()
 
 
-def check_outside(folder: Path, source: Path | None) -> None:
+def check_outside(folder: Path, source: Path | None, option: str = "--out") -> None:
     """Refuse a folder of results within the one that pictures are taken from.
 
     Raises:
@@ -80,7 +80,7 @@ def check_outside(folder: Path, source: Path | None) -> None:
     """
     if source is not None and source.is_dir() and folder.resolve().is_relative_to(source.resolve()):
         raise ValueError(
-            f"--out {folder} is inside of the input {source}: the next run would take what is "
+            f"{option} {folder} is inside of the input {source}: the next run would take what is "
             "written there for input. Choose a folder outside of it"
         )
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared_encoder_perception.files.safe_text import printable
-from shared_encoder_perception.images.preprocess import Crop
+from shared_encoder_perception.images.preprocess import Crop, ImageError
 
 TOLD: Final = 20
 """Problems that are printed; of more, only how many there are."""
@@ -21,6 +21,10 @@ TOLD: Final = 20
 
 class SourceError(ValueError):
     """Images that cannot be read; the message says what and what to do."""
+
+
+class CompanionError(ImageError):
+    """A picture that an image is to be compared with, and that cannot be by the same camera."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,7 +57,8 @@ class Source(ABC):
     Attributes:
         path: Where the images are.
         names_pictures: Whether it can name pictures that belong to an image.
-        beside: Names of those that are wanted, and read with each image that has them.
+        beside: Names of those that are wanted: an image without one of them is left out.
+        cure: What else can be done about such an image, to end the sentence that tells of it.
         problems: What was left out so far, one line each.
     """
 
@@ -63,6 +68,7 @@ class Source(ABC):
         """Begin."""
         self.path = path
         self.beside: Sequence[str] = ()
+        self.cure = ""
         self.problems: list[str] = []
 
     @abstractmethod
@@ -72,6 +78,10 @@ class Source(ABC):
     def rate_hz(self) -> float | None:
         """Return how many frames a second there are; ``None`` where the source does not say."""
         return None
+
+    def names(self, _key: str) -> bool:
+        """Whether any image has a picture of that name beside it."""
+        return False
 
     @abstractmethod
     def _read(self) -> Iterator[Frame | str]:

@@ -125,6 +125,11 @@ class JsonlSource(Source):
         """Return the number of frames."""
         return self._count
 
+    def names(self, key: str) -> bool:
+        """Whether any line names a picture by that key; damaged lines are told when read."""
+        with self.path.open("rb") as lines:
+            return any(f'"{key}"'.encode() in line and _value(line, key) for line in lines)
+
     def _read(self) -> Iterator[Frame | str]:
         """Read the images in the order of the lines.
 
@@ -149,6 +154,12 @@ class JsonlSource(Source):
                     others = {key: self._named(record, key) for key in self.beside if key in record}
                 except PathError as error:
                     raise SourceError(f"{where}: {error}") from None
+                if lacking := [key for key in self.beside if not others.get(key)]:
+                    yield (
+                        f"{where}: {name} has no picture {lacking[0]!r} to be compared with: name "
+                        f'one by the key "{lacking[0]}"{self.cure}'
+                    )
+                    continue
                 try:
                     image = read_image(path)
                     beside = {key: _kept_image(one) for key, one in others.items() if one}
@@ -163,6 +174,15 @@ class JsonlSource(Source):
             PathError: It leaves the set.
         """
         return None if record[key] is None else inside(self.path.parent, record[key], key)
+
+
+def _value(line: bytes, key: str) -> Any:
+    """Return what a line has by a key; ``None`` where it is damaged."""
+    try:
+        record = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    return record.get(key) if isinstance(record, dict) else None
 
 
 def _parse(line: bytes, where: str) -> tuple[Mapping[str, Any], Crop | None, float | None]:

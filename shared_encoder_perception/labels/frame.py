@@ -52,10 +52,13 @@ class LabelledFrame:
     def known(self) -> tuple[str, ...]:
         """Return the tasks of which something is known to train on or to score by.
 
-        Labels in files are not read: they are there to be used.
+        Labels in files are not read: they are there to be used, unless what reads them says no.
         """
         return tuple(
-            task for task, read in self.labels.items() if _in_files(task) or _is_known(task, read())
+            task
+            for task, read in self.labels.items()
+            if not getattr(read, "nothing_known", False)
+            and (_in_files(task) or _is_known(task, read()))
         )
 
     def read_image(self) -> NDArray[np.uint8]:

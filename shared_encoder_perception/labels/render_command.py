@@ -121,8 +121,7 @@ def _composites(args: argparse.Namespace) -> tuple[str, Iterator[tuple[int, Samp
             raise ValueError(f"--{name} is for worlds: the index says all of its composites")
     composites = Composites(args.composites, args.fold)
     if args.count > len(composites):
-        raise ValueError(
-            f"--count is {args.count}, the fold {args.fold or 'of all'} has {len(composites)}"
-        )
+        where = f"the fold {args.fold} has" if args.fold else "all folds together have"
+        raise ValueError(f"--count is {args.count}, {where} {len(composites)}")
     numbers = (composites.spread(at) for at in tqdm(range(args.count), unit="pair"))
     return composites.source, ((number, composites.sample(number)) for number in numbers)

@@ -89,14 +89,24 @@ class Statistics:
 
     Attributes:
         sources: By source.
+        labelled: Tasks of which any frame has a label.
     """
 
     sources: dict[str, SourceStatistics] = field(default_factory=dict)
+    labelled: set[str] = field(default_factory=set)
+
+    def told(self) -> dict[str, Any]:
+        """Return empty counts of the tasks that are told of: those with labels, else all."""
+        counts = _counts()
+        return {task: one for task, one in counts.items() if task in self.labelled} or counts
 
     def add(self, frame: LabelledFrame, *, pictures: bool) -> None:
         """Count one frame; ``pictures``: read files of labels too."""
         counts = self.sources.setdefault(frame.source or "images", SourceStatistics())
         counts.frames += 1
+        self.labelled.update(
+            task for task, read in frame.labels.items() if not getattr(read, "nothing_known", False)
+        )
         counts.sizes[f"{frame.size[1]}x{frame.size[0]}"] += 1
         counts.pseudo.update(pseudo_words(frame))
         counts.notes.update(frame.notes)
@@ -120,7 +130,7 @@ def count(frames: Iterable[LabelledFrame], *, pictures: bool = True) -> Statisti
 
 def table(statistics: Statistics) -> str:
     """Render the counts for a terminal; columns of plain numbers come first."""
-    empty, sources = _counts(), sorted(statistics.sources.items())
+    empty, sources = statistics.told(), sorted(statistics.sources.items())
     notes = {task: getattr(_room(task), "NOTE", "") for task in empty}
     widths = {task: _width(counts, notes[task]) for task, counts in empty.items()}
     tasks = sorted(empty, key=lambda task: widths[task])
@@ -130,7 +140,9 @@ def table(statistics: Statistics) -> str:
         return f"{printable(first):<20}{frames:>8}{columns}"
 
     names = [(task, name) for task in tasks for name, _ in empty[task].columns()]
-    lines = [line("source", "frames", names), line("", "", [(t, notes[t]) for t, _ in names])]
+    lines = [line("source", "frames", names)]
+    if any(notes.values()):
+        lines.append(line("", "", [(t, notes[t]) for t, _ in names]))
     for source, counts in sources:
         cells = ((task, text) for task in tasks for _, text in counts.labels[task].columns())
         lines.append(line(source, str(counts.frames), cells))
@@ -176,7 +188,7 @@ def plot(statistics: Statistics) -> NDArray[np.uint8]:
 def _panels(statistics: Statistics) -> list[Panel]:
     """What the tasks show."""
     found: list[Panel] = []
-    for task, room in table_of_tasks.parts("statistics").items():
+    for task, room in table_of_tasks.parts("statistics", statistics.told()).items():
         sources = sorted(statistics.sources.items())
         found += room.panels({source: counts.labels[task] for source, counts in sources})
     return found
@@ -184,12 +196,13 @@ def _panels(statistics: Statistics) -> list[Panel]:
 
 def _plot_bars(axis: Any, statistics: Statistics) -> None:
     """Stacked bars: how often each thing is present, absent, unknown."""
+    told = statistics.told()
     totals: dict[str, NDArray[np.int64]] = {
-        name: np.zeros(3, np.int64) for counts in _counts().values() for name in counts.bars()
+        name: np.zeros(3, np.int64) for counts in told.values() for name in counts.bars()
     }
     for source in statistics.sources.values():
-        for counts in source.labels.values():
-            for name, numbers in counts.bars().items():
+        for task in told:
+            for name, numbers in source.labels[task].bars().items():
                 totals[name] += numbers
     left = np.zeros(len(totals))
     for label, values, colour in zip(

@@ -93,6 +93,7 @@ class CameraPipeline:
         self.calibration = Calibration(node, value, needs_info=needs_info)
         self.companions = Companions(node, spec.companions(), options.background, self._idle)
         refiners.reset()
+        refiners.expect(self.companions.states)
         self._refiners = refiners
         self._refinement = Refinement(self.calibration, refiners, self.companions)
         self.tasks = tuple(spec.tasks)

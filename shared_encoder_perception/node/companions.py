@@ -1,7 +1,7 @@
 """Pictures that the model compares images with: from a topic, a file, or the camera itself.
 
-Of one camera. The newest counts, whichever way it came; one that is of no use does not bring back
-the one before it.
+Of one camera. The newest counts, whichever way it came, see ``newest``; one that does not fit does
+not bring back the one before it.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
+from rcl_interfaces.msg import SetParametersResult
 from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.clock import Clock, ClockType
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
@@ -24,7 +25,11 @@ from sensor_msgs.msg import CompressedImage, Image
 from std_srvs.srv import Trigger
 
 from shared_encoder_perception.drawing.pictures import write_picture
+from shared_encoder_perception.images.picture_bytes import PictureError
+from shared_encoder_perception.images.picture_file import picture_header
+from shared_encoder_perception.images.taken import Taken, of_file, of_message
 from shared_encoder_perception.node.calibration import OVERRIDES
+from shared_encoder_perception.node.newest import Newest
 from shared_encoder_perception.node.parameter_groups.background import (
     FILE,
     TRANSPORT,
@@ -36,10 +41,8 @@ from shared_encoder_perception.node.topic_watch import TopicWatch
 from shared_encoder_perception.tasks.companions import (
     BACKGROUND,
     Demands,
-    Taken,
     chosen,
-    of_file,
-    of_message,
+    unreadable,
 )
 from shared_encoder_perception.tasks.contract.refining import CompanionState
 
@@ -89,15 +92,18 @@ class CompanionInput:
         self._node, self._name, self._idle = node, name, idle
         self._options = options if name == BACKGROUND else BackgroundOptions()
         self._lock = Lock()
-        self._newest: Taken | Callable[[], Taken] | None = None
+        self._newest = Newest(name, node.get_logger().warning)
         self._wanted: _Capture | None = None
         self._missing = ""
         self.state = CompanionState()
+        here = node.get_fully_qualified_name()
+        self._by_service, self._again = f"{here}/capture_{name}", f"{here}/reload_{name}"
+        if self._options.file:  # before anything can come on the topic
+            self._read(self._options.file)
         self._watch = TopicWatch(node, transport=TRANSPORT, reliability="")
         self._subscription = self._subscribe()
         self._watch.watch(self._subscription)
         capture, reread = f"~/capture_{name}", f"~/reload_{name}"
-        self._by_service = f"{node.get_fully_qualified_name()}/capture_{name}"
         busy = f"the next image is waited for already, or the last {name} is being saved"
         self._capturing = Later(node, self._capture, busy, CAPTURE_THREAD)
         self._reading = Later(node, self._reread, "the file is being read already", READ_THREAD)
@@ -110,8 +116,10 @@ class CompanionInput:
             LOOK_PERIOD_S, self._look, clock=Clock(clock_type=ClockType.STEADY_TIME)
         )
         self._look()
-        if self._options.file:
-            self._read(self._options.file)
+        one = self._newest.in_use
+        if one is not None and one.fault:
+            self.state = unreadable(one, self._demands())
+        node.add_on_set_parameters_callback(self._check)
 
     def __call__(self, message: Any, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Return what to compare an image with: itself where nothing is of use, see ``state``.
@@ -124,10 +132,10 @@ class CompanionInput:
             wanted, self._wanted = self._wanted, None
         if wanted is not None:
             wanted.companion = of_message(message, f"the camera by {self._by_service}", image)
-            self._take(wanted.companion)
+            self._newest.use(wanted.companion)
             wanted.came.set()
         seen = of_message(message, "", image)
-        picture, self.state = chosen(self._companion(), seen, self._demands())
+        picture, self.state = chosen(self._newest(seen), seen, self._demands())
         return picture
 
     def set_options(self, options: BackgroundOptions) -> None:
@@ -140,14 +148,12 @@ class CompanionInput:
         if options.file:
             Thread(target=self._read, args=(options.file,), name=READ_THREAD, daemon=True).start()
             return
-        with self._lock:  # a file that nobody names any more is none
-            newest = self._newest
-            if isinstance(newest, Taken) and newest.source == before.file:
-                self._newest = None
+        self._newest.drop(before.file)  # a file that nobody names any more is none
 
     def destroy(self) -> None:
         """Remove everything from the node."""
         self._watch.watch(None)
+        self._node.remove_on_set_parameters_callback(self._check)
         self._node.destroy_timer(self._timer)
         self._node.destroy_subscription(self._subscription)
         for service in self._services:
@@ -161,42 +167,42 @@ class CompanionInput:
         return self._node.create_subscription(
             CompressedImage if compressed else Image,
             topic,
-            lambda message: self._take(partial(of_message, message, topic)),
+            lambda message: self._newest.arrived(partial(of_message, message, topic)),
             copy(LATCHED_QOS),  # rclpy writes overrides into the profile it is given
             qos_overriding_options=QoSOverridingOptions(OVERRIDES),
             event_callbacks=self._watch.event_callbacks(),
         )
 
-    def _take(self, newest: Taken | Callable[[], Taken]) -> None:
-        """Use this from the next image on; what makes it, is called by the inference thread."""
-        with self._lock:
-            self._newest = newest
+    def _check(self, changes: Sequence[Any]) -> SetParametersResult:
+        """Refuse a file that is no picture, as far as its header tells (executor's thread)."""
+        for change in changes:
+            file = change.value
+            if change.name != FILE or self._name != BACKGROUND or file in ("", self._options.file):
+                continue
+            try:
+                picture_header(_path(str(file)))
+            except (PictureError, OSError) as error:
+                reason = f"{FILE} {file} {error}; the {self._name} stays what it was"
+                return SetParametersResult(successful=False, reason=reason)
+        return SetParametersResult(successful=True)
 
-    def _companion(self) -> Taken | None:
-        """Return the newest picture (inference thread)."""
-        newest = self._newest
-        if newest is None or isinstance(newest, Taken):
-            return newest
-        made = newest()
-        with self._lock:
-            if self._newest is newest:
-                self._newest = made
-        return made
-
-    def _read(self, file: str) -> Taken:
-        """Use the picture of a file from the next image on, or why there is none."""
-        companion = of_file(Path(file).expanduser(), file)
-        self._take(companion)
-        if companion.fault:
-            self._node.get_logger().error(f"{FILE} {file} {companion.fault}")
-        return companion
+    def _read(self, file: str) -> str:
+        """Use the picture of a file from the next image on; return why not, empty where it is."""
+        companion = of_file(_path(file), file)
+        said = f"{FILE} {file} {companion.fault}"
+        stays = self._newest.use_file(companion, f"{said}; mend it and call {self._again}")
+        if not companion.fault:
+            return ""
+        kept = f"; the {self._name} from {stays} stays in use" if stays else ""
+        self._node.get_logger().error(said + kept)
+        return said + kept
 
     def _reread(self) -> str:
         """Read the file again (thread of its own)."""
         if not (file := self._options.file):
             raise ValueError(f"{FILE} is not set: there is no file to read")
-        if fault := self._read(file).fault:
-            raise ValueError(f"{file} {fault}")
+        if fault := self._read(file):
+            raise ValueError(fault)
         return f"{file} is the {self._name} now"
 
     def _capture(self) -> str:
@@ -219,7 +225,7 @@ class CompanionInput:
         said = f"the image of {when[0]}.{when[1]:09d}, {width}x{height}, is the {self._name} now"
         if file := self._options.save_to:
             try:
-                write_picture(Path(file).expanduser(), companion.picture)
+                write_picture(_path(file), companion.picture)
             except (OSError, ValueError) as error:
                 raise RuntimeError(f"{said}, but cannot be saved: {error}") from None
             said += f", and saved as {file}"
@@ -228,12 +234,13 @@ class CompanionInput:
 
     def _look(self) -> None:
         """See who publishes the picture (executor's thread)."""
-        if self._newest is not None:
+        if self._newest.any:
             return
         state = self._watch.state()
         why = state.mismatch or state.hint or "nobody does"
         if state.publishers and not state.mismatch:
-            why = f"it has {state.publishers} publishers, and none has come"
+            who = "one publisher" if state.publishers == 1 else f"{state.publishers} publishers"
+            why = f"it has {who}, but no picture has come"
         self._missing = why
 
     def _demands(self) -> Demands:
@@ -246,7 +253,16 @@ class CompanionInput:
             f"there is no {name}: publish one on {topic} ({self._missing}), {ways}",
             f"publish another one on {topic}, {ways}",
             self._options.max_age_s,
+            self._newest.note,
         )
+
+
+def _path(file: str) -> Path:
+    """Return the path of a file that people named, perhaps by ``~``."""
+    try:
+        return Path(file).expanduser()
+    except RuntimeError:  # nobody has such a home
+        return Path(file)
 
 
 class Companions:

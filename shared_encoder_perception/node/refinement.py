@@ -11,7 +11,7 @@ from shared_encoder_perception.images.stamps import stamp_ns
 from shared_encoder_perception.node.calibration import Calibration
 from shared_encoder_perception.node.companions import Companions
 from shared_encoder_perception.structures import Perception
-from shared_encoder_perception.tasks.contract.refining import Moment, Refiner
+from shared_encoder_perception.tasks.contract.refining import CompanionState, Moment, Refiner
 from shared_encoder_perception.tasks.status import Status
 
 CALIBRATION: Final = "calibration"
@@ -62,6 +62,12 @@ class Refiners:
             task: self._refiners[task](answer, moment) if task in self._refiners else answer
             for task, answer in answers.items()
         }
+
+    def expect(self, companions: Mapping[str, CompanionState]) -> None:
+        """Let them tell what is wrong with a picture to compare with before there is an image."""
+        for refiner in self._refiners.values():
+            if hasattr(refiner, "expect"):
+                refiner.expect(companions)
 
     def end_drive(self) -> None:
         """Forget what goes on from one image to the next."""

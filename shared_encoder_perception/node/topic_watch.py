@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from rclpy.event_handler import PublisherEventCallbacks, SubscriptionEventCallbacks
 from rclpy.qos import (
+    DurabilityPolicy,
     QoSCompatibility,
     QoSProfile,
     ReliabilityPolicy,
@@ -124,15 +125,26 @@ class TopicWatch:
             verdict, reason = qos_check_compatible(offer.qos_profile, ours.qos_profile)
             if verdict != QoSCompatibility.ERROR:
                 continue
-            cure = "; see the parameters qos_overrides"
-            pair = (offer.qos_profile.reliability, ours.qos_profile.reliability)
-            best_effort = pair == (ReliabilityPolicy.BEST_EFFORT, ReliabilityPolicy.RELIABLE)
-            if best_effort and self._reliability:
-                cure = f"; set {self._reliability} to best_effort"
+            cure = self._cure(topic, offer.qos_profile, ours.qos_profile)
             yield (
                 f"{name} publishes {topic} with a QoS that does not fit: {reason}".rstrip(" ;")
-                + cure
+                + f"; {cure}"
             )
+
+    def _cure(self, topic: str, offer: QoSProfile, ours: QoSProfile) -> str:
+        """Say which parameters make our subscription hear what is offered."""
+        override, cures = f"qos_overrides.{topic}.subscription.", []
+        if (offer.reliability, ours.reliability) == (
+            ReliabilityPolicy.BEST_EFFORT,
+            ReliabilityPolicy.RELIABLE,
+        ):
+            cures.append(f"set {self._reliability or override + 'reliability'} to best_effort")
+        if (offer.durability, ours.durability) == (
+            DurabilityPolicy.VOLATILE,
+            DurabilityPolicy.TRANSIENT_LOCAL,
+        ):
+            cures.append(f"set {override}durability to volatile")
+        return " and ".join(cures) or f"see the parameters {override}*"
 
     def _hint(self, topic: str) -> str:
         """Say where images are published instead."""

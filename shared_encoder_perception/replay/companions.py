@@ -10,13 +10,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from shared_encoder_perception.images.taken import Taken
 from shared_encoder_perception.replay.reading import BagFrame
 from shared_encoder_perception.spec import ModelSpec
 from shared_encoder_perception.tasks.companions import (
     BACKGROUND,
     OPTION,
     Demands,
-    Taken,
     chosen,
     read_given,
 )
@@ -31,6 +31,7 @@ class Companions:
 
     Attributes:
         wanted: Names of the pictures that the bag is to give: all but the file's.
+        counts: Problem -> images of which nothing is known for it; "" -> the others.
     """
 
     def __init__(self, spec: ModelSpec, file: Path | None) -> None:
@@ -48,7 +49,7 @@ class Companions:
         self._given = {name: Taken(str(file), picture) for name, picture in given.items()}
         self.wanted = [name for name in self._names if name not in given]
         self._topics: Mapping[str, str] = {}
-        self._useless: Counter[str] = Counter()
+        self.counts: Counter[str] = Counter()
 
     def found(self, topics: Mapping[str, str]) -> None:
         """Learn on which topics the bag has those that are wanted."""
@@ -75,17 +76,27 @@ class Companions:
         return pictures, states
 
     def count(self, states: States) -> None:
-        """Count an image that was compared."""
-        self._useless.update(state.problem for state in states.values() if state.problem)
+        """Count an image that was perceived."""
+        problems = [state.problem for state in states.values() if state.problem]
+        self.counts.update(problems or ([""] if states else []))
 
     def warnings(self) -> Iterator[str]:
         """Yield of how many images nothing is known that needs a picture, and why."""
-        for problem, count in self._useless.items():
-            yield f"{count} images were compared with nothing: {problem}"
+        for problem, count in self.counts.items():
+            if problem:
+                yield f"{count} images were compared with nothing: {problem}"
+
+    def faults(self) -> list[str]:
+        """Say so if no image at all had what it is to be compared with."""
+        if not self.counts or self.counts[""]:
+            return []
+        return ["no image could be compared with anything: what needs that is not known of any"]
 
     def _demands(self, name: str) -> Demands:
         """Return what is asked of a picture."""
         cure = f"give {OPTION} FILE" if name == BACKGROUND else "record a bag that has one"
+        if name in self._given:
+            cure = f"give {OPTION} a picture of the camera's size"
         topic = self._topics.get(name)
         where = f"on {topic} before them" if topic else f"on a topic {name!r}"
         return Demands(name, f"the bag has no {name} {where}: {cure}", cure)

@@ -154,11 +154,14 @@ class Drive:
 
     def state(self) -> tuple[object, ...]:
         """Return all that the next image depends on, to be given to ``restore``."""
-        return self._refiners, self._watch, self._last_ns, self._tally
+        counts = self._companions.counts
+        return self._refiners, self._watch, self._last_ns, self._tally, counts
 
     def restore(self, state: tuple[object, ...]) -> None:
         """Go on where another drive was when it gave its state."""
-        self._refiners, self._watch, self._last_ns, self._tally = state  # type: ignore[assignment]
+        self._refiners, self._watch, self._last_ns, self._tally, *counts = state  # type: ignore[assignment]
+        if counts:  # checkpoints of earlier versions have none
+            self._companions.counts = counts[0]  # type: ignore[assignment]
 
     def _skip(self, frame: BagFrame, reason: str, why: str, jumped: bool = False) -> Seen:
         """Count an image that is not perceived."""

@@ -30,8 +30,8 @@ from shared_encoder_perception.images.bags import (
 )
 from shared_encoder_perception.images.image_msg import to_bgr
 from shared_encoder_perception.images.stamps import stamp_ns
+from shared_encoder_perception.images.taken import Taken, of_message
 from shared_encoder_perception.replay.topic_labels import LabelTopics
-from shared_encoder_perception.tasks.companions import Taken, of_message
 
 LABEL_WINDOW: Final = 30
 """Images that wait for their labels, which may come that much later in the bag."""

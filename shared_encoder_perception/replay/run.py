@@ -22,9 +22,9 @@ machine, or on the cluster whose address is given, all of whose machines must se
 model and --out under the same paths. A bag that fails, or whose process dies, is tried again. The
 results are those of one process with the same --threads.
 
-Exit status: 0 all images were perceived; 1 some could not be, or the bag is damaged, or its stamps
-are not in order, or a live answer differs: what could be read was replayed, and what is wrong is
-told; 2 nothing was.
+Exit status: 0 all images were perceived; 1 some could not be, or none had a background of use, or
+the bag is damaged, or its stamps are not in order, or a live answer differs: what could be read was
+replayed, and what is wrong is told; 2 nothing was.
 """
 
 from __future__ import annotations
@@ -235,8 +235,6 @@ def _replay_bag(predictor: Predictor, bag: Path, out: Path, args: argparse.Names
                 out, images, drive, recorder, conditions, args.limit, args.checkpoint_every
             )
             at = first.run(at)
-        for warning in companions.warnings():
-            print(f"warning: {printable(warning)}", file=sys.stderr)
     drive.restore(at.drive)
     folders.name_results(out)
     pictures, drawing_s = [], 0.0
@@ -255,7 +253,7 @@ def _replay_bag(predictor: Predictor, bag: Path, out: Path, args: argparse.Names
         )
         drawing_s = perf_counter() - start_s
     stage_ms = read_timings(out / TIMINGS)
-    summary = summarise(at, drive.stamps, stage_ms, drawing_s)
+    summary = summarise(at, drive.stamps, stage_ms, drawing_s, companions.faults())
     if not args.no_report:
         names = predictor.spec.tasks
         write_report(out / folders.REPORT, out, names, summary, stage_ms, pictures)
@@ -266,6 +264,8 @@ def _replay_bag(predictor: Predictor, bag: Path, out: Path, args: argparse.Names
     for what, name in (("report", folders.REPORT), ("video", folders.VIDEO), ("bag", folders.BAG)):
         if (out / name).exists():
             print(f"{what:<9} {out / name}")
+    for warning in companions.warnings():
+        print(f"warning: {printable(warning)}", file=sys.stderr)
     return int(summary["status"])
 
 

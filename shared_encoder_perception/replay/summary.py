@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from array import array
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -33,7 +33,11 @@ ODD_STAMPS: Final = {
 
 
 def summarise(
-    at: Checkpoint, stamps: StampCounts, stage_ms: Mapping[str, array[float]], drawing_s: float
+    at: Checkpoint,
+    stamps: StampCounts,
+    stage_ms: Mapping[str, array[float]],
+    drawing_s: float,
+    others: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Return the numbers of a replay.
 
@@ -42,6 +46,7 @@ def summarise(
         stamps: What was odd about the stamps.
         stage_ms: As of ``read_timings``.
         drawing_s: Time that bag and video took; 0 for none.
+        others: What else is wrong, in words.
     """
     tallies = at.tallies
     faults = [f"{n} images {why}" for why, n in _named(tallies.skipped, tallies.examples)]
@@ -50,6 +55,7 @@ def summarise(
         for name, what in ODD_STAMPS.items()
         if (count := int(getattr(stamps, name)))
     ]
+    faults += others
     images, seconds = at.alone
     replay_hz = _ratio(at.frames, at.elapsed_s)
     alone_hz = _ratio(images, seconds)

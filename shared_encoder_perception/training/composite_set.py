@@ -9,6 +9,7 @@ from typing import Final
 
 from shared_encoder_perception import tasks as table
 from shared_encoder_perception.labels.composites.fold import Composites, labelled_tasks
+from shared_encoder_perception.labels.composites.index import FOLDS
 from shared_encoder_perception.labels.sample import Sample
 from shared_encoder_perception.training.data_config import SetConfig
 from shared_encoder_perception.training.sample_set import Entry
@@ -54,6 +55,37 @@ class CompositeSet:
             "cut-outs": len(self._composites.foregrounds),
             "frames": self._count,
         }
+
+    def check_apart(self, trained: CompositeSet) -> None:
+        """Refuse to score on pairs of pictures that are trained on.
+
+        Whoever holds nothing out, and says ``fold: train`` on one side alone, does that on purpose.
+
+        Raises:
+            ValueError: Both sets have the same backgrounds, and the same cut-outs.
+        """
+        ours, theirs = self._composites, trained._composites
+        places, things = (
+            len({file.sha256 for file in one} & {file.sha256 for file in other})
+            for one, other in (
+                (ours.backgrounds, theirs.backgrounds),
+                (ours.foregrounds, theirs.foregrounds),
+            )
+        )
+        whole = ours.index == theirs.index and not ours.index.held_out
+        if not (places and things) or (whole and (not ours.fold) != (not theirs.fold)):
+            return
+        cure = (
+            'the index held out nothing. Make one with --held-out, or say "fold: train" in '
+            "data.train alone if that is what you want"
+            if whole
+            else f"give data.train the fold 'train' and data.val one of {list(FOLDS)[1:]}"
+        )
+        raise ValueError(
+            f"data.val would score on what data.train trains on: {places} backgrounds and {things} "
+            f"cut-outs of {ours.path} are in both (fold {ours.fold!r}, and {theirs.fold!r} of "
+            f"{theirs.path}): {cure}"
+        )
 
     def __len__(self) -> int:
         """Return how many composites there are."""

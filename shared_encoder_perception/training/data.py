@@ -8,6 +8,7 @@ on as if it had not been, and several processes see what one would.
 from __future__ import annotations
 
 import os
+import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from time import perf_counter
@@ -217,6 +218,47 @@ def fit(sample: Sample, size: Size, crop: Crop | None) -> ImageTransform:
     return ImageTransform.fit((height, width), size, crop)
 
 
+@dataclass(frozen=True)
+class Fault:
+    """Why a process could load no more: the reason, and where it arose, for --debug.
+
+    The error itself does not travel: torch makes another of it, with a page of its own before it.
+    """
+
+    reason: str
+    trace: str
+
+
+class Careful(IterableDataset[Any]):
+    """A stream whose errors by what is read come as a ``Fault``, its last item."""
+
+    def __init__(self, stream: IterableDataset) -> None:
+        """Take the stream."""
+        self._stream = stream
+
+    def __iter__(self) -> Iterator[Any]:
+        """Yield what the stream yields."""
+        try:
+            yield from self._stream
+        except (ValueError, OSError) as error:
+            yield Fault(str(error), traceback.format_exc())
+
+
+class Loader(DataLoader[Any]):
+    """Raises what went wrong in a loading process, in its own words."""
+
+    def __iter__(self) -> Iterator[Any]:  # type: ignore[override]
+        """Yield the batches.
+
+        Raises:
+            ValueError: One cannot be read, as without loading processes.
+        """
+        for batch in super().__iter__():
+            if isinstance(batch, Fault):
+                raise ValueError(batch.reason) from RuntimeError(batch.trace)
+            yield batch
+
+
 def loader(stream: IterableDataset, workers: int, pinned: bool = False) -> DataLoader[Any]:
     """Read a stream by ``workers`` processes ahead of its use.
 
@@ -228,8 +270,8 @@ def loader(stream: IterableDataset, workers: int, pinned: bool = False) -> DataL
     if workers:
         # OpenCV's threads do not survive a fork: a process would wait for them for ever.
         cv2.setNumThreads(1)
-    return DataLoader(
-        stream,
+    return Loader(
+        Careful(stream) if workers else stream,
         batch_size=None,
         num_workers=workers,
         prefetch_factor=PREFETCH if workers else None,

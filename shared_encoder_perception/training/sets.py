@@ -206,10 +206,19 @@ def validation_sets(
     size: Size,
     tasks: Sequence[str] | None = None,
 ) -> Sequence[SampleSet]:
-    """Open the sets to score tasks on: with ``overfit``, the very frames that are trained on."""
+    """Open the sets to score tasks on: with ``overfit``, the very frames that are trained on.
+
+    Raises:
+        ValueError: Composites of the same pictures are trained on.
+    """
     if config.overfit:
         return train
-    return [_open(item, VALIDATION_SEED, size, tasks, to_score=True) for item in config.val]
+    sets = [_open(item, VALIDATION_SEED, size, tasks, to_score=True) for item in config.val]
+    for ours in sets:
+        for theirs in train:
+            if isinstance(ours, CompositeSet) and isinstance(theirs, CompositeSet):
+                ours.check_apart(theirs)
+    return sets
 
 
 def _open(

@@ -1,5 +1,6 @@
 """Quantisation: integers where they were asked for, an artifact as any other, clear refusals."""
 
+import json
 import logging
 
 import cv2
@@ -8,6 +9,7 @@ import onnx
 import pytest
 from labelled_set import write_set
 from onnx import TensorProto, numpy_helper
+from pair_model import noise
 from small_convolutions import SIZE, SPEC, STRIDES, write_convolutions
 from tiny_model import random_image
 
@@ -24,6 +26,9 @@ from shared_encoder_perception.artifact.quantize import (
     KEEP_FIRST,
     calibration_inputs,
     open_images,
+    read_extras,
+    take_from_lists,
+    with_extras,
 )
 from shared_encoder_perception.backends import (
     BACKENDS,
@@ -34,7 +39,7 @@ from shared_encoder_perception.backends import (
 )
 from shared_encoder_perception.backends.tensorrt_plan import prepare
 from shared_encoder_perception.images.spread import evenly
-from shared_encoder_perception.spec import METADATA_KEY
+from shared_encoder_perception.spec import METADATA_KEY, ModelSpec, blocks
 
 FEW = ["--count", "8"]
 
@@ -148,11 +153,39 @@ def test_images_are_spread_over_each_source_and_cropped_as_for_the_node(tmp_path
             image[:64] = 255  # above the default crop
             cv2.imwrite(str(tmp_path / folder / f"{index:02d}.png"), image)
     sources = [open_images(tmp_path / name) for name in "ab"]
-    found = list(calibration_inputs(sources, 16, SPEC))
+    found = [shown["image"] for shown in calibration_inputs(sources, 16, SPEC)]
     assert {image.shape for image in found} == {(*SIZE, 3)}
     assert all(np.ptp(image) == 0 for image in found)
     means = [int(image.mean()) // 10 for image in found]
     assert means == [0, 2, 5, 7, 10, 12, 15, 17, 0, 1, 2, 3, 4, 5, 6, 7]
+
+
+def test_lists_give_the_pictures_that_a_model_compares_images_with(tmp_path):
+    size, lines = (64, 160), []
+    spec = ModelSpec("pair", "1", size, blocks("foreground"))
+    for index in range(9):
+        names = [f"{index}.png", f"empty_{index}.png"]
+        for number, name in enumerate(names):
+            cv2.imwrite(str(tmp_path / name), noise(10 * index + number, size))
+        lines.append(json.dumps(dict(zip(("image", "background"), names, strict=True))) + "\n")
+    list_, folder = tmp_path / "frames.jsonl", tmp_path / "folder"
+    list_.write_text("".join(lines))
+    folder.mkdir()
+    cv2.imwrite(str(folder / "a.png"), noise(0, size))
+    sources = [open_images(list_)]
+    names = take_from_lists(sources, [], spec)
+    extras = read_extras([], spec, names)
+    assert names == ["background"] and not extras
+    found = list(with_extras(calibration_inputs(sources, 9, spec), extras))
+    for index, inputs in enumerate(found):
+        for number, name in enumerate(("image", "background")):
+            np.testing.assert_array_equal(inputs[name], noise(10 * index + number, size)[None])
+    assert take_from_lists([*sources, open_images(folder)], [], spec) == []
+    assert take_from_lists(sources, ["background=a.npy"], spec) == []
+    cv2.imwrite(str(tmp_path / "empty_3.png"), noise(1, (32, 80)))
+    take_from_lists(sources, [], spec)
+    with pytest.raises(ValueError, match=r"3.png is 160x64, its 'background' 80x32"):
+        list(calibration_inputs(sources, 9, spec))
 
 
 @pytest.mark.parametrize(

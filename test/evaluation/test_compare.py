@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 import pytest
 from labelled_set import write_set
+from pair_model import noise, write_pair_model
 from rosbags.rosbag2 import StoragePlugin, Writer
 from rosbags.typesys import Stores, get_typestore
 from small_convolutions import SIZE, write_convolutions
@@ -17,7 +18,8 @@ from tiny_model import random_image, write_tiny_model
 
 from shared_encoder_perception.__main__ import main
 from shared_encoder_perception.artifact.file import BF16, FP32, INT8
-from shared_encoder_perception.backends import BackendInfo
+from shared_encoder_perception.backends import BackendInfo, load_backend
+from shared_encoder_perception.evaluation.compare import compare as compare_on
 from shared_encoder_perception.evaluation.compare import read_frames
 from shared_encoder_perception.evaluation.differences import (
     PRECISIONS,
@@ -296,3 +298,19 @@ def test_what_is_no_number_never_passes(value):
     assert result["engines"][1]["largest_heat_error_on"] == "0.png"
     assert "| heat is not finite |" in table
     json.dumps(result, allow_nan=False)
+
+
+def test_an_image_without_a_background_is_compared_with_the_one_before(tmp_path, monkeypatch):
+    backend = load_backend(write_pair_model(tmp_path / "pair.onnx"), "onnxruntime")
+    (tmp_path / "in").mkdir()
+    sizes = [(64, 160), (64, 160), (32, 80)]
+    images = [noise(index, size) for index, size in enumerate(sizes)]
+    for index, image in enumerate(images):
+        cv2.imwrite(str(tmp_path / "in" / f"{index}.png"), image)
+    seen = []
+    infer = backend.infer
+    monkeypatch.setattr(backend, "infer", lambda inputs: seen.append(inputs) or infer(inputs))
+    compare_on({"onnxruntime:fp32": backend}, read_frames(tmp_path / "in", None, 0))
+    same = [bool((one["image"] == one["background"]).all()) for one in seen]
+    assert same == [True, False, True], "the first one, and one of another size, are alone"
+    np.testing.assert_array_equal(seen[1]["background"][0], images[0])

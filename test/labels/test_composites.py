@@ -354,6 +354,31 @@ def nowhere_transparent(root):
     cv2.imwrite(str(root / "things/a.png"), pixels)
 
 
+def one_pixel(root):
+    pixels = np.zeros((40, 24, 4), np.uint8)
+    pixels[20, 12] = 255
+    cv2.imwrite(str(root / "things/a.png"), pixels)
+
+
+def line_of_pixels(root):
+    pixels = np.zeros((40, 24, 4), np.uint8)
+    pixels[5:35, 10:17] = 255
+    cv2.imwrite(str(root / "things/a.png"), pixels)
+
+
+def gif(root):
+    (root / "things/a.gif").write_bytes(b"GIF89a")
+
+
+def heic(root):
+    (root / "places/a.HEIC").write_bytes(b"no matter what")
+
+
+def nothing_but_gifs(root):
+    no_pictures(root)
+    (root / "places/a.gif").write_bytes(b"GIF89a")
+
+
 def cut_off(root):
     (root / "things/a.png").write_bytes((root / "things/000.png").read_bytes()[:-30])
 
@@ -381,6 +406,11 @@ REFUSED = [
     (grey, r"a\.png has no alpha channel"),
     (all_transparent, r"a\.png is transparent all over, alpha is at most 85"),
     (nowhere_transparent, r"a\.png is transparent nowhere, alpha is at least 255"),
+    (one_pixel, r"a\.png shows a thing of 1x1 pixels, expected 8 or more each way"),
+    (line_of_pixels, r"a\.png shows a thing of 7x30 pixels, expected 8 or more each way"),
+    (gif, r"1 of 6 .*\n  \S+a\.gif is of a kind that is not read \(\.gif\): save it as PNG\n"),
+    (heic, r"a\.HEIC is of a kind that is not read"),
+    (nothing_but_gifs, r"1 of 1 pictures cannot be backgrounds"),
     (cut_off, r"a\.png is truncated"),
     (text, r"a\.jpg cannot be decoded: it is not an image"),
     (small, r"a\.png is 200x32 pixels, expected 64 or more each way"),
@@ -410,6 +440,20 @@ def test_all_that_is_wrong_is_said_at_once(tmp_path):
     assert "and 2 more" in str(error.value)
 
 
+def test_each_fault_has_a_line_and_no_name_makes_one(tmp_path, capsys):
+    """Nor steers a name the terminal."""
+    write_pictures(tmp_path)
+    for name in ("a\nerror: all is well.png", "b\x1b[2J.png"):
+        cv2.imwrite(str(tmp_path / "x.png"), cutout(1)[..., :3])
+        (tmp_path / "x.png").rename(tmp_path / "things" / name)
+    assert compose(tmp_path) == 2
+    _, said = capsys.readouterr().err.split("error: ", 1)  # behind the progress bar
+    head, *lines = said.splitlines()
+    assert head == "2 of 7 pictures cannot be cut-outs; mend or remove them:"
+    assert len(lines) == 2 and all(line.startswith(f"  {tmp_path}") for line in lines)
+    assert r"a\nerror: all is well.png has no alpha" in lines[0] and r"\x1b[2J.png" in lines[1]
+
+
 @pytest.mark.parametrize(
     ("more", "message"),
     [
@@ -418,7 +462,7 @@ def test_all_that_is_wrong_is_said_at_once(tmp_path):
         (("--held-out", "1"), "held_out is 1, expected 0 to less than 1"),
         (("--empty", "-0.1"), "empty is -0.1, expected 0 to less than 1"),
         (("--foregrounds", "places"), "lie in one another"),
-        (("--sheet", "places/sheet.png"), "is inside of the input"),
+        (("--sheet", "places/sheet.png"), "--sheet places/sheet.png is inside of the"),
     ],
 )
 def test_options_that_make_no_sense_are_refused(tmp_path, capsys, monkeypatch, more, message):
@@ -454,7 +498,10 @@ def test_a_picture_that_is_not_what_it_was_is_refused(tmp_path):
     with pytest.raises(LabelError, match=rf"the picture has {len(content) + 1} bytes, it had "):
         Composites(index)
     path.unlink()
-    with pytest.raises(LabelError, match=r"000\.png: the picture is missing when .*: make the"):
+    with pytest.raises(
+        LabelError,
+        match=r'000\.png: .* is missing, which .*, correct "folder" there, which is .*places.*make',
+    ):
         Composites(index)
 
 
@@ -476,6 +523,11 @@ def changed(raw, **keys):
             "backgrounds has no files",
         ),
         (lambda raw: renamed(raw, "../../etc/passwd"), "name is '../../etc/passwd', which leaves"),
+        (lambda raw: twice(raw, name="000.png"), "backgrounds: '000.png' is there twice, expect"),
+        (lambda raw: twice(raw, name="./000.png"), "backgrounds: '000.png' is there twice"),
+        (lambda raw: twice(raw, name="x.png", sha256=None), "is there twice, expected every pic"),
+        (lambda raw: of_first(raw, size=[0, 0]), "size is [0, 0] and bytes are"),
+        (lambda raw: of_first(raw, size=[96, 63]), "expected [height, width] of 64 or more"),
         (lambda raw: renamed(raw, "/etc/passwd"), "name is '/etc/passwd', which leaves"),
     ],
 )
@@ -485,6 +537,30 @@ def test_an_index_that_makes_no_sense_is_refused(index, tmp_path, change, messag
     with pytest.raises(ValueError, match=r"compose\.json") as error:
         Composites(path)
     assert message in str(error.value)
+
+
+def of_first(raw, kind="backgrounds", **keys):
+    """The index with other words about its first picture."""
+    first, *others = raw[kind]["files"]
+    return changed(raw, **{kind: {**raw[kind], "files": [{**first, **keys}, *others]}})
+
+
+def twice(raw, **keys):
+    """The index with its first background once more: its name or its content."""
+    first, *others = raw["backgrounds"]["files"]
+    again = {**first, "sha256": "0" * 64, **keys}
+    again["sha256"] = again["sha256"] or first["sha256"]
+    files = [first, again, *others]
+    return changed(raw, backgrounds={**raw["backgrounds"], "files": files})
+
+
+def test_a_size_that_is_not_the_pictures_is_refused(tmp_path):
+    index = write_index(tmp_path)
+    index.write_text(json.dumps(of_first(json.loads(index.read_text()), size=[160, 96])))
+    with pytest.raises(
+        LabelError, match=r"picture is 160x96 pixels, .*compose\.json says 96x160: "
+    ):
+        Composites(index)
 
 
 def renamed(raw, name):

@@ -37,6 +37,7 @@ def test_a_thing_is_cut_out_as_it_is():
     [
         (((20, 30, 40, 24), (20, 80, 40, 24)), 2),
         (((20, 30, 20, 24),), 0),  # too small
+        (((20, 30, 40, 7),), 0),  # too narrow for compose
         (((0, 30, 40, 24),), 0),  # goes on above
         (((56, 30, 40, 24),), 0),  # goes on below
         (((20, 0, 40, 24),), 0),

@@ -8,10 +8,12 @@ import pytest
 from cutouts import PLACE, background, write_index
 
 from shared_encoder_perception.__main__ import main
+from shared_encoder_perception.evaluation.labelled_images import open_set
 from shared_encoder_perception.labels import native
 from shared_encoder_perception.labels.composites.fold import Composites
-from shared_encoder_perception.labels.statistics import count, plot, table
+from shared_encoder_perception.labels.statistics import _panels, count, plot, table
 from shared_encoder_perception.labels.validate import find_faults
+from shared_encoder_perception.tasks.foreground.labels import Label, complete, merge
 from shared_encoder_perception.tasks.foreground.statistics import Counts
 
 KEY = "foreground"
@@ -93,7 +95,10 @@ def test_without_traffic_no_place_is_painted_twice(tmp_path):
         (("--composites", "INDEX", "--seed", 3), "--seed is for worlds"),
         (("--composites", "INDEX", "--traffic", 1), "--traffic is for worlds"),
         (("--composites", "INDEX", "--fold", "test"), "no fold 'test'"),
-        (("--composites", "INDEX", "--count", 10**6), "the fold of all has 1152"),
+        (
+            ("--composites", "INDEX", "--count", 10**6),
+            "--count is 1000000, all folds together have 1152",
+        ),
         (("--count", 0), "--count is 0, expected 1 or more"),
     ],
 )
@@ -215,13 +220,69 @@ def test_what_is_wrong_with_a_pair_is_said_with_its_line(one, capsys, damage, me
     assert "1 frames, 1 faulty" in said.out
 
 
-def test_a_background_alone_labels_nothing(one):
+@pytest.fixture
+def alone(one):
+    """A set of one picture that names a background, and no mask."""
     folder, line = one
     del line["foreground"]
     write(folder, line)
+    return folder, line
+
+
+def test_a_background_alone_labels_nothing(alone):
+    folder, line = alone
     assert faults_of(folder) == []
     (frame,) = frames(folder)
-    assert KEY not in frame.labels
+    assert not frame.known() and not frame.load().labels
+    label = frame.labels[KEY]()
+    assert (label.mask == 127).all() and not label.weight().any()
+    np.testing.assert_array_equal(label.background, background(1))
+    assert complete(line) is False
+    with pytest.raises(ValueError, match="has 1 frames and no label to score against"):
+        open_set(folder)
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (missing_background, "cannot read the background: it is missing"),
+        (other_size, "background is uint8 (64, 160, 3), expected uint8 (96, 160, 3): two pictures"),
+        (cut_off, "cannot read the background: it is truncated"),
+    ],
+    ids=lambda one: getattr(one, "__name__", ""),
+)
+def test_a_background_alone_is_looked_at(alone, damage, message):
+    damage(*alone)
+    (fault,) = faults_of(alone[0])
+    assert message in fault
+
+
+@pytest.mark.parametrize("words", [("merge",), ("convert", "native")])
+def test_a_background_alone_is_kept(alone, tmp_path, words):
+    out = tmp_path / "out"
+    assert dataset(*words, alone[0], "--out", out) == 0
+    line = json.loads((out / "frames.jsonl").read_text())
+    assert KEY not in line and not faults_of(out)
+    np.testing.assert_array_equal(cv2.imread(str(out / line["background"])), background(1))
+    assert not (out / "foregrounds").exists()
+
+
+def test_a_mask_joins_the_same_background_and_none_takes_it_away():
+    empty, new, other = (np.full(PLACE, value, np.uint8) for value in (127, 255, 0))
+    alone, full, against = (Label(mask, background(1)) for mask in (empty, new, other))
+    assert merge(alone, full) == (full, ())
+    assert merge(full, alone) == (full, ())
+    assert merge(alone, Label(empty, background(1))) == (alone, ())
+    assert merge(full, against) == (full, (("foreground", None),))
+    assert merge(alone, Label(new, background(2))) == (alone, (("background", None),))
+
+
+def test_a_background_alone_is_no_pair_in_statistics(alone, capsys):
+    assert dataset("stats", alone[0]) == 0
+    said = capsys.readouterr().out.splitlines()
+    names, row = (next(x for x in said if x.startswith(k)) for k in ("source ", "images "))
+    found = dict(zip(names.split(), row.split(), strict=False))
+    assert (found["pairs"], found["empty"]) == ("0", "0")
 
 
 # ---- merged, counted, looked at -----------------------------------------------------------------
@@ -250,8 +311,17 @@ def test_pairs_are_counted_and_the_empty_ones_apart(pairs, capsys):
     found = dict(zip(names.split()[:5], row.split()[:5], strict=True))
     assert (found["pairs"], found["empty"]) == ("12", str(empty))
     statistics = count(frames(pairs), pictures=False)
-    assert " - " in table(statistics)
+    assert table(statistics).splitlines()[1].split()[-1] == "-"
     assert plot(count(frames(pairs))).ndim == 3
+
+
+def test_what_nobody_labelled_is_not_told_of(pairs, capsys):
+    statistics = count(frames(pairs))
+    assert [panel.title for panel in _panels(statistics)] == ["new share of a picture"]
+    names, row, *_ = table(statistics).splitlines()
+    assert names.split() == ["source", "frames", "pairs", "empty"]
+    assert len(row) == len(names) < 60
+    assert plot(statistics).shape[0] == 400, "one row of panels"
 
 
 def test_shares_are_of_the_labelled_pixels():

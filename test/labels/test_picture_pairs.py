@@ -58,6 +58,16 @@ def eva4_by_names(root):
     return 4
 
 
+def eva4_with_masks_below(root):
+    """All composites in the set's root, masks in folders of their own below."""
+    for place in (5, 6):
+        put(root / f"{place}_bg.jpg", background(place, SIZE))
+        for flip, mask in (("", MASK), ("Flip", FLIP)):
+            put(root / f"{place}_bg_7_fg{flip}.jpg", composite(place, mask))
+            put(root / f"masks{flip}/{place}_bg_7_fg{flip}.jpg", mask)
+    return 4
+
+
 def modest(root):
     lines = []
     for place in (1, 2):
@@ -73,6 +83,7 @@ def modest(root):
 
 
 LAYOUTS = {"folders": ("eva4", eva4_in_folders), "names": ("eva4", eva4_by_names)}
+LAYOUTS["below"] = ("eva4", eva4_with_masks_below)
 LAYOUTS["modest"] = ("modest", modest)
 
 
@@ -185,6 +196,24 @@ def test_a_set_that_is_none_is_refused(tmp_path):
         list(read("eva4", tmp_path))
     with pytest.raises(LabelError, match=r"file_map\.txt: there is no such file"):
         list(read("modest", tmp_path))
+
+
+def test_nothing_is_taken_from_beside_the_set(tmp_path):
+    """Masks of another set, which has pictures of the same names."""
+    put(tmp_path / "set/1_bg.jpg", background(1, SIZE))
+    put(tmp_path / "set/1_bg_7_fg.jpg", composite(1))
+    put(tmp_path / "other_masks/1_bg_7_fg.jpg", MASK)
+    with pytest.raises(LabelError, match=r"its mask is missing: .*set/1_bg_7_fg_mask\.jpg"):
+        list(read("eva4", tmp_path / "set"))
+
+
+@pytest.mark.parametrize("folder", ["set/masksFlip", "set/zip/masksFlip"])
+def test_a_mirrored_mask_is_not_that_of_the_picture_as_it_is(tmp_path, folder):
+    put(tmp_path / "set/1_bg.jpg", background(1, SIZE))
+    put(tmp_path / "set/1_bg_7_fg.jpg", composite(1))
+    put(tmp_path / folder / "1_bg_7_fg.jpg", FLIP)
+    with pytest.raises(LabelError, match="its mask is missing"):
+        list(read("eva4", tmp_path / "set"))
 
 
 def test_a_composite_without_a_mask_is_named(tmp_path):

@@ -171,7 +171,7 @@ def model(tmp_path: Path) -> Path:
 def test_nothing_is_known_until_a_background_comes_on_the_topic(model: Path) -> None:
     with rig(model) as there:
         there.nothing_known("there is no background", WARN)
-        status = there.told("/background (it has 1 publishers, and none has come)", WARN)
+        status = there.told("/background (it has one publisher, but no picture has come)", WARN)
         assert values(status)["background"] == "none"
         there.empty.publish(message(EMPTY, 1990.0))
         there.until(there.expected(EMPTY))
@@ -205,7 +205,7 @@ def test_a_background_that_does_not_fit_is_named_and_the_next_good_one_works(mod
     cases = [
         (message(noise(1, (32, 80))), "is 80x32, the image 160x64"),
         (message(EMPTY, frame_id="rear"), f"is by the camera 'rear', the image by '{CAMERA}'"),
-        (bad, "is of no use (image encoding '32FC1' is not supported"),
+        (bad, "/background cannot be read (image encoding '32FC1' is not supported"),
         (message(mono, encoding="mono8"), "is mono8, the image bgr8: one has colours"),
     ]
     with rig(model) as there:
@@ -253,21 +253,68 @@ def test_a_file_is_read_at_the_start_when_the_parameter_changes_and_by_the_servi
         there.until(there.expected(EMPTY))
         second.write_text("no picture")
         answer = there.peer.call(Trigger, "reload_background", Trigger.Request())
-        assert not answer.success and "second.png" in answer.message
-        there.nothing_known("is of no use", ERROR)
+        assert (
+            not answer.success and f"background.file {second} cannot be decoded" in answer.message
+        )
+        assert f"the background from {second} stays in use" in answer.message
+        status = there.told(f"but background.file {second}", WARN)
+        assert "compared with" in status.message and "/reload_background" in status.message
+        assert (there.ask() == there.expected(EMPTY)).all(), "the good one stays"
+        gone = there.peer.set_parameter("background.file", str(tmp_path / "gone.png"))
+        assert not gone.successful and "gone.png is missing" in gone.reason
         there.empty.publish(message(OTHER))
         there.until(there.expected(OTHER))
         assert there.peer.set_parameter("background.file", str(first)).successful
         there.until(there.expected(EMPTY))
         assert there.peer.set_parameter("background.file", "").successful
-        there.nothing_known("there is no background", WARN)
+        there.until(there.expected(OTHER))
+        there.told("compared with the background from /", OK)
         answer = there.peer.call(Trigger, "reload_background", Trigger.Request())
         assert not answer.success and "background.file is not set" in answer.message
 
 
 def test_a_file_that_is_not_there_keeps_no_node_from_starting(model: Path, tmp_path: Path) -> None:
     with rig(model, **{"background.file": str(tmp_path / "gone.png")}) as there:
-        there.nothing_known("gone.png is of no use (is missing", ERROR)
+        early = "waiting for an image; the background from"
+        assert there.peer.spin_until(lambda: there.status and early in there.status.message)
+        assert there.status is not None and there.status.level == ERROR
+        assert (
+            "gone.png is missing: there is no such picture; publish another one on"
+            in there.status.message
+        )
+        there.told("no foreground is known", ERROR)
+        there.nothing_known(
+            "gone.png is missing: there is no such picture; publish another one on", ERROR
+        )
+
+
+def test_a_file_damaged_behind_its_header_leaves_the_good_one(model: Path, tmp_path: Path) -> None:
+    """What the header does not tell is found when it is read."""
+    damaged = tmp_path / "damaged.png"
+    cv2.imwrite(str(damaged), EMPTY)
+    damaged.write_bytes(damaged.read_bytes()[:2000])
+    with rig(model) as there:
+        there.empty.publish(message(OTHER))
+        there.until(there.expected(OTHER))
+        assert there.peer.set_parameter("background.file", str(damaged)).successful
+        there.told(f"but background.file {damaged} is", WARN)
+        assert (there.ask() == there.expected(OTHER)).all()
+
+
+def test_one_on_the_topic_that_was_taken_earlier_is_left_aside(
+    model: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "empty.png"
+    cv2.imwrite(str(path), EMPTY)
+    os.utime(path, (1990.0, 1990.0))
+    with rig(model, **{"background.file": str(path)}) as there:
+        there.empty.publish(message(OTHER, 1500.0))
+        there.until(there.expected(EMPTY))
+        there.peer.spin_for(0.3)
+        assert (there.ask() == there.expected(EMPTY)).all()
+        assert "was taken 490 s before the one in use" in capfd.readouterr().err
+        there.empty.publish(message(OTHER, 1995.0))
+        there.until(there.expected(OTHER))
 
 
 def test_the_age_of_a_file_is_when_it_was_written(model: Path, tmp_path: Path) -> None:
@@ -297,7 +344,7 @@ def test_the_camera_takes_its_own_background_and_saves_it(model: Path, tmp_path:
         np.testing.assert_array_equal(there.ask(OTHER), there.expected(PIXELS, OTHER))
         status = there.told("compared with the background from the camera by", OK)
         assert values(status)["background"].endswith("perception/capture_background")
-        there.empty.publish(message(EMPTY))
+        there.empty.publish(message(EMPTY, there.now_s))
         there.until(there.expected(EMPTY))
         assert there.peer.set_parameter("background.save_to", "/proc/none/a.png").successful
         answer = there.call("capture_background")
@@ -334,6 +381,9 @@ def test_a_publisher_that_is_not_latched_is_pointed_out_and_can_be_heard(model: 
         there.peer.node.destroy_publisher(there.empty)
         there.peer.node.create_publisher(Image, "background", volatile)
         there.nothing_known("with a QoS that does not fit", WARN)
+        override = "/background.subscription.durability to volatile"
+        status = there.told(override, WARN)
+        assert "; set qos_overrides./" in status.message
         assert there.peer.change_state("deactivate") and there.peer.change_state("cleanup")
     namespace = ros.new_namespace()
     name = f"qos_overrides.{namespace}/background.subscription.durability"

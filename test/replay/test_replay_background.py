@@ -117,6 +117,24 @@ def test_a_background_of_no_use_is_told_and_the_next_one_works(tmp_path, models,
         assert words in said and "give --background FILE" in said
 
 
+@pytest.mark.parametrize("given", [True, False], ids=["file", "none"])
+def test_a_replay_in_which_nothing_was_compared_ends_with_1_and_says_so(
+    given, tmp_path, models, capsys
+):
+    file = tmp_path / "small.png"
+    cv2.imwrite(str(file), noise(60, (32, 80)))
+    bag, out = bag_with(tmp_path / "bag"), tmp_path / "out"
+    options = ("--background", file) if given else ()
+    assert replay(models, bag, out, *options) == 1
+    said = capsys.readouterr()
+    assert "no image could be compared with anything" in said.out
+    last = said.err.splitlines()[-1]
+    assert last.startswith("warning: 8 images were compared with nothing")
+    cure = "give --background a picture of the camera's size" if given else "give --background FILE"
+    assert last.endswith(cure)
+    assert replay(models, bag, out, *options, "--resume") == 1
+
+
 def test_a_resumed_replay_knows_the_background_from_before(tmp_path, models, monkeypatch):
     bag, whole, torn = bag_with(tmp_path / "bag", picture(1, 50)), tmp_path / "a", tmp_path / "b"
     assert replay(models, bag, whole) == 0
@@ -135,6 +153,9 @@ def test_a_resumed_replay_knows_the_background_from_before(tmp_path, models, mon
     assert replay(models, bag, torn, *options, "--resume") == 0
     one, other = ((out / "results.jsonl").read_bytes() for out in (whole, torn))
     assert one == other
+    assert [
+        folder.joinpath("summary.json").read_text().count("compared") for folder in (whole, torn)
+    ] == [0, 0]
 
 
 def run_arguments(models, bag, out, *options):

@@ -11,13 +11,13 @@ import pytest
 from pair_model import noise
 from specs import spec_of
 
+from shared_encoder_perception.images.sources import open_source
+from shared_encoder_perception.images.taken import Taken, of_file, of_message
 from shared_encoder_perception.spec import ModelSpec, blocks
 from shared_encoder_perception.tasks.companions import (
+    Beside,
     Demands,
-    Taken,
     chosen,
-    of_file,
-    of_message,
     read_given,
     refuse_companions,
 )
@@ -47,7 +47,6 @@ def test_without_one_the_image_stands_for_it_and_what_to_do_is_said():
     ("changed", "words"),
     [
         ({"picture": noise(1, (32, 80))}, "is 80x32, the image 160x64"),
-        ({"picture": None, "fault": "is damaged"}, "is of no use (is damaged)"),
         ({"frame_id": "rear"}, "is by the camera 'rear', the image by 'camera'"),
         ({"encoding": "mono8"}, "is mono8, the image bgr8"),
         ({"encoding": "8UC1"}, "is 8UC1, the image bgr8"),
@@ -58,6 +57,68 @@ def test_one_that_does_not_fit_is_an_error_with_a_way_out(changed, words):
     assert picture is IMAGE.picture and state.level is Level.ERROR
     assert state.problem == f"the background from /empty {words}" + state.problem.split(words)[1]
     assert state.problem.endswith(": give another")
+
+
+def test_what_cannot_be_read_is_told_in_a_sentence():
+    damaged = replace(EMPTY, picture=None, fault="is missing: there is none")
+    picture, state = chosen(damaged, IMAGE, DEMANDS)
+    assert picture is IMAGE.picture and state.level is Level.ERROR
+    told = "the background from /empty is missing: there is none; give another"
+    assert state.problem == told and state.source == "/empty"
+
+
+GREY_PICTURE = cv2.cvtColor(cv2.cvtColor(noise(3), cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR)
+
+
+def test_colours_are_told_by_the_pixels_where_no_encoding_tells():
+    """As with JPEGs and files; a colour camera's night, and what is black, contradict nothing."""
+    colours, grey = replace(EMPTY, encoding=""), replace(EMPTY, picture=GREY_PICTURE, encoding="")
+    as_image = {"stamp_ns": IMAGE.stamp_ns}
+    for one, image, words in (
+        (grey, IMAGE, "has no colours, the image has some: give another"),
+        (replace(grey, encoding="bgr8"), IMAGE, "has no colours, the image has some"),
+        (colours, replace(grey, **as_image), "has colours, the image has none: give another"),
+    ):
+        picture, state = chosen(one, image, DEMANDS)
+        assert picture is image.picture and state.level is Level.ERROR
+        assert f"the background from /empty {words}" in state.problem
+    night = GREY_PICTURE.copy()
+    night[7, 9, 0] ^= 1
+    for picture in (night, np.zeros_like(night), np.full_like(night, 255)):
+        other = replace(EMPTY, picture=picture, encoding="")
+        assert chosen(other, IMAGE, DEMANDS)[0] is picture
+        assert chosen(grey, replace(other, **as_image), DEMANDS)[0] is grey.picture
+        assert chosen(colours, replace(other, **as_image), DEMANDS)[0] is colours.picture
+    assert chosen(grey, replace(grey, **as_image), DEMANDS)[0] is grey.picture
+
+
+def test_a_command_refuses_a_grey_background_of_coloured_images(tmp_path):
+    """Whatever the file's kind: as it refuses one of another size."""
+    (tmp_path / "in").mkdir()
+    cv2.imwrite(str(tmp_path / "in" / "a.png"), noise(0))
+    cv2.imwrite(str(tmp_path / "grey.jpg"), GREY_PICTURE[:, :, 0])
+    cv2.imwrite(str(tmp_path / "empty.png"), noise(1))
+    source = open_source(tmp_path / "in")
+    (frame,) = source
+    given = read_given(PAIR, tmp_path / "empty.png")
+    assert Beside(["background"], given, source).of(frame)["background"] is given["background"]
+    beside = Beside(["background"], read_given(PAIR, tmp_path / "grey.jpg"), source)
+    with pytest.raises(ValueError, match=r"'background' has no colours, the image has.*a\.png"):
+        beside.of(frame)
+
+
+def test_one_of_another_clock_is_used_and_warned_of():
+    """Stamped after the image: whether it is too old cannot be told."""
+    ahead = replace(EMPTY, stamp_ns=IMAGE.stamp_ns + 86_400 * 10**9)
+    picture, state = chosen(ahead, IMAGE, replace(DEMANDS, max_age_s=60.0))
+    assert picture is ahead.picture and not state.problem and state.level is Level.WARN
+    assert "stamped 86400.0 s after the image" in state.note and "clocks" in state.note
+    assert state.age_s == -86_400.0
+    for one, limit_s in ((ahead, 0.0), (replace(EMPTY, stamp_ns=IMAGE.stamp_ns + 10**9), 60.0)):
+        state = chosen(one, IMAGE, replace(DEMANDS, max_age_s=limit_s))[1]
+        assert (state.note, state.level) == ("", Level.OK)
+    state = chosen(EMPTY, IMAGE, replace(DEMANDS, note="a file is missing"))[1]
+    assert (state.note, state.level, state.problem) == ("a file is missing", Level.WARN, "")
 
 
 @pytest.mark.parametrize(
@@ -71,7 +132,7 @@ def test_what_is_not_known_is_no_contradiction(changed):
 
 @pytest.mark.parametrize(
     ("age_s", "limit_s", "fits"),
-    [(10, 0, True), (10, 10, True), (10, 9.9, False), (-1e6, 5, True), (None, 5, False)],
+    [(10, 0, True), (10, 10, True), (10, 9.9, False), (-2, 5, True), (None, 5, False)],
 )
 def test_age_is_the_difference_of_the_stamps(age_s, limit_s, fits):
     """Stamped after the image is not too old; of unknown age is, where there is a limit."""

@@ -144,6 +144,48 @@ def test_what_an_index_has_not_is_said(tmp_path, config, message):
         CompositeSet(Config(str(path), **config), PAIR)
 
 
+APART = [
+    ("train", "held_out"),
+    ("train", "held_out_background"),
+    ("train", "held_out_foreground"),
+    ("held_out_foreground", "held_out"),
+]
+SAME = [("", ""), ("train", "train"), ("", "train"), ("train", ""), ("", "held_out")]
+
+
+def opened(train, val):
+    """Open both sides, each a path and a fold."""
+    one, other = (Config(str(path), fold=fold, count=4) for path, fold in (train, val))
+    config = DataConfig(train=[Config(), one], val=[Config(count=2), other])
+    return validation_sets(config, training_sets(config, 0, SIZE, 0, PAIR), SIZE, PAIR)
+
+
+@pytest.mark.parametrize("folds", [*APART, *SAME])
+def test_nobody_is_scored_on_what_is_trained_on(index, folds):
+    """Whether the index is given by itself or by its folder."""
+    sides = tuple(zip((index, index.parent), folds, strict=True))
+    if folds in APART:
+        assert len(opened(*sides)) == 2
+        return
+    with pytest.raises(ValueError, match=r"data\.val would score on what data\.train") as error:
+        opened(*sides)
+    said = str(error.value)
+    assert "cut-outs of " in said and "give data.train the fold 'train' and data.val one" in said
+
+
+def test_other_indexes_of_the_same_pictures_are_no_other_pictures(index, tmp_path):
+    other = write_index(tmp_path, backgrounds=12, things=16, held_out=0.0, seed=4)
+    with pytest.raises(ValueError, match=r"data\.val would score on what data\.train trains on"):
+        opened((index, "train"), (other, ""))
+
+
+def test_who_holds_nothing_out_says_on_purpose_what_is_scored_on(tmp_path):
+    path = write_index(tmp_path)
+    assert len(opened((path, "train"), (path, ""))) == 2
+    with pytest.raises(ValueError, match=r"the index held out nothing\. Make one with --held-out"):
+        opened((path, ""), (path, ""))
+
+
 def test_folds_of_composites_are_none_of_a_native_set(tmp_path):
     for fold in OF_COMPOSITES:
         with pytest.raises(ValueError, match=f"fold is '{fold}' for .*: that is for composites"):

@@ -31,6 +31,7 @@ from shared_encoder_perception.training.data import (
     Mixture,
     ValidationStream,
     fit,
+    loader,
     training_stream,
 )
 from shared_encoder_perception.training.data_config import DataConfig, SetConfig
@@ -115,8 +116,6 @@ def test_loading_processes_change_nothing(folder):
 
 def compare_loaders(folder):
     """Load the batches in this process, and by two others."""
-    from shared_encoder_perception.training.data import loader
-
     alone, together = (loader(stream(folder), workers) for workers in (0, 2))
     count = 0
     for expected, found in zip(alone, together, strict=True):
@@ -125,6 +124,17 @@ def compare_loaders(folder):
         assert all(torch.equal(a, b) for a, b in pairs)
         count += 1
     print(f"{count} batches are the same")
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_faulty_label_is_told_as_it_is_by_a_loading_process_too(workers, tmp_path):
+    write_set(tmp_path, 4)
+    for mask in tmp_path.glob("masks/road/*.png"):
+        mask.write_text("damaged")
+    with pytest.raises(ValueError) as caught:
+        list(loader(stream(tmp_path), workers))
+    said = str(caught.value)
+    assert said.startswith(f"{tmp_path}/") and "Traceback" not in said and "\n" not in said
 
 
 def test_validation_sees_every_sample_once(folder):

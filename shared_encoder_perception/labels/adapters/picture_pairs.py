@@ -213,8 +213,8 @@ def _eva4(root: Path) -> Iterator[Files]:
     for picture in pictures_in(root, below=True):
         match, folder = EVA4.fullmatch(picture.stem), picture.relative_to(root).parent.name.lower()
         if match and not any(kind in folder for kind in KINDS):
-            mask = _first(picture, _folders(picture.parent, "mask"), ("_mask", ""))
-            depth = _first(picture, _folders(picture.parent, "depth"), ("", "_depth"))
+            mask = _first(picture, _folders(root, picture, "mask"), ("_mask", ""))
+            depth = _first(picture, _folders(root, picture, "depth"), ("", "_depth"))
             yield Files(
                 picture,
                 _background(root, picture, f"{match[1]}_bg"),
@@ -224,20 +224,35 @@ def _eva4(root: Path) -> Iterator[Files]:
             )
 
 
-@lru_cache(maxsize=64)
-def _folders(folder: Path, kind: str) -> tuple[Path, ...]:
-    """Return where masks or depth maps of the composites in a folder may be, the nearest first.
+def _folders(root: Path, picture: Path, kind: str) -> tuple[Path, ...]:
+    """Return where the mask or depth map of a composite may be, the nearest first.
 
-    ``bg_fg_1`` has its masks in ``bg_fg_mask_1``, beside it: not in those of ``bg_fgFlip_1``.
+    ``bg_fg_1`` has its masks in ``bg_fg_mask_1``, beside it or in it: not in those of
+    ``bg_fgFlip_1``. What lies beside the set is none of it.
     """
-    flips = "flip" in folder.name.lower()
-    others = sorted(
+    folder = picture.parent
+    flips = _flips(folder.name)
+    either = flips or _flips(picture.stem)
+    others = [
         one
-        for one in folder.parent.iterdir()
-        if one.is_dir() and kind in one.name.lower() and ("flip" in one.name.lower()) == flips
-    )
+        for above in ((folder,) if folder == root else (folder, folder.parent))
+        for one in _named(above, kind)
+        if _flips(one.name) in (flips, either)
+    ]
     own = re.sub(r"(fg(?:Flip)?)", rf"\1_{kind}", folder.name, count=1)
     return (folder, *sorted(others, key=lambda one: one.name != own))
+
+
+@lru_cache(maxsize=64)
+def _named(folder: Path, kind: str) -> tuple[Path, ...]:
+    """Return the folders in a folder that have a word in their names, sorted."""
+    found = (one for one in folder.iterdir() if kind in one.name.lower() and one.is_dir())
+    return tuple(sorted(found))
+
+
+def _flips(name: str) -> bool:
+    """Whether a name is of what is mirrored."""
+    return "flip" in name.lower()
 
 
 def _first(picture: Path, folders: tuple[Path, ...], ends: tuple[str, ...]) -> Path | None:

@@ -83,7 +83,7 @@ def run(args: argparse.Namespace) -> int:
         )
     if args.sheet:
         for folder in (args.backgrounds, args.foregrounds):
-            check_outside(args.sheet.parent, folder)
+            check_outside(args.sheet, folder, "--sheet")
     index = make_index(
         args.backgrounds,
         args.foregrounds,

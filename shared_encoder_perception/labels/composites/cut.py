@@ -16,10 +16,11 @@ from shared_encoder_perception import tasks as table
 from shared_encoder_perception.drawing.pictures import as_png
 from shared_encoder_perception.files.data_paths import write_new
 from shared_encoder_perception.labels import native
+from shared_encoder_perception.labels.composites.pictures import THING_PX
 
 HELP: Final = "cut what is new out of the pictures of a set: things for compose"
 LEAST_PX: Final = 60
-"""Rows and columns below which a thing is too coarse to be shown larger."""
+"""Rows below which a thing is too coarse to be shown larger."""
 DARKEST: Final = 25.0
 """Mean grey level below which a thing cannot be told from the night around it."""
 RIM_PX: Final = 2
@@ -86,7 +87,9 @@ def _cut(
     for number, (x, y, wide, high, _) in enumerate(boxes[1:].tolist(), start=1):
         right, bottom = x + wide + RIM_PX, y + high + RIM_PX
         inside = min(x, y) >= RIM_PX and right <= width and bottom <= height
-        if high < least or not inside or image[parts == number].mean() < DARKEST:
+        if high < least or min(wide, high) < THING_PX or not inside:
+            continue
+        if image[parts == number].mean() < DARKEST:
             continue
         window = np.s_[y - RIM_PX : bottom, x - RIM_PX : right]
         alpha = np.where(parts[window] == number, np.uint8(255), np.uint8(0))

@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from shared_encoder_perception.files.data_paths import PathError
+from shared_encoder_perception.files.data_paths import PathError, shown
 from shared_encoder_perception.images.picture_bytes import PictureError
 from shared_encoder_perception.labels.composites.index import (
     Index,
@@ -23,6 +23,7 @@ from shared_encoder_perception.labels.composites.index import (
 )
 from shared_encoder_perception.labels.composites.pictures import place_of, thing_of
 from shared_encoder_perception.labels.frame import LabelledFrame, constant
+from shared_encoder_perception.labels.label_io import image_size
 from shared_encoder_perception.labels.said import Plane, Said
 from shared_encoder_perception.labels.sample import Sample
 from shared_encoder_perception.tasks.label_files import LabelError
@@ -186,10 +187,22 @@ class Composites:
             LabelError: It is not.
         """
         path = self._path(file, pictures)
-        found = path.stat().st_size if path.is_file() else None
-        if found != file.bytes:
-            what = "is missing" if found is None else f"has {found} bytes, it had {file.bytes}"
+        if not path.is_file():
+            reason = (
+                f"the picture is missing, which {self.path} names. If its folder was moved, "
+                f'correct "folder" there, which is {shown(pictures.folder)}; else {AGAIN}'
+            )
+            raise LabelError(path, None, reason)
+        if (found := path.stat().st_size) != file.bytes:
+            what = f"has {found} bytes, it had {file.bytes}"
             raise LabelError(path, None, f"the picture {what} when {self.path} was made: {AGAIN}")
+        height, width = image_size(path)
+        if (height, width) != tuple(file.size):
+            reason = (
+                f"the picture is {width}x{height} pixels, {self.path} says "
+                f"{file.size[1]}x{file.size[0]}: {AGAIN}"
+            )
+            raise LabelError(path, None, reason)
 
 
 def labelled_tasks() -> tuple[str, ...]:

@@ -10,7 +10,7 @@ import os
 import re
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Final
 
 from shared_encoder_perception.files.data_paths import inside, path_fault, shown
@@ -30,6 +30,8 @@ FOLDS: Final = {
     "held_out_foreground": (False, True),
 }
 """Name -> whether the backgrounds, and the cut-outs in it are held out."""
+SHORTEST_PX: Final = {"backgrounds": 64, "foregrounds": 8}
+"""Of a picture's sides, or of those of the thing in it; less shows nothing."""
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
 
 
@@ -203,7 +205,16 @@ def _faults(index: Index) -> Iterator[str]:
         pictures: Pictures = getattr(index, kind)
         if not pictures.files:
             yield f"{kind} has no files"
+        least, seen = SHORTEST_PX[kind], set[str]()
         for file in pictures.files:
+            if twice := {str(PurePosixPath(file.name)), file.sha256} & seen:
+                yield f"{kind}: {shown(twice.pop())} is there twice, expected every picture once"
+            seen |= {str(PurePosixPath(file.name)), file.sha256}
+            if min(file.size) < least or file.bytes < 1:
+                yield (
+                    f"{kind}, {shown(file.name)}: size is {list(file.size)} and bytes are "
+                    f"{file.bytes}, expected [height, width] of {least} or more, and 1 or more"
+                )
             if fault := path_fault(file.name):
                 yield f"{kind}: name is {shown(file.name)}, {fault}"
             if not _SHA256.fullmatch(file.sha256):

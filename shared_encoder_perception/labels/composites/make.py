@@ -8,7 +8,12 @@ from pathlib import Path
 from typing import Any, Final
 
 from shared_encoder_perception.files.data_paths import link_fault
-from shared_encoder_perception.images.listing import pictures_in
+from shared_encoder_perception.files.safe_text import ListedError, printable
+from shared_encoder_perception.images.listing import (
+    files_matching,
+    has_image_suffix,
+    pictures_in,
+)
 from shared_encoder_perception.images.picture_bytes import PictureError
 from shared_encoder_perception.images.picture_header import read_header
 from shared_encoder_perception.labels.composites.index import (
@@ -21,6 +26,10 @@ from shared_encoder_perception.labels.composites.index import (
 from shared_encoder_perception.labels.composites.pictures import place_of, thing_of
 
 FAULTS_SHOWN: Final = 5
+OTHER_KINDS: Final = frozenset(
+    (".gif", ".apng", ".jp2", ".j2k", ".avif", ".heic", ".heif", ".jxl", ".svg", ".tga", ".psd")
+)
+"""How names of other pictures end; some of these kinds are read here, where OpenCV has them."""
 Progress = Callable[[Iterable[Path], str], Iterable[Path]]
 
 
@@ -87,11 +96,14 @@ def _files(
     """
     if not folder.is_dir():
         raise ValueError(f"{folder} is no folder: expected one of {what}")
-    paths = pictures_in(folder, below=True)
-    if not paths:
+    paths, others = pictures_in(folder, below=True), _other_pictures(folder)
+    if not paths and not others:
         raise ValueError(f"{folder} has no pictures: expected {what} in it")
     seen: set[str] = set()
-    faults = []
+    faults = [
+        f"{printable(path)} is of a kind that is not read ({path.suffix}): save it as PNG"
+        for path in others
+    ]
     for path in progress(paths, what):
         try:
             if fault := link_fault(folder, path):
@@ -101,7 +113,7 @@ def _files(
             size = read_header(content).size
         except (PictureError, OSError) as error:
             reason = f"cannot be read: {error.strerror}" if isinstance(error, OSError) else error
-            faults.append(f"{path} {reason}")
+            faults.append(f"{printable(path)} {printable(reason)}")
             continue
         digest = sha256(content).hexdigest()
         if digest not in seen and not faults:
@@ -110,11 +122,19 @@ def _files(
             yield PictureFile(name, len(content), size, digest)
     if faults:
         more = len(faults) - FAULTS_SHOWN
-        listed = "\n  ".join([*faults[:FAULTS_SHOWN], *([f"and {more} more"] if more > 0 else [])])
-        raise ValueError(
-            f"{len(faults)} of {len(paths)} pictures cannot be {what}; mend or remove them:\n"
-            f"  {listed}"
+        rest = [f"and {more} more"] if more > 0 else []
+        count = len(paths) + len(others)
+        raise ListedError(
+            f"{len(faults)} of {count} pictures cannot be {what}; mend or remove them:",
+            [*faults[:FAULTS_SHOWN], *rest],
         )
+
+
+def _other_pictures(folder: Path) -> list[Path]:
+    """Return the pictures of kinds that are not read, which would be missed without a word."""
+    found = files_matching(folder, "**/*")
+    others = (p for p in found if p.suffix.lower() in OTHER_KINDS and not has_image_suffix(p))
+    return [path for path in others if path.is_file()]
 
 
 def _check_split(pictures: Pictures, what: str, share: float) -> None:

@@ -11,12 +11,13 @@ from numpy.typing import NDArray
 from shared_encoder_perception.images.picture_bytes import PictureError
 from shared_encoder_perception.images.picture_file import UNCHANGED, decode
 from shared_encoder_perception.images.picture_header import read_header
+from shared_encoder_perception.labels.composites.index import SHORTEST_PX
 from shared_encoder_perception.world.paste import SEEN, Cutout
 
 LONGEST_PX: Final = 1280
 """Of a picture's sides; larger ones are made smaller: no network takes so much."""
-SHORTEST_PX: Final = 64
-"""Of a background's sides."""
+PLACE_PX: Final = SHORTEST_PX["backgrounds"]
+THING_PX: Final = SHORTEST_PX["foregrounds"]
 FAINT: Final = 16
 """Alpha below which nobody sees anything: what is around a cut-out is cut off by this."""
 PNG: Final = "PNG"
@@ -32,10 +33,9 @@ def place_of(content: bytes) -> NDArray[np.uint8]:
         PictureError: It is no picture, damaged, or too small.
     """
     picture = decode(content)
-    if min(picture.shape[:2]) < SHORTEST_PX:
+    if min(picture.shape[:2]) < PLACE_PX:
         raise PictureError(
-            f"is {picture.shape[1]}x{picture.shape[0]} pixels, expected {SHORTEST_PX} or more each "
-            "way"
+            f"is {picture.shape[1]}x{picture.shape[0]} pixels, expected {PLACE_PX} or more each way"
         )
     return _kept(picture)
 
@@ -44,7 +44,8 @@ def thing_of(content: bytes) -> Cutout:
     """Decode a cut-out, and cut off what is around it.
 
     Raises:
-        PictureError: It is no PNG with an alpha channel, damaged, or nothing is cut out.
+        PictureError: It is no PNG with an alpha channel, damaged, or what is cut out is nothing or
+            too small.
     """
     kind = read_header(content).kind
     expected = "expected a PNG with an alpha channel, transparent around the thing"
@@ -62,6 +63,11 @@ def thing_of(content: bytes) -> Cutout:
         raise PictureError(f"is transparent nowhere, alpha is at least {alpha.min()}: {expected}")
     rows, columns = (np.flatnonzero((alpha >= FAINT).any(axis)) for axis in (1, 0))
     seen = pixels[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    if min(seen.shape[:2]) < THING_PX:
+        raise PictureError(
+            f"shows a thing of {seen.shape[1]}x{seen.shape[0]} pixels, expected {THING_PX} or more "
+            "each way"
+        )
     return Cutout(_kept(seen[:, :, :3]), _kept(seen[:, :, 3]))
 
 

@@ -32,8 +32,8 @@ PARAMETERS: Final = (
         FILE,
         "",
         "Picture of the empty place by the same camera (.png, .jpg), read at configuration, when "
-        "this changes, and by `~/reload_background`; empty = none. Of topic, file and "
-        "`~/capture_background` the newest counts.",
+        "this changes, and by `~/reload_background`; empty = none. One that cannot be read leaves "
+        "the one in use. Of topic, file and `~/capture_background` the newest taken counts.",
         read_only=False,
     ),
     Parameter(

@@ -14,7 +14,11 @@ from shared_encoder_perception.structures import Size
 from shared_encoder_perception.tasks.contract.runtime import Label
 
 Read = Callable[[], Label]
-"""Reads or makes a label when it is asked for: labels may be files, and sets are streamed."""
+"""Reads or makes a label when it is asked for: labels may be files, and sets are streamed.
+
+One with an attribute ``nothing_known`` that is true reads what ``Labels.known`` says no to: of
+labels in files this is to be seen without reading them.
+"""
 
 
 class UsualLane(NamedTuple):

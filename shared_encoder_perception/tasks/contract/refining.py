@@ -24,6 +24,7 @@ class CompanionState:
         source: Where it came from, for people; empty where there is none.
         age_s: How much earlier than the image it was taken, seconds; NaN where unknown.
         size: Its ``(height, width)``; ``None`` where there is none.
+        note: What to warn of though it is of use, and what to do; ``level`` is ``WARN`` then.
     """
 
     problem: str = ""
@@ -31,6 +32,7 @@ class CompanionState:
     source: str = ""
     age_s: float = nan
     size: Size | None = None
+    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -93,7 +95,9 @@ class Refiner(Protocol):
 class Refine(Protocol):
     """``refine.py`` (optional): what calibration and time add to an answer, in node and replay.
 
-    ``Refiner(options)`` is made once for each camera; see there.
+    ``Refiner(options)`` is made once for each camera; see there. One that goes by ``companions``
+    may have a method ``expect(companions)``, too: it is told what is known of them before there is
+    an image, so that ``statuses`` can tell.
     """
 
     Refiner: Callable[[Any], Refiner]

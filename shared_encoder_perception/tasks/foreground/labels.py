@@ -1,7 +1,7 @@
 """What a label of foreground is: a mask, and the picture of the empty place it is to be seen by.
 
 In a native set both are files beside the line. A line may name a ``background`` alone: then nothing
-is labelled, but a network can be asked.
+is known of the mask, but a network can be asked.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 import cv2
 import numpy as np
@@ -83,19 +83,45 @@ def faults(record: Mapping[str, Any], size: Size) -> Iterator[str]:
 
 def read(record: Mapping[str, Any], folder: Path, size: Size) -> Callable[[], Label] | None:
     """Return what reads the label of a line; ``None`` where there is none."""
-    if not record.get(FOREGROUND):
+    if not record.get(BACKGROUND):
         return None
-    return partial(_read, folder / record[FOREGROUND], folder / record[BACKGROUND], size)
+    background = folder / record[BACKGROUND]
+    if not record.get(FOREGROUND):
+        return BackgroundAlone(background, size)
+    return partial(_read, folder / record[FOREGROUND], background, size)
 
 
-def _read(mask: Path, background: Path, size: Size) -> Label:
-    """Read both pictures, and check them.
+@dataclass(frozen=True)
+class BackgroundAlone:
+    """Reads the label of a line that names no mask.
+
+    Attributes:
+        background: The picture.
+        size: Of the image.
+    """
+
+    nothing_known: ClassVar[bool] = True
+    background: Path
+    size: Size
+
+    def __call__(self) -> Label:
+        """Read the background; nothing is known of the mask.
+
+        Raises:
+            LabelError: It is unreadable, or of another size.
+        """
+        return _read(None, self.background, self.size)
+
+
+def _read(mask: Path | None, background: Path, size: Size) -> Label:
+    """Read both pictures, and check them; without a mask nothing is known of it.
 
     Raises:
         LabelError: Unreadable, of another size, or a mask with other values than 255, 0 and 127.
     """
     written_ns = background.stat().st_mtime_ns if background.is_file() else 0
-    label = Label(read_mask(mask, size, FOREGROUND), _picture(background, written_ns))
+    new = read_mask(mask, size, FOREGROUND) if mask else np.full(size, NOT_KNOWN, np.uint8)
+    label = Label(new, _picture(background, written_ns))
     try:
         label.check(size)
     except ValueError as error:
@@ -119,15 +145,23 @@ def _picture(path: Path, _written_ns: int) -> NDArray[np.uint8]:
 
 
 def write(label: Label, folder: Path, picture: Path) -> dict[str, Any]:
-    """Write mask and background as PNG; return the keys of the line."""
-    path = Path(FOLDERS[FOREGROUND]) / picture.with_suffix(".png")
-    write_plane(folder, path, label.mask)
+    """Write mask, if anything is known of it, and background as PNG; return the line's keys."""
+    keys = {}
+    if known(label):
+        path = Path(FOLDERS[FOREGROUND]) / picture.with_suffix(".png")
+        write_plane(folder, path, label.mask)
+        keys[FOREGROUND] = path.as_posix()
     content = as_png(label.background)
     # Named by what it holds: pictures of one fixed camera share it.
     before = Path(FOLDERS[BACKGROUND]) / f"{sha256(content).hexdigest()[:16]}.png"
     if not (folder / before).is_file():
         write_new(folder, before, content)
-    return {FOREGROUND: path.as_posix(), BACKGROUND: before.as_posix()}
+    return {**keys, BACKGROUND: before.as_posix()}
+
+
+def known(label: Label) -> bool:
+    """Whether the mask says anything; a background alone does not."""
+    return bool((label.mask != NOT_KNOWN).any())
 
 
 def complete(record: Mapping[str, Any]) -> bool:
@@ -157,10 +191,12 @@ def _of_said(said: Any) -> Label:
 
 
 def merge(first: Label, second: Label) -> tuple[Label, Sequence[tuple[str, Any]]]:
-    """Keep the first; a second that differs is a conflict."""
+    """Keep the first, or the second's mask if it is the only one; what differs is a conflict."""
     if not np.array_equal(first.background, second.background):
         return first, ((BACKGROUND, None),)
-    return first, (() if np.array_equal(first.mask, second.mask) else ((FOREGROUND, None),))
+    if not known(second) or np.array_equal(first.mask, second.mask):
+        return first, ()
+    return (first, ((FOREGROUND, None),)) if known(first) else (second, ())
 
 
 def view(label: Label, transform: ImageTransform) -> Label:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from math import isnan
 from typing import Any, Final
@@ -42,6 +42,12 @@ class Refiner:
         self._status = _status(state)
         return answer if state is None or not state.problem else replace(answer, known=False)
 
+    def expect(self, companions: Mapping[str, CompanionState]) -> None:
+        """Say what is wrong with the background already, before there is an image."""
+        state = companions.get(INPUT_BACKGROUND)
+        if state is not None and state.problem:
+            self._status = replace(_status(state), message=f"{WAITING.message}; {state.problem}")
+
     def end_drive(self) -> None:
         """Do nothing: each image stands for itself."""
 
@@ -66,4 +72,7 @@ def _status(state: CompanionState | None) -> Status:
     }
     if state.problem:
         return Status(state.level, f"no foreground is known: {state.problem}", values)
-    return Status(Level.OK, f"compared with the background from {state.source}", values)
+    message = f"compared with the background from {state.source}"
+    if state.note:
+        message += f", but {state.note}"
+    return Status(state.level, message, values)

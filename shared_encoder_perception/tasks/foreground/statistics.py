@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Final
+from typing import Any, ClassVar, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from shared_encoder_perception.structures import Size
 from shared_encoder_perception.tasks.contract.labels import Panel
 from shared_encoder_perception.tasks.masks.statistics import MaskCounts, share_panel
 from shared_encoder_perception.tasks.masks.values import YES
@@ -28,6 +29,11 @@ class Counts(MaskCounts):
     BAR: ClassVar[str] = "foreground"
     MOST: ClassVar[float] = 0.5
     empty: int = 0
+
+    def add(self, read: Callable[[], Any] | None, size: Size, *, files: bool) -> None:
+        """Count one picture; a background alone makes no pair."""
+        alone = getattr(read, "nothing_known", False)
+        super().add(None if alone else read, size, files=files)
 
     def count(self, mask: NDArray[np.uint8]) -> None:
         """Count the pixels of a mask (H, W); one without any has no share to be drawn."""
