@@ -96,7 +96,7 @@ class Companions:
         """Return what is asked of a picture."""
         cure = f"give {OPTION} FILE" if name == BACKGROUND else "record a bag that has one"
         if name in self._given:
-            cure = f"give {OPTION} a picture of the camera's size"
+            cure = f"give {OPTION} a picture by the same camera, of its size"
         topic = self._topics.get(name)
         where = f"on {topic} before them" if topic else f"on a topic {name!r}"
         return Demands(name, f"the bag has no {name} {where}: {cure}", cure)

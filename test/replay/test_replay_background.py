@@ -130,7 +130,8 @@ def test_a_replay_in_which_nothing_was_compared_ends_with_1_and_says_so(
     assert "no image could be compared with anything" in said.out
     last = said.err.splitlines()[-1]
     assert last.startswith("warning: 8 images were compared with nothing")
-    cure = "give --background a picture of the camera's size" if given else "give --background FILE"
+    better = "give --background a picture by the same camera, of its size"
+    cure = better if given else "give --background FILE"
     assert last.endswith(cure)
     assert replay(models, bag, out, *options, "--resume") == 1
 

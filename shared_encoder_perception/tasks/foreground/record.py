@@ -17,7 +17,7 @@ from shared_encoder_perception.tasks.masks.record import DECIMALS, area_and_conf
 KEY: Final = "foreground"
 FOLDER: Final = "foregrounds"
 FILES: Final = {KEY: FOLDER}
-DETECTABLE: Final = ("foreground",)
+DETECTABLE: Final = ("something_new",)
 FINER: Final = 6
 """Decimals of an area: a person far away is one pixel in ten thousand."""
 
