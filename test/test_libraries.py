@@ -52,7 +52,7 @@ OPTIONAL = {
 }
 """What the runtime imports when it is chosen, or there."""
 OFFLINE = ("training", "model", "layers")
-OFFLINE_FILES = ("head", "loss", "distill", "augment", "mask_teacher")
+OFFLINE_FILES = ("head", "loss", "losses", "distill", "augment", "mask_teacher")
 """Rooms, and files of tasks' rooms, that need torch."""
 TYPE = re.compile(r"""["'](\w+_msgs|builtin_interfaces)/msg/\w+["']""")
 """How a message type is named that is imported when it is needed."""

@@ -135,7 +135,7 @@ def clip(tmp_path, monkeypatch):
     """Put three images where the drive would be rendered to."""
     from shared_encoder_perception.demo import clip
 
-    folder = tmp_path / f"clip-{clip._version()}"
+    folder = tmp_path / f"clip-{clip.version_of(clip.SPEED_M_PER_FRAME, clip.SCENES)}"
     folder.mkdir()
     for index in range(3):
         cv2.imwrite(str(folder / f"{index}.png"), random_image(index))

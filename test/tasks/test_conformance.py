@@ -269,3 +269,13 @@ def test_a_perfect_score_can_be_missed():
     answer = perfect_answer(name, label_of(name, sample), ImageTransform.fit(SIZE, SIZE))
     wrong = replace(answer, plane=1 - answer.plane)
     assert score(name, wrong, label_of(name, sample), Crop(0, 0, SIZE[1], SIZE[0])) < PERFECT
+
+
+@each_task
+def test_small_pictures_are_named(name):
+    room, sample = tasks.part(name, "draw"), world(0, name)
+    if not hasattr(room, "panels"):
+        pytest.skip("it has none")
+    label = label_of(name, sample)
+    shown = room.panels(perfect_answer(name, label, ImageTransform.fit(SIZE, SIZE)), label)
+    assert len(shown) == len(room.PANELS)

@@ -17,6 +17,7 @@ from shared_encoder_perception.tasks.semantic.classes import UNLABELLED, Table
 from shared_encoder_perception.tasks.semantic.label import Label, in_table
 
 LAYER: Final = -10
+PANELS: Final = ("answer", "label", "error: the label's class")
 SHARE: Final = 0.5
 """Of a class's colour in the picture."""
 NAMED: Final = 0.005
