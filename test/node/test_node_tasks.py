@@ -74,7 +74,7 @@ def test_a_model_of_one_task_publishes_just_that(task: str, tmp_path: Path) -> N
         def ask() -> bool:
             peer.images.publish(image)
             peer.spin_for(0.05)
-            return bool(answers and statuses)
+            return bool(answers and statuses and peer.received[ros.INFO_TOPIC])
 
         assert peer.spin_until(ask)
         (info,) = peer.received[ros.INFO_TOPIC]
