@@ -10,8 +10,7 @@ from typing import Final
 from torch import Tensor, nn
 
 from shared_encoder_perception.tasks.drivable.head import LOGITS
-from shared_encoder_perception.tasks.masks.losses import REGION_LOSSES, at_size, masked_bce
-from shared_encoder_perception.tasks.masks.values import YES
+from shared_encoder_perception.tasks.masks.losses import REGION_LOSSES, compared, masked_bce
 
 PARTS: Final = MappingProxyType({"mask": MappingProxyType({"mask_bce": 2.0, "mask_region": 1.0})})
 """Group -> its parts and their weights, chosen so that the terms of all tasks are of the same order
@@ -53,9 +52,7 @@ class MaskLoss(nn.Module):
         self, logits: Mapping[str, Tensor], targets: Mapping[str, Tensor]
     ) -> dict[str, Tensor]:
         """Compare logits with the targets of ``target.encode``, batched."""
-        said = at_size(logits[LOGITS].float(), targets["mask"])
-        truth = (targets["mask"] == YES).float()
-        where = targets["weight"].float() / 255
+        said, truth, where = compared(logits[LOGITS], targets)
         return {
             "mask_bce": masked_bce(said, truth, where),
             "mask_region": self._region(said, truth, where),

@@ -12,14 +12,13 @@ from torch import Tensor, nn
 
 from shared_encoder_perception.tasks.foreground.head import LOGITS
 from shared_encoder_perception.tasks.masks.losses import (
-    at_size,
+    compared,
     dice,
     lovasz,
     masked_bce,
     mean_error,
     ssim,
 )
-from shared_encoder_perception.tasks.masks.values import YES
 
 PARTS: Final = MappingProxyType({"foreground": MappingProxyType({"foreground_mask": 1.0})})
 """Group -> its parts and their weights."""
@@ -73,8 +72,6 @@ class ForegroundLoss(nn.Module):
         self, logits: Mapping[str, Tensor], targets: Mapping[str, Tensor]
     ) -> dict[str, Tensor]:
         """Compare logits with the targets of ``target.encode``, batched."""
-        said = at_size(logits[LOGITS].float(), targets["mask"])
-        truth = (targets["mask"] == YES).float()
-        where = targets["weight"].float() / 255
+        said, truth, where = compared(logits[LOGITS], targets)
         terms = [term(said, truth, where) for term in self._terms]
         return {"foreground_mask": torch.stack(terms).sum()}

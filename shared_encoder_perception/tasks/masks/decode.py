@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import ClassVar, Generic, TypeVar
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from shared_encoder_perception.images.preprocess import ImageTransform
+from shared_encoder_perception.structures import Size
 from shared_encoder_perception.tasks.byte_confidence import calibrated_table
+from shared_encoder_perception.tasks.masks.answer import Mask
 from shared_encoder_perception.tasks.masks.spec import MaskBlock
 
 T = TypeVar("T", bound="MaskOptions")
+M = TypeVar("M", bound=Mask)
 
 
 @dataclass(frozen=True)
@@ -60,3 +64,33 @@ class Probability:
         if self._table is not None:
             values = np.asarray(cv2.LUT(values, self._table))
         return transform.mask_to_image(values, self._stride)
+
+
+class MaskDecoder(Generic[M]):
+    """Decodes the masks of models with one spec.
+
+    Attributes:
+        KIND: Of the answer.
+        OUTPUT: Name of the tensor.
+    """
+
+    KIND: ClassVar[type[Mask]]
+    OUTPUT: ClassVar[str]
+
+    def __init__(self, block: MaskBlock, input_size: Size) -> None:
+        """Precompute what depends on the spec only; ``input_size`` is of no importance here."""
+        self._probability = Probability(block)
+
+    def __call__(
+        self, outputs: Mapping[str, NDArray], transform: ImageTransform, options: MaskOptions
+    ) -> M:
+        """Decode one image.
+
+        Args:
+            outputs: ``OUTPUT`` uint8 (rows, columns), without the batch axis.
+            transform: How the source image became the network input.
+            options: The threshold, and what stands for "not seen".
+        """
+        probability = self._probability(outputs[self.OUTPUT], transform)
+        unseen = options.mask_unseen_value
+        return self.KIND(probability, options.lowest_value, transform.crop, unseen)  # type: ignore[return-value]

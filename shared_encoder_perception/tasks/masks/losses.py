@@ -6,6 +6,7 @@ divided by counts over all processes. Where nothing is labelled they are 0.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
@@ -16,6 +17,7 @@ from torch.nn import functional
 
 from shared_encoder_perception.layers.neck import upsample
 from shared_encoder_perception.layers.shared_count import divisor
+from shared_encoder_perception.tasks.masks.values import YES
 
 SSIM_WINDOW: Final = 11
 """Pixels; Gaussian, as in the paper."""
@@ -26,6 +28,17 @@ def at_size(logits: Tensor, like: Tensor) -> Tensor:
     if logits.shape[-2:] == like.shape[-2:]:
         return logits
     return upsample(logits[:, None], (like.shape[-2], like.shape[-1]))[:, 0]
+
+
+def compared(logits: Tensor, targets: Mapping[str, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
+    """Return what every loss here takes: logits, truth and weights, (N, H, W) each.
+
+    Args:
+        logits: (N, h, w) of a network.
+        targets: Of ``target.encode_mask``, batched.
+    """
+    said = at_size(logits.float(), targets["mask"])
+    return said, (targets["mask"] == YES).float(), targets["weight"].float() / 255
 
 
 def masked_bce(logits: Tensor, target: Tensor, where: Tensor) -> Tensor:
