@@ -7,6 +7,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from shared_encoder_perception.__main__ import main
+
 PLACE = (96, 160)
 THING = (40, 24)
 
@@ -54,3 +56,9 @@ def write_index(root: Path, *, backgrounds: int = 4, things: int = 5, **options)
     options = {"held_out": 0.0, "places": 3, "mirror": True, **options}
     write(path, make_index(*write_pictures(root, backgrounds, things), path, **options))
     return path
+
+
+def compose(root, *more, backgrounds="places", foregrounds="things", out="out"):
+    """Run dataset compose below a folder; return its exit status."""
+    folders = ["--backgrounds", str(root / backgrounds), "--foregrounds", str(root / foregrounds)]
+    return main(["dataset", "compose", *folders, "--out", str(root / out), *more])
