@@ -16,7 +16,7 @@ ENTRIES = {
     *("__init__.py", "__main__.py", "structures.py", "spec.py", "libraries.py", "files"),
     *("images", "tasks", "layers", "backends", "artifact", "predictor.py", "predict.py", "ground"),
     *("drawing", "node", "labels", "world", "model", "models", "training", "evaluation"),
-    *("replay", "mining", "benchmark", "soak", "demo"),
+    *("replay", "mining", "benchmark", "soak", "demo", "rig"),
 }
 """The top floor; ``docs/house.md`` shows it in the order of the flow."""
 
@@ -26,6 +26,7 @@ FLOORS = (
     ("spec",),
     ("images",),
     ("ground", "layers", "drawing"),
+    ("rig",),
     ("tasks.*",),
     ("tasks.ROOM",),
     ("drawing.overlay",),
@@ -60,6 +61,7 @@ RULES = [
     ("files", (*ROS, *TORCH, "numpy", "cv2")),
     ("images", (*ROS, *TORCH, "onnxruntime")),
     ("ground", (*ROS, *TORCH, "onnxruntime")),
+    ("rig", (*ROS, *TORCH, "onnxruntime", "matplotlib")),
     ("drawing", (*ROS, *TORCH, "onnxruntime", "matplotlib")),
     ("artifact", (*ROS, *TORCH, "fsspec", "onnxruntime", "openvino")),
     ("backends.onnxruntime", (*ROS, *TORCH, "openvino")),
