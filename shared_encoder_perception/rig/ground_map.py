@@ -15,7 +15,7 @@ from shared_encoder_perception.rig.grid import BevGrid
 YES: Final = 255
 NO: Final = 0
 NOT_KNOWN: Final = 127
-FINE: Final = 8
+FINE: Final = 16
 """Parts of a cell, along each side, of which half must lie in a polygon."""
 
 

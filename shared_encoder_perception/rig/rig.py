@@ -67,8 +67,9 @@ class RigCamera:
         pose = self.view.extrinsics
         seen = self.view.camera.see((np.asarray(points_m) - pose.position) @ pose.rotation)
         height, width = self.image_size
-        inside: NDArray[np.bool_] = (seen >= -0.5).all(axis=1)
-        inside &= (seen < (width - 0.5, height - 0.5)).all(axis=1)
+        inside = np.asarray(
+            (seen >= -0.5).all(axis=1) & (seen < (width - 0.5, height - 0.5)).all(1)
+        )
         if self.own is not None:
             columns, rows = np.rint(seen[inside]).astype(np.intp).T
             free = ~self.own[rows.clip(0, height - 1), columns.clip(0, width - 1)]
