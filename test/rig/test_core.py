@@ -7,6 +7,7 @@ from shared_encoder_perception.ground.camera import CameraModel
 from shared_encoder_perception.ground.extrinsics import Extrinsics
 from shared_encoder_perception.ground.view import CameraView
 from shared_encoder_perception.rig.boxes import Box
+from shared_encoder_perception.rig.frame import RigFrame
 from shared_encoder_perception.rig.grid import BevGrid
 from shared_encoder_perception.rig.ground_map import NOT_KNOWN, YES, covered, drivable_map
 from shared_encoder_perception.rig.rig import Rig, RigCamera
@@ -131,3 +132,13 @@ def test_a_box_and_its_mirror_image():
     )
     with pytest.raises(ValueError, match="sides above 0"):
         Box("vehicle", 0, 0, 0, 4, 0, 1, 0)
+
+
+def test_a_picture_of_another_size_is_refused_by_its_cameras_name():
+    rig = Rig((camera("front"), camera("left", 90.0)))
+    good = np.zeros((200, 300, 3), np.uint8)
+    assert set(RigFrame("one", rig, {"front": good}).images) == {"front"}
+    with pytest.raises(ValueError, match="camera left"):
+        RigFrame("one", rig, {"front": good, "left": good[:-1]})
+    with pytest.raises(KeyError, match="no camera 'rear'"):
+        RigFrame("one", rig, {"rear": good})
