@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from shared_encoder_perception.ground.extrinsics import Extrinsics
 from shared_encoder_perception.ground.view import CameraView
-from shared_encoder_perception.images.preprocess import ImageTransform
+from shared_encoder_perception.images.preprocess import ImageError, ImageTransform
 from shared_encoder_perception.structures import Crop, Size
 
 MOST_CAMERAS: Final = 32
@@ -36,7 +36,7 @@ class RigCamera:
     crop: Crop | None = None
 
     def __post_init__(self) -> None:
-        """Refuse a mask of another size."""
+        """Refuse a mask of another size, and a crop that leaves the picture."""
         if self.own is not None and self.own.shape != tuple(self.image_size):
             height, width = self.image_size
             raise ValueError(
@@ -44,6 +44,12 @@ class RigCamera:
                 f"{self.own.shape}, its picture is {width}x{height} pixels: expected "
                 f"{(height, width)}"
             )
+
+        if self.crop is not None:
+            try:
+                ImageTransform(self.image_size, self.crop, self.image_size)
+            except ImageError as error:
+                raise ValueError(f"camera {self.name}: {error}") from None
 
     @property
     def image_size(self) -> Size:

@@ -1,5 +1,7 @@
 """Grid, rig, boxes and maps of the ground: one layout, one frame."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -11,6 +13,7 @@ from shared_encoder_perception.rig.frame import RigFrame
 from shared_encoder_perception.rig.grid import BevGrid
 from shared_encoder_perception.rig.ground_map import NOT_KNOWN, YES, covered, drivable_map
 from shared_encoder_perception.rig.rig import Rig, RigCamera
+from shared_encoder_perception.structures import Crop
 
 
 def camera(name, yaw_deg=0.0, size=(200, 300), own=None):
@@ -78,8 +81,15 @@ def test_the_own_vehicle_hides_what_is_behind_it():
     assert np.isfinite(free).all()
     assert np.isnan(masked[0]).all()
     assert np.isfinite(masked[1]).all()
-    with pytest.raises(ValueError, match="own vehicle"):
+    with pytest.raises(ValueError, match="camera front: the mask of the own vehicle"):
         camera("front", own=own[:-1])
+
+
+def test_a_crop_that_leaves_the_picture_is_refused_by_its_cameras_name():
+    inside = replace(camera("front"), crop=Crop(0, 100, 300, 100))
+    assert inside.transform((32, 96)).crop == Crop(0, 100, 300, 100)
+    with pytest.raises(ValueError, match="camera front: crop"):
+        replace(camera("front"), crop=Crop(0, 150, 300, 100))
 
 
 def test_a_turned_rig_sees_turned_points_where_they_were():
