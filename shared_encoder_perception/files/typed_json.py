@@ -12,6 +12,7 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import fields, is_dataclass
 from difflib import get_close_matches
+from functools import cache
 from typing import Any, Final, TypeVar, get_args, get_origin, get_type_hints
 
 T = TypeVar("T")
@@ -49,6 +50,12 @@ def parse_json(text: str | bytes, where: str) -> Any:
         raise JsonError(f"{where} is not valid JSON: {error}") from None
 
 
+@cache  # asked for each line of a set, and each time half of the work
+def _hints(kind: Any) -> dict[str, Any]:
+    """Return the types of a dataclass's fields."""
+    return get_type_hints(kind)
+
+
 def from_json(kind: type[T], raw: Any, where: str, optional: Iterable[str] = ()) -> T:
     """Make a dataclass of a JSON object.
 
@@ -63,7 +70,7 @@ def from_json(kind: type[T], raw: Any, where: str, optional: Iterable[str] = ())
     """
     if not isinstance(raw, Mapping):
         raise JsonError(f"{where} is {shown(raw)}, expected an object")
-    hints = get_type_hints(kind)
+    hints = _hints(kind)
     names = [field.name for field in fields(kind)]  # type: ignore[arg-type]
     if unknown := sorted(set(raw) - set(names), key=repr):
         hint = suggestion(unknown[0], names)
