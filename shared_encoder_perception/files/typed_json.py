@@ -70,7 +70,7 @@ def from_json(kind: type[T], raw: Any, where: str, optional: Iterable[str] = ())
     """
     if not isinstance(raw, Mapping):
         raise JsonError(f"{where} is {shown(raw)}, expected an object")
-    hints = _hints(kind)
+    hints = _hints(kind)  # type: ignore[arg-type]
     names = [field.name for field in fields(kind)]  # type: ignore[arg-type]
     if unknown := sorted(set(raw) - set(names), key=repr):
         hint = suggestion(unknown[0], names)
