@@ -30,8 +30,8 @@ ROSDEP_KEYS = {
 WITHOUT_KEY = {"onnx", "av"}
 OF_ROS = {
     *("ament_index_python", "builtin_interfaces", "diagnostic_msgs", "geometry_msgs", "launch"),
-    *("launch_ros", "lifecycle_msgs", "rcl_interfaces", "rclpy", "sensor_msgs", "std_msgs"),
-    *("std_srvs", "tf2_ros", "visualization_msgs", f"{PACKAGE}.msg"),
+    *("launch_ros", "lifecycle_msgs", "nav_msgs", "rcl_interfaces", "rclpy", "sensor_msgs"),
+    *("std_msgs", "std_srvs", "tf2_ros", "visualization_msgs", f"{PACKAGE}.msg"),
 }
 HOLDS = {"tf2_ros": "tf2_ros_py", f"{PACKAGE}.msg": PACKAGE}
 """Module of ROS -> the package that has it, where that is called otherwise."""
@@ -102,7 +102,7 @@ def test_what_is_installed_beside_it_imports_what_is_declared(path):
 
 @pytest.mark.parametrize(
     "line",
-    ["import requests", "import tf2_geometry_msgs", 'KIND = "nav_msgs/msg/Path"'],
+    ["import requests", "import tf2_geometry_msgs", 'KIND = "trajectory_msgs/msg/JointTrajectory"'],
 )
 def test_the_rule_of_imports_can_fail(line):
     assert undeclared("", line)
