@@ -91,7 +91,7 @@ class ModelSpec:
         version: Version of the weights.
         input_size: ``(height, width)`` of the network input in pixels, multiples of 32.
         tasks: What the network answers: the ``Block`` of each task by its name, in the order of the
-            table.
+            tables.
         color_order: Channel order of the input; only ``"bgr"`` is defined.
         shrink: How images shrink, one of ``structures.SHRINKS``.
         training_data: One line for people: what the weights saw.
@@ -127,8 +127,8 @@ class ModelSpec:
         )
         expect(bool(self.tasks), "tasks", self.tasks, "at least one")
         table.check(self.tasks)
-        # In the table's order, whatever order JSON or a config had.
-        ordered = {name: self.tasks[name] for name in table.ROOMS if name in self.tasks}
+        # In the tables' order, whatever order JSON or a config had.
+        ordered = {name: self.tasks[name] for name in table.rooms() if name in self.tasks}
         object.__setattr__(self, "tasks", ordered)
         expect(self.color_order == "bgr", "color_order", self.color_order, "'bgr'")
         expect(self.shrink in SHRINKS, "shrink", self.shrink, f"one of {', '.join(SHRINKS)}")
@@ -169,9 +169,19 @@ class ModelSpec:
         found = (picture_inputs(block, self.input_size) for block in self.tasks.values())
         return tuple(name for names in found for name in names)
 
+    def of_rigs(self) -> frozenset[str]:
+        """Return the names of the inputs and outputs whose batch axis counts rigs, not images."""
+        asked = [block for name, block in self.tasks.items() if table.is_rig(name)]
+        both = [(one.inputs(self.input_size), one.outputs(self.input_size)) for one in asked]
+        return frozenset(name for pair in both for tensors in pair for name in tensors)
+
     def output_shapes(self, batch: int = 1) -> dict[str, tuple[int, ...]]:
-        """Return the shape of every output tensor for a batch of ``batch`` images."""
-        return {name: (batch, *tensor.shape) for name, tensor in self.output_tensors().items()}
+        """Return the shape of every output tensor for a batch of ``batch`` images, of one rig."""
+        rigs = self.of_rigs()
+        return {
+            name: (1 if name in rigs else batch, *tensor.shape)
+            for name, tensor in self.output_tensors().items()
+        }
 
     def to_json(self) -> str:
         """Serialise for the artifact's metadata."""
@@ -239,12 +249,12 @@ def _read_blocks(raw: Any, written_by: str) -> dict[str, Any]:
         raise SpecError(
             f"model spec: tasks is {shown(raw)}, expected an object, a block for each task"
         )
-    found = {}
+    found, known = {}, table.rooms()
     for name, block in raw.items():
-        if name not in table.ROOMS:
+        if name not in known:
             raise SpecError(
                 f"the model answers the task {shown(name)}, which this version of the package "
-                f"({VERSION}) does not know, only {', '.join(table.ROOMS)}: use the version that "
+                f"({VERSION}) does not know, only {', '.join(known)}: use the version that "
                 f"wrote it ({written_by}), or a later one"
             )
         room = table.part(name, "spec")

@@ -15,6 +15,7 @@ from shared_encoder_perception import tasks
 ENTRIES = {
     *("__init__.py", "__main__.py", "structures.py", "spec.py", "libraries.py", "files"),
     *("images", "tasks", "layers", "backends", "artifact", "predictor.py", "predict.py", "ground"),
+    *("rig_predictor.py", "predictions.py", "predict_rig.py"),
     *("drawing", "node", "labels", "world", "model", "models", "training", "evaluation"),
     *("replay", "mining", "benchmark", "soak", "demo", "rig"),
 }
@@ -29,15 +30,18 @@ FLOORS = (
     ("rig",),
     ("tasks.*",),
     ("tasks.ROOM",),
-    ("drawing.overlay",),
+    ("drawing.overlay", "drawing.moment"),
     tuple(f"artifact.{name}" for name in ("file", "graph", "halves", "remote", "store", "tensors"))
     + ("artifact",),
     ("model",),
     ("backends",),
     ("artifact.*", "predictor"),
+    ("rig_predictor",),
     ("labels.sample", "labels.record_faults"),
     ("world",),
     ("labels",),
+    ("predictions",),
+    ("predict_rig",),
     ("predict",),
     ("evaluation",),
     ("training", "node"),
@@ -95,8 +99,10 @@ LIGHT_FILES = {
 }
 """File of a task's room -> what it must not bring along."""
 
-ROOMS = {name.removeprefix(f"{PACKAGE}.") for name in tasks.ROOMS.values()}
-TABLE = set(tasks.ROOMS)
+WITHOUT_LABELS = {name.removeprefix(f"{PACKAGE}.") for name in tasks.RIG_ROOMS.values()}
+"""Rooms of tasks of whole rigs: their label is the ground's, which belongs to no task."""
+ROOMS = {name.removeprefix(f"{PACKAGE}.") for name in tasks.rooms().values()}
+TABLE = set(tasks.rooms())
 
 
 def floor_of(module):
@@ -184,6 +190,9 @@ def test_the_rule_of_tasks_can_fail():
     source = f'from {PACKAGE}.tasks.lanes import curve\nif task == "lanes":\n    pass\n'
     assert insides("replay.run", source) == ["tasks.lanes.curve"]
     assert names_of_tasks("replay.run", source) == [2]
+    source = f'from {PACKAGE}.tasks.surround import decode\nASKED = ("surround",)\n'
+    assert insides("predictor", source) == ["tasks.surround.decode"]
+    assert names_of_tasks("predictor", source) == [2]
 
 
 @pytest.mark.parametrize(("room", "foreign"), RULES, ids=[rule[0] for rule in RULES])
@@ -198,6 +207,9 @@ def test_a_room_brings_no_library_that_it_does_without(room, foreign):
 @pytest.mark.parametrize("file", LIGHT_FILES)
 def test_a_file_of_a_tasks_room_is_as_light_as_it_says(room, file):
     module = f"{room}.{file}"
+    if room in WITHOUT_LABELS and file == "labels":
+        assert module not in modules()
+        return
     assert module in modules()
     assert not forbidden(module, LIGHT_FILES[file])
 

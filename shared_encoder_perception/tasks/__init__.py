@@ -1,12 +1,16 @@
-"""The questions that images are asked ("tasks"): one literal table, and a room for each.
+"""The questions that images are asked ("tasks"): two literal tables, and a room for each question.
+
+What each image is asked stands in ``ROOMS``; what a rig of several cameras is asked as a whole, in
+``RIG_ROOMS``. A model may answer both: its tasks are checked, named and ordered together. Whoever
+goes over all tasks without naming any means those of single images.
 
 A room is a package with a file for each thing that only its task knows; ``contract`` says which,
 and what each holds. Its files are imported when somebody asks for them, so that the runtime never
 pays for training's libraries. A room may also be one module, whose attributes take the files'
 places.
 
-Whoever puts things together (predictor, network, trainer, scorer, node, replay, ...) asks this
-table, and names no task.
+Whoever puts things together (predictor, network, trainer, scorer, node, replay, ...) asks these
+tables, and names no task.
 """
 
 from __future__ import annotations
@@ -27,6 +31,11 @@ ROOMS: Final = {
 }
 """Name of a task -> its room. Names stand in artifacts, configs and messages; they never change."""
 
+RIG_ROOMS: Final = {
+    "surround": "shared_encoder_perception.tasks.surround",
+}
+"""Likewise, of tasks that are asked of all cameras of a rig together; see ``contract.rigs``."""
+
 DEFAULT: Final = ("lanes", "drivable_surface")
 """What a network answers unless its config says otherwise."""
 
@@ -35,16 +44,26 @@ class UnknownTaskError(ValueError):
     """A name that is no task's; the message suggests one that is."""
 
 
+def rooms() -> dict[str, str]:
+    """Return the rooms of both tables, by the names of their tasks; those of images first."""
+    return {**ROOMS, **RIG_ROOMS}
+
+
+def is_rig(name: str) -> bool:
+    """Whether a task is asked of a whole rig, not of each image."""
+    return name in RIG_ROOMS
+
+
 def check(names: Iterable[str], where: str = "tasks") -> tuple[str, ...]:
-    """Return the names of tasks, in the order given.
+    """Return the names of tasks of either table, in the order given.
 
     Raises:
-        UnknownTaskError: One of them is not in the table, or stands there twice, or there is none.
+        UnknownTaskError: One of them is in no table, or stands there twice, or there is none.
     """
-    found = tuple(names)
+    found, known = tuple(names), rooms()
     for name in found:
-        if name not in ROOMS:
-            hint = suggestion(name, ROOMS)
+        if name not in known:
+            hint = suggestion(name, known)
             raise UnknownTaskError(f"{where}: there is no task {name!r}{hint}")
     if not found or len(set(found)) < len(found):
         raise UnknownTaskError(f"{where} is {list(found)}, expected different names, at least one")
@@ -67,10 +86,11 @@ def part(name: str, file: str) -> Any:
 def find_part(name: str, file: str) -> Any | None:
     """Return a file of a task's room; ``None`` where the task does without it."""
     (name,) = check([name])
-    room = import_module(ROOMS[name])
+    place = rooms()[name]
+    room = import_module(place)
     if not hasattr(room, "__path__"):
         return getattr(room, file, None)
-    module = f"{ROOMS[name]}.{file}"
+    module = f"{place}.{file}"
     return None if find_spec(module) is None else import_module(module)
 
 
@@ -79,7 +99,7 @@ def parts(file: str, names: Iterable[str] | None = None) -> dict[str, Any]:
 
     Args:
         file: Its name.
-        names: Tasks, in this order; by default all of the table.
+        names: Tasks, in this order; by default all of ``ROOMS``, which are those of single images.
     """
     found = {name: find_part(name, file) for name in (ROOMS if names is None else names)}
     return {name: module for name, module in found.items() if module is not None}

@@ -1,0 +1,1 @@
+"""The ground around a vehicle, as all its cameras see it together: vehicles, and where to drive."""
