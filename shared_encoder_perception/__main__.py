@@ -36,6 +36,7 @@ COMMANDS: Final = {
     "card": ("evaluation.card", "measure a model and fill in the tables of its card"),
     "publish": ("artifact.publish", "put a model with its card and checksum into a store"),
     "dataset": ("labels.dataset", "convert, check, merge, count and view data sets"),
+    "rig": ("labels.rig_command", "check a rig of cameras: do they agree on the ground"),
     "sheet": ("training.sheet", "draw what training sees: rendered worlds, or a config's samples"),
     "train": ("training.train", "train the network"),
     "throughput": ("training.throughput", "measure how fast a training config runs"),
@@ -49,7 +50,7 @@ GROUPS: Final = {
     "perceive": ("demo", "predict", "replay", "paint"),
     "judge": ("evaluate", "diff", "compare", "card"),
     "measure": ("benchmark", "soak"),
-    "data sets": ("dataset", "mine", "sheet"),
+    "data sets": ("dataset", "mine", "rig", "sheet"),
     "train": ("train", "throughput", "models", "export", "calibrate"),
     "model files": ("quantize", "build", "publish"),
 }
