@@ -77,11 +77,11 @@ class Band:
 class Atlas:
     """Bare ground to draw on."""
 
-    def __init__(self, classes: bool = False) -> None:
+    def __init__(self, classes: bool = False, layout: Sequence[tuple[float, ...]] = LAYOUT) -> None:
         """Everything is black, lit, unpainted and not drivable; terrain, if there are classes."""
         self._classes = classes
-        self.bands = []
-        for start, end, along, across, half in LAYOUT:
+        self.bands: list[Band] = []
+        for start, end, along, across, half in layout:
             shape = (round((end - start) / along), round(2 * half / across))
             values = (0, 0, 255, 0, TERRAIN) if classes else (0, 0, 255, 0)
             single = [np.full(shape, v, np.uint8) for v in values]

@@ -164,12 +164,20 @@ class Ground:
         hit: bool, the pixel shows ground.
         z: float32 distance ahead, m; of no meaning where not hit.
         offset: float32 lateral offset from the road's reference line, m.
+        away: float32 distance from the camera, where it looks to other sides than ahead and ``z``
+            may be below 0; ``None``: ``z`` is that.
     """
 
     first: int
     hit: NDArray[np.bool_]
     z: NDArray[np.float32]
     offset: NDArray[np.float32]
+    away: NDArray[np.float32] | None = None
+
+    @property
+    def distance(self) -> NDArray[np.float32]:
+        """Distance by which haze thickens and detail fades, m."""
+        return self.z if self.away is None else self.away
 
 
 def see_ground(camera: Camera, profile: Profile) -> Ground:

@@ -68,7 +68,7 @@ def shade_ground(
             classes[cover > MARKING_SHARE] = MARKING
     paint_tone = 0.85 + np.float32(0.15) * tone
     shadow = None if int(lit.min()) == 255 else 1 - lit.astype(np.float32) * np.float32(1 / 255)
-    clear = np.exp(ground.z * np.float32(-1 / air.visibility_m))
+    clear = np.exp(ground.distance * np.float32(-1 / air.visibility_m))
     bright = clear * _brightness(ground, air) if air.headlights else clear * np.float32(air.ambient)
     hazy = 1 - clear
     # Channel by channel: plain arrays are several times as fast as (R, W, 1) on (R, W, 3).
@@ -93,7 +93,9 @@ def _texture(
     fine = noise_at(surface.seed, ground.offset, along, 22.0, 1.6)
     coarse = noise_at(surface.seed + 1, ground.offset, along, 1.7, 4.0)
     paved = drivable.astype(np.float32) * np.float32(1 / 255)
-    fade = np.clip(np.float32(1.25) - ground.z * np.float32(1 / 28), 0.12, 1, dtype=np.float32)
+    fade = np.clip(
+        np.float32(1.25) - ground.distance * np.float32(1 / 28), 0.12, 1, dtype=np.float32
+    )
     grain = (
         surface.terrain_roughness
         + np.float32(surface.roughness - surface.terrain_roughness) * paved
@@ -108,9 +110,11 @@ def _texture(
 
 def _brightness(ground: Ground, air: Air) -> Plane:
     """Own headlights on the ground, computed at half the size."""
-    z, offset = ground.z[::2, ::2], ground.offset[::2, ::2]
+    ahead, offset = ground.z[::2, ::2], ground.offset[::2, ::2]
+    z = np.maximum(ahead, np.float32(0))
     beam = np.exp(-np.square(offset / (1.6 + 0.2 * z)) - z * np.float32(1 / 24))
     beam *= 1.9 * np.clip(z * np.float32(0.2), 0.25, 1)
+    beam[ahead < 0] = 0
     wide = cv2.resize(beam.astype(np.float32), ground.z.shape[::-1])
     return np.float32(air.ambient) + np.float32(air.headlights) * wide
 

@@ -22,6 +22,8 @@ BESIDE: Final = -0.8
 """Gap, in lanes, from which on a branch is a place to go to: dashes instead of the edge line."""
 WIDEST_GORE_M: Final = 6.0
 """Beyond it grows grass."""
+DOTS_M: Final = 60.0
+"""Farther ones are not to be seen."""
 DOT_M: Final = 0.12
 """Botts' dots and studs: half their size."""
 
@@ -73,32 +75,39 @@ class Gore:
 
 
 def paint_lines(
-    atlas: Atlas, road: Road, lines: tuple[Line, ...], gore: Gore | None, distance_m: float
+    atlas: Atlas,
+    road: Road,
+    lines: tuple[Line, ...],
+    gore: Gore | None,
+    distance_m: float,
+    fine_m: NDArray[np.float64] = FINE_M,
 ) -> None:
-    """Draw all lines."""
+    """Draw all lines between the first and the last of the distances ahead ``fine_m``."""
     for line in lines:
         polygons: list[Polygon] = []
-        for start, end in _free(road, line, distance_m):
+        for start, end in _free(road, line, distance_m, fine_m):
             if line.branch:
-                polygons.append(_along_branch(road, line, start, end, distance_m))
+                polygons.append(_along_branch(road, line, start, end, distance_m, fine_m))
             else:
                 polygons += _pieces(line, start, end, distance_m)
         if polygons:
             atlas.fill(line.layer, polygons, 255.0 * line.opacity)
     if gore is not None and road.branch is not None:
-        _paint_gore(atlas, road, gore, distance_m)
+        _paint_gore(atlas, road, gore, distance_m, fine_m)
 
 
-def _free(road: Road, line: Line, distance_m: float) -> Iterator[tuple[float, float]]:
+def _free(
+    road: Road, line: Line, distance_m: float, fine_m: NDArray[np.float64] = FINE_M
+) -> Iterator[tuple[float, float]]:
     """Ranges ahead in which nothing interrupts a line: no crossing, no other carriageway."""
-    free = np.ones(len(FINE_M), bool)
+    free = np.ones(len(fine_m), bool)
     if road.crossing is not None:
-        at = FINE_M + distance_m - road.crossing.start_m
+        at = fine_m + distance_m - road.crossing.start_m
         free &= (at < -1.5) | (at > road.crossing.width_m + 1.5)
     if road.branch is not None:
-        branch = road.branch.offset_m(distance_m + FINE_M)
+        branch = road.branch.offset_m(distance_m + fine_m)
         half = road.width_m / 2 - 0.15
-        gap = road.branch_gap_m(distance_m + FINE_M)
+        gap = road.branch_gap_m(distance_m + fine_m)
         if line.branch and line.offset_m * road.branch.side < 0:
             free &= gap > APART_M
         elif line.branch:
@@ -113,7 +122,7 @@ def _free(road: Road, line: Line, distance_m: float) -> Iterator[tuple[float, fl
     steps = np.flatnonzero(np.diff(np.r_[False, free, False].astype(np.int8)))
     for first, last in steps.reshape(-1, 2):
         if last - first > 1:
-            yield float(FINE_M[first]), float(FINE_M[last - 1])
+            yield float(fine_m[first]), float(fine_m[last - 1])
 
 
 def _pieces(line: Line, start: float, end: float, distance_m: float) -> list[Polygon]:
@@ -129,46 +138,61 @@ def _pieces(line: Line, start: float, end: float, distance_m: float) -> list[Pol
             pieces += [
                 box(line.offset_m - DOT_M / 2, line.offset_m + DOT_M / 2, s - DOT_M / 2, s + DOT_M)
                 for s in places
-                if start < s < min(end, 60.0)  # farther ones are not to be seen
+                if max(start, -DOTS_M) < s < min(end, DOTS_M)
             ]
         elif min(at + line.dash_m, end) > max(at, start):
             pieces.append(box(low, high, max(at, start), min(at + line.dash_m, end)))
     return pieces
 
 
-def _along_branch(road: Road, line: Line, start: float, end: float, distance_m: float) -> Polygon:
+def _along_branch(
+    road: Road,
+    line: Line,
+    start: float,
+    end: float,
+    distance_m: float,
+    fine_m: NDArray[np.float64],
+) -> Polygon:
     """A solid line beside the branch."""
     assert road.branch is not None
-    ahead = np.unique(np.clip(AHEAD_M, start, end))
+    ahead = np.unique(np.clip(AHEAD_M if fine_m is FINE_M else fine_m[::2], start, end))
     return ribbon(road.branch.offset_m(distance_m + ahead) + line.offset_m, line.width_m / 2, ahead)
 
 
-def _paint_gore(atlas: Atlas, road: Road, gore: Gore, distance_m: float) -> None:
+def _paint_gore(
+    atlas: Atlas, road: Road, gore: Gore, distance_m: float, fine_m: NDArray[np.float64]
+) -> None:
     """Short dashes while the branch is beside the lane, then chevrons in the gore."""
     branch = road.branch
     assert branch is not None
     edge = road.edges_m()[(branch.side + 1) // 2] - branch.side * PAINT_INSIDE_M
-    gap = road.branch_gap_m(distance_m + FINE_M)
-    beside = FINE_M[(gap > BESIDE * road.width_m) & (gap < APART_M)]
+    gap = road.branch_gap_m(distance_m + fine_m)
+    beside = fine_m[(gap > BESIDE * road.width_m) & (gap < APART_M)]
     if gore.period_m and len(beside) > 1:
         dashed = Line(edge, gore.width_m, WHITE, 1, gore.period_m, gore.period_m / 2)
         pieces = _pieces(dashed, float(beside[0]), float(beside[-1]), distance_m)
         if pieces:
             atlas.fill(WHITE, pieces, 255.0 * gore.opacity)
-    open_gore = FINE_M[(gap > 0.4) & (gap < WIDEST_GORE_M)]
+    open_gore = fine_m[(gap > 0.4) & (gap < WIDEST_GORE_M)]
     if gore.hatch_m and len(open_gore) > 1:
-        polygons = list(_chevrons(gore, edge, branch.side, open_gore, gap, distance_m))
+        polygons = list(_chevrons(gore, edge, branch.side, open_gore, gap, distance_m, fine_m))
         if polygons:
             atlas.fill(WHITE, polygons, 255.0 * gore.opacity)
 
 
 def _chevrons(
-    gore: Gore, edge: float, side: int, ahead: NDArray, gap: NDArray, distance_m: float
+    gore: Gore,
+    edge: float,
+    side: int,
+    ahead: NDArray,
+    gap: NDArray,
+    distance_m: float,
+    fine_m: NDArray[np.float64] = FINE_M,
 ) -> Iterator[Polygon]:
     """Bars between the two roads: slants, or chevrons that point towards us."""
     first = np.ceil((ahead[0] + distance_m) / gore.hatch_m) * gore.hatch_m - distance_m
     for at in np.arange(first, ahead[-1], gore.hatch_m):
-        width = float(np.interp(at, FINE_M, gap))
+        width = float(np.interp(at, fine_m, gap))
         slant = min(width, 3.0)
         # From the road to the branch, and back on the far side of the bar.
         across = [0.0, width / 2, width] if gore.chevrons else [0.0, width]

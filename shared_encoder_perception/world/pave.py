@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from shared_encoder_perception.world.alignment import FAR_M
 from shared_encoder_perception.world.atlas import (
@@ -29,6 +30,10 @@ DRIVABLE_VALUE: Final = 255
 GORE_PAVED_M: Final = 2.5
 """Between a road and its branch the ground is paved up to this width."""
 FAR_SIDE_M: Final = 80.0
+"""To both sides, a crossing road goes so far, and the land beside the road farther than is seen."""
+TERRAIN_M: Final = 400.0
+LAID_BEHIND_M: Final = 40.0
+"""What lies on the ground is drawn from here on: its far end may be ahead."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,12 +94,26 @@ class Surface:
     seed: int
 
 
-def pave(atlas: Atlas, road: Road, surface: Surface, distance_m: float) -> None:
-    """Draw everything but paint."""
+def pave(
+    atlas: Atlas,
+    road: Road,
+    surface: Surface,
+    distance_m: float,
+    ahead_m: NDArray[np.float64] = AHEAD_M,
+) -> None:
+    """Draw everything but paint.
+
+    Args:
+        atlas: To draw on.
+        road: Which runs there.
+        surface: What it is made of.
+        distance_m: Where we are along it.
+        ahead_m: Distances at which what bends is drawn, rising; the first is how far behind.
+    """
     paved = road.paved_m()
     left, right, median = (PAVEMENT if is_so else TERRAIN for is_so in surface.paved)
-    atlas.strip(COLOUR, -FAR_SIDE_M, 0.0, surface.terrain[0], left)
-    atlas.strip(COLOUR, 0.0, FAR_SIDE_M, surface.terrain[1], right)
+    atlas.strip(COLOUR, -TERRAIN_M, 0.0, surface.terrain[0], left)
+    atlas.strip(COLOUR, 0.0, TERRAIN_M, surface.terrain[1], right)
     outer = (paved[0][0], paved[-1][1])
     for side, edge, width in zip((-1, 1), outer, surface.pavement_m, strict=True):
         if width:
@@ -109,13 +128,13 @@ def pave(atlas: Atlas, road: Road, surface: Surface, distance_m: float) -> None:
         atlas.strip(DRIVABLE, low, high, DRIVABLE_VALUE)
     _pave_lanes(atlas, road, surface)
     if road.branch is not None:
-        _pave_branch(atlas, road, surface, distance_m)
+        _pave_branch(atlas, road, surface, distance_m, ahead_m)
     if road.crossing is not None:
         ahead = road.crossing.start_m - distance_m
         across = box(-FAR_SIDE_M, FAR_SIDE_M, ahead, ahead + road.crossing.width_m)
         atlas.fill(COLOUR, [across], surface.lanes[0], ROAD)
         atlas.fill(DRIVABLE, [across], DRIVABLE_VALUE)
-    lay(atlas, surface.decals, distance_m)
+    lay(atlas, surface.decals, distance_m, max(LAID_BEHIND_M, -float(ahead_m[0])))
 
 
 def _pave_lanes(atlas: Atlas, road: Road, surface: Surface) -> None:
@@ -139,16 +158,22 @@ def _pave_lanes(atlas: Atlas, road: Road, surface: Surface) -> None:
                     atlas.strip(COLOUR, centre + at - reach, centre + at + reach, tone)
 
 
-def _pave_branch(atlas: Atlas, road: Road, surface: Surface, distance_m: float) -> None:
+def _pave_branch(
+    atlas: Atlas,
+    road: Road,
+    surface: Surface,
+    distance_m: float,
+    ahead_m: NDArray[np.float64],
+) -> None:
     """The branching lane with its outer shoulder, and the paved tip of the gore."""
     branch = road.branch
     assert branch is not None
-    centre = branch.offset_m(distance_m + AHEAD_M)
+    centre = branch.offset_m(distance_m + ahead_m)
     outer = max(road.shoulder_m[(branch.side + 1) // 2], 0.3)
     inner = 0.4
     half = (road.width_m + outer + inner) / 2
     middle = centre + branch.side * (outer - inner) / 2
-    polygons = [ribbon(middle, half, AHEAD_M)]
+    polygons = [ribbon(middle, half, ahead_m)]
     edge = road.edges_m()[(branch.side + 1) // 2]
     gap = np.abs(centre - edge) - road.width_m / 2
     tip = (gap > -road.width_m) & (gap < GORE_PAVED_M)
@@ -156,7 +181,7 @@ def _pave_branch(atlas: Atlas, road: Road, surface: Surface, distance_m: float) 
         if tip.sum() > 1:
             atlas.fill(
                 layer,
-                [ribbon((centre[tip] + edge) / 2, (gap[tip] + 1) / 2 + 0.5, AHEAD_M[tip])],
+                [ribbon((centre[tip] + edge) / 2, (gap[tip] + 1) / 2 + 0.5, ahead_m[tip])],
                 value,
                 ROAD,
             )
@@ -164,13 +189,15 @@ def _pave_branch(atlas: Atlas, road: Road, surface: Surface, distance_m: float) 
     lane = surface.lanes[-1 if branch.side > 0 else 0]
     beside = np.abs(centre - edge) > road.width_m / 2 - 0.3
     if beside.sum() > 1:
-        atlas.fill(COLOUR, [ribbon(centre[beside], road.width_m / 2, AHEAD_M[beside])], lane, ROAD)
+        atlas.fill(COLOUR, [ribbon(centre[beside], road.width_m / 2, ahead_m[beside])], lane, ROAD)
 
 
-def lay(atlas: Atlas, decals: tuple[Decal, ...], distance_m: float) -> None:
+def lay(
+    atlas: Atlas, decals: tuple[Decal, ...], distance_m: float, behind_m: float = LAID_BEHIND_M
+) -> None:
     """Draw what lies within sight."""
     for decal in decals:
-        ahead = (decal.at_m - distance_m + 40.0) % LOOP_M - 40.0
+        ahead = (decal.at_m - distance_m + behind_m) % LOOP_M - behind_m
         if ahead < FAR_M:
             moved = [polygon + np.array((0.0, ahead)) for polygon in decal.polygons]
             atlas.fill(decal.layer, moved, decal.value)

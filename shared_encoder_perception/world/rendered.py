@@ -54,8 +54,11 @@ class Rendered:
     @property
     def owners(self) -> NDArray[np.uint8] | None:
         """(H, W) a place in ``classes.OWNERS`` for each pixel; ``None`` where nobody asked."""
-        if self.classes is None:
-            return None
-        table = np.zeros(256, np.uint8)
-        table[: len(OWNER_OF)] = OWNER_OF
-        return table[self.classes]
+        return None if self.classes is None else owners_of(self.classes)
+
+
+def owners_of(classes: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return whose each pixel is, a place in ``classes.OWNERS``, for (H, W) classes."""
+    table = np.zeros(256, np.uint8)
+    table[: len(OWNER_OF)] = OWNER_OF
+    return np.asarray(table[classes])

@@ -106,8 +106,8 @@ def tree_sprite(variant: int) -> NDArray[np.uint8]:
 
 
 @lru_cache(maxsize=512)
-def _tinted(variant: int, colour: tuple[int, int, int]) -> NDArray[np.uint8]:
-    """A tree of some colour."""
+def tinted_tree(variant: int, colour: tuple[int, int, int]) -> NDArray[np.uint8]:
+    """A tree of some colour, (160, 160, 4) BGRA."""
     sprite = tree_sprite(variant % SPRITES).copy()
     tint = np.array(colour, np.float32) / 150
     sprite[:, :, :3] = (sprite[:, :, :3] * tint).clip(0, 255).astype(np.uint8)
@@ -146,7 +146,7 @@ def draw_prop(view: View, prop: Prop, ahead_m: float) -> None:
         stands, scale = np.array([prop.offset_m, -0.1, ahead_m]), view.camera.focal_px / ahead_m
         # Rounded, so that few colours are kept.
         colour = tuple(int(c) // 24 * 24 + 12 for c in prop.colour)
-        sprite = _tinted(prop.variant, colour)  # type: ignore[arg-type]
+        sprite = tinted_tree(prop.variant, colour)  # type: ignore[arg-type]
         if prop.kind == "bush":
             sprite = sprite[: SPRITE_PX * 7 // 10]
         size = (width * scale, height * scale)

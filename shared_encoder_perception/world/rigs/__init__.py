@@ -1,0 +1,1 @@
+"""The same worlds, seen by the cameras of a rig: any lens, any place on the vehicle, all round."""
