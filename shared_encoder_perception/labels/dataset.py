@@ -16,7 +16,12 @@
     dataset stats data/all --out stats.png
     dataset view data/all --out sheet.png
 
-docs/dataset_format.md describes the format.
+    dataset convert nuscenes data/nuscenes --out data/rigs
+                                            several cameras a moment: rigs.jsonl, for which the
+                                            commands above do as well
+    dataset render --rig four --count 5000 --out data/rigs
+
+docs/dataset_format.md describes the format, docs/rigs_format.md that of rigs.
 """
 
 from __future__ import annotations
@@ -38,10 +43,12 @@ from shared_encoder_perception.labels import label_command, native, render_comma
 from shared_encoder_perception.labels.companions import companions_of
 from shared_encoder_perception.labels.composites import command as compose
 from shared_encoder_perception.labels.composites import cut
-from shared_encoder_perception.labels.formats import FORMATS, read
+from shared_encoder_perception.labels.formats import FORMATS, RIG_FORMATS, read
 from shared_encoder_perception.labels.frame import LabelledFrame
 from shared_encoder_perception.labels.label_command import FAULTY, report_faults
 from shared_encoder_perception.labels.merge import REPORT, merge
+from shared_encoder_perception.labels.rigs import command as rigs
+from shared_encoder_perception.labels.rigs.native import is_rig_set
 from shared_encoder_perception.labels.statistics import count, plot, table
 from shared_encoder_perception.labels.validate import find_faults
 from shared_encoder_perception.libraries import can_write
@@ -53,13 +60,14 @@ FAULTS_FILE = "convert_faults.txt"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the sub-commands."""
     commands = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
-    formats = "\n".join(f"  {name:<16} {what}" for name, (_, _, what) in FORMATS.items())
+    known = {name: row[-1] for name, row in (*FORMATS.items(), *RIG_FORMATS.items())}
+    formats = "\n".join(f"  {name:<16} {what}" for name, what in known.items())
     add = commands.add_parser(
         "convert",
         help="write a public data set in our format",
         epilog=f"formats:\n{formats}",
     )
-    add.add_argument("format", choices=list(FORMATS), metavar="FORMAT")
+    add.add_argument("format", choices=list(known), metavar="FORMAT")
     add.add_argument("path", type=Path, help="folder or label file of the data set")
     add.add_argument("--out", type=Path, required=True, help="folder of the new set")
     add.add_argument("--limit", type=int, help="only so many frames")
@@ -100,7 +108,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add.set_defaults(action_run=label_command.run)
 
     add = commands.add_parser("validate", help="report every fault with file and line")
-    add.add_argument("path", type=Path, help="a set's folder or frames.jsonl")
+    add.add_argument("path", type=Path, help="a set's folder, frames.jsonl or rigs.jsonl")
     add.add_argument("--labels-only", action="store_true", help="do not look at pictures")
     add.set_defaults(action_run=_validate)
 
@@ -110,13 +118,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add.set_defaults(action_run=_merge)
 
     add = commands.add_parser("stats", help="count labels and draw their distribution")
-    add.add_argument("path", type=Path, help="a set's folder or frames.jsonl")
+    add.add_argument("path", type=Path, help="a set's folder, frames.jsonl or rigs.jsonl")
     add.add_argument("--out", type=Path, help="the picture to write")
     add.add_argument("--labels-only", action="store_true", help="do not read masks")
     add.set_defaults(action_run=_stats)
 
     add = commands.add_parser("view", help="draw samples with their labels")
-    add.add_argument("path", type=Path, help="a set's folder or frames.jsonl")
+    add.add_argument("path", type=Path, help="a set's folder, frames.jsonl or rigs.jsonl")
     add.add_argument("--out", type=Path, required=True, help="the picture to write")
     add.add_argument("--count", type=int, default=24, help="samples, evenly spread over the set")
     add.add_argument("--name", help="only frames whose name contains this")
@@ -131,6 +139,8 @@ def run(args: argparse.Namespace) -> int:
 
 def _convert(args: argparse.Namespace) -> int:
     """Write a public set in our format; a frame whose picture is unusable is reported."""
+    if args.format in RIG_FORMATS:
+        return rigs.convert(args)
     notes: Counter[str] = Counter()
     faults: list[str] = []
     with native.Writer(args.out) as writer:
@@ -165,6 +175,8 @@ def _convert(args: argparse.Namespace) -> int:
 
 def _validate(args: argparse.Namespace) -> int:
     """Print every fault."""
+    if is_rig_set(args.path):
+        return rigs.validate(args)
     path = native.labels_file(args.path)
     lines = faulty = 0
     for number, faults in tqdm(
@@ -190,6 +202,8 @@ def _merge(args: argparse.Namespace) -> int:
 
 def _stats(args: argparse.Namespace) -> int:
     """Print the counts and draw them."""
+    if is_rig_set(args.path):
+        return rigs.stats(args)
     drawn = args.out and can_write("the plot", "matplotlib")
     frames = tqdm(native.read(args.path), unit="frame", leave=False)
     statistics = count(frames, pictures=not args.labels_only)
@@ -202,6 +216,8 @@ def _stats(args: argparse.Namespace) -> int:
 
 def _view(args: argparse.Namespace) -> int:
     """Draw a sheet."""
+    if is_rig_set(args.path):
+        return rigs.view(args)
     if args.count < 1:
         raise ValueError("--count must be at least 1")
     total = sum(1 for _ in _named(args))

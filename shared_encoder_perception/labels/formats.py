@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from shared_encoder_perception.labels.frame import LabelledFrame
+from shared_encoder_perception.labels.rigs.record import RigRecord
 from shared_encoder_perception.tasks.label_files import LabelError
 
 PACKAGE: Final = "shared_encoder_perception.labels"
@@ -74,6 +75,13 @@ FORMATS: Final = MappingProxyType(
     }
 )
 """Name -> (module, arguments of its ``read``, what it is)."""
+RIG_FORMATS: Final = MappingProxyType(
+    {
+        "nuscenes": ("adapters.nuscenes", "nuScenes: samples/ and tables v1.0-*/: labelled rigs"),
+        "carla": ("adapters.carla_rig", "CARLA: frames/*.json, cameras and actors: labelled rigs"),
+    }
+)
+"""Name -> (module, what it is), of sets whose moments are those of several cameras."""
 
 
 def read(name: str, path: Path, **options: Any) -> Iterator[LabelledFrame | LabelError]:
@@ -102,3 +110,24 @@ def read(name: str, path: Path, **options: Any) -> Iterator[LabelledFrame | Labe
             raise ValueError(f"the format {name!r} has no option {option!r}")
     frames: Iterator[LabelledFrame | LabelError] = reader(path, **arguments, **options)
     return frames
+
+
+def read_rigs(name: str, path: Path) -> Iterator[RigRecord | LabelError]:
+    """Read a data set of several cameras, moment by moment.
+
+    Args:
+        name: A key of ``RIG_FORMATS``.
+        path: Its folder.
+
+    Yields:
+        Each moment, or what is wrong with it, which is no reason to end.
+
+    Raises:
+        FileNotFoundError: There is no such folder.
+        LabelError: A faulty label, with file and line.
+    """
+    if not path.exists():
+        raise FileNotFoundError(f"there is no {path}")
+    reader = import_module(f"{PACKAGE}.{RIG_FORMATS[name][0]}").read
+    records: Iterator[RigRecord | LabelError] = reader(path)
+    return records

@@ -1,4 +1,7 @@
-"""``dataset render``: write pictures that nobody took as a set: rendered worlds, or composites."""
+"""``dataset render``: write pictures that nobody took as a set: rendered worlds, or composites.
+
+Rigs that drive through such worlds are a set of their own kind: ``rigs.render``.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,7 @@ from shared_encoder_perception.labels.composites.fold import Composites
 from shared_encoder_perception.labels.composites.index import FILE_NAME as INDEX_NAME
 from shared_encoder_perception.labels.composites.index import FOLDS
 from shared_encoder_perception.labels.frame import LabelledFrame, constant
+from shared_encoder_perception.labels.rigs import render as rigs
 from shared_encoder_perception.labels.sample import Sample
 from shared_encoder_perception.tasks.label_files import FILE_NAME
 from shared_encoder_perception.world.rendered import EMPTY
@@ -51,6 +55,7 @@ def add_arguments(add: argparse.ArgumentParser) -> None:
     add.add_argument(
         "--fold", default="", metavar="FOLD", help=f"composites: one of {', '.join(FOLDS)} (all)"
     )
+    rigs.add_arguments(add)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -62,6 +67,9 @@ def run(args: argparse.Namespace) -> int:
             f"{args.out} holds an index of composites ({INDEX_NAME}): choose another --out, so "
             "that a folder is one data set"
         )
+    if args.rig:
+        return rigs.run(args)
+    rigs.refuse_without_rig(args)
     if args.composites:
         source, samples = _composites(args)
     else:
