@@ -1,8 +1,12 @@
-"""What goes into an engine and what comes out, held against what the spec promises."""
+"""What goes into an engine and what comes out, held against what the spec promises.
+
+The batch axis of most tensors counts images. Of some it counts rigs, whose cameras' images they
+belong to together (``ModelSpec.of_rigs``); an engine takes one rig at a time.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -24,23 +28,32 @@ class OutputError(RuntimeError):
     """An engine that does not give what the model's spec promises."""
 
 
-def blank(promised: Promised, count: int = 1) -> dict[str, NDArray]:
-    """Return inputs of zeros for ``count`` images."""
+def batched(
+    promised: Promised, count: int, of_rigs: Collection[str] = ()
+) -> dict[str, tuple[int, ...]]:
+    """Return the shape of each tensor with its batch axis, for ``count`` images of one rig."""
     return {
-        name: np.zeros((count, *tensor.shape), tensor.dtype) for name, tensor in promised.items()
+        name: (1 if name in of_rigs else count, *tensor.shape) for name, tensor in promised.items()
     }
 
 
-def check_inputs(inputs: Arrays, promised: Promised) -> int:
+def blank(promised: Promised, count: int = 1, of_rigs: Collection[str] = ()) -> dict[str, NDArray]:
+    """Return inputs of zeros for ``count`` images, of one rig."""
+    shapes = batched(promised, count, of_rigs)
+    return {name: np.zeros(shapes[name], tensor.dtype) for name, tensor in promised.items()}
+
+
+def check_inputs(inputs: Arrays, promised: Promised, of_rigs: Collection[str] = ()) -> int:
     """Return how many images the inputs of an engine are for.
 
     Args:
         inputs: By name, with the batch axis.
         promised: What the model takes.
+        of_rigs: Names of those whose batch axis counts rigs: there has to be one.
 
     Raises:
-        InputError: One is missing, unknown, of another type or shape, or for more images than
-            another.
+        InputError: One is missing, unknown, of another type or shape, for more images than
+            another, or not for one rig.
     """
     if not isinstance(inputs, Mapping):
         raise InputError(
@@ -50,9 +63,13 @@ def check_inputs(inputs: Arrays, promised: Promised) -> int:
     _check_names(inputs, promised)
     for name, tensor in promised.items():
         array = inputs[name]
-        if array.dtype != tensor.dtype or array.shape[1:] != tensor.shape or not len(array):
-            raise InputError(f"the input {name!r} is {words(array)}, expected {words(tensor, 'N')}")
-    counts = {name: len(inputs[name]) for name in promised}
+        wrong = array.dtype != tensor.dtype or array.shape[1:] != tensor.shape
+        if wrong or not len(array) or (name in of_rigs and len(array) != 1):
+            first = 1 if name in of_rigs else "N"
+            raise InputError(
+                f"the input {name!r} is {words(array)}, expected {words(tensor, first)}"
+            )
+    counts = {name: len(inputs[name]) for name in promised if name not in of_rigs}
     if len(set(counts.values())) > 1:
         raise InputError(
             f"the inputs are for different numbers of images ({counts}), expected one entry of "
@@ -101,24 +118,28 @@ def check_one(name: str, array: Any, tensor: Tensor) -> None:
         raise InputError(f"the input {name!r} is {words(array)}, expected {words(tensor)}")
 
 
-def check_outputs(outputs: Arrays, promised: Promised, count: int) -> None:
+def check_outputs(
+    outputs: Arrays, promised: Promised, count: int, of_rigs: Collection[str] = ()
+) -> None:
     """Compare what an engine gave for ``count`` images with what the spec promises.
 
     Args:
         outputs: By name, with the batch axis.
         promised: What the model gives.
         count: How many images it was given.
+        of_rigs: Names of those whose batch axis counts rigs.
 
     Raises:
         OutputError: One is missing, of another type or shape, or holds NaN or infinity.
     """
+    shapes = batched(promised, count, of_rigs)
     for name, tensor in promised.items():
         array: Any = outputs.get(name)
         if array is None:
             found = f"does not give the output {name!r} but {', '.join(outputs) or 'nothing'}"
         elif not isinstance(array, np.ndarray):
             found = f"gives the output {name!r} as a {type(array).__name__}"
-        elif array.dtype != tensor.dtype or array.shape != (count, *tensor.shape):
+        elif array.dtype != tensor.dtype or array.shape != shapes[name]:
             found = f"gives the output {name!r} as {words(array)}"
         elif array.dtype.kind == "f" and not np.isfinite(array).all():
             found = f"gives NaN or infinity in the output {name!r}"
@@ -126,7 +147,7 @@ def check_outputs(outputs: Arrays, promised: Promised, count: int) -> None:
             continue
         raise OutputError(
             f"the engine {found}, and the spec promises "
-            f"{words(tensor, count)}: export the model again, or use another engine"
+            f"{words(tensor, shapes[name][0])}: export the model again, or use another engine"
         )
 
 
@@ -135,12 +156,10 @@ def words(found: NDArray | Tensor, *batch: object) -> str:
     return f"{found.dtype} ({', '.join(map(str, (*batch, *found.shape)))})"
 
 
-def key_words(promised: Promised, count: int) -> str:
+def key_words(promised: Promised, count: int, of_rigs: Collection[str] = ()) -> str:
     """Write down tensors for up to ``count`` images, for the key of an engine's file."""
-    shapes = {
-        name: [tensor.dtype, [count, *tensor.shape]] for name, tensor in sorted(promised.items())
-    }
-    return str(shapes)
+    shapes = batched(promised, count, of_rigs)
+    return str({name: [promised[name].dtype, list(shapes[name])] for name in sorted(promised)})
 
 
 def _check_names(given: Arrays, promised: Promised) -> None:

@@ -72,12 +72,12 @@ class OnnxRuntimeBackend:
             source=artifact.source,
             sha256=artifact.sha256,
         )
-        self._inputs = self.spec.input_tensors()
+        self._inputs, self._of_rigs = self.spec.input_tensors(), self.spec.of_rigs()
         self._outputs = list(self.spec.output_tensors())
 
     def infer(self, inputs: Mapping[str, NDArray]) -> dict[str, NDArray]:
         """Run images and what belongs to them; see ``Backend.infer``."""
-        check_inputs(inputs, self._inputs)
+        check_inputs(inputs, self._inputs, self._of_rigs)
         arrays = self._session.run(self._outputs, dict(inputs))
         return dict(zip(self._outputs, arrays, strict=True))
 

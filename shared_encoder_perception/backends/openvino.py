@@ -12,7 +12,7 @@ import openvino as ov
 from numpy.typing import NDArray
 
 from shared_encoder_perception.artifact.file import BF16, FP16, FP32, INT8, Artifact
-from shared_encoder_perception.artifact.tensors import check_inputs, key_words
+from shared_encoder_perception.artifact.tensors import batched, check_inputs, key_words
 from shared_encoder_perception.backends import (
     AUTO,
     BackendError,
@@ -58,6 +58,7 @@ class OpenVinoBackend:
             )
         self._artifact, self.spec = artifact, artifact.spec
         self._inputs, self._outputs = self.spec.input_tensors(), self.spec.output_tensors()
+        self._of_rigs = self.spec.of_rigs()
         self._core = the_core()
         self._precision = _precision(artifact, options, self._core)
         self._threads = options.threads or cores()
@@ -80,7 +81,7 @@ class OpenVinoBackend:
 
         The first call with another N compiles the model for it.
         """
-        count = check_inputs(inputs, self._inputs)
+        count = check_inputs(inputs, self._inputs, self._of_rigs)
         request = self._requests.get(count)
         if request is None:
             request = self._requests[count] = self._request(count)
@@ -114,7 +115,7 @@ class OpenVinoBackend:
         """
         try:
             model = self._core.read_model(io.BytesIO(self._artifact.content))
-            model.reshape({name: [count, *tensor.shape] for name, tensor in self._inputs.items()})
+            model.reshape(batched(self._inputs, count, self._of_rigs))
             compiled = self._core.compile_model(model, DEVICE, self._config())
         except RuntimeError as error:
             reason = str(error).strip().splitlines()[-1]
@@ -145,8 +146,8 @@ class OpenVinoBackend:
             "device": f"{DEVICE} {cpu_name()}",
             "precision": self._precision,
             "threads": str(self._threads),
-            "inputs": key_words(self._inputs, count),
-            "outputs": key_words(self._outputs, count),
+            "inputs": key_words(self._inputs, count, self._of_rigs),
+            "outputs": key_words(self._outputs, count, self._of_rigs),
         }
 
 

@@ -69,8 +69,12 @@ def _parse_tta(text: str) -> tuple[Variant, ...]:
         raise argparse.ArgumentTypeError(str(error)) from None
 
 
-def load_engine(args: argparse.Namespace) -> Backend:
+def load_engine(args: argparse.Namespace, max_batch: int = 1) -> Backend:
     """Load the model that the options name; say on which engine, where that was left to us.
+
+    Args:
+        args: With what ``add_engine_options`` declares.
+        max_batch: Most images of one inference, as of ``BackendOptions``.
 
     Raises:
         BackendError, ArtifactError, SpecError: As ``load_backend``.
@@ -81,6 +85,7 @@ def load_engine(args: argparse.Namespace) -> Backend:
         threads=args.threads,
         cache=args.cache,
         allow_fallback=args.allow_fallback,
+        max_batch=max_batch,
     )
     backend = load_backend(args.model, args.backend, options, args.sha256)
     info = backend.info

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared_encoder_perception.artifact.file import Artifact
-from shared_encoder_perception.artifact.tensors import check_inputs
+from shared_encoder_perception.artifact.tensors import batched, check_inputs
 from shared_encoder_perception.backends import (
     BackendError,
     BackendInfo,
@@ -50,6 +50,7 @@ class TensorRtBackend:
         cuda_memory.use_device(index)
         self.spec = artifact.spec
         self._inputs, self._outputs = self.spec.input_tensors(), self.spec.output_tensors()
+        self._of_rigs = self.spec.of_rigs()
         self._max_batch = options.max_batch
         self._engine, self._runtime = self._load(artifact, options, gpu, precision)
         self._check_border(artifact.source)
@@ -86,7 +87,7 @@ class TensorRtBackend:
             InputError: Inputs of other names, shapes or types than the model takes.
             BackendError: More images than the engine was built for, or the GPU failed.
         """
-        count = check_inputs(inputs, self._inputs)
+        count = check_inputs(inputs, self._inputs, self._of_rigs)
         if count > self._max_batch:
             raise BackendError(
                 f"{count} images were given, and the engine takes 1 to {self._max_batch}: give "
@@ -100,8 +101,9 @@ class TensorRtBackend:
             self._buffers.upload(name, array)
         if not self._context.execute_async_v3(self._buffers.stream):
             raise tensorrt_build.failure("TensorRT could not run")
+        shapes = batched(self._outputs, count, self._of_rigs)
         outputs = {
-            name: self._buffers.download(name, (count, *tensor.shape), np.dtype(tensor.dtype))
+            name: self._buffers.download(name, shapes[name], np.dtype(tensor.dtype))
             for name, tensor in self._outputs.items()
         }
         self._buffers.wait()
@@ -124,7 +126,8 @@ class TensorRtBackend:
 
         def build() -> bytes:
             shapes = {name: tensor.shape for name, tensor in self._inputs.items()}
-            return tensorrt_build.build(prepared, shapes, self._max_batch, artifact.source)
+            most, of_rigs = self._max_batch, self._of_rigs
+            return tensorrt_build.build(prepared, shapes, most, artifact.source, of_rigs)
 
         loaded = tensorrt_build.deserialize(cache.load_or_build(key, build))
         if loaded is None:  # intact, but TensorRT does not understand it
@@ -151,13 +154,15 @@ class TensorRtBackend:
 
     def _sizes(self) -> dict[str, int]:
         """Return how many bytes each input and output has at most."""
+        tensors = {**self._inputs, **self._outputs}
+        shapes = batched(tensors, self._max_batch, self._of_rigs)
         return {
-            name: self._max_batch * prod(tensor.shape) * np.dtype(tensor.dtype).itemsize
-            for name, tensor in {**self._inputs, **self._outputs}.items()
+            name: prod(shapes[name]) * np.dtype(tensor.dtype).itemsize
+            for name, tensor in tensors.items()
         }
 
     def _set_count(self, count: int) -> None:
         """Tell TensorRT how many images come."""
-        for name, tensor in self._inputs.items():
-            if not self._context.set_input_shape(name, (count, *tensor.shape)):
+        for name, shape in batched(self._inputs, count, self._of_rigs).items():
+            if not self._context.set_input_shape(name, shape):
                 raise tensorrt_build.failure(f"TensorRT refuses {name!r} of {count} images")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Final
 
 import tensorrt as trt
@@ -74,7 +74,9 @@ class _Progress(trt.IProgressMonitor):
         self._steps.pop(phase_name, None)
 
 
-def build(content: bytes, inputs: Shapes, max_batch: int, source: str) -> bytes:
+def build(
+    content: bytes, inputs: Shapes, max_batch: int, source: str, of_rigs: Collection[str] = ()
+) -> bytes:
     """Build an engine for the calling thread's GPU; takes minutes.
 
     Args:
@@ -82,6 +84,7 @@ def build(content: bytes, inputs: Shapes, max_batch: int, source: str) -> bytes:
         inputs: What goes into it.
         max_batch: Most images of one inference; it is tuned for one.
         source: What to call the model in messages.
+        of_rigs: Names of the inputs whose batch axis counts rigs: there is one.
 
     Raises:
         BackendError: TensorRT cannot start, or refuses the model.
@@ -92,7 +95,7 @@ def build(content: bytes, inputs: Shapes, max_batch: int, source: str) -> bytes:
     except (RuntimeError, TypeError):  # pybind11's own, without TensorRT's reason
         raise _logger.failure(f"TensorRT {VERSION} cannot build engines here") from None
     network, parser = parse(builder, content, source)
-    config = configure(builder, inputs, max_batch)
+    config = configure(builder, inputs, max_batch, of_rigs)
     progress = _Progress()
     config.progress_monitor = progress
     serialized = builder.build_serialized_network(network, config)
@@ -102,14 +105,16 @@ def build(content: bytes, inputs: Shapes, max_batch: int, source: str) -> bytes:
     return bytes(serialized)
 
 
-def configure(builder: trt.Builder, inputs: Shapes, max_batch: int) -> Any:
+def configure(
+    builder: trt.Builder, inputs: Shapes, max_batch: int, of_rigs: Collection[str] = ()
+) -> Any:
     """Return how to build: in the graph's own precision, tuned for one image; see ``build``."""
     config = builder.create_builder_config()
     config.clear_flag(trt.BuilderFlag.TF32)
     config.profiling_verbosity = trt.ProfilingVerbosity.DETAILED  # for ``information``
     profile = builder.create_optimization_profile()
     for name, shape in inputs.items():
-        one, most = (1, *shape), (max_batch, *shape)
+        one, most = (1, *shape), (1 if name in of_rigs else max_batch, *shape)
         profile.set_shape(name, one, one, most)
     config.add_optimization_profile(profile)
     return config

@@ -125,6 +125,7 @@ def engine_key(
         max_batch: Most images of one inference.
         version: Of TensorRT, and how it is set up.
     """
+    of_rigs = artifact.spec.of_rigs()
     return {
         "engine": "tensorrt",
         "version": version,
@@ -132,8 +133,8 @@ def engine_key(
         "graph": hashlib.sha256(prepared).hexdigest(),
         "device": f"{gpu.name}, compute capability {gpu.compute}, CUDA driver {gpu.driver}",
         "precision": precision,
-        "inputs": key_words(artifact.spec.input_tensors(), max_batch),
-        "outputs": key_words(artifact.spec.output_tensors(), max_batch),
+        "inputs": key_words(artifact.spec.input_tensors(), max_batch, of_rigs),
+        "outputs": key_words(artifact.spec.output_tensors(), max_batch, of_rigs),
     }
 
 

@@ -67,7 +67,7 @@ class TorchBackend:
             mode = "reduce-overhead" if self._device.type == "cuda" else "default"
             self._run = torch.compile(network, mode=mode)
         self.spec = artifact.spec
-        self._inputs = self.spec.input_tensors()
+        self._inputs, self._of_rigs = self.spec.input_tensors(), self.spec.of_rigs()
         self.info = BackendInfo(
             name="torch",
             version=torch.__version__,
@@ -102,7 +102,7 @@ class TorchBackend:
 
     def infer(self, inputs: Mapping[str, NDArray]) -> dict[str, NDArray]:
         """Run images and what belongs to them; see ``Backend.infer``."""
-        check_inputs(inputs, self._inputs)
+        check_inputs(inputs, self._inputs, self._of_rigs)
         tensors = [
             torch.from_numpy(np.ascontiguousarray(inputs[name])).to(self._device)
             for name in self._inputs

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from shared_encoder_perception import tasks
 from shared_encoder_perception.files.typed_json import JsonError, from_json, shown
+from shared_encoder_perception.rig.grid import BevGrid
 
 WIDEST: Final = 8192
 """Channels that a file may ask for."""
@@ -41,6 +42,8 @@ class NetworkConfig:
             table as JSON; in a training config also the path of its file.
         depth_kind: What ``depth`` says: ``metric``, or ``relative`` where all that it learns from
             is depth without a scale.
+        grid: Cells of the ground that ``surround`` is about.
+        views: Most cameras in which ``surround`` looks a voxel up.
     """
 
     encoder: str = "mobilenetv4_conv_small"
@@ -56,6 +59,8 @@ class NetworkConfig:
     tasks: list[str] = field(default_factory=lambda: list(tasks.DEFAULT))
     classes: str = "world"
     depth_kind: str = "metric"
+    grid: BevGrid = field(default_factory=BevGrid)
+    views: int = 2
 
 
 def config_from_file(raw: Any, where: str) -> NetworkConfig:

@@ -78,7 +78,8 @@ class PerceptionNetwork(nn.Module):
             images: uint8 (N, H, W, 3) BGR, [0, 255]; H and W multiples of 32.
             size: ``(H, W)`` of the answers where the images are given in another one: coarse
                 pictures in training, when the encoder sees no more of them anyway.
-            inputs: By name, what some task takes beside the images.
+            inputs: By name, what some task takes beside the images. What belongs to R rigs goes
+                with the images of R times as many cameras, those of a rig one after another.
 
         Returns:
             The logits of every task, by names that their heads give them.
@@ -238,7 +239,8 @@ class DeployWrapper(nn.Module):
                 images, and what the tasks take beside them.
 
         Returns:
-            As ``ModelSpec.output_tensors``, each with the batch axis.
+            As ``ModelSpec.output_tensors``, each with the batch axis, which is of images or of rigs
+            (``ModelSpec.of_rigs``).
         """
         named = dict(zip(self.inputs, inputs, strict=True))
         image = named.pop(INPUT_IMAGE)

@@ -1,0 +1,88 @@
+"""The head of surround: features of all cameras of a rig -> what is on each cell of the ground.
+
+The one head whose answer has another leading axis than the images: that of the rigs, as the tables
+have that it takes beside them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import torch
+from torch import Tensor, nn
+
+from shared_encoder_perception.layers.bev import WIDTHS, BevDecoder
+from shared_encoder_perception.layers.lift import Lift
+from shared_encoder_perception.layers.neck import at_stride
+from shared_encoder_perception.rig.grid import BevGrid
+from shared_encoder_perception.structures import Size
+from shared_encoder_perception.tasks.contract.training import Features, Widths
+from shared_encoder_perception.tasks.surround.spec import (
+    INPUT_PLACE,
+    INPUT_WEIGHT,
+    OUTPUT_SURROUND,
+    Block,
+)
+
+LOGITS: Final = "surround_logits"
+"""(R, 5, Y, X): vehicle, drivable and centre before the sigmoid, offset x and y in metres."""
+PROBABILITIES: Final = 3
+STRIDE: Final = Block().stride
+"""Input pixels per cell of the maps that are sampled, as the tables have it."""
+RARE: Final = (-3.0, 0.0, -3.0, 0.0, 0.0)
+"""Logits before anything is learned: one cell in twenty has a vehicle, and half are drivable."""
+
+
+def make_head(widths: Widths, config: Any) -> nn.Module:
+    """Return the same head for every architecture: it reads the neck's map alone."""
+    return SurroundHead(widths.neck, config.grid)
+
+
+def finish(logits: Mapping[str, Tensor], size: Size, block: Block) -> dict[str, Tensor]:
+    """Probabilities by sigmoid; metres as they are."""
+    said = logits[LOGITS].float()
+    sure = torch.sigmoid(said[:, :PROBABILITIES])
+    return {OUTPUT_SURROUND: torch.cat((sure, said[:, PROBABILITIES:]), dim=1)}
+
+
+class SurroundHead(nn.Module):
+    """Lifts the cameras' features onto the ground and decodes them there."""
+
+    def __init__(self, neck: int, grid: BevGrid) -> None:
+        """``neck`` are the channels of the cameras' features."""
+        super().__init__()
+        self._shape, self._heights = grid.shape, len(grid.heights_m)
+        self.lift = Lift(neck, WIDTHS[0], self._heights)
+        self.decode = BevDecoder(WIDTHS[0])
+        self.logits = nn.Conv2d(WIDTHS[0], len(RARE), 1)
+        with torch.no_grad():
+            self.logits.bias.copy_(torch.tensor(RARE))  # type: ignore[union-attr]
+
+    def forward(self, features: Features) -> dict[str, Tensor]:
+        """Return ``LOGITS``.
+
+        Raises:
+            ValueError: The rigs' calibration is missing, or is of another number of rigs.
+        """
+        place, weight = self._tables(features)
+        maps = at_stride(features.neck, features.size, STRIDE)
+        lifted = self.lift(maps, place, weight, self._shape)
+        views = weight.sum(dim=1).reshape(-1, self._heights, *self._shape)
+        return {LOGITS: self.logits(self.decode(lifted, views.mean(dim=1, keepdim=True)))}
+
+    def _tables(self, features: Features) -> tuple[Tensor, Tensor]:
+        """Return the places and weights of the rigs' views."""
+        needed = (INPUT_PLACE, INPUT_WEIGHT)
+        if missing := [name for name in needed if name not in features.inputs]:
+            raise ValueError(
+                f"the network takes {', '.join(missing)} beside the images: the view table of each "
+                "rig, see rig.table"
+            )
+        place, weight = (features.inputs[name] for name in needed)
+        rigs, images = place.shape[0], features.levels[0].shape[0]
+        if rigs != 1 and images % rigs:
+            raise ValueError(
+                f"there are {images} images for {rigs} rigs, expected as many for each of them"
+            )
+        return place, weight
