@@ -15,6 +15,7 @@ height] of what the network saw, which is there unless that is all. Each task ha
 and made one; "tta" tells so. Until the run has finished it is called `predictions.jsonl.part`. A
 finished result is replaced only with --force, masks and pictures with it. A video appears when it
 is finished. Models that compare images with a background need --background, or a list with it.
+With --rig rig.yaml several cameras are perceived together: see ``predict_rig``.
 
 Exit status: 0 all images of the source were perceived; 1 some could not be read, or have no
 background of their size, and are told; 2 none was.
@@ -23,20 +24,17 @@ background of their size, and are told; 2 none was.
 from __future__ import annotations
 
 import argparse
-import json
-import os
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
-from shared_encoder_perception import tasks
+from shared_encoder_perception import predict_rig
 from shared_encoder_perception.backends.options import (
     add_engine_options,
     add_tta_option,
@@ -45,7 +43,7 @@ from shared_encoder_perception.backends.options import (
 )
 from shared_encoder_perception.drawing.overlay import by_layer, draw_all
 from shared_encoder_perception.drawing.pictures import as_png, tile, write_picture
-from shared_encoder_perception.files.data_paths import create, remove_named, write_new
+from shared_encoder_perception.files.data_paths import write_new
 from shared_encoder_perception.files.whole_file import sole_writer
 from shared_encoder_perception.images.bags import is_bag
 from shared_encoder_perception.images.frames import CompanionError, SourceError, tell
@@ -57,17 +55,19 @@ from shared_encoder_perception.images.video import (
     of_one_size,
     write_video,
 )
+from shared_encoder_perception.predict_rig import add_rig_options, is_of_rig
+from shared_encoder_perception.predictions import (
+    IMAGES,
+    OVERLAYS,
+    SHEET,
+    picture_path,
+    to_record,
+)
 from shared_encoder_perception.predictor import STAGES, Predictor
-from shared_encoder_perception.structures import Perception
 from shared_encoder_perception.tasks.companions import Beside, add_companion_option, read_given
 from shared_encoder_perception.tasks.detections import Tally
 from shared_encoder_perception.tasks.options import add_answer_options, asked_options
 
-RESULT: Final = "predictions.jsonl"
-SHEET: Final = "sheet.png"
-OVERLAYS: Final = Path("overlays")
-NOT_OURS: Final = (ValueError, LookupError, TypeError, AttributeError, RecursionError)
-"""What comes of lines that this command has not written."""
 SHEET_PICTURES: Final = 24
 
 
@@ -86,6 +86,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--limit", type=int, help="stop after so many images")
     add_answer_options(parser)
     add_companion_option(parser)
+    add_rig_options(parser)
     parser.add_argument("--overlay", action="store_true", help="also write overlay pictures")
     parser.add_argument("--sheet", action="store_true", help="also write sheet.png")
     add_video_options(parser)
@@ -96,6 +97,8 @@ def run(args: argparse.Namespace) -> int:
     """Perceive all images of the source."""
     if args.limit is not None and args.limit < 1:
         raise ValueError(f"--limit is {args.limit}, expected at least 1")
+    if is_of_rig(args):
+        return predict_rig.run(args)
     _check_free(args)
     source = open_source(args.input, args.topic)
     check_video_options(args)
@@ -124,7 +127,7 @@ def _check_free(args: argparse.Namespace) -> None:
         raise ValueError("give --out FOLDER for the result, --video FILE.mp4, or both")
     if args.out is None:
         return
-    if (result := args.out / RESULT).exists() and not args.force:
+    if (result := args.out / IMAGES.file).exists() and not args.force:
         raise ValueError(f"{result} exists: choose another --out, or replace it with --force")
 
 
@@ -144,54 +147,13 @@ def _perceive(
         write_picture(args.out / SHEET, tile([*sheet.values()], captions=[*sheet]))
     print(tally)
     written = {
-        "predictions": args.out and args.out / RESULT,
+        "predictions": args.out and args.out / IMAGES.file,
         "overlays": args.overlay and args.out / OVERLAYS,
         "sheet": args.sheet and args.out / SHEET,
         "video": args.video,
     }
     print(*(f"{what + ':':<12} {path}" for what, path in written.items() if path), sep="\n")
     return tell(source.problems)
-
-
-def remove_result(result: Path) -> bool:
-    """Remove an earlier result, finished or not, and what its lines name; other files stay.
-
-    Returns:
-        Whether there was one.
-    """
-    folder = result.parent
-    (folder / SHEET).unlink(missing_ok=True)
-    earlier = [path for path in (result, part_of(result)) if path.exists()]
-    for path in earlier:
-        # What cannot be read as our own lines names no files of ours.
-        with path.open("rb") as lines, suppress(*NOT_OURS):
-            for line in lines:
-                record = json.loads(line)
-                for named in named_files(record):
-                    remove_named(folder, named)
-                remove_named(folder, str(OVERLAYS / picture_path(record["image"])))
-        path.unlink()
-    return bool(earlier)
-
-
-def part_of(result: Path) -> Path:
-    """Return what a result is called until it is finished."""
-    return result.with_name(f"{result.name}.part")
-
-
-def named_files(record: Mapping[str, Any]) -> Iterator[str]:
-    """Yield the files that a line names, in the folders that are for them."""
-    for room in tasks.parts("record").values():
-        for key, folder in room.FILES.items():
-            if Path(record.get(key) or "").parts[:1] == (folder,):
-                yield record[key]
-
-
-def files_of(name: str) -> Iterator[str]:
-    """Yield the files that may be written of an image."""
-    folders = {f for room in tasks.parts("record").values() for f in room.FILES.values()}
-    for folder in (*folders, OVERLAYS):
-        yield str(folder / picture_path(name))
 
 
 def write_predictions(
@@ -212,7 +174,11 @@ def write_predictions(
     """
     total = min(len(source), args.limit or len(source)) or None
     every = max((total or SHEET_PICTURES) // SHEET_PICTURES, 1)
-    with _written(args.out, tta_conditions(args.tta)) as write, logging_redirect_tqdm():
+    said = tta_conditions(args.tta)
+    with (
+        IMAGES.written(args.out, lambda *line: to_record(*line) | said) as write,
+        logging_redirect_tqdm(),
+    ):
         frames: Iterator[Frame] = islice(iter(source), args.limit)
         for index, frame in enumerate(tqdm(frames, total=total, unit="image")):
             try:
@@ -238,56 +204,3 @@ def write_predictions(
                 yield picture
         if not tally.images:
             raise SourceError(f"no image of {source.path} is of use: {source.problems[0]}")
-
-
-@contextmanager
-def _written(out: Path | None, said: dict[str, str]) -> Iterator[Callable[[str, Perception], None]]:
-    """Give what writes an image's line, with what is ``said`` in each, and its files.
-
-    The result has its name in the end. A killed run may have left files of images that it did not
-    come to name: what it could have written of an image is removed before.
-    """
-    if out is None:
-        yield lambda name, perception: None
-        return
-    result = out / RESULT
-    again = remove_result(result)
-    with _removed_if_empty(part_of(result)), create(part_of(result)) as lines:
-
-        def write(name: str, perception: Perception) -> None:
-            for named in files_of(name) if again else ():
-                remove_named(out, named)
-            lines.write(json.dumps(to_record(name, perception, out) | said) + "\n")
-
-        yield write
-    os.replace(part_of(result), result)
-
-
-@contextmanager
-def _removed_if_empty(part: Path) -> Iterator[None]:
-    """Leave no unfinished result behind that names nothing: not one image could be perceived."""
-    try:
-        yield
-    except SourceError:
-        if part.stat().st_size == 0:
-            part.unlink()
-        raise
-
-
-def picture_path(name: str) -> Path:
-    """Return where below a folder an image's picture is: never outside it, never another's."""
-    # The suffix stays in the name: a.jpg and a.png of one folder must not share a picture.
-    pieces = [piece.replace("%", "%25") for piece in Path(name).parts]
-    safe = [{"/": "%2F", "..": "%2E%2E"}.get(piece, piece) for piece in pieces]
-    return Path(*safe[:-1], safe[-1] + ".png")
-
-
-def to_record(name: str, perception: Perception, out: Path) -> dict[str, Any]:
-    """Return one line of ``predictions.jsonl``; write the files that it names below ``out``."""
-    line: dict[str, Any] = {"image": name, "size": list(perception.image_size)}
-    for task, record in tasks.parts("record", perception.answers).items():
-        line |= record.prediction(perception.answers[task], out, picture_path(name))
-    if perception.crop is not None and not perception.crop.covers(perception.image_size):
-        line["crop"] = list(perception.crop)
-    line["stage_ms"] = {stage: round(value, 3) for stage, value in perception.stage_ms.items()}
-    return line

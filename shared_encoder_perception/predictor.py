@@ -7,7 +7,7 @@ decoded.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from time import perf_counter
 
@@ -23,12 +23,13 @@ from shared_encoder_perception.artifact.tensors import (
     stack_inputs,
 )
 from shared_encoder_perception.backends import Backend
-from shared_encoder_perception.images.frames import CompanionError
 from shared_encoder_perception.images.looks import Look
-from shared_encoder_perception.images.preprocess import STRETCH, Crop, ImageError, ImageTransform
+from shared_encoder_perception.images.picture_checks import check_companion, check_image
+from shared_encoder_perception.images.preprocess import STRETCH, Crop, ImageTransform
 from shared_encoder_perception.images.variants import PLAIN, Variant
 from shared_encoder_perception.spec import INPUT_IMAGE, ModelSpec
 from shared_encoder_perception.structures import Perception
+from shared_encoder_perception.tasks.merger import Merger
 from shared_encoder_perception.tasks.options import Options, own_options
 
 libraries.check()
@@ -38,13 +39,14 @@ STAGES = ("preprocess", "inference", "decode")
 
 
 class Decoder:
-    """Decodes every output of models with one spec."""
+    """Decodes every output of models with one spec that is of single images."""
 
     def __init__(self, spec: ModelSpec) -> None:
         """Make the decoder of each task."""
         self._decoders = {
             name: tasks.part(name, "decode").Decoder(block, spec.input_size)
             for name, block in spec.tasks.items()
+            if not tasks.is_rig(name)
         }
 
     def __call__(
@@ -64,40 +66,19 @@ class Decoder:
         return Perception(transform.image_size, answers, crop=transform.crop)
 
 
-class Merger:
-    """Makes the outputs for several looks at one image those of one."""
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """Images that are ready for the network.
 
-    def __init__(self, spec: ModelSpec) -> None:
-        """Find out how each task does it.
+    Attributes:
+        transforms: How each became a network input.
+        looks: At each image, for each variant of it: the plain one first.
+        inputs: Of one inference for each variant, all images in a batch.
+    """
 
-        Raises:
-            ValueError: One cannot, or the model takes what cannot be mirrored and resized.
-        """
-        moved = (INPUT_IMAGE, *spec.companions())
-        if extras := [name for name in spec.input_tensors() if name not in moved]:
-            raise ValueError(
-                f"the model takes {', '.join(extras)} beside the image, which test-time "
-                "augmentation cannot mirror and resize along with it: do without --tta"
-            )
-        self._blocks, self._rooms = spec.tasks, tasks.parts("ensemble", spec.tasks)
-        if without := [name for name in spec.tasks if name not in self._rooms]:
-            raise ValueError(
-                f"answers of the task {without[0]!r} cannot be averaged over mirrored and resized "
-                "pictures (its room has no ensemble.py): do without --tta, or take a model that "
-                "does not answer it"
-            )
-
-    def __call__(self, looks: Sequence[Look], outputs: Sequence[Arrays]) -> dict[str, NDArray]:
-        """Return the outputs of all tasks, as of the plain picture.
-
-        Args:
-            looks: At one image, the plain one first.
-            outputs: Of each, without the batch axis.
-        """
-        merged: dict[str, NDArray] = {}
-        for name, room in self._rooms.items():
-            merged |= room.merge(looks, outputs, self._blocks[name])
-        return merged
+    transforms: Sequence[ImageTransform]
+    looks: Sequence[Sequence[Look]]
+    inputs: Sequence[dict[str, NDArray]]
 
 
 class Predictor:
@@ -113,7 +94,12 @@ class Predictor:
     """
 
     def __init__(
-        self, backend: Backend, options: Options | None = None, variants: Sequence[Variant] = ()
+        self,
+        backend: Backend,
+        options: Options | None = None,
+        variants: Sequence[Variant] = (),
+        *,
+        of_rig: bool = False,
     ) -> None:
         """Wrap a loaded backend.
 
@@ -122,17 +108,28 @@ class Predictor:
             options: By default the thresholds of its spec.
             variants: Pictures of each image that are perceived, the plain one first, and whose
                 answers are made one (test-time augmentation); by default the plain one as it is.
+            of_rig: Whether the images are those of a rig, of which ``RigPredictor`` gives the rest.
 
         Raises:
-            ValueError: The model's answers cannot be made one; see ``Merger``.
+            ValueError: The model's answers cannot be made one; see ``Merger``. Or it needs a rig.
         """
         self.backend = backend
         self.spec = backend.spec
+        self._of_rigs = rigs = self.spec.of_rigs()
+        if rigs and not of_rig:
+            asked = ", ".join(name for name in self.spec.tasks if tasks.is_rig(name))
+            raise ValueError(
+                f"the model {self.spec.title} answers {asked}, which takes the pictures of all "
+                "cameras of a calibrated rig together: predict --rig rig.yaml"
+            )
         self.options = own_options(backend.spec) if options is None else options
         self._decoder = Decoder(backend.spec)
         self._variants = tuple(variants) or (PLAIN,)
         self._merge = Merger(backend.spec) if variants else None
-        self._inputs, self._outputs = self.spec.input_tensors(), self.spec.output_tensors()
+        inputs, outputs = self.spec.input_tensors(), self.spec.output_tensors()
+        self._inputs = {name: tensor for name, tensor in inputs.items() if name not in rigs}
+        self._outputs = {name: tensor for name, tensor in outputs.items() if name not in rigs}
+        self._promised = outputs
         self.companions = self.spec.companions()
 
     def warm_up(self) -> None:
@@ -208,12 +205,35 @@ class Predictor:
             ImageError: An image is not uint8 BGR, or a crop or a companion does not fit.
             InputError, OutputError: As for a single image.
         """
+        start = perf_counter()
+        prepared = self.prepare(images, crops, resize, extras, companions)
+        preprocessed = perf_counter()
+        outputs = [self.backend.infer(shown) for shown in prepared.inputs]
+        inferred = perf_counter()
+        for said in outputs:
+            self.check(said, len(images))
+        perceptions = self.decode(prepared, outputs)
+        times = (start, preprocessed, inferred, perf_counter())
+        stage_ms = {
+            stage: (end - begin) * 1e3
+            for stage, (begin, end) in zip(STAGES, pairwise(times), strict=True)
+        }
+        return [replace(perception, stage_ms=stage_ms) for perception in perceptions]
+
+    def prepare(
+        self,
+        images: Sequence[NDArray[np.uint8]],
+        crops: Sequence[Crop | None] | None = None,
+        resize: str = STRETCH,
+        extras: Sequence[Arrays] | None = None,
+        companions: Sequence[Arrays] | None = None,
+    ) -> Prepared:
+        """Return what the network is shown of images: the first stage of ``perceive_batch``."""
         beside = companions or [{}] * len(images)
         for image, pictures in zip(images, beside, strict=True):
-            _check_image(image)
+            check_image(image)
             for name, picture in pictures.items():
-                _check_companion(name, picture, image)
-        start = perf_counter()
+                check_companion(name, picture, image)
         transforms = [
             ImageTransform.fit(
                 (image.shape[0], image.shape[1]),
@@ -226,23 +246,17 @@ class Predictor:
         ]
         looks = [[variant.look(one) for one in transforms] for variant in self._variants]
         inputs = [self._stack(images, shown, extras, beside) for shown in looks]
-        preprocessed = perf_counter()
-        outputs = [self.backend.infer(shown) for shown in inputs]
-        inferred = perf_counter()
-        for said in outputs:
-            self._check(said, len(images))
+        return Prepared(transforms, looks, inputs)
+
+    def decode(self, prepared: Prepared, outputs: Sequence[Arrays]) -> list[Perception]:
+        """Return what checked outputs for each of ``prepared.inputs`` say: the last stage."""
         perceptions = []
-        for index, transform in enumerate(transforms):
+        for index, transform in enumerate(prepared.transforms):
             each = [{name: said[name][index] for name in self._outputs} for said in outputs]
             if self._merge:
-                each = [self._merge([shown[index] for shown in looks], each)]
+                each = [self._merge([shown[index] for shown in prepared.looks], each)]
             perceptions.append(self._decoder(each[0], transform, self.options))
-        times = (start, preprocessed, inferred, perf_counter())
-        stage_ms = {
-            stage: (end - begin) * 1e3
-            for stage, (begin, end) in zip(STAGES, pairwise(times), strict=True)
-        }
-        return [replace(perception, stage_ms=stage_ms) for perception in perceptions]
+        return perceptions
 
     def _stack(
         self,
@@ -262,27 +276,14 @@ class Predictor:
             others = [{**given, **one} for given, one in zip(others, shown, strict=True)]
         return stack_inputs(views, others, self._inputs)
 
-    def _check(self, outputs: Arrays, count: int) -> None:
-        """Refuse outputs for ``count`` images that are not as promised; name the engine."""
+    def check(self, outputs: Arrays, count: int) -> None:
+        """Refuse outputs for ``count`` images that are not as promised; name the engine.
+
+        Raises:
+            OutputError: They are not.
+        """
         try:
-            check_outputs(outputs, self._outputs, count)
+            check_outputs(outputs, self._promised, count, self._of_rigs)
         except OutputError as error:
             info = self.backend.info
             raise OutputError(f"{info.source} on {info.name} {info.version}: {error}") from None
-
-
-def _check_image(image: NDArray[np.uint8]) -> None:
-    """Refuse what is no picture."""
-    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
-        raise ImageError(
-            f"image is {image.dtype} of shape {image.shape}, expected uint8 (H, W, 3) BGR"
-        )
-
-
-def _check_companion(name: str, picture: NDArray[np.uint8], image: NDArray[np.uint8]) -> None:
-    """Refuse a picture that cannot be by the camera of an image."""
-    if picture.dtype != np.uint8 or picture.shape != image.shape:
-        raise CompanionError(
-            f"{name} is {picture.dtype} of shape {picture.shape}, the image is {image.shape}: "
-            "expected two pictures of one camera, of the same size"
-        )
