@@ -126,7 +126,7 @@ def test_messages_and_modules_live_in_one_process():
         subprocess.run([sys.executable, "-c", code], check=True, cwd="/")
 
 
-@pytest.mark.parametrize("name", ["perception", "replay"])
+@pytest.mark.parametrize("name", ["perception", "replay", "surround"])
 def test_launch_files_declare_described_arguments(name):
     path = ROOT / "launch" / f"{name}.launch.py"
     tree = ast.parse(path.read_text())

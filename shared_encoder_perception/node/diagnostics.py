@@ -68,6 +68,11 @@ class Diagnostics:
         if window_s is not None:
             self._held[name] = Steady(), window_s
 
+    def remove(self, name: str) -> None:
+        """Say nothing more of a part that was added; nothing happens where there is none."""
+        for table in (self._tasks, self._held, self._levels):
+            table.pop(name, None)
+
     def set_model(self, spec: ModelSpec, info: BackendInfo) -> None:
         """Tell from now on which model runs, on what."""
         self._model = model_status(spec, info)

@@ -27,17 +27,17 @@ POLL_S: Final = 0.1
 """Longest time until what has to be done beside a load is thought of."""
 
 
-def load_predictor(value: Callable[[str], Any], load: LoadBackend) -> Predictor:
-    """Load and warm up the model that the parameters name.
+def load_model(value: Callable[[str], Any], load: LoadBackend, max_batch: int = 1) -> Backend:
+    """Load the model that the parameters name.
 
     Args:
         value: Returns a parameter's value by its name in ``parameters``; asked for ``NAMES`` only.
         load: How to load a backend; see ``backends.load_backend``.
+        max_batch: Most images of one inference, for engines that are built for it.
 
     Raises:
         BackendError, ArtifactError, StoreError: It cannot be loaded as asked.
-        SpecError: A model without a valid spec, or one that takes more than the image and pictures
-            to compare it with.
+        SpecError: A model without a valid spec.
     """
     cache = value("backend.cache")
     options = BackendOptions(
@@ -47,9 +47,25 @@ def load_predictor(value: Callable[[str], Any], load: LoadBackend) -> Predictor:
         cache=Path(cache).expanduser() if cache else None,
         allow_fallback=value("backend.allow_fallback"),
         compile=value("backend.compile"),
+        max_batch=max_batch,
     )
     model = value("model.path") or str(DEFAULT_MODEL)
-    backend = load(model, value("backend.name"), options, value(SHA256))
+    return load(model, value("backend.name"), options, value(SHA256))
+
+
+def load_predictor(value: Callable[[str], Any], load: LoadBackend) -> Predictor:
+    """Load and warm up the model that the parameters name.
+
+    Args:
+        value: As for ``load_model``.
+        load: Likewise.
+
+    Raises:
+        BackendError, ArtifactError, StoreError: It cannot be loaded as asked.
+        SpecError: A model without a valid spec, or one that takes more than the image and pictures
+            to compare it with.
+    """
+    backend = load_model(value, load)
     pictures = (INPUT_IMAGE, *backend.spec.companions())
     if extras := [name for name in backend.spec.input_tensors() if name not in pictures]:
         source = backend.info.source

@@ -67,7 +67,7 @@ def _run(make: Callable[[], Any], name: str, arguments: Sequence[str] | None) ->
     node = None
     try:
         # It has no arguments of its own: a forgotten --ros-args must not pass in silence.
-        parser = argparse.ArgumentParser("perception_node", epilog="ROS's follow --ros-args.")
+        parser = argparse.ArgumentParser(f"{name}_node", epilog="ROS's follow --ros-args.")
         parser.parse_args(remove_ros_args(command_line)[1:])
         rclpy.init(args=command_line, signal_handler_options=SignalHandlerOptions.NO)
         node = make()

@@ -7,7 +7,7 @@ forms; a test holds them equal. Nothing here needs ROS.
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from textwrap import wrap
 from typing import Final
 
@@ -72,16 +72,26 @@ def _group(parameter: Parameter) -> str:
     return parameter.name.rpartition(".")[0]
 
 
-def to_yaml() -> str:
-    """Return the text of ``config/perception.yaml``: every parameter with its default."""
+def to_yaml(
+    table: Mapping[str, Parameter] | None = None,
+    node: str = "perception node",
+    written_by: str = "node.parameters yaml > config/perception.yaml",
+) -> str:
+    """Return the text of ``config/perception.yaml``: every parameter with its default.
+
+    Args:
+        table: The parameters by their names, one block a group; by default ``all_parameters``.
+        node: Whose they are, for people.
+        written_by: What of this package writes the file.
+    """
     lines = [
-        "# Parameters of the perception node with their defaults. Written by",
-        "#   python -m shared_encoder_perception.node.parameters yaml > config/perception.yaml",
+        f"# Parameters of the {node} with their defaults. Written by",
+        f"#   python -m shared_encoder_perception.{written_by}",
         "/**:",
         "  ros__parameters:",
     ]
     group = ""
-    for parameter in all_parameters().values():
+    for parameter in (table or all_parameters()).values():
         head, _, tail = parameter.name.rpartition(".")
         if head != group:
             lines.append(f"    {head}:")
@@ -98,13 +108,13 @@ def to_yaml() -> str:
     return "\n".join(lines) + "\n"
 
 
-def to_markdown() -> str:
-    """Return the table of the docs."""
+def to_markdown(table: Mapping[str, Parameter] | None = None) -> str:
+    """Return the table of the docs, by default of ``all_parameters``."""
     lines = [
         "| parameter | default | allowed | changes while running | meaning |",
         "|---|---|---|---|---|",
     ]
-    for parameter in all_parameters().values():
+    for parameter in (table or all_parameters()).values():
         changes = FIXED if parameter.read_only else CHANGES_LATER
         lines.append(
             f"| `{parameter.name}` | `{_literal(parameter.default)}` | {parameter.expected} "

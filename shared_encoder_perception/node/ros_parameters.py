@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from rcl_interfaces.msg import (
@@ -17,16 +17,20 @@ from shared_encoder_perception.node.parameters import all_parameters
 from shared_encoder_perception.tasks.parameter import Parameter
 
 
-def declare_parameters(node: Any) -> None:
+def declare_parameters(node: Any, table: Mapping[str, Parameter] | None = None) -> None:
     """Declare every parameter with its description, range and read-only flag.
 
     Values that the table does not allow are refused from now on, those given at start included.
     What was given at start and is not in the table is named in the log.
 
+    Args:
+        node: The node.
+        table: The parameters by their names; by default ``all_parameters``.
+
     Raises:
         ParameterException: A parameter was given a value or type that it does not allow.
     """
-    table = all_parameters()
+    table = all_parameters() if table is None else table
 
     def check(changes: Sequence[Any]) -> SetParametersResult:
         """Refuse a set of changes in which one value is not allowed."""
