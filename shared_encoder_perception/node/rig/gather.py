@@ -49,7 +49,10 @@ class Gather(Generic[T]):
     def __init__(
         self, names: Sequence[str], timing: Timing | None = None, now_s: float | None = None
     ) -> None:
-        """Start open and empty; for ``dead_s`` seconds no camera is dead.
+        """Start open and empty.
+
+        No camera is dead for ``dead_s`` seconds, counted once more from the first image of any:
+        drivers of a rig start together, maybe long after us.
 
         Args:
             names: Of the cameras, in the rig's order.
@@ -105,6 +108,8 @@ class Gather(Generic[T]):
                 tally["late"] += 1
             else:
                 tally["replaced"] += name in self._slots
+                if not self._seen_ns:
+                    self._alive_s = dict.fromkeys(self.names, received_s)
                 self._slots[name] = Arrived(item, stamp_ns, received_s)
                 self._seen_ns[name], self._alive_s[name] = stamp_ns, received_s
                 self._changed.notify_all()

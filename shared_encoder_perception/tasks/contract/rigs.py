@@ -138,6 +138,9 @@ class RigContent(Protocol):
     def options(self, value: Callable[[str], Any], block: Any) -> Any:
         """Return the decoder's ``Options`` that the parameters ask for; ``value`` by their name."""
 
+    def fill_info(self, message: Any, block: Any) -> None:
+        """Fill in what ``ModelInfo`` says of the task, where it has fields for it (in place)."""
+
     def found(self, answer: Any) -> Sequence[str]:
         """Return those of ``FOUND`` that the answer shows."""
 

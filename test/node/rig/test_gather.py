@@ -78,6 +78,9 @@ def test_a_camera_that_is_late_is_waited_for_and_then_missing() -> None:
 
 def test_a_dead_camera_is_not_waited_for_until_it_sends_again() -> None:
     gather = gathered()
+    put(gather, "front", 0.0)
+    assert gather.poll(0.06) is not None
+    gather.finish({"front": "used"})
     for name in NAMES[:3]:
         put(gather, name, 0.6)  # the fourth has sent nothing since 0 s
     moment = gather.poll(0.6)
@@ -89,6 +92,16 @@ def test_a_dead_camera_is_not_waited_for_until_it_sends_again() -> None:
     assert gather.poll(0.7) is None, "the rear camera is waited for"
     put(gather, "rear", 0.7)
     moment = gather.poll(0.7)
+    assert moment is not None and tuple(moment.images) == NAMES
+
+
+def test_cameras_that_start_together_long_after_us_are_not_dead() -> None:
+    gather = gathered()
+    put(gather, "left", 60.0)
+    assert gather.poll(60.0) is None, "the anchor may come"
+    for name in ("right", "rear", "front"):
+        put(gather, name, 60.01)
+    moment = gather.poll(60.01)
     assert moment is not None and tuple(moment.images) == NAMES
 
 
