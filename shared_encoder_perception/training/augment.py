@@ -133,7 +133,7 @@ def _change_geometry(
     for _ in range(ATTEMPTS):
         crop = transform.crop
         if rng.random() < config.geometry:
-            crop = _other_crop(transform.crop, transform.image_size, config, rng)
+            crop = other_crop(transform.crop, transform.image_size, config, rng)
         view = view_sample(sample, ImageTransform(transform.image_size, crop, transform.input_size))
         if rng.random() < config.rotate:
             view = rotate(view, float(rng.uniform(-1, 1)) * config.rotate_deg)
@@ -142,7 +142,7 @@ def _change_geometry(
     return view_sample(sample, transform)
 
 
-def _other_crop(
+def other_crop(
     crop: Crop, image_size: Size, config: AugmentConfig, rng: np.random.Generator
 ) -> Crop:
     """Scale and shift a crop; what would leave the picture is cut to it."""
@@ -173,17 +173,17 @@ def _change_look(view: View, config: AugmentConfig, rng: np.random.Generator) ->
 
     Pictures that belong to the image were taken at another time, and look different each.
     """
-    image = _other_look(view.image, config, rng)
+    image = other_look(view.image, config, rng)
     labels = dict(view.labels)
     for task, room in table.parts("labels", labels).items():
         if hasattr(room, "companions"):
             pictures = room.companions(labels[task])
-            changed = {name: _other_look(one, config, rng) for name, one in pictures.items()}
+            changed = {name: other_look(one, config, rng) for name, one in pictures.items()}
             labels[task] = room.with_companions(labels[task], changed)
     return View(image, labels)
 
 
-def _other_look(
+def other_look(
     picture: NDArray[np.uint8], config: AugmentConfig, rng: np.random.Generator
 ) -> NDArray[np.uint8]:
     """Return a picture as another light, weather or camera would have it."""

@@ -34,6 +34,7 @@ from shared_encoder_perception.tasks.contract.scores import CALIBRATION
 from shared_encoder_perception.tasks.contract.training import Events
 from shared_encoder_perception.training.calibrate import calibrated, collect_events, uncalibrated
 from shared_encoder_perception.training.held_out import held_out_frames
+from shared_encoder_perception.training.rig_export import score_rigs
 from shared_encoder_perception.world.synthetic import CALIBRATION_SEED, render_sample
 
 WORLDS: Final = 400
@@ -121,14 +122,24 @@ def calibrate_artifact(
         print(calibration_table(spec, events))
     spec = replace(spec, tasks={**spec.tasks, **kept})
     replace_spec(path, spec)
+    spec = replace(spec, scores=_scores(path, spec, worlds))
+    replace_spec(path, spec)
+    return spec
+
+
+def _scores(path: Path, spec: ModelSpec, worlds: int) -> dict[str, float]:
+    """Score an artifact on worlds; of a model that answers rigs, what it says of them alone."""
+    if spec.of_rigs():
+        scores = score_rigs(load_backend(path), worlds)
+        flat = flatten(scores, filter(tasks.is_rig, spec.tasks))
+        print("\n".join(f"{name}: {value:.3f}" for name, value in flat.items()))
+        return flat
     frames = synthetic_frames(worlds, spec.tasks)
     scores = score(
         Predictor(load_backend(path)), tqdm(frames, total=worlds, desc="scoring", unit="image")
     )
     print(terminal_table(scores))
-    spec = replace(spec, scores=flatten(scores, spec.tasks))
-    replace_spec(path, spec)
-    return spec
+    return flatten(scores, spec.tasks)
 
 
 def calibration_worlds(count: int, names: Collection[str]) -> Iterator[Sample]:

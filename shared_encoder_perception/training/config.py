@@ -21,6 +21,7 @@ from shared_encoder_perception.training.augment import AugmentConfig
 from shared_encoder_perception.training.data_config import DataConfig, data_faults
 from shared_encoder_perception.training.distill import check_distill, distill_config
 from shared_encoder_perception.training.frozen import FREEZABLE
+from shared_encoder_perception.training.rig_config import RigConfig, rig_faults
 from shared_encoder_perception.training.room_config import joined, own
 from shared_encoder_perception.training.weighting import WEIGHTINGS
 
@@ -110,6 +111,7 @@ class TrainConfig:
         network: What is trained.
         data: On what.
         augment: How its images are changed.
+        rigs: Where the network answers rigs of cameras: what they have, and how they are changed.
         loss: What is minimised: ``loss_config``.
         distill: What a teacher adds to it: ``distill_config``.
         stages: Picture sizes in order, small ones first.
@@ -138,6 +140,7 @@ class TrainConfig:
     network: NetworkConfig = field(default_factory=NetworkConfig)
     data: DataConfig = field(default_factory=DataConfig)
     augment: AugmentConfig = field(default_factory=AugmentConfig)
+    rigs: RigConfig = field(default_factory=RigConfig)
     loss: Any = field(default_factory=loss_config)
     distill: Any = field(default_factory=distill_config)
     stages: list[StageConfig] = field(
@@ -181,7 +184,9 @@ class TrainConfig:
                 f"replay is {stage.replay} with replay_samples {stage.replay_samples}, expected at "
                 f"least 1, and {needed}",
             )
-        for told in data_faults(self.data):
+        of_rigs = any(map(tasks.is_rig, self.network.tasks))
+        replays = [stage.replay for stage in self.stages if of_rigs]
+        for told in (*data_faults(self.data), *rig_faults(self.rigs, replays)):
             raise ConfigError(told)
         _expect(0 <= self.data.split_share <= 1, "data.split_share must be 0 to 1")
         _expect(self.checkpoint_every > 0, "checkpoint_every must be at least 1")
@@ -221,7 +226,7 @@ class TrainConfig:
             tasks.check(self.init_network.tasks, "init_network.tasks")
             check_distill(self.distill)
             for file, config in (("loss", self.loss), ("distill", self.distill)):
-                for room in tasks.parts(file).values():
+                for room in tasks.parts(file, tasks.rooms()).values():
                     own(config, room)
         except ValueError as error:
             raise ConfigError(str(error)) from None

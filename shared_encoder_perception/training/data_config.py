@@ -22,7 +22,8 @@ class SetConfig:
 
     Attributes:
         path: A native set (its folder, or its frames.jsonl), an index of composites (its folder,
-            or its compose.json), or ``synthetic``.
+            or its compose.json), or ``synthetic``. For a network that answers rigs: a set of rigs
+            (its folder, or its rigs.jsonl), or ``synthetic``.
         weight: Its share of the training images, relative to the other sets.
         sources: Use only frames of these sources; empty for all.
         count: Use only so many frames, spread evenly; worlds and composites: how many different

@@ -47,6 +47,7 @@ from shared_encoder_perception.training.calibrated_artifact import (
 from shared_encoder_perception.training.held_out import held_out_frames
 from shared_encoder_perception.training.kept import kept_blocks
 from shared_encoder_perception.training.origin import read_origin
+from shared_encoder_perception.training.rig_export import ROUNDING, compare_rigs
 from shared_encoder_perception.world.synthetic import CALIBRATION_SEED, render_sample
 
 COMPARED: Final = 50
@@ -112,6 +113,14 @@ def run(args: argparse.Namespace) -> int:
         print(f"compared with torch: {deviation}")
         if not deviation.small:
             raise RuntimeError(f"the exported model does not answer as torch does: {deviation}")
+        if spec.of_rigs():
+            apart = compare_rigs(network, load_backend(part))
+            print(f"compared with torch on rigs: {apart:.1e}")
+            if not apart <= ROUNDING:
+                raise RuntimeError(
+                    f"the exported model says {apart:.1e} other than torch of rigs, expected at "
+                    f"most {ROUNDING}"
+                )
         if args.half:
             store_halves(part)
         kept = {}

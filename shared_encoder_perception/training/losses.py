@@ -26,7 +26,8 @@ class Batch:
         images: uint8 (N, H, W, 3) BGR; of another size where pictures are loaded coarser.
         targets: By task, what its room's ``target.encode`` made, stacked.
         size: ``(H, W)`` of the answers; the images may be coarser.
-        companions: By the name of the network's input, pictures as ``images``.
+        companions: By the name of the network's input, pictures as ``images``; or what belongs to
+            the rigs whose cameras took the images.
     """
 
     images: Tensor

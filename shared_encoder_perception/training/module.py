@@ -6,8 +6,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import lightning
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, distributed, nn
+from torch.utils.data import IterableDataset
 
 from shared_encoder_perception.evaluation.scorer import Scorer
 from shared_encoder_perception.model.network import (
@@ -17,6 +20,7 @@ from shared_encoder_perception.model.network import (
     scaled_size,
 )
 from shared_encoder_perception.predictor import Decoder
+from shared_encoder_perception.spec import ModelSpec
 from shared_encoder_perception.structures import Perception
 from shared_encoder_perception.tasks.options import own_options
 from shared_encoder_perception.training.config import TrainConfig
@@ -31,6 +35,7 @@ from shared_encoder_perception.training.feature_teacher import FeatureTeacher
 from shared_encoder_perception.training.frozen import freeze, freeze_all_but
 from shared_encoder_perception.training.losses import Batch, Criterion
 from shared_encoder_perception.training.optimizer import configure
+from shared_encoder_perception.training.panels import draw_panel
 from shared_encoder_perception.training.precision import quicken_depthwise
 from shared_encoder_perception.training.replay import Replay
 from shared_encoder_perception.training.sets import training_sets, validation_sets
@@ -46,6 +51,7 @@ class StageTraining(lightning.LightningModule):
     Attributes:
         network: What is trained.
         panel: (sample, what was perceived) of the first samples of the last validation.
+            ``picture`` draws it.
         summary: ``Scorer.summary`` of the last validation, of all processes together.
     """
 
@@ -70,16 +76,22 @@ class StageTraining(lightning.LightningModule):
             self.feature_teacher = FeatureTeacher(taught, weights, network.encoder.channels)
             network.encoder.register_forward_hook(self._keep_features)
         self.automatic_optimization = not self.weighting.own_backward
-        self._train_sets = training_sets(config.data, stage, self._plan.picture, config.seed, names)
-        self._val_sets = validation_sets(config.data, self._train_sets, self._plan.size, names)
         spec = plain_spec(network.config, "training", self._plan.size)
-        self._companions = spec.companions()
-        self._finish, self._decoder = Finish(spec.tasks), Decoder(spec)
-        self._options = own_options(spec)
-        self._scorer = Scorer(self._plan.size)
-        self.panel: list[tuple[Validation, Perception]] = []
+        self._finish, self._options = Finish(spec.tasks), own_options(spec)
+        self.panel: list[Any] = []
         self.summary: dict[str, float] = {}
+        self._train_sets: Sequence[Any] = ()
+        self._val_sets: Sequence[Any] = ()
+        self._open(spec)
         self.train()
+
+    def _open(self, spec: ModelSpec) -> None:
+        """Open the sets, and make what perceives and scores their samples."""
+        config, plan, names = self._config, self._plan, self.network.config.tasks
+        self._train_sets = training_sets(config.data, self._index, plan.picture, config.seed, names)
+        self._val_sets = validation_sets(config.data, self._train_sets, plan.size, names)
+        self._companions, self._decoder = spec.companions(), Decoder(spec)
+        self._scorer: Any = Scorer(plan.size)
 
     @property
     def data(self) -> dict[str, list[dict[str, str | int]]]:
@@ -141,20 +153,18 @@ class StageTraining(lightning.LightningModule):
 
     def train_dataloader(self) -> Any:
         """Batches from the step on at which the run stands."""
-        stream = training_stream(
-            self._config,
-            self._index,
-            self._train_sets,
-            self.global_step,
-            self.global_rank,
-            self.trainer.world_size,
-        )
+        stream = self._stream(self.global_step, self.global_rank, self.trainer.world_size)
         batches = loader(stream, self._config.machine.workers, self.device.type == "cuda")
         plan = self._plan
         if plan.replay == 1:
             return batches
         seed = hash((self._config.seed, self._index, self.global_step, self.global_rank))
         return Replay(batches, self.device, plan.replay, plan.replay_samples, seed)
+
+    def _stream(self, first_step: int, rank: int, processes: int) -> IterableDataset[Batch]:
+        """Return what this process trains on from a step on."""
+        sets = self._train_sets
+        return training_stream(self._config, self._index, sets, first_step, rank, processes)
 
     # ---- validation ---------------------------------------------------------------------------
 
@@ -204,6 +214,10 @@ class StageTraining(lightning.LightningModule):
         """Return pictures of one size as a batch, where the network is."""
         return torch.stack([torch.from_numpy(one) for one in pictures]).to(self.device)
 
+    def picture(self) -> NDArray[np.uint8]:
+        """Draw the panel."""
+        return draw_panel(self.panel)
+
     def finish_validation(self) -> dict[str, Any]:
         """Pool what all processes counted; return the scores by source.
 
@@ -212,8 +226,8 @@ class StageTraining(lightning.LightningModule):
         if distributed.is_available() and distributed.is_initialized():
             everyone: list[Any] = [None] * distributed.get_world_size()
             distributed.all_gather_object(everyone, self._scorer)
-            self._scorer = Scorer(self._plan.size)
-            for scorer in everyone:
+            self._scorer, *others = everyone
+            for scorer in others:
                 self._scorer.merge(scorer)
         self.summary = self._scorer.summary()
         return self._scorer.compute()

@@ -14,7 +14,7 @@ import json
 import os
 import platform
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime, timezone
 from hashlib import sha256
 from importlib.metadata import version
@@ -25,15 +25,11 @@ from typing import Any, Final
 import lightning
 import numpy as np
 from lightning.pytorch.callbacks import Callback
-from numpy.typing import NDArray
 
-from shared_encoder_perception.drawing.overlay import draw_beside_labels, draw_panels
-from shared_encoder_perception.drawing.pictures import tile, write_picture
+from shared_encoder_perception.drawing.pictures import write_picture
 from shared_encoder_perception.files.typed_json import parse_json
 from shared_encoder_perception.model.checkpoint import save_network
-from shared_encoder_perception.structures import Perception
 from shared_encoder_perception.training.config import ConfigError, TrainConfig, save_config
-from shared_encoder_perception.training.data import Validation
 from shared_encoder_perception.training.module import StageTraining
 from shared_encoder_perception.training.origin import STARTS, commit
 from shared_encoder_perception.training.sets import pictures_of
@@ -198,9 +194,7 @@ class Recorder(Callback):
             save_network(module.network, self._out / f"stage{self._stage}_best.pt")
         rounded = {name: round(value, 6) for name, value in summary.items()}
         self._write(trainer, "val", step, rounded | {"sources": sources})
-        write_picture(
-            self._out / PANELS / f"stage{self._stage}_{step:06d}.jpg", draw_panel(module.panel)
-        )
+        write_picture(self._out / PANELS / f"stage{self._stage}_{step:06d}.jpg", module.picture())
 
     def _write(self, trainer: lightning.Trainer, kind: str, step: int, row: dict) -> None:
         """Add a row, once."""
@@ -216,20 +210,6 @@ def _without_nan(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _without_nan(item) for key, item in value.items()}
     return None if isinstance(value, float) and not np.isfinite(value) else value
-
-
-def draw_panel(panel: Sequence[tuple[Validation, Perception]]) -> NDArray[np.uint8]:
-    """Draw what was perceived, and the labels as thin white outlines, on what was seen.
-
-    Below, where a task has them, small pictures of answer, label and error.
-    """
-    pictures = []
-    for item, perception in panel:
-        labels, crop = item.sample.labels, item.transform.crop
-        seen = draw_beside_labels(item.sample.image, perception, labels, crop)
-        rows = draw_panels(perception, labels, crop, seen.shape[1])
-        pictures.append(np.concatenate([seen, *rows]))
-    return tile(pictures, 3, captions=[item.source for item, _ in panel])
 
 
 def _now() -> str:

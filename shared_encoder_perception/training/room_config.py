@@ -19,7 +19,7 @@ def joined(base: type, file: str) -> type:
     Raises:
         ValueError: Two of them have the same key.
     """
-    return _joined(base, file, tuple(tasks.ROOMS))
+    return _joined(base, file, tuple(tasks.rooms()))
 
 
 @lru_cache

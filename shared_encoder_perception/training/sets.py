@@ -194,7 +194,16 @@ def training_sets(
     seed: int,
     tasks: Sequence[str] = table.DEFAULT,
 ) -> list[SampleSet]:
-    """Open the sets that stage number ``stage`` trains ``tasks`` on."""
+    """Open the sets that stage number ``stage`` trains ``tasks`` on.
+
+    Raises:
+        ValueError: One of the tasks is asked of rigs; see ``rig_set.training_rigs``.
+    """
+    if rigs := [name for name in tasks if table.is_rig(name)]:
+        raise ValueError(
+            f"{rigs[0]} is asked of rigs, and this works on single pictures: `train` takes such a "
+            "config; look at the panels of its run, or at its set with `dataset view`"
+        )
     first = seed * 1000 + stage * WORLDS_PER_STAGE
     sets = [_open(item, first, size, tasks) for item in config.train]
     return [_to_overfit(sets, config.overfit, tasks)] if config.overfit else sets

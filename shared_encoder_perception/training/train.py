@@ -29,6 +29,7 @@ from omegaconf import OmegaConf
 from torch import distributed
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
+from shared_encoder_perception import tasks
 from shared_encoder_perception.artifact.store import fetch
 from shared_encoder_perception.files.data_paths import refuse_links_out
 from shared_encoder_perception.files.whole_file import sole_writer
@@ -50,6 +51,7 @@ from shared_encoder_perception.training.record import (
     open_folder,
     record_start,
 )
+from shared_encoder_perception.training.rig_module import RigStageTraining
 from shared_encoder_perception.world.synthetic import render_sample
 
 IMAGES_FOR_STATISTICS = 32
@@ -74,7 +76,8 @@ def train_stage(
     last = folder / "last.ckpt"
     if last.is_file():  # before the data are read; lightning says it in a page
         load_numbers(last, str(last))
-    module = StageTraining(config, stage, network)
+    of_rigs = any(map(tasks.is_rig, network.config.tasks))
+    module = (RigStageTraining if of_rigs else StageTraining)(config, stage, network)
     recorder = Recorder(out, stage)
     within = 0 < config.validate_every < plan.steps
     machine = config.machine

@@ -19,9 +19,9 @@ from shared_encoder_perception.training.augment import (
     EFFECTS,
     WEATHER,
     AugmentConfig,
-    _other_crop,
     augment,
     mirror,
+    other_crop,
     rotate,
 )
 
@@ -174,7 +174,7 @@ def test_wild_shifts_never_make_a_neighbour_the_ego_lane(sample, transform, seed
 def test_crops_rise_further_than_they_shift_aside(transform):
     config = replace(NOTHING, geometry=1.0, scale=(0.5, 0.5), shift=0.02, rise=0.3)
     crops = [
-        _other_crop(transform.crop, transform.image_size, config, np.random.default_rng(seed))
+        other_crop(transform.crop, transform.image_size, config, np.random.default_rng(seed))
         for seed in range(60)
     ]
     across, down = (
@@ -187,7 +187,7 @@ def test_crops_rise_further_than_they_shift_aside(transform):
         crop.y + crop.height / 2
         for seed in range(60)
         for crop in [
-            _other_crop(transform.crop, transform.image_size, alike, np.random.default_rng(seed))
+            other_crop(transform.crop, transform.image_size, alike, np.random.default_rng(seed))
         ]
     ]
     assert np.ptp(rows) / transform.crop.height < 0.05
