@@ -3,12 +3,14 @@
 python -m shared_encoder_perception evaluate --labels DIR/frames.jsonl --out scores
 python -m shared_encoder_perception evaluate --synthetic 200 --reliability diagram.png
 python -m shared_encoder_perception evaluate --labels DIR/frames.jsonl --worst failures.jpg
+python -m shared_encoder_perception evaluate --rigs DIR/rigs.jsonl --out scores
 
 Beside the model two baselines are scored on the same images, which do not look at them: "constant"
 says what is usual, such as each head's mean line, "empty" that there is nothing.
 
 --tta flip,scale:0.75 perceives several pictures of each image and makes their answers one; the
 scores then say so among their conditions. --sweep scores other crops instead: see ``sweep``.
+--rigs and --synthetic-rigs score several cameras together: see ``rigs.command``.
 
 --out DIR writes DIR/summary.json (every score of every source, baseline and slice; null where
 nothing was counted), DIR/frames.csv (a line per image) and DIR/report.html (for people; one file,
@@ -47,10 +49,12 @@ from shared_encoder_perception.evaluation.labelled_images import (
 )
 from shared_encoder_perception.evaluation.reliability import plot, require_statements
 from shared_encoder_perception.evaluation.report_tables import terminal_table
+from shared_encoder_perception.evaluation.rigs import command as rigs
 from shared_encoder_perception.evaluation.scorer import Scorer
 from shared_encoder_perception.files.whole_file import sole_writer, write_json
 from shared_encoder_perception.images.preprocess import Crop
 from shared_encoder_perception.labels import native
+from shared_encoder_perception.labels.rigs.native import is_rig_set
 from shared_encoder_perception.labels.sample import Sample
 from shared_encoder_perception.libraries import REPORT_LIBRARIES, can_write
 from shared_encoder_perception.predictor import Predictor
@@ -68,6 +72,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument("--labels", type=Path, help="a native data set, or its frames.jsonl")
     source.add_argument("--synthetic", type=int, metavar="N", help="score N rendered worlds")
+    rigs.add_sources(source)
     parser.add_argument(
         "--traffic",
         type=float,
@@ -91,10 +96,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--reliability", type=Path, metavar="PNG", help="draw stated against true confidence"
     )
+    rigs.add_options(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Score, print a table, and write what was asked for."""
+    if rigs.is_of_rigs(args):
+        return rigs.run(args)
     _check(args)
     with sole_writer(args.out) if args.out else nullcontext():
         return _score(args)
@@ -191,6 +199,8 @@ def _write(
 
 def _check(args: argparse.Namespace) -> None:
     """Refuse what cannot end well, before the work and not after it."""
+    if args.labels and is_rig_set(args.labels):
+        raise ValueError(f"{args.labels} is a set of rigs: score it with --rigs {args.labels}")
     if args.traffic is not None and (args.labels or args.sweep):
         raise ValueError("--traffic is for --synthetic, without --sweep: leave it out")
     if args.sweep and (args.worst or args.reliability):

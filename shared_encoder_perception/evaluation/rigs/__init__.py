@@ -1,0 +1,1 @@
+"""Scores of what is answered of a whole rig: ``evaluate --rigs``."""
