@@ -3,6 +3,7 @@
 #   make demo    the main job: a drive through a real ROS 2 node, with overlay video and summary;
 #                your own drive: VIDEO=drive.mp4 or IMAGES=folder or BAG=rosbag2
 #                TASKS=semantic draws just that, by a shipped model that answers it
+#                TASKS=surround: four cameras through a town, and the map of the ground around
 #   make test    lint, types, tests (fetches torch)
 #                AUTO_ENGINE=torch (or openvino, onnxruntime): as where `auto` chooses that engine
 #   make test-tensorrt   the tests of TensorRT, by its wheel for RTX cards (225 MB more)

@@ -4,6 +4,8 @@ python -m shared_encoder_perception demo                       a synthetic drive
 python -m shared_encoder_perception demo --video drive.mp4     your own
 python -m shared_encoder_perception demo --tasks semantic      by a model that answers that
 
+Tasks of a rig as a whole get four cameras in a synthetic town.
+
 A model that compares images with a background gets a fixed camera beside a synthetic road; of your
 own pictures --background, or a frames.jsonl that names one for each.
 
@@ -27,6 +29,9 @@ from shared_encoder_perception.demo.clip import synthetic_clip
 from shared_encoder_perception.demo.drive import Played, drive, stop_on_signals
 from shared_encoder_perception.demo.overlay import overlay_frames
 from shared_encoder_perception.demo.parked_clip import parked_clip
+from shared_encoder_perception.demo.rigs import run as rigs
+from shared_encoder_perception.demo.rigs.model import asks_a_rig
+from shared_encoder_perception.demo.rigs.town import RATE_HZ as RIG_RATE_HZ
 from shared_encoder_perception.demo.summary import DriveSummary, summarise
 from shared_encoder_perception.files.whole_file import sole_writer, write_json
 from shared_encoder_perception.images.sources import open_source
@@ -49,7 +54,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     source.add_argument("--images", type=Path, help="folder of images, or a frames.jsonl")
     source.add_argument("--bag", type=Path, help="rosbag2")
     parser.add_argument("--topic", help="image topic of a bag that has several")
-    parser.add_argument("--rate", type=float, default=RATE_HZ, help="images a second")
+    parser.add_argument(
+        "--rate",
+        type=float,
+        help=f"images a second (default: {RATE_HZ:g}; of a rig's cameras {RIG_RATE_HZ:g})",
+    )
     parser.add_argument("--limit", type=int, help="stop after so many images")
     parser.add_argument(
         "--focal-px",
@@ -70,7 +79,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Drive; 0 when every image could be read, and came back whole or was counted as dropped."""
-    if not 0 < args.rate <= 1000:
+    if args.rate is not None and not 0 < args.rate <= 1000:
         raise ValueError(f"--rate is {args.rate}, expected more than 0 and at most 1000")
     if args.limit is not None and args.limit < 1:
         raise ValueError(f"--limit is {args.limit}, expected at least 1")
@@ -79,9 +88,15 @@ def run(args: argparse.Namespace) -> int:
     source = args.video or args.images or args.bag
     if args.model is not None:
         args.model = local_path(str(args.model))
+    args.no_video = not can_write("the video", "av")
+    if asks_a_rig(args.tasks or (), args.model and _spec_of(args.model)):
+        rigs.check(args)
+        with sole_writer(args.out):
+            clear(args.out, None)
+            return rigs.drive(args)
+    args.rate = args.rate or RATE_HZ
     if args.tasks:
         args.model = model_for(args.tasks, args.model)
-    args.no_video = not can_write("the video", "av")
     spec = _spec_of(args.model or DEFAULT_MODEL)
     # A mistake here must not cost the start of three processes.
     given = {} if spec is None else read_given(spec, args.background)
