@@ -116,12 +116,8 @@ class Predictor:
         self.backend = backend
         self.spec = backend.spec
         self._of_rigs = rigs = self.spec.of_rigs()
-        if rigs and not of_rig:
-            asked = ", ".join(name for name in self.spec.tasks if tasks.is_rig(name))
-            raise ValueError(
-                f"the model {self.spec.title} answers {asked}, which takes the pictures of all "
-                "cameras of a calibrated rig together: predict --rig rig.yaml"
-            )
+        if not of_rig:
+            self.spec.expect_images("predict --rig rig.yaml, evaluate --rigs, the node `surround`")
         self.options = own_options(backend.spec) if options is None else options
         self._decoder = Decoder(backend.spec)
         self._variants = tuple(variants) or (PLAIN,)

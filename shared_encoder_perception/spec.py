@@ -171,9 +171,19 @@ class ModelSpec:
 
     def of_rigs(self) -> frozenset[str]:
         """Return the names of the inputs and outputs whose batch axis counts rigs, not images."""
+        size = self.input_size
         asked = [block for name, block in self.tasks.items() if table.is_rig(name)]
-        both = [(one.inputs(self.input_size), one.outputs(self.input_size)) for one in asked]
-        return frozenset(name for pair in both for tensors in pair for name in tensors)
+        return frozenset(name for b in asked for name in {**b.inputs(size), **b.outputs(size)})
+
+    def expect_images(self, instead: str) -> None:
+        """Refuse to be shown single images if a task asks for all cameras of a rig together.
+
+        Raises:
+            SpecError: It does; with what to do ``instead``.
+        """
+        if asked := [name for name in self.tasks if table.is_rig(name)]:
+            told = f"the model {self.title} answers {', '.join(asked)}, which takes the pictures"
+            raise SpecError(f"{told} of all cameras of a calibrated rig together: {instead}")
 
     def output_shapes(self, batch: int = 1) -> dict[str, tuple[int, ...]]:
         """Return the shape of every output tensor for a batch of ``batch`` images, of one rig."""

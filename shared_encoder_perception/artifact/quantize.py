@@ -108,6 +108,7 @@ def run(args: argparse.Namespace) -> int:
     if artifact.precision != FP32:
         raise ArtifactError(f"{model} is {artifact.precision} already: give the fp32 model")
     spec = artifact.spec
+    spec.expect_images("leave it in fp32 or fp16, no images of rigs are measured on")
     sources = [open_images(path) for path in args.images]
     extras = read_extras(args.input, spec, take_from_lists(sources, args.input, spec))
     images = calibration_inputs(sources, args.count, spec)

@@ -174,7 +174,9 @@ def load(
         kind = INT8 if precision == INT8 else name
         model = models.get(kind) or models[FP32]
         try:
-            backends[label] = load_backend(model, name, replace(options, precision=precision))
+            backend = load_backend(model, name, replace(options, precision=precision))
+            backend.spec.expect_images("evaluate --rigs with one engine, then with the other")
+            backends[label] = backend
         except BackendError as error:
             if not backends:
                 raise

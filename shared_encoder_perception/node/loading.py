@@ -66,6 +66,11 @@ def load_predictor(value: Callable[[str], Any], load: LoadBackend) -> Predictor:
             to compare it with.
     """
     backend = load_model(value, load)
+    try:
+        backend.spec.expect_images("start the node `surround` (surround.launch.py) with a rig")
+    except SpecError:
+        backend.close()
+        raise
     pictures = (INPUT_IMAGE, *backend.spec.companions())
     if extras := [name for name in backend.spec.input_tensors() if name not in pictures]:
         source = backend.info.source

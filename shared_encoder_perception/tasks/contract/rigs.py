@@ -50,7 +50,8 @@ class RigDecode(Protocol):
     """``decode.py``: output tensors -> answer; ``Options`` as of ``contract.runtime.Decode``.
 
     ``Decoder(block)`` is made once for a model, and called with ``(outputs, seen, options)``; the
-    outputs are without the batch axis. An answer has ``grid``, ``seen``, and ``check(grid)``.
+    outputs are without the batch axis. An answer has ``grid``, ``seen``, ``check(grid)``, and
+    ``within(seen)``, the same answer to fewer cells.
     """
 
     Options: Any
@@ -171,7 +172,8 @@ class RigMetric(Protocol):
     """``metric.py``: as of ``contract.scores.Metric``, but for ``update(answer, truth)``.
 
     ``truth`` is of the answer's grid, with the cells that are to be scored; where the answer sees
-    nothing it is not scored either.
+    nothing it is not scored either. Names in ``SCORE`` are among ``COLUMNS``; a score whose name
+    ends in ``_answered`` is the share of moments in which that was answered, 0 for never.
     """
 
     Metric: Any

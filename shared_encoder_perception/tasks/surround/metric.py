@@ -72,8 +72,7 @@ class Metric:
             if said is not None:
                 known = np.where(answer.seen, label, NOT_KNOWN).astype(np.uint8)
                 self.reliability[name].update(bytes_of(said), known)
-        if answer.vehicle is not None:
-            self.centres.update(answer, truth)
+        self.centres.update(answer, truth)
         self.offset_m = self.offset_m + offset_errors(answer, truth)
 
     def merge(self, other: Metric) -> None:
@@ -120,7 +119,7 @@ class FullMetric(Metric):
                     **{f"{of}_iou": ratio(*area.bins[place]) for of, area in self.area.items()},
                     "centre_recall": self.centres.recall(slice(place, place + 1)),
                     "centre_precision": self.centres.precision(slice(place, place + 1)),
-                    "vehicles": int(self.centres.bins[place, 1]),
+                    "vehicles": int(self.centres.there[place]),
                 }
                 for place, name in enumerate(BINS)
             }

@@ -95,11 +95,13 @@ class Centres:
         bins: (5, 4) of each of ``BINS``: true vehicles found, all true ones, objects that are
             right, all objects.
         error_m: Sum of the distances between centres that found each other, and their number.
+        there: (5,) true vehicles, also those of answers that say nothing of vehicles.
     """
 
     def __init__(self) -> None:
         """Start empty."""
         self.bins, self.error_m = np.zeros((len(BINS), 4)), np.zeros(2)
+        self.there = np.zeros(len(BINS), np.int64)
 
     def update(self, answer: Surround, truth: Truth) -> None:
         """Add the vehicles of one moment.
@@ -109,6 +111,10 @@ class Centres:
         """
         counted = (truth.vehicle != NOT_KNOWN) & answer.seen
         true = [one for one in truth.boxes if inside(answer.grid, counted, one.x_m, one.y_m)]
+        for box in true:
+            self.there[bin_of(math.hypot(box.x_m, box.y_m))] += 1
+        if answer.vehicle is None:
+            return
         pairs = matched(answer.objects, true)
         found = {objects for objects, _ in pairs}
         said = [
@@ -128,6 +134,7 @@ class Centres:
     def merge(self, other: Centres) -> None:
         """Add what another one has counted."""
         self.bins, self.error_m = self.bins + other.bins, self.error_m + other.error_m
+        self.there = self.there + other.there
 
     def recall(self, bins: slice = slice(None)) -> float:
         """Return the share of the true vehicles that were found."""

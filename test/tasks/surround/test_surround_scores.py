@@ -135,12 +135,17 @@ def test_what_an_answer_does_not_see_is_left_out_and_told():
 
 
 def test_masks_alone_are_scored_as_far_as_they_say():
-    answer = answer_of()
-    found = section(Surround(GRID, ALL, drivable=answer.drivable), truth_of())
+    masks = Surround(GRID, ALL, drivable=answer_of().drivable)
+    found = section(masks, truth_of())
     assert found["drivable_iou"] == 1.0
     assert found["vehicle_answered"] == 0.0
     assert isnan(found["vehicle_iou"])
     assert isnan(found["centre_recall"])
+    by_distance = section(masks, truth_of(), FullMetric, "surround_distances")
+    there = section(answer_of(), truth_of(), FullMetric, "surround_distances")
+    assert [row["vehicles"] for row in by_distance.values()] == [
+        row["vehicles"] for row in there.values()
+    ]
 
 
 def test_swapped_rows_and_columns_are_seen():

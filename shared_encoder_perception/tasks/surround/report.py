@@ -1,0 +1,18 @@
+"""What reports show of the ground around a rig."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from shared_encoder_perception.tasks.contract.reports import TaskReport
+
+REPORT: Final = TaskReport(
+    headlines={
+        "surround_vehicle_iou": "Vehicle IoU",
+        "surround_drivable_iou": "Drivable IoU",
+        "surround_vehicle_iou_near": "Vehicle IoU within 25 m",
+        "surround_centre_recall_near": "Centres found (1 m) within 20 m",
+    },
+    pooling="numbers at the top are means over the sources; distances are from the vehicle's "
+    "origin",
+)
