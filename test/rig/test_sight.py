@@ -129,8 +129,10 @@ def test_features_of_another_rig_are_refused(sight):
             sample(np.zeros(shape, np.float32), table)
 
 
-def test_a_crop_that_does_not_fit_is_refused_by_the_cameras_name():
-    one = replace(calibrated().cameras[0], crop=Crop(0, 0, 5000, 10))
+def test_a_picture_with_nothing_to_crop_is_refused_by_the_cameras_name():
+    camera = calibrated().cameras[0]
+    view = replace(camera.view, camera=replace(camera.view.camera, image_size=(1, 300)))
+    one = replace(camera, view=view, own=None)
     for ask in (Sight.of, sight_key):
         with pytest.raises(ImageError, match="camera front: crop"):
             ask(Rig((one,)), GRID, INPUT)
