@@ -60,25 +60,38 @@ def drive(
         processes.start("recorder", "demo.recorder", str(bag), transport, *beside)
         processes.start("node", "node", "--ros-args", *ros_arguments(parameters))
         processes.start("player", player, *player_arguments, visible=True)
-        while processes.running("player"):
-            for name in ("node", "recorder"):
-                if not processes.running(name):
-                    raise RuntimeError(
-                        f"the {name} stopped early, {processes.last_words(name)} "
-                        f"(see {log / (name + '.log')})"
-                    )
-            sleep(POLL_S)
-        output = processes.output("player")
-        if processes.stop("player") != 0:
-            raise RuntimeError(f"the player failed, see its message above and {log}")
-        node, recorder = processes.stop("node"), processes.stop("recorder")
-        if node != 0 or recorder != 0:
-            raise RuntimeError(
-                f"not all processes ended well: node {node}, recorder {recorder} (0 = well); "
-                f"see {log}"
-            )
-        told = json.loads(output)
+        told = played_out(processes, log)
         return Played(int(told["published"]), int(told["left_out"]))
+
+
+def played_out(processes: Processes, log: Path) -> dict[str, Any]:
+    """Wait until the player has published everything, end the others, return what it told.
+
+    Args:
+        processes: ``recorder``, ``node`` and ``player``, started.
+        log: Folder of their logs.
+
+    Raises:
+        RuntimeError: One of them failed.
+    """
+    while processes.running("player"):
+        for name in ("node", "recorder"):
+            if not processes.running(name):
+                raise RuntimeError(
+                    f"the {name} stopped early, {processes.last_words(name)} "
+                    f"(see {log / (name + '.log')})"
+                )
+        sleep(POLL_S)
+    output = processes.output("player")
+    if processes.stop("player") != 0:
+        raise RuntimeError(f"the player failed, see its message above and {log}")
+    node, recorder = processes.stop("node"), processes.stop("recorder")
+    if node != 0 or recorder != 0:
+        raise RuntimeError(
+            f"not all processes ended well: node {node}, recorder {recorder} (0 = well); see {log}"
+        )
+    told: dict[str, Any] = json.loads(output)
+    return told
 
 
 def stop_on_signals() -> None:

@@ -6,8 +6,6 @@ Started by ``demo``; reports progress on stderr and one JSON line on stdout.
 from __future__ import annotations
 
 import argparse
-import json
-import signal
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -17,13 +15,13 @@ from typing import Final
 import numpy as np
 import rclpy
 from numpy.typing import NDArray
-from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
 from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
 from tqdm import tqdm
 
 from shared_encoder_perception.demo.node_listener import QUEUE, NodeListener
+from shared_encoder_perception.demo.playing import run_player
 from shared_encoder_perception.images.frames import tell
 from shared_encoder_perception.images.image_msg import fill_image
 from shared_encoder_perception.images.preprocess import ImageTransform
@@ -39,7 +37,6 @@ PICTURE_S: Final = 0.3
 """For a picture that images are compared with to reach the node before the next image does."""
 WIDE: Final = 640
 """Pixels across of the least that people can look at; networks may take less."""
-INTERRUPTED: Final = 130
 
 
 class Player(Node):
@@ -204,12 +201,6 @@ def play(
         bar.set_postfix(perceived=player.heard.perceived, dropped=player.heard.replaced)
 
 
-def interrupt_on_signals() -> None:
-    """Let both signals that ask a process to end raise KeyboardInterrupt."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.default_int_handler)
-
-
 def main() -> int:
     """Play; 0 when the drive was published to its end."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -222,30 +213,18 @@ def main() -> int:
     parser.add_argument("--background", type=Path, help="the one for all images")
     parser.add_argument("--listeners", type=int, default=2, help="the node and the recorder")
     args = parser.parse_args()
-    interrupt_on_signals()
-    player = None
-    try:
-        rclpy.init()
+
+    def played(nodes: list[Node]) -> dict[str, int]:
         player = Player(args.listeners, args.beside)
+        nodes.append(player)
         source = open_source(args.source, args.topic)
         given = {} if args.background is None else {BACKGROUND: read_image(args.background)}
         beside = Beside(args.beside, given, source)
         play(player, source, beside, args.rate, args.limit, args.focal_px)
         tell(source.problems)
-        told = {"published": player.published, "left_out": len(source.problems)}
-        print(json.dumps(told), flush=True)
-    except (KeyboardInterrupt, ExternalShutdownException):
-        return INTERRUPTED
-    except (ValueError, RuntimeError, OSError) as error:
-        if not rclpy.ok():  # told to stop: what fails after that is no news
-            return INTERRUPTED
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    finally:
-        if player is not None:
-            player.destroy_node()
-        rclpy.try_shutdown()
-    return 0
+        return {"published": player.published, "left_out": len(source.problems)}
+
+    return run_player(played)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from time import time_ns
 from typing import Any, Final
@@ -96,15 +96,23 @@ class Recorder(Node):
 
 def main() -> int:
     """Record until told to stop."""
+    transport, *beside = sys.argv[2:] or [RAW]
+    return record(Path(sys.argv[1]), lambda writer: Recorder(writer, transport, beside))
+
+
+def record(bag: Path, make: Callable[[Writer], Any]) -> int:
+    """Record into a new bag until told to stop, and until nothing more comes.
+
+    Args:
+        bag: Must not exist.
+        make: Makes the node that writes; it has ``written`` and ``listen_to_images``.
+    """
     stopping: list[int] = []
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda which, _: stopping.append(which))
     rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
-    with Writer(
-        Path(sys.argv[1]), version=BAG_VERSION, storage_plugin=StoragePlugin.MCAP
-    ) as writer:
-        transport, *beside = sys.argv[2:] or [RAW]
-        recorder = Recorder(writer, transport, beside)
+    with Writer(bag, version=BAG_VERSION, storage_plugin=StoragePlugin.MCAP) as writer:
+        recorder = make(writer)
         executor = SingleThreadedExecutor()
         executor.add_node(recorder)
         before = -1

@@ -7,15 +7,13 @@ line on stdout.
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from time import monotonic
-from typing import Any, Final
+from typing import Final
 
 import rclpy
-from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
 from sensor_msgs.msg import CompressedImage, Image
 from tqdm import tqdm
@@ -24,12 +22,11 @@ from shared_encoder_perception.demo.node_arguments import image_topic
 from shared_encoder_perception.demo.node_listener import QUEUE, NodeListener
 from shared_encoder_perception.demo.player import (
     ANSWER_TIMEOUT_S,
-    INTERRUPTED,
     PICTURE_S,
     READY_TIMEOUT_S,
     SETTLE_S,
-    interrupt_on_signals,
 )
+from shared_encoder_perception.demo.playing import run_player
 from shared_encoder_perception.images.bags import images_of, open_bag
 from shared_encoder_perception.node.companions import LATCHED_QOS
 from shared_encoder_perception.node.parameter_groups.images import COMPRESSED, RAW
@@ -153,26 +150,15 @@ def main() -> int:
         "--beside", nargs=3, action="append", default=[], metavar=("NAME", "TOPIC", "TRANSPORT")
     )
     args = parser.parse_args()
-    interrupt_on_signals()
-    player: Any = None
-    try:
-        rclpy.init()
+
+    def played(nodes: list[Node]) -> dict[str, int]:
         player = LivePlayer(args.transport, args.beside)
+        nodes.append(player)
         play(player, args)
         # What is wrong with the bag is told by the offline replay.
-        print(json.dumps({"published": player.published, "left_out": 0}), flush=True)
-    except (KeyboardInterrupt, ExternalShutdownException):
-        return INTERRUPTED
-    except (ValueError, RuntimeError, OSError) as error:
-        if not rclpy.ok():  # told to stop: what fails after that is no news
-            return INTERRUPTED
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    finally:
-        if player is not None:
-            player.destroy_node()
-        rclpy.try_shutdown()
-    return 0
+        return {"published": player.published, "left_out": 0}
+
+    return run_player(played)
 
 
 if __name__ == "__main__":

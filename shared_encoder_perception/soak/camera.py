@@ -22,13 +22,8 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from shared_encoder_perception.benchmark.combinations import parse_size
 from shared_encoder_perception.demo.node_listener import QUEUE
-from shared_encoder_perception.demo.player import (
-    FRAME_ID,
-    INTERRUPTED,
-    SETTLE_S,
-    camera_info,
-    interrupt_on_signals,
-)
+from shared_encoder_perception.demo.player import FRAME_ID, SETTLE_S, camera_info
+from shared_encoder_perception.demo.playing import INTERRUPTED, interrupt_on_signals
 from shared_encoder_perception.images.frames import tell
 from shared_encoder_perception.images.image_msg import fill_compressed, fill_image
 from shared_encoder_perception.images.preprocess import ImageTransform

@@ -6,7 +6,6 @@ Started by ``demo``; reports progress on stderr and one JSON line on stdout.
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from pathlib import Path
 from time import monotonic
@@ -16,7 +15,6 @@ import numpy as np
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
 from numpy.typing import NDArray
-from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
 from sensor_msgs.msg import Image
 from tqdm import tqdm
@@ -24,11 +22,10 @@ from tqdm import tqdm
 from shared_encoder_perception.demo.node_listener import QUEUE
 from shared_encoder_perception.demo.player import (
     ANSWER_TIMEOUT_S,
-    INTERRUPTED,
     READY_TIMEOUT_S,
     SETTLE_S,
-    interrupt_on_signals,
 )
+from shared_encoder_perception.demo.playing import run_player
 from shared_encoder_perception.demo.rigs.diagnosed import (
     Told,
     ends_of,
@@ -169,29 +166,17 @@ def main() -> int:
     parser.add_argument("--rate", type=float, required=True)
     parser.add_argument("--listeners", type=int, default=2, help="the node and the recorder")
     args = parser.parse_args()
-    interrupt_on_signals()
-    player = None
-    try:
-        rclpy.init()
+
+    def played(nodes: list[Node]) -> dict[str, Any]:
         file = read_rig(args.folder / RIG_FILE)
         source = FolderMoments(args.folder, file)
         player = RigPlayer(file, args.listeners)
+        nodes.append(player)
         play(player, source, args.rate)
         tell(source.problems)
-        told = {"published": player.published, "left_out": len(source.problems)}
-        print(json.dumps(told), flush=True)
-    except (KeyboardInterrupt, ExternalShutdownException):
-        return INTERRUPTED
-    except (ValueError, RuntimeError, OSError) as error:
-        if not rclpy.ok():  # told to stop: what fails after that is no news
-            return INTERRUPTED
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    finally:
-        if player is not None:
-            player.destroy_node()
-        rclpy.try_shutdown()
-    return 0
+        return {"published": player.published, "left_out": len(source.problems)}
+
+    return run_player(played)
 
 
 if __name__ == "__main__":

@@ -6,22 +6,17 @@ Started by ``demo``. SIGTERM or SIGINT ends it after what is still queued has be
 from __future__ import annotations
 
 import argparse
-import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from time import time_ns
 from typing import Any
 
-import rclpy
-from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
-from rclpy.signals import SignalHandlerOptions
-from rosbags.rosbag2 import StoragePlugin, Writer
 
 from shared_encoder_perception.artifact.model_info import INFO_TOPIC, MODEL_INFO
-from shared_encoder_perception.demo.recorder import BAG_VERSION, DIAGNOSTICS, IMAGE, QUEUE
+from shared_encoder_perception.demo.recorder import DIAGNOSTICS, IMAGE, QUEUE, record
 from shared_encoder_perception.demo.rigs.topics import MAPS, OBJECTS, camera_topics
 from shared_encoder_perception.images.bags import typestore
 from shared_encoder_perception.node.diagnostics import TOPIC as DIAGNOSTICS_TOPIC
@@ -83,22 +78,8 @@ def main() -> int:
     parser.add_argument("rig", type=Path)
     parser.add_argument("names", nargs="*", help="tasks that are recorded of each camera")
     args = parser.parse_args()
-    stopping: list[int] = []
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda which, _: stopping.append(which))
-    rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
-    with Writer(args.bag, version=BAG_VERSION, storage_plugin=StoragePlugin.MCAP) as writer:
-        recorder = RigRecorder(writer, read_rig(args.rig), args.names)
-        executor = SingleThreadedExecutor()
-        executor.add_node(recorder)
-        before = -1
-        while not stopping or before != recorder.written:
-            before = recorder.written
-            recorder.listen_to_images()
-            executor.spin_once(timeout_sec=0.2)
-        recorder.destroy_node()
-    rclpy.try_shutdown()
-    return 0
+    rig = read_rig(args.rig)
+    return record(args.bag, lambda writer: RigRecorder(writer, rig, args.names))
 
 
 if __name__ == "__main__":

@@ -6,16 +6,14 @@ Chosen by ``demo`` where its tasks, or its model, are of a rig as a whole.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from time import sleep
 from typing import Any, Final
 
 from shared_encoder_perception.artifact.file import read_artifact
-from shared_encoder_perception.demo.drive import POLL_S, stop_on_signals
+from shared_encoder_perception.demo.drive import played_out, stop_on_signals
 from shared_encoder_perception.demo.node_arguments import ros_arguments
 from shared_encoder_perception.demo.processes import Processes
 from shared_encoder_perception.demo.rigs.model import drawn_in_pictures, rig_model
@@ -133,22 +131,4 @@ def play(
         processes.start("recorder", "demo.rigs.recorder", str(bag), str(rig), *args.drawn)
         processes.start("node", "node.rig", "--ros-args", *ros_arguments(parameters))
         processes.start("player", "demo.rigs.player", *arguments, visible=True)
-        while processes.running("player"):
-            for name in ("node", "recorder"):
-                if not processes.running(name):
-                    raise RuntimeError(
-                        f"the {name} stopped early, {processes.last_words(name)} "
-                        f"(see {log / (name + '.log')})"
-                    )
-            sleep(POLL_S)
-        output = processes.output("player")
-        if processes.stop("player") != 0:
-            raise RuntimeError(f"the player failed, see its message above and {log}")
-        node, recorder = processes.stop("node"), processes.stop("recorder")
-        if node != 0 or recorder != 0:
-            raise RuntimeError(
-                f"not all processes ended well: node {node}, recorder {recorder} (0 = well); "
-                f"see {log}"
-            )
-        told: dict[str, Any] = json.loads(output)
-        return told
+        return played_out(processes, log)
