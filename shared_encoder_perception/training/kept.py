@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared_encoder_perception.backends import Backend
-from shared_encoder_perception.spec import ModelSpec
-from shared_encoder_perception.training.agreement import compare_answers
+from shared_encoder_perception.spec import ModelSpec, Tensor
+from shared_encoder_perception.training.agreement import Tensors, compare_answers
 
 
 def kept_blocks(
@@ -39,7 +39,7 @@ def kept_blocks(
             f"{title} has {which} of the new model ({', '.join(new.tasks)}): calibration is kept "
             "for some of them, while the others are new"
         )
-    if (old.shrink, old.input_tensors()) != (new.shrink, new.input_tensors()):
+    if (old.shrink, _pictures(old)) != (new.shrink, _pictures(new)):
         raise ValueError(
             f"{title} takes other pictures than the new model, {_inputs(old)} and {_inputs(new)}: "
             "its calibration is not that of the new model; export with its --size"
@@ -51,7 +51,11 @@ def kept_blocks(
                 f"{title} answers {name} as {tensor}, the new model as "
                 f"{new.output_tensors()[name]}: its calibration is not that of the new model"
             )
-    deviation = compare_answers(source.infer, backend, images, spec)
+
+    def answer(inputs: Tensors) -> Tensors:
+        return source.infer({name: inputs[name] for name in old.input_tensors()})
+
+    deviation = compare_answers(answer, backend, images, spec)
     if not deviation.small:
         raise ValueError(
             f"{title} answers otherwise than the new model ({deviation}): its calibration is not "
@@ -61,6 +65,12 @@ def kept_blocks(
     return shared
 
 
+def _pictures(spec: ModelSpec) -> dict[str, Tensor]:
+    """Return what a model takes, but for a rig's calibration: no picture's answer needs it."""
+    rigs = spec.of_rigs()
+    return {name: tensor for name, tensor in spec.input_tensors().items() if name not in rigs}
+
+
 def _inputs(spec: ModelSpec) -> str:
-    tensors = (f"{name} {tensor.shape}" for name, tensor in spec.input_tensors().items())
+    tensors = (f"{name} {tensor.shape}" for name, tensor in _pictures(spec).items())
     return f"{', '.join(tensors)} shrunk by {spec.shrink}"

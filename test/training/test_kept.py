@@ -8,6 +8,8 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="the offline side needs torch: make test")
 
+from rig_network import SIZE as RIG_SIZE
+from rig_network import pictures, rig_network
 from smallest import ENCODER
 
 from shared_encoder_perception.__main__ import main
@@ -106,3 +108,14 @@ def test_the_same_network_keeps_its_calibration(folder):
     images = np.random.default_rng(0).integers(0, 256, (2, *SIZE, 3), np.uint8)
     source = SimpleNamespace(spec=spec, infer=new.infer)
     assert kept_blocks(source, "old.onnx", new, images) == spec.tasks
+
+
+def test_a_task_of_rigs_moves_in_beside_those_of_images(tmp_path):
+    """Its view tables are no picture, and what was there before is not given them."""
+    network = rig_network("lanes")
+    export_onnx(network, plain_spec(network.config, "around", RIG_SIZE), tmp_path / "new.onnx")
+    before = replace(plain_spec(network.config, "before", RIG_SIZE), tasks=blocks("lanes"))
+    export_onnx(network, before, tmp_path / "old.onnx")
+    images = pictures(2, size=RIG_SIZE)
+    old, new = (load_backend(tmp_path / f"{name}.onnx") for name in ("old", "new"))
+    assert kept_blocks(old, "old.onnx", new, images) == before.tasks
