@@ -4,6 +4,7 @@
 answer on rendered roads that it was not trained on. Its ground lines come from the rendered world's
 own geometry. ``frames.png`` explains frames and signs. ``classes.jpg`` holds what the shipped model
 with classes says of rendered roads beside what is there, ``depth.jpg`` what that with depth says.
+``rig_check.jpg`` is what ``rig check`` draws of a rendered town, seen by four cameras.
 """
 
 from __future__ import annotations
@@ -25,9 +26,14 @@ from shared_encoder_perception.drawing.pictures import write_picture
 from shared_encoder_perception.evaluation.informed import informed, perceive
 from shared_encoder_perception.node.debug_overlay import DebugOptions, notes_of, render
 from shared_encoder_perception.predictor import Predictor
+from shared_encoder_perception.rig.check import Check
+from shared_encoder_perception.rig.check_picture import draw_check
+from shared_encoder_perception.rig.grid import BevGrid
 from shared_encoder_perception.structures import Perception
 from shared_encoder_perception.tasks.lanes.answer import GroundLine, LaneLine, Lanes
 from shared_encoder_perception.world.camera import Ground, see_ground
+from shared_encoder_perception.world.rigs.dice_rig import four_cameras
+from shared_encoder_perception.world.rigs.drive import RigDrive
 from shared_encoder_perception.world.synthetic import Drive, render_sample
 
 matplotlib.use("Agg")
@@ -44,8 +50,11 @@ FRAME_ID: Final = "base_link"
 ORDER: Final = 3
 SEMANTIC, DEPTH, FOREGROUND = "semantic", "depth", "foreground"
 DEPTHS: Final = (1_000_000_002, 1_000_000_003, 1_000_000_016)
-PAIRS: Final = (1_000_000_004, 1_000_000_005, 1_000_000_011)
 """Seeds of the worlds whose depth is shown."""
+PAIRS: Final = (1_000_000_004, 1_000_000_005, 1_000_000_011)
+"""Seeds of the worlds whose foreground is shown."""
+TOWN: Final = 1_000_000_284
+"""Seed of the world that four cameras see, without traffic."""
 
 
 def draw_node_view(path: Path) -> None:
@@ -145,6 +154,14 @@ def draw_foreground(path: Path) -> None:
         row = np.hstack([draw(sample.image, perception), before, truth, error])
         rows.append(cv2.resize(row, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA))
     write_picture(path, np.vstack(rows))
+
+
+def draw_rig_check(path: Path) -> None:
+    """Draw what ``rig check`` shows of a rig that is right."""
+    size, grid = (320, 800), BevGrid(-15.0, -15.0, 120, 120, 0.25, heights_m=(0.0,))
+    drive = RigDrive(TOWN, four_cameras(size), size, traffic_probability=0.0)
+    sheet = draw_check(Check(drive.render(20.0), grid))
+    write_picture(path, cv2.resize(sheet, None, fx=0.6, fy=0.6, interpolation=cv2.INTER_AREA))
 
 
 def draw_frames(path: Path) -> None:
@@ -263,6 +280,7 @@ def main() -> None:
     draw_classes(folder / "classes.jpg")
     draw_depth(folder / "depth.jpg")
     draw_foreground(folder / "foreground.jpg")
+    draw_rig_check(folder / "rig_check.jpg")
 
 
 if __name__ == "__main__":
