@@ -14,6 +14,9 @@ bag, named or by what they begin with. A replay that was killed goes on with --r
 A model that compares images with a background takes the newest on the bag's topic `background`, or
 --background FILE; of images before the first nothing is known that needs one.
 
+With --rig, moments of several calibrated cameras are replayed: one line each, and the topics of the
+node `surround`. Every image of every camera is accounted for in `summary.json`.
+
 With --live the bag is then played to a node of its own, in real time and through DDS, into the
 folder `live`: latency, drops, and whether every image that came back is as the offline replay says.
 
@@ -57,6 +60,7 @@ from shared_encoder_perception.replay.pictures import write_pictures
 from shared_encoder_perception.replay.reading import BagImages
 from shared_encoder_perception.replay.recorder import ANSWERS, TIMINGS, Recorder
 from shared_encoder_perception.replay.report import write_report
+from shared_encoder_perception.replay.rigs.run import add_rig_options, is_of_rig, replay_rigs
 from shared_encoder_perception.replay.scale_bags import (
     LOCAL,
     Job,
@@ -78,6 +82,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("bags", nargs="+", type=Path, metavar="BAG", help="rosbag2")
     parser.add_argument("--out", type=Path, required=True, help="folder for the results")
     add_engine_options(parser)
+    add_rig_options(parser)
     parser.add_argument("--topic", help="image topic of a bag that has several")
     parser.add_argument("--labels", help="frames.jsonl, or a LaneLine topic of the bag")
     parser.add_argument("--crop", type=parse_crop, metavar="X,Y,W,H", help="part of the images")
@@ -121,8 +126,11 @@ def run(args: argparse.Namespace) -> int:
         value = getattr(args, name)
         if value is not None and value < 1:
             raise ValueError(f"--{name.replace('_', '-')} is {value}, expected at least 1")
+    of_rig = is_of_rig(args)
     args.no_report = args.no_report or not can_write("the report", *REPORT_LIBRARIES)
     args.no_video = args.no_video or not can_write("the video", "av")
+    if of_rig:
+        return replay_rigs(out_folders(args.bags, args.out), args)
     if args.live:
         live = import_module("shared_encoder_perception.replay.live")  # needs ROS
         live.check(args)
