@@ -117,7 +117,8 @@ class Predictor:
         self.spec = backend.spec
         self._of_rigs = rigs = self.spec.of_rigs()
         if not of_rig:
-            self.spec.expect_images("predict --rig rig.yaml, evaluate --rigs, the node `surround`")
+            ways = "predict --rig rig.yaml, replay --rig, evaluate --rigs or the node `surround`"
+            self.spec.expect_images(ways)
         self.options = own_options(backend.spec) if options is None else options
         self._decoder = Decoder(backend.spec)
         self._variants = tuple(variants) or (PLAIN,)

@@ -191,6 +191,11 @@ def _validate(args: argparse.Namespace) -> int:
 
 def _merge(args: argparse.Namespace) -> int:
     """Merge and say what was found."""
+    if rigs := [path for path in args.paths if is_rig_set(path)]:
+        raise ValueError(
+            f"{rigs[0]} is a set of rigs, and merge makes one set of frames.jsonl only: train and "
+            "evaluate on several sets of rigs as they are"
+        )
     counts = merge(args.paths, args.out, lambda frames, what: tqdm(frames, what, unit="frame"))
     print(
         f"{counts['frames']} frames: {args.out / FILE_NAME}\n"

@@ -164,6 +164,14 @@ def test_stats_and_view_show_a_set(tmp_path, capsys):
     assert "no moment whose name contains 'x'" in capsys.readouterr().err
 
 
+def test_merge_says_that_it_takes_no_rigs_and_writes_nothing(tmp_path, capsys):
+    assert rendered(tmp_path / "rigs", count=1) == 0
+    out = tmp_path / "all"
+    assert main(["dataset", "merge", str(tmp_path / "rigs"), "--out", str(out)]) == 2
+    assert "is a set of rigs" in capsys.readouterr().err
+    assert not out.exists()
+
+
 def test_options_are_kept_beside_the_set(tmp_path):
     assert rendered(tmp_path) == 0
     assert json.loads((tmp_path / "render.json").read_text()) == {
