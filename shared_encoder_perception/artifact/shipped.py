@@ -29,6 +29,9 @@ def model_for(names: Collection[str], model: Path | None = None, folder: Path = 
     paths = sorted(folder.glob("*.onnx")) if model is None else [model]
     answered = {path: tuple(read_artifact(path).spec.tasks) for path in paths}
     fit = [path for path in paths if set(wanted) <= set(answered[path])]
+    if model is None and not any(map(tasks.is_rig, wanted)):
+        # Where single images are shown, one that asks for a rig cannot be.
+        fit = [path for path in fit if not any(map(tasks.is_rig, answered[path]))]
     if fit:
         return min(fit, key=lambda path: (path.name != DEFAULT_MODEL.name, len(answered[path])))
     there = "; ".join(f"{path.name} answers {', '.join(of)}" for path, of in answered.items())
