@@ -12,6 +12,8 @@ os.environ["ROS_PYTHON_CHECK_FIELDS"] = "1"
 # OpenMP's threads wait for each other in a loop. On cores that are busy with something else that
 # takes ten times as long as the work itself; asleep, they take what the work takes.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+if "PYTEST_XDIST_WORKER" in os.environ:  # as many processes as cores; small networks gain no time
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 # Started by nohup, or by `&` in a script, the suite would hand on that these are ignored, and many
 # tests are of what they do.
 for number, handler in (
@@ -30,13 +32,26 @@ if "AUTO_ENGINE" in os.environ:  # see chosen_engine/sitecustomize.py
 
 
 @pytest.fixture(scope="session")
-def one_task_model(tmp_path_factory):
+def exports(tmp_path_factory):
+    """Return the folder of artifacts that all processes of this run share."""
+    mine = tmp_path_factory.getbasetemp()
+    return mine.parent if "PYTEST_XDIST_WORKER" in os.environ else mine
+
+
+@pytest.fixture(scope="session")
+def one_task_model(exports):
     """Return the smallest model of a task, by the task's name."""
     from one_task import export_once
 
-    mine = tmp_path_factory.getbasetemp()
-    folder = mine.parent if "PYTEST_XDIST_WORKER" in os.environ else mine
-    return partial(export_once, folder)
+    return partial(export_once, exports)
+
+
+@pytest.fixture(scope="session")
+def rig_model(exports):
+    """Return a model that answers rigs, by the names of the tasks that it answers beside."""
+    from rig_network import export_once
+
+    return partial(export_once, exports)
 
 
 ROS_MODULES = ("ros_harness", "local_node", "watched_node", "fault_bench", "loss_probe", "rclpy")

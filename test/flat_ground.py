@@ -16,6 +16,8 @@ from shared_encoder_perception.ground.view import CameraView
 from shared_encoder_perception.rig.rig import Rig, RigCamera
 
 SIZE = (320, 800)
+KEPT = 16
+REACHED: dict[tuple, tuple[NDArray, NDArray, NDArray]] = {}
 World = Callable[[NDArray, NDArray], NDArray]
 """Says of x and y, metres in the vehicle's frame, where one may drive."""
 
@@ -72,19 +74,36 @@ def town(x, y):
 
 def shown(camera, world: World):
     """Return the picture that a camera takes, (H, W, 3) uint8 BGR: green, black, or grey sky."""
-    height, width = camera.image_size
-    columns, rows = np.meshgrid(np.arange(width), np.arange(height))
-    pixels = np.stack((columns, rows), axis=-1).reshape(-1, 2).astype(np.float64)
-    rays, at = camera.view.rays(pixels), camera.view.position
-    with np.errstate(divide="ignore", invalid="ignore"):
-        reach = -at[2] / rays[:, 2]
-        x, y = at[0] + reach * rays[:, 0], at[1] + reach * rays[:, 1]
-        ground = reach > 0
+    x, y, ground = reached(camera)
+    with np.errstate(invalid="ignore"):
         drivable = ground & world(x, y)
-    picture = np.zeros((height * width, 3), np.uint8)
+    picture = np.zeros((len(x), 3), np.uint8)
     picture[~ground] = (90, 0, 90)
     picture[drivable] = (0, 255, 0)
-    return picture.reshape(height, width, 3)
+    return picture.reshape(*camera.image_size, 3)
+
+
+def reached(camera):
+    """Return x and y where the pixels of a camera look, each (H * W,), and which reach the ground.
+
+    Those of the last cameras are kept: most tests have the same ones.
+    """
+    view, lens = camera.view, camera.view.camera
+    numbers = (lens.matrix, lens.distortion, lens.rectification, view.extrinsics.rotation)
+    key = (lens.image_size, lens.fisheye, lens.binning, lens.origin_px, tuple(view.position))
+    key += tuple(tuple(array.ravel()) for array in numbers)
+    if key not in REACHED:
+        height, width = camera.image_size
+        columns, rows = np.meshgrid(np.arange(width), np.arange(height))
+        pixels = np.stack((columns, rows), axis=-1).reshape(-1, 2).astype(np.float64)
+        rays, at = view.rays(pixels), view.position
+        with np.errstate(divide="ignore", invalid="ignore"):
+            reach = -at[2] / rays[:, 2]
+            x, y = at[0] + reach * rays[:, 0], at[1] + reach * rays[:, 1]
+            REACHED[key] = x, y, reach > 0
+        if len(REACHED) > KEPT:
+            del REACHED[next(iter(REACHED))]
+    return REACHED[key]
 
 
 def pictures(rig, world: World = town):

@@ -35,19 +35,26 @@ def _config(name):
 
 
 def export_once(folder, name):
-    """Return the artifact; an export takes seconds, and several processes of tests want the same.
+    """Return the artifact of a task in the table, one for all processes of this run."""
+    return exported_once(
+        folder / f"{name}_alone.onnx", lambda: (one_task_network(name), one_task_spec(name))
+    )
+
+
+def exported_once(path, made, *options):
+    """Return an artifact; an export takes seconds, and several processes of tests want the same.
 
     Args:
-        folder: Of all processes of this run.
-        name: The task; in the table.
+        path: In the folder of all processes of this run.
+        made: Returns network and spec.
+        options: Of the export.
     """
     from shared_encoder_perception.model.onnx_export import export_onnx
 
-    path = folder / f"{name}_alone.onnx"
     with path.with_suffix(".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not path.exists():
-            export_onnx(one_task_network(name), one_task_spec(name), path)
+            export_onnx(*made(), path, *options)
     return path
 
 

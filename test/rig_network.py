@@ -1,7 +1,11 @@
 """A small network that answers rigs, and lopsided rigs of any number of cameras to ask it with."""
 
+from copy import deepcopy
+from functools import cache
+
 import numpy as np
 from flat_ground import camera
+from one_task import exported_once
 from smallest import ENCODER
 
 from shared_encoder_perception.rig.grid import BevGrid
@@ -56,13 +60,19 @@ def rig_network(*others, **keys):
 
     Its batch norms have seen pictures once, so that what comes through all layers is not nothing.
     """
+    return deepcopy(_made(others, tuple(keys.items())))
+
+
+@cache
+def _made(others, keys):
+    """Return it, made once."""
     import torch
     from torch import nn
 
     from shared_encoder_perception.model.network import PerceptionNetwork
 
     torch.manual_seed(0)
-    network = PerceptionNetwork(rig_config(*others, **keys))
+    network = PerceptionNetwork(rig_config(*others, **dict(keys)))
     norms = [one for one in network.modules() if isinstance(one, nn.modules.batchnorm._BatchNorm)]
     for norm in norms:
         norm.momentum = 1.0
@@ -81,3 +91,12 @@ def rig_spec(*others, **keys):
     from shared_encoder_perception.model.network import plain_spec
 
     return plain_spec(rig_config(*others, **keys), "rig", SIZE)
+
+
+def export_once(folder, *others, sampler="grid_sample"):
+    """Return the artifact of the network, one for all processes of this run."""
+    return exported_once(
+        folder / f"{'_'.join(('rig', *others, sampler))}.onnx",
+        lambda: (rig_network(*others), rig_spec(*others)),
+        sampler,
+    )

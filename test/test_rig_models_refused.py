@@ -5,7 +5,7 @@ import shutil
 
 import cv2
 import pytest
-from rig_network import SIZE, pictures, rig_network
+from rig_network import pictures
 
 from shared_encoder_perception.artifact import quantize
 from shared_encoder_perception.backends import BackendOptions, load_backend
@@ -15,23 +15,15 @@ from shared_encoder_perception.predictor import Predictor
 from shared_encoder_perception.spec import SpecError
 
 
-@pytest.fixture(scope="module")
-def model(tmp_path_factory):
+@pytest.fixture
+def model(rig_model):
     """Return a model that answers lanes of each camera, and the ground around all of them."""
-    from shared_encoder_perception.model.network import plain_spec
-    from shared_encoder_perception.model.onnx_export import export_onnx
-
-    network = rig_network("lanes")
-    path = tmp_path_factory.mktemp("model") / "around.onnx"
-    export_onnx(network, plain_spec(network.config, "around", SIZE), path)
-    return path
+    return rig_model("lanes")
 
 
 def refused(instead):
     """Expect the refusal that says what to do instead."""
-    return pytest.raises(
-        SpecError, match=f"around 0 answers surround, .* rig together: .*{instead}"
-    )
+    return pytest.raises(SpecError, match=f"rig 0 answers surround, .* rig together: .*{instead}")
 
 
 def test_a_predictor_of_images_refuses_it(model):

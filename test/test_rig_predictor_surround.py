@@ -3,14 +3,12 @@
 import numpy as np
 import pytest
 from flat_ground import camera, four_cameras, pictures
-from rig_network import rig_network, rig_spec
 
 pytest.importorskip("torch", reason="the model is exported from torch: make test")
 pytest.importorskip("timm", reason="the model is exported from torch: make test")
 
 from shared_encoder_perception import tasks
 from shared_encoder_perception.backends import load_backend
-from shared_encoder_perception.model.onnx_export import export_onnx
 from shared_encoder_perception.predictor import Predictor
 from shared_encoder_perception.rig.grid import BevGrid
 from shared_encoder_perception.rig.rig import Rig
@@ -21,10 +19,8 @@ GRID = BevGrid()
 
 
 @pytest.fixture(scope="module")
-def backend(tmp_path_factory):
-    path = tmp_path_factory.mktemp("rig") / "rig.onnx"
-    export_onnx(rig_network("drivable_surface"), rig_spec("drivable_surface"), path)
-    return load_backend(path)
+def backend(rig_model):
+    return load_backend(rig_model("drivable_surface"))
 
 
 @pytest.fixture(scope="module")

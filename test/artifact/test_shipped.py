@@ -1,5 +1,7 @@
 """A shipped model is chosen by what it answers; that none does is said with what there is."""
 
+import shutil
+
 import numpy as np
 import pytest
 from specs import spec_of
@@ -38,6 +40,17 @@ def test_the_default_comes_first_then_who_answers_least_beside_it(tmp_path, name
         small=("drivable_surface", "semantic"),
     )
     assert model_for(names, folder=folder) == folder / f"{chosen}.onnx"
+
+
+def test_a_model_of_rigs_is_taken_only_where_a_rig_is_asked(tmp_path, rig_model):
+    folder = write(tmp_path, whole=("lanes", "semantic"))
+    shutil.copy(rig_model("lanes"), folder / "around.onnx")
+    assert model_for(["lanes"], folder=folder) == folder / "whole.onnx"
+    assert model_for(["surround"], folder=folder) == folder / "around.onnx"
+    assert model_for(["lanes", "surround"], folder=folder) == folder / "around.onnx"
+    (folder / "whole.onnx").unlink()
+    with pytest.raises(ValueError, match=r"no shipped model answers lanes: around\.onnx answers"):
+        model_for(["lanes"], folder=folder)
 
 
 def test_where_none_answers_it_is_said_what_each_does(tmp_path):

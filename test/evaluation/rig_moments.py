@@ -1,6 +1,7 @@
 """Labelled moments of a rig in a flat town, as answers that are known, and as a set on disk."""
 
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 from flat_ground import four_cameras, pictures, town
@@ -23,6 +24,7 @@ TASK = "surround"
 BLOCK = Block()
 GRID = BLOCK.grid
 STAGE_MS = {"preprocess": 1.0}
+FINE = BevGrid(-20.0, -30.0, 480, 480, 0.125)
 TIMES = ("preprocess_ms", "inference_ms", "decode_ms", "latency_ms")
 
 
@@ -82,16 +84,25 @@ def evaluated(moments, sources=("town",)):
 
 def write_town(folder, count=2, rig=None, **changes):
     """Write a set of a drive through the town; ``changes`` replace what a record says."""
-    rig = rig or four_cameras()
-    fine = BevGrid(-20.0, -30.0, 480, 480, 0.125)
     with RigWriter(folder) as writer:
         for index in range(count):
-            images = pictures(rig, lambda x, y, at=2.0 * index: town(x + at, y))
-            label = GroundLabel(label_of(index).objects, drivable(2.0 * index, fine))
-            frame = RigFrame(f"{index:03d}", rig, images, label=label)
+            label = GroundLabel(label_of(index).objects, drivable(2.0 * index, FINE))
+            frame = RigFrame(f"{index:03d}", rig or four_cameras(), {}, label=label)
             record = replace(record_of(frame, "town"), **changes)
-            writer.write(record, {name: encoded(one, PNG) for name, one in images.items()})
+            writer.write(record, taken(index, rig) if rig else taken_by_four(index))
     return folder
+
+
+def taken(index, rig):
+    """Return the files of the pictures of a moment, by camera."""
+    images = pictures(rig, lambda x, y: town(x + 2.0 * index, y))
+    return {name: encoded(one, PNG) for name, one in images.items()}
+
+
+@cache
+def taken_by_four(index):
+    """Return those of the four cameras."""
+    return taken(index, four_cameras())
 
 
 def same_size_rig():

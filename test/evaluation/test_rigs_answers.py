@@ -21,20 +21,11 @@ def tiny(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def rig_models(tmp_path_factory):
+def rig_models(rig_model, one_task_model):
     """Return a model that is asked of rigs, with masks of its own and without."""
     pytest.importorskip("torch", reason="the model is exported from torch: make test")
     pytest.importorskip("timm", reason="the model is exported from torch: make test")
-    from rig_network import rig_network, rig_spec
-
-    from shared_encoder_perception.model.onnx_export import export_onnx
-
-    folder, found = tmp_path_factory.mktemp("rig"), []
-    for others in (("drivable_surface",), ()):
-        path = folder / f"{len(others)}.onnx"
-        export_onnx(rig_network(*others), rig_spec(*others), path)
-        found.append(load_backend(path))
-    return found
+    return load_backend(rig_model("drivable_surface")), load_backend(one_task_model("surround"))
 
 
 def frame_of(rig, **missing):
@@ -127,7 +118,12 @@ def test_masks_of_another_model_stand_in_where_a_model_has_none(rig_models, tiny
     assert asked.masks_title == "of tiny 1.2.3"
     # Another rig, and the first again: nothing of the last one stays.
     turned = frame_of(rig.turned(0.5))
-    assert not np.array_equal(asked.ask(turned).on_ground.seen, expected.seen)
+    other = asked.ask(turned)
+    assert not np.array_equal(other.on_ground.seen, expected.seen)
+    both = other.model.surround.seen & found.model.surround.seen
+    assert not np.array_equal(
+        other.model.surround.vehicle[both], found.model.surround.vehicle[both]
+    )
     again = asked.ask(frame)
     np.testing.assert_array_equal(again.on_ground.drivable, expected.drivable)
     np.testing.assert_array_equal(again.model.surround.vehicle, found.model.surround.vehicle)

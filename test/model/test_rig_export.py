@@ -1,5 +1,7 @@
 """A model that answers rigs: one file for every rig, the same on every engine."""
 
+from functools import cache
+
 import numpy as np
 import onnx
 import pytest
@@ -12,20 +14,16 @@ from shared_encoder_perception.artifact.file import read_artifact
 from shared_encoder_perception.backends import BackendOptions, UnfitError, load_backend
 from shared_encoder_perception.layers.lift import SAMPLERS
 from shared_encoder_perception.model.network import DeployWrapper
-from shared_encoder_perception.model.onnx_export import OPSET, export_onnx
+from shared_encoder_perception.model.onnx_export import OPSET
 
 ENGINES = ("onnxruntime", "openvino", "torch")
 each_engine = pytest.mark.parametrize("engine", ENGINES)
 
 
 @pytest.fixture(scope="module")
-def models(tmp_path_factory):
+def models(rig_model):
     """The artifacts of one network, by the name of the sampler."""
-    folder = tmp_path_factory.mktemp("rig")
-    paths = {name: folder / f"{name}.onnx" for name in SAMPLERS}
-    for name, path in paths.items():
-        export_onnx(rig_network("drivable_surface"), rig_spec("drivable_surface"), path, name)
-    return paths
+    return {name: rig_model("drivable_surface", sampler=name) for name in SAMPLERS}
 
 
 @pytest.fixture(scope="module")
@@ -44,9 +42,16 @@ def backends(models, tmp_path_factory):
     return get
 
 
-def said_by_torch(inputs):
-    """What the network itself says, before any export."""
-    wrapper = DeployWrapper(rig_network("drivable_surface"), rig_spec("drivable_surface").tasks)
+@cache
+def wrapped():
+    """The network itself, before any export."""
+    return DeployWrapper(rig_network("drivable_surface"), rig_spec("drivable_surface").tasks)
+
+
+@cache
+def said_by_torch(cameras):
+    """What it says of a rig of so many cameras."""
+    wrapper, inputs = wrapped(), rig_inputs(cameras)
     with torch.inference_mode():
         found = wrapper(*(torch.from_numpy(inputs[name]) for name in wrapper.inputs))
     return dict(zip(wrapper.outputs, (one.numpy() for one in found), strict=True))
@@ -86,7 +91,7 @@ def test_one_sampling_serves_all_cameras(models):
 @each_engine
 def test_engines_agree_whatever_the_rig(engine, cameras, sampler, backends):
     inputs = rig_inputs(cameras)
-    expected = said_by_torch(inputs)
+    expected = said_by_torch(cameras)
     backend = backends(engine, sampler)
     found = backend.infer(inputs)
     shapes = {name: array.shape for name, array in found.items()}

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from types import SimpleNamespace
 
+import cv2
 import numpy as np
 from ground_world import roi
 
@@ -102,12 +103,6 @@ def world():
         x, y = distance * np.cos(yaw), distance * np.sin(yaw)
         marks.append(block(name, x, y, 1.6, 1.6, yaw + 0.3, CUBES[name]))
     return tuple(marks)
-
-
-def turned(marks, yaw_rad):
-    """Return them as seen by a vehicle frame that is turned by ``yaw_rad`` to the left."""
-    cos, sin = np.cos(yaw_rad), np.sin(yaw_rad)
-    return tuple(mark.moved(np.array([[cos, sin], [-sin, cos]])) for mark in marks)
 
 
 def mirrored(marks):
@@ -237,37 +232,56 @@ def edges(mark):
     return list(zip(corners, inward, strict=True))
 
 
-def picture(camera, marks):
-    """Return what a camera sees, (H, W, C) uint8: share of each pixel that shows each mark."""
+@cache
+def middles(camera):
+    """Return the rays of a camera's pixels, (H * W, 3), row by row."""
     height, width = camera.image_size
-    at = [(np.arange(side * FINE) + 0.5) / FINE - 0.5 for side in (width, height)]
-    x, y = np.meshgrid(*at)
-    rays = camera.view.rays(np.stack((x.ravel(), y.ravel()), axis=1))
-    found, count = hit(camera.view.position, rays, marks)[0], len(channels(marks))
-    pixel = np.rint(y).astype(np.intp) * width + np.rint(x).astype(np.intp)
-    place = (pixel.ravel() * count + found)[found >= 0]
-    hits = np.bincount(place, minlength=height * width * count)
-    return np.rint(hits * 255 / FINE**2).astype(np.uint8).reshape(height, width, count)
+    x, y = np.meshgrid(np.arange(width, dtype=float), np.arange(height, dtype=float))
+    return camera.view.rays(np.stack((x.ravel(), y.ravel()), axis=1))
+
+
+def picture(camera, marks):
+    """Return what a camera sees, (H, W, C) uint8: share of each pixel that shows each mark.
+
+    Only where a pixel shows something else than one beside it, more rays than one tell more.
+    """
+    (height, width), count = camera.image_size, len(channels(marks))
+    found = hit(camera.view.position, middles(camera), marks)[0]
+    grid, around = found.astype(np.float32).reshape(height, width), np.ones((3, 3), np.uint8)
+    mixed = (cv2.dilate(grid, around) != cv2.erode(grid, around)).ravel()
+    seen = np.zeros((height * width, count), np.uint8)
+    pure = np.flatnonzero((found >= 0) & ~mixed)
+    seen[pure, found[pure]] = 255
+    pixel = np.flatnonzero(mixed)
+    at = (np.arange(FINE) + 0.5) / FINE - 0.5
+    parts = np.stack(np.meshgrid(at, at), axis=-1).reshape(-1, 1, 2)
+    places = np.stack((pixel % width, pixel // width), axis=1) + parts
+    shown = hit(camera.view.position, camera.view.rays(places.reshape(-1, 2)), marks)[0]
+    place = (np.tile(np.arange(len(pixel)), FINE**2) * count + shown)[shown >= 0]
+    hits = np.bincount(place, minlength=len(pixel) * count).reshape(-1, count)
+    seen[pixel] = np.rint(hits * 255 / FINE**2)
+    return seen.reshape(height, width, count)
 
 
 @cache
+def brought(camera, marks):
+    """Return a camera's picture as the network would get it, (C, h, w) uint8, 0 to 255."""
+    bring, seen = camera.transform(INPUT).image_to_input, picture(camera, marks)
+    planes = [bring(np.repeat(plane[..., None], 3, axis=2)) for plane in np.moveaxis(seen, 2, 0)]
+    return np.stack([plane[..., 0] for plane in planes])
+
+
 def features(marks, rig):
     """Return the pictures as the network would get them, (S, C, h, w) uint8, 0 to 255."""
-    inputs = []
-    for camera in rig.cameras:
-        seen = picture(camera, marks)
-        bring = camera.transform(INPUT).image_to_input
-        planes = [
-            bring(np.repeat(plane[..., None], 3, axis=2)) for plane in np.moveaxis(seen, 2, 0)
-        ]
-        inputs.append(np.stack([plane[..., 0] for plane in planes]))
-    return np.stack(inputs)
+    return np.stack([brought(camera, marks) for camera in rig.cameras])
 
 
 @cache
 def truth(extra_pitch_deg=0.0):
     """Return the rig as it really is: the one that takes the pictures."""
-    return calibrated(extra_pitch_deg)
+    rig = calibrated(extra_pitch_deg)
+    # The other cameras are the same ones: they took their pictures already.
+    return Rig((rig.cameras[0], *truth().cameras[1:])) if extra_pitch_deg else rig
 
 
 def lifted(shown, rig, grid=GRID, best=2, live=None):

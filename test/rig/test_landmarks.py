@@ -1,5 +1,7 @@
 """Marks of a known world come out where they are, whatever the cameras are like."""
 
+from functools import cache
+
 import landmarks
 import numpy as np
 import pytest
@@ -16,6 +18,7 @@ NEAR_M, NEAR_ERROR_M = 15.0, 0.15
 ERROR_M = GRID.cell_m
 """How far a mark's middle may be off, within ``NEAR_M`` and beyond."""
 LOT = landmarks.block("lot", -1.0, 2.0, 19.0, 14.0, 0.35)
+LOT_GRID = BevGrid(-16.0, -16.0, 256, 256, 0.125, (0.0,))
 
 
 def shown():
@@ -88,13 +91,8 @@ def pitched_features():
 
 @pytest.mark.parametrize("yaw_deg", [17.0, 90.0, 133.0, -61.0])
 def test_a_turned_frame_has_the_turned_map(yaw_deg):
-    grid, yaw = BevGrid(-16.0, -16.0, 256, 256, 0.125, (0.0,)), np.deg2rad(yaw_deg)
-    pictures = landmarks.features((LOT,), landmarks.truth())
-    before, after = (
-        ground_map(pictures, rig, grid)
-        for rig in (landmarks.calibrated(), landmarks.calibrated().turned(yaw))
-    )
-    expected = before.onto(grid, yaw).values
+    yaw = np.deg2rad(yaw_deg)
+    expected, after = lot_at(0.0).onto(LOT_GRID, yaw).values, lot_at(yaw)
     known = (after.values != NOT_KNOWN) & (expected != NOT_KNOWN)
     both = (after.values == YES) & (expected == YES) & known
     either = ((after.values == YES) | (expected == YES)) & known
@@ -102,13 +100,14 @@ def test_a_turned_frame_has_the_turned_map(yaw_deg):
     assert both.sum() / either.sum() >= 0.98
 
 
-def ground_map(pictures, rig, grid):
-    """Return where the lot is."""
-    found = lifted(pictures, rig, grid)[0, 0]
-    values = np.where(found > 0.5, YES, NO)
-    return GroundMap(
-        grid, np.where(Sight.of(rig, grid, INPUT).seen(), values, NOT_KNOWN).astype("u1")
-    )
+@cache
+def lot_at(yaw_rad):
+    """Return where the lot is, in a frame that is turned to the left."""
+    sight = Sight.of(landmarks.calibrated().turned(yaw_rad), LOT_GRID, INPUT)
+    pictures = landmarks.features((LOT,), landmarks.truth())
+    found = sample(pictures, sight.table(stride=1)) > 0.5 * 255
+    values = np.where(found.reshape(LOT_GRID.shape), YES, NO)
+    return GroundMap(LOT_GRID, np.where(sight.seen(), values, NOT_KNOWN).astype("u1"))
 
 
 def test_the_mirror_world_has_the_mirror_map():
@@ -123,11 +122,9 @@ def test_the_mirror_world_has_the_mirror_map():
 
 def test_depth_is_along_the_optical_axis():
     """Points of a true depth picture lie on the ground, for each lens."""
-    for camera in landmarks.calibrated().cameras:
-        height, width = camera.image_size
-        x, y = np.meshgrid(np.arange(width, dtype=float), np.arange(height, dtype=float))
-        view, sight = camera.view, np.stack((x.ravel(), y.ravel()), axis=1)
-        rays = np.nan_to_num(view.rays(sight), nan=0.0)
+    for camera in landmarks.truth().cameras:
+        (height, width), view = camera.image_size, camera.view
+        rays = np.nan_to_num(landmarks.middles(camera), nan=0.0)
         rays /= np.maximum(np.linalg.norm(rays, axis=1, keepdims=True), 1e-9)
         far = landmarks.hit(view.position, rays, ())[1]
         far[far > 20] = np.nan

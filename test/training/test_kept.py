@@ -110,12 +110,11 @@ def test_the_same_network_keeps_its_calibration(folder):
     assert kept_blocks(source, "old.onnx", new, images) == spec.tasks
 
 
-def test_a_task_of_rigs_moves_in_beside_those_of_images(tmp_path):
+def test_a_task_of_rigs_moves_in_beside_those_of_images(tmp_path, rig_model):
     """Its view tables are no picture, and what was there before is not given them."""
     network = rig_network("lanes")
-    export_onnx(network, plain_spec(network.config, "around", RIG_SIZE), tmp_path / "new.onnx")
     before = replace(plain_spec(network.config, "before", RIG_SIZE), tasks=blocks("lanes"))
     export_onnx(network, before, tmp_path / "old.onnx")
     images = pictures(2, size=RIG_SIZE)
-    old, new = (load_backend(tmp_path / f"{name}.onnx") for name in ("old", "new"))
+    old, new = (load_backend(path) for path in (tmp_path / "old.onnx", rig_model("lanes")))
     assert kept_blocks(old, "old.onnx", new, images) == before.tasks

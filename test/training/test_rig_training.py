@@ -18,6 +18,7 @@ from shared_encoder_perception.labels.rigs.writer import RigWriter, encoded
 from shared_encoder_perception.model.checkpoint import load_network
 from shared_encoder_perception.model.network import promised
 from shared_encoder_perception.rig.ground_map import NOT_KNOWN, YES
+from shared_encoder_perception.training import export as export_module
 from shared_encoder_perception.training.config import ConfigError, load_config
 from shared_encoder_perception.training.data_config import SetConfig
 from shared_encoder_perception.training.record import METRICS, read_metrics
@@ -145,7 +146,7 @@ def test_batches_follow_from_their_step_alone():
     for first, second in zip(batches[2].tensors(), again.tensors(), strict=True):
         assert torch.equal(first, second)
     assert len(batches) == 3
-    many = {next(iter(stream(one, step))).images.shape[1] for step in range(3)}
+    many = {batch.images.shape[1] for batch in batches}
     assert many <= {1, 2, 3} and len(many) > 1
 
 
@@ -179,10 +180,20 @@ def test_a_rig_is_scored_as_it_is_whatever_training_changes():
 # ---- runs ----------------------------------------------------------------------------------------
 
 
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """Return the folder of a run, and its checkpoint."""
+    out = tmp_path_factory.mktemp("first") / "run"
+    return out, train(config(f"out={out}", "loss.weighting=fixed"))
+
+
 @pytest.mark.parametrize("weighting", ["fixed", "uncertainty"])
-def test_a_run_goes_from_worlds_to_a_network_with_scores_and_pictures(weighting, tmp_path):
-    out = tmp_path / "run"
-    path = train(config(f"out={out}", f"loss.weighting={weighting}"))
+def test_a_run_goes_from_worlds_to_a_network_with_scores_and_pictures(weighting, tmp_path, request):
+    if weighting == "fixed":
+        out, path = request.getfixturevalue("trained")
+    else:
+        out = tmp_path / "run"
+        path = train(config(f"out={out}", f"loss.weighting={weighting}"))
     network = load_network(path)
     assert network.config.tasks == ["drivable_surface", "surround"]
     (row,) = read_metrics(out, "val")
@@ -195,9 +206,8 @@ def test_a_run_goes_from_worlds_to_a_network_with_scores_and_pictures(weighting,
     assert last["train/mask_bce"] == 0, "nothing is known of single pictures"
 
 
-def test_only_the_ground_is_trained_where_the_rest_is_to_stay(tmp_path):
-    first, out = tmp_path / "first", tmp_path / "second"
-    start = train(config(f"out={first}"))
+def test_only_the_ground_is_trained_where_the_rest_is_to_stay(trained, tmp_path):
+    (_, start), out = trained, tmp_path / "second"
     overrides = (f"init={start}", f"out={out}", "train_only=[surround]", "freeze_encoder=32")
     before, after = (load_network(one).state_dict() for one in (start, train(config(*overrides))))
     changed = {name for name, value in after.items() if not torch.equal(value, before[name])}
@@ -212,8 +222,9 @@ def test_a_ring_of_rigs_needs_rigs_of_one_size():
         config(replay, "rigs.cameras=[2, 3]")
 
 
-def test_a_run_is_exported_compared_on_rigs_and_scored(tmp_path, capsys):
-    checkpoint = train(config(f"out={tmp_path / 'run'}"))
+def test_a_run_is_exported_compared_on_rigs_and_scored(trained, tmp_path, monkeypatch, capsys):
+    _, checkpoint = trained
+    monkeypatch.setattr(export_module, "WORLDS_FOR_PRIORS", 60)
     path = tmp_path / "rig.onnx"
     size = ["--size", "64", "160"]
     assert main(["export", str(checkpoint), "--out", str(path), *size, "--worlds", "2"]) == 0

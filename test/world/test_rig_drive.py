@@ -19,10 +19,11 @@ from shared_encoder_perception.world.rigs.own_body import OwnBody
 from shared_encoder_perception.world.rigs.traffic import KINDS, apart, box_of
 
 SIZE = (96, 240)
+ROLLED = (48, 120)
 
 
 def rolled(count=120):
-    return [roll_rig(np.random.default_rng(seed), SIZE) for seed in range(count)]
+    return [roll_rig(np.random.default_rng(seed), ROLLED) for seed in range(count)]
 
 
 def angles(camera):
@@ -56,7 +57,7 @@ def test_rigs_have_one_to_six_cameras_of_every_kind_in_their_ranges(rigs):
     fields = np.array([field_deg(c) for c in cameras if not c.view.camera.fisheye])
     assert 45 < np.nanmin(fields) < 65 and 105 < np.nanmax(fields) < 130
     focal = [c.view.camera.matrix[0, 0] for c in cameras if c.view.camera.fisheye]
-    wide = np.degrees(SIZE[1] / np.array(focal))
+    wide = np.degrees(ROLLED[1] / np.array(focal))
     assert FISHEYE_DEG[0] - 1 < wide.min() and 150 < wide.max() < FISHEYE_DEG[1] + 1
 
 
@@ -133,7 +134,8 @@ def test_driving_on_moves_what_stands_behind_by_as_much():
 
 @pytest.fixture(scope="module")
 def drives():
-    return [RigDrive(seed, four_cameras(SIZE), traffic_probability=1.0) for seed in range(40)]
+    """Drives of which no picture is taken."""
+    return [RigDrive(seed, four_cameras((24, 60)), traffic_probability=1.0) for seed in range(40)]
 
 
 def boxes_at(drive, distance_m):

@@ -108,14 +108,15 @@ def test_a_pose_may_come_from_tf_and_change(
         few = {name: PICTURES[name] for name in ("front", "rear")}
         return np.asarray(CONTENT.percent(found.predict(few).surround.drivable))
 
+    first, second = expected(1.5), expected(3.5)
     with local_rig(model, rig) as (_, bench):
         words = ("camera front waits for the transform of front_optical", "does not exist")
         bench.until(lambda: bench.says("rig", *words))
         assert not bench.maps
         Tf.poses["front_optical"] = transform(1.5)
-        bench.until(lambda: bench.shows(DRIVABLE, expected(1.5)))
+        bench.until(lambda: bench.shows(DRIVABLE, first))
         Tf.poses["front_optical"] = transform(3.5)
-        bench.until(lambda: bench.shows(DRIVABLE, expected(3.5)))
+        bench.until(lambda: bench.shows(DRIVABLE, second))
 
 
 def test_without_tf_a_rig_that_needs_it_is_refused(
