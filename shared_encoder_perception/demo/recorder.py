@@ -120,6 +120,7 @@ def record(bag: Path, make: Callable[[Writer], Any]) -> int:
             before = recorder.written
             recorder.listen_to_images()
             executor.spin_once(timeout_sec=0.2)
+        executor.shutdown()
         recorder.destroy_node()
     rclpy.try_shutdown()
     return 0

@@ -105,7 +105,11 @@ def _spin(node: Any) -> int:
     # No exception from here on: one that is raised while rclpy makes a Python object of a message
     # comes out as a RuntimeError.
     on_signals(lambda *_: asked_to_end.set())
-    while rclpy.ok() and not asked_to_end.is_set():
-        # Python runs signal handlers only between waits.
-        executor.spin_once(timeout_sec=SIGNAL_PERIOD_S)
+    try:
+        while rclpy.ok() and not asked_to_end.is_set():
+            # Python runs signal handlers only between waits.
+            executor.spin_once(timeout_sec=SIGNAL_PERIOD_S)
+    finally:
+        # Left to the garbage collector it may be taken apart in the wrong order, with a traceback.
+        executor.shutdown()
     return 0
