@@ -1,25 +1,13 @@
 """``python -m shared_encoder_perception.node --ros-args -r image:=/camera/image_raw``."""
 
-import signal
 import sys
 
-from shared_encoder_perception import libraries
-
-USER_ERROR = 2
+from shared_encoder_perception.node.entry import start
 
 
 def main() -> int:
-    """Run the node, if the libraries do; one line says why not."""
-    # While Python still imports, Ctrl-C would be a traceback; the node handles it from its start.
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-    try:
-        libraries.check()  # before the first import that fails of it
-    except libraries.UnfitError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return USER_ERROR
-    from shared_encoder_perception.node.perception_node import main as run
-
-    return run()
+    """Run the node."""
+    return start("shared_encoder_perception.node.perception_node")
 
 
 if __name__ == "__main__":

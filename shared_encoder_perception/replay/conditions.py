@@ -8,10 +8,12 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
 
+from shared_encoder_perception.backends import BackendInfo
 from shared_encoder_perception.images.bag_identity import bag_identity
 from shared_encoder_perception.images.bags import bag_name
 from shared_encoder_perception.images.preprocess import Crop
 from shared_encoder_perception.predictor import Predictor
+from shared_encoder_perception.spec import ModelSpec
 
 FORMAT: Final = 1
 """Of the lines; goes up when an older reader would misread them."""
@@ -40,7 +42,6 @@ def conditions_of(
         limit: Number of images to stop after; ``None`` for all.
         companions: Where pictures come from that images were compared with, by their names.
     """
-    spec, info = predictor.spec, predictor.backend.info
     options = {
         key: list(value) if isinstance(value, tuple) else value
         for told in predictor.options.values()
@@ -48,14 +49,7 @@ def conditions_of(
     }
     return {
         "format": FORMAT,
-        "model": spec.name,
-        "version": spec.version,
-        "sha256": info.sha256,
-        "backend": info.name,
-        "backend_version": info.version,
-        "device": info.device,
-        "precision": info.precision,
-        "threads": info.threads,
+        **model_conditions(predictor.spec, predictor.backend.info),
         **options,
         "bag": bag_name(bag),
         "bag_content": bag_identity(bag),
@@ -65,6 +59,20 @@ def conditions_of(
         "tracking": tracking,
         "limit": limit,
         **({"companions": dict(companions)} if companions else {}),
+    }
+
+
+def model_conditions(spec: ModelSpec, info: BackendInfo) -> dict[str, Any]:
+    """Return what the result depends on of the model and of what runs it."""
+    return {
+        "model": spec.name,
+        "version": spec.version,
+        "sha256": info.sha256,
+        "backend": info.name,
+        "backend_version": info.version,
+        "device": info.device,
+        "precision": info.precision,
+        "threads": info.threads,
     }
 
 

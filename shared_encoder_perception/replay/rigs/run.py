@@ -17,7 +17,7 @@ from shared_encoder_perception.images.bags import bag_name
 from shared_encoder_perception.predict_rig import MAX_SKEW_S
 from shared_encoder_perception.replay import checkpoint as checkpoints
 from shared_encoder_perception.replay import folder as folders
-from shared_encoder_perception.replay.conditions import FORMAT
+from shared_encoder_perception.replay.conditions import FORMAT, model_conditions
 from shared_encoder_perception.replay.recorder import TIMINGS
 from shared_encoder_perception.replay.rigs.account import BagAccount
 from shared_encoder_perception.replay.rigs.perceive import RigPass
@@ -169,17 +169,10 @@ def _conditions(
     predictor: RigPredictor, source: BagMoments, rig_file: RigFile, limit: int | None
 ) -> dict[str, Any]:
     """Return what the result depends on: no times, no folders."""
-    spec, info, rig = predictor.spec, predictor.backend.info, predictor.rig
+    spec, rig = predictor.spec, predictor.rig
     return {
         "format": FORMAT,
-        "model": spec.name,
-        "version": spec.version,
-        "sha256": info.sha256,
-        "backend": info.name,
-        "backend_version": info.version,
-        "device": info.device,
-        "precision": info.precision,
-        "threads": info.threads,
+        **model_conditions(spec, predictor.backend.info),
         "options": {name: asdict(told) for name, told in predictor.options.items()},
         "bag": bag_name(source.path),
         "bag_content": bag_identity(source.path),
