@@ -9,7 +9,7 @@ its task's room knows.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import ClassVar, Final
 
@@ -54,11 +54,12 @@ class LightFpn(nn.Module):
         size: Size,
         inputs: Mapping[str, Tensor],
         companions: Companions,
+        asked: Collection[str],
     ) -> dict[str, Tensor]:
-        """Return the logits of all tasks; see ``Features`` for the arguments."""
+        """Return the logits of the tasks asked for; see ``Features`` for the other arguments."""
         neck = self._merged(levels) if self.reads else None
         features = Features(levels, neck, size, inputs, companions)
-        return _joined([head(features) for head in self.heads.values()])
+        return _joined([head(features) for task, head in self.heads.items() if task in asked])
 
     def _merged(self, levels: Sequence[Tensor]) -> Tensor:
         """Return the map that all heads read."""
@@ -96,11 +97,12 @@ class SharedFpn(nn.Module):
         size: Size,
         inputs: Mapping[str, Tensor],
         companions: Companions,
+        asked: Collection[str],
     ) -> dict[str, Tensor]:
-        """Return the logits of all tasks; see ``Features`` for the arguments."""
+        """Return the logits of the tasks asked for; see ``Features`` for the other arguments."""
         neck = self.neck(levels[STRIDES.index(NECK_STRIDE) :]) if self.reads else None
         features = Features(levels, neck, size, inputs, companions)
-        return _joined([head(features) for head in self.heads.values()])
+        return _joined([head(features) for task, head in self.heads.items() if task in asked])
 
     def shared(self) -> list[nn.Parameter]:
         """Return the neck's parameters, which all tasks use."""
@@ -136,10 +138,13 @@ class SeparateDecoders(nn.Module):
         size: Size,
         inputs: Mapping[str, Tensor],
         companions: Companions,
+        asked: Collection[str],
     ) -> dict[str, Tensor]:
-        """Return the logits of all tasks; see ``Features`` for the arguments."""
+        """Return the logits of the tasks asked for; see ``Features`` for the other arguments."""
         logits = []
         for task, head in self.heads.items():
+            if task not in asked:
+                continue
             neck = None
             if task in self.necks:
                 neck = self.necks[task](levels[self._finest[task] :])
@@ -181,11 +186,12 @@ class DenseDecoder(nn.Module):
         size: Size,
         inputs: Mapping[str, Tensor],
         companions: Companions,
+        asked: Collection[str],
     ) -> dict[str, Tensor]:
-        """Return the logits of all tasks; see ``Features`` for the arguments."""
+        """Return the logits of the tasks asked for; see ``Features`` for the other arguments."""
         decoded = self.decoder(levels) if self.reads else None
         features = Features(levels, decoded, size, inputs, companions)
-        return _joined([head(features) for head in self.heads.values()])
+        return _joined([head(features) for task, head in self.heads.items() if task in asked])
 
     def shared(self) -> list[nn.Parameter]:
         """Return the decoder's parameters, which all tasks use."""

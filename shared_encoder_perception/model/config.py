@@ -44,6 +44,7 @@ class NetworkConfig:
             is depth without a scale.
         grid: Cells of the ground that ``surround`` is about.
         views: Most cameras in which ``surround`` looks a voxel up.
+        view_stride: Input pixels per cell of the features in which it does: 4, 8, 16 or 32.
     """
 
     encoder: str = "mobilenetv4_conv_small"
@@ -61,6 +62,7 @@ class NetworkConfig:
     depth_kind: str = "metric"
     grid: BevGrid = field(default_factory=BevGrid)
     views: int = 2
+    view_stride: int = 8
 
 
 def config_from_file(raw: Any, where: str) -> NetworkConfig:

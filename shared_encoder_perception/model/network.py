@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
@@ -71,6 +71,7 @@ class PerceptionNetwork(nn.Module):
         images: Tensor,
         size: Size | None = None,
         inputs: Mapping[str, Tensor] | None = None,
+        asked: Collection[str] | None = None,
     ) -> dict[str, Tensor]:
         """Run the network.
 
@@ -80,9 +81,10 @@ class PerceptionNetwork(nn.Module):
                 pictures in training, when the encoder sees no more of them anyway.
             inputs: By name, what some task takes beside the images. What belongs to R rigs goes
                 with the images of R times as many cameras, those of a rig one after another.
+            asked: The tasks that are to answer; by default all.
 
         Returns:
-            The logits of every task, by names that their heads give them.
+            The logits of every task asked for, by names that their heads give them.
 
         Raises:
             ValueError: H or W is no multiple of 32, or a picture that is to be encoded is missing.
@@ -101,7 +103,8 @@ class PerceptionNetwork(nn.Module):
         levels = (*finer, self.attention(coarsest))
         own, *others = _parted(levels, len(pictures), images.shape[0])
         companions = dict(zip(self.encodes, others, strict=True))
-        return self.decoder(own, size, {INPUT_IMAGE: images, **inputs}, companions)
+        asked = self.config.tasks if asked is None else asked
+        return self.decoder(own, size, {INPUT_IMAGE: images, **inputs}, companions, asked)
 
     def keep(self, names: Iterable[str]) -> None:
         """Forget the tasks that are not named, and what was encoded for them alone (in place)."""

@@ -86,16 +86,19 @@ def _fill_points(fine: NDArray[np.uint8], polygon: NDArray[np.float64]) -> None:
     high = np.minimum(np.floor(polygon.max(axis=0)), np.array(fine.shape[::-1]) - 1).astype(int)
     if (low > high).any():
         return
-    columns = np.arange(low[0], high[0] + 1, dtype=np.float64)
-    for row in range(low[1], high[1] + 1):
-        after = np.roll(polygon, -1, axis=0)
-        crosses = (polygon[:, 1] > row) != (after[:, 1] > row)
-        start, end = polygon[crosses], after[crosses]
-        at = start[:, 0] + (row - start[:, 1]) * (end[:, 0] - start[:, 0]) / (
-            end[:, 1] - start[:, 1]
-        )
-        inside = (columns[:, None] > at[None]).sum(axis=1) % 2 == 1
-        fine[row, low[0] : high[0] + 1][inside] = 1
+    after = np.roll(polygon, -1, axis=0)
+    rows = np.arange(low[1], high[1] + 1, dtype=np.float64)
+    # Each crossing of an edge with a row turns all points to its right inside out.
+    flips = np.zeros((len(rows), high[0] - low[0] + 2), np.int32)
+    row, edge = np.nonzero((polygon[:, 1] > rows[:, None]) != (after[:, 1] > rows[:, None]))
+    start, end = polygon[edge], after[edge]
+    at = start[:, 0] + (rows[row] - start[:, 1]) * (end[:, 0] - start[:, 0]) / (
+        end[:, 1] - start[:, 1]
+    )
+    first = np.clip(np.floor(at).astype(np.int64) + 1 - low[0], 0, flips.shape[1] - 1)
+    np.add.at(flips, (row, first), 1)
+    inside = flips.cumsum(axis=1)[:, :-1] % 2 == 1
+    fine[low[1] : high[1] + 1, low[0] : high[0] + 1][inside] = 1
 
 
 def drivable_map(polygons: Sequence[NDArray], grid: BevGrid) -> GroundMap:

@@ -65,7 +65,7 @@ class StageTraining(lightning.LightningModule):
         self._frozen = freeze(network.encoder, config.freeze_encoder)
         if config.train_only:
             self._frozen = freeze_all_but(network, config.train_only)
-        names = network.config.tasks
+        names = self._learned = self._learning(network.config.tasks)
         self._criterion = Criterion(names, config.loss)
         self.weighting = make_weighting(config.loss.weighting, list(self._criterion.groups))
         self._distiller = Distiller(config.distill, names) if config.distill.teacher else None
@@ -84,6 +84,10 @@ class StageTraining(lightning.LightningModule):
         self._val_sets: Sequence[Any] = ()
         self._open(spec)
         self.train()
+
+    def _learning(self, names: Sequence[str]) -> list[str]:
+        """Return those tasks of the network that learn, and are asked."""
+        return list(names)
 
     def _open(self, spec: ModelSpec) -> None:
         """Open the sets, and make what perceives and scores their samples."""
@@ -116,7 +120,9 @@ class StageTraining(lightning.LightningModule):
 
     def training_step(self, batch: Batch, _: int) -> Tensor | None:
         """Take one step; every loss is logged by name."""
-        logits = self.network(batch.images, batch.size, batch.companions)
+        logits = self.network(
+            batch.images, batch.size, batch.companions, self._learned
+        )
         parts = self._criterion(logits, batch)
         taught = self._distiller(logits, batch) if self._distiller else {}
         if self.feature_teacher:

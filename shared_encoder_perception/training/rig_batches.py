@@ -95,33 +95,15 @@ def as_arrays(shown: ShownRig, picture: Size, size: Size, blocks: Mapping[str, A
 
 
 def to_item(rig: SeenRig, size: Size, blocks: Mapping[str, Any]) -> Item:
-    """Turn a moment into one entry of a batch. Nothing is known of single pictures."""
-    cameras = len(rig.images)
-    targets: dict[str, Mapping[str, NDArray]] = {}
-    for name, block in blocks.items():
-        encode = tasks.part(name, "target").encode
-        if tasks.is_rig(name):
-            targets[name] = encode(rig.truth, size, block)
-        else:
-            nothing = encode(None, size, block)
-            targets[name] = {
-                key: np.broadcast_to(value, (cameras, *np.shape(value)))
-                for key, value in nothing.items()
-            }
-    return Item(rig.images, rig.tables, targets)
+    """Turn a moment into one entry of a batch. Of tasks of single pictures nothing is known."""
+    task = rig_task(blocks)
+    targets = tasks.part(task, "target").encode(rig.truth, size, blocks[task])
+    return Item(rig.images, rig.tables, {task: targets})
 
 
 def flat(batch: Batch) -> Batch:
     """Return a batch as the network takes it: what counts rigs and cameras counts images."""
-
-    def joined(tensor: Tensor) -> Tensor:
-        return tensor.flatten(0, 1)
-
-    targets = {
-        name: tensors if tasks.is_rig(name) else {k: joined(v) for k, v in tensors.items()}
-        for name, tensors in batch.targets.items()
-    }
-    return replace(batch, images=joined(batch.images), targets=targets)
+    return replace(batch, images=batch.images.flatten(0, 1))
 
 
 class RigStream(IterableDataset[Batch]):

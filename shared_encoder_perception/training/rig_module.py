@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -34,6 +34,10 @@ class RigStageTraining(StageTraining):
     Tasks of single images stand beside, where the network has them: they learn nothing here, and
     are not scored.
     """
+
+    def _learning(self, names: Sequence[str]) -> list[str]:
+        """Return the tasks of rigs alone: the others are not even computed."""
+        return [name for name in names if tasks.is_rig(name)]
 
     def _open(self, spec: ModelSpec) -> None:
         """Open the sets, and make what perceives and scores their moments."""

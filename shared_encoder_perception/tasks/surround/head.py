@@ -28,15 +28,13 @@ from shared_encoder_perception.tasks.surround.spec import (
 LOGITS: Final = "surround_logits"
 """(R, 5, Y, X): vehicle, drivable and centre before the sigmoid, offset x and y in metres."""
 PROBABILITIES: Final = 3
-STRIDE: Final = Block().stride
-"""Input pixels per cell of the maps that are sampled, as the tables have it."""
 RARE: Final = (-3.0, 0.0, -3.0, 0.0, 0.0)
 """Logits before anything is learned: one cell in twenty has a vehicle, and half are drivable."""
 
 
 def make_head(widths: Widths, config: Any) -> nn.Module:
     """Return the same head for every architecture: it reads the neck's map alone."""
-    return SurroundHead(widths.neck, config.grid)
+    return SurroundHead(widths.neck, config.grid, config.view_stride)
 
 
 def finish(logits: Mapping[str, Tensor], size: Size, block: Block) -> dict[str, Tensor]:
@@ -49,9 +47,16 @@ def finish(logits: Mapping[str, Tensor], size: Size, block: Block) -> dict[str, 
 class SurroundHead(nn.Module):
     """Lifts the cameras' features onto the ground and decodes them there."""
 
-    def __init__(self, neck: int, grid: BevGrid) -> None:
-        """``neck`` are the channels of the cameras' features."""
+    def __init__(self, neck: int, grid: BevGrid, stride: int) -> None:
+        """Make it.
+
+        Args:
+            neck: Channels of the cameras' features.
+            grid: The cells of the ground.
+            stride: Input pixels per cell of the maps that are sampled, as the tables have it.
+        """
         super().__init__()
+        self._stride = stride
         self._shape, self._heights = grid.shape, len(grid.heights_m)
         self.lift = Lift(neck, WIDTHS[0], self._heights)
         self.decode = BevDecoder(WIDTHS[0])
@@ -66,7 +71,7 @@ class SurroundHead(nn.Module):
             ValueError: The rigs' calibration is missing, or is of another number of rigs.
         """
         place, weight = self._tables(features)
-        maps = at_stride(features.neck, features.size, STRIDE)
+        maps = at_stride(features.neck, features.size, self._stride)
         lifted = self.lift(maps, place, weight, self._shape)
         views = weight.sum(dim=1).reshape(-1, self._heights, *self._shape)
         return {LOGITS: self.logits(self.decode(lifted, views.mean(dim=1, keepdim=True)))}

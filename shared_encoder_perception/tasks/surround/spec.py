@@ -117,4 +117,4 @@ class Block:
 
 def block_of(config: Any, stride: int | None, input_size: Size) -> Block:
     """Return the block of a network: the cells that its config names."""
-    return Block(**asdict(config.grid), views=config.views)
+    return Block(**asdict(config.grid), views=config.views, stride=config.view_stride)
