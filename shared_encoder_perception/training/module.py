@@ -120,9 +120,7 @@ class StageTraining(lightning.LightningModule):
 
     def training_step(self, batch: Batch, _: int) -> Tensor | None:
         """Take one step; every loss is logged by name."""
-        logits = self.network(
-            batch.images, batch.size, batch.companions, self._learned
-        )
+        logits = self.network(batch.images, batch.size, batch.companions, self._learned)
         parts = self._criterion(logits, batch)
         taught = self._distiller(logits, batch) if self._distiller else {}
         if self.feature_teacher:
