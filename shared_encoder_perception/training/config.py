@@ -21,11 +21,15 @@ from shared_encoder_perception.training.augment import AugmentConfig
 from shared_encoder_perception.training.data_config import DataConfig, data_faults
 from shared_encoder_perception.training.distill import check_distill, distill_config
 from shared_encoder_perception.training.frozen import FREEZABLE
+from shared_encoder_perception.training.machine_config import MachineConfig
 from shared_encoder_perception.training.rig_config import RigConfig, rig_faults
 from shared_encoder_perception.training.room_config import joined, own
 from shared_encoder_perception.training.weighting import WEIGHTINGS
 
 OPTIMIZERS: Final = ("adamw", "muon")
+COSINE, CONSTANT = "cosine", "constant"
+SCHEDULES: Final = (COSINE, CONSTANT)
+"""What the learning rate does after it has risen."""
 
 
 class ConfigError(ValueError):
@@ -41,7 +45,7 @@ class StageConfig:
         picture_scale: Size of the pictures loaded for training, relative to it. Where
             ``network.encoder_scale`` is as small, the encoder sees the same, and loading costs
             less; targets and validation keep ``size``.
-        steps: Optimisation steps; one cosine cycle of the learning rate.
+        steps: Optimisation steps; one cycle of the learning rate.
         learning_rate: Its peak.
         batch_size: Images per step, of all processes together.
         replay: How often a loaded sample is trained on, in the mean. More than 1 is for GPUs, which
@@ -82,27 +86,6 @@ def loss_config(**values: Any) -> Any:
 
 
 @dataclass(frozen=True)
-class MachineConfig:
-    """Where it runs; passed to lightning's Trainer.
-
-    Attributes:
-        accelerator: ``auto``, ``cpu``, ``gpu`` …
-        devices: Processes on each machine; -1 for all GPUs.
-        num_nodes: Machines (started by torchrun or SLURM).
-        strategy: ``auto``, ``ddp``, ``ddp_spawn`` …
-        precision: ``bf16-mixed``, ``16-mixed`` or ``32-true``.
-        workers: Data loading processes for each training process.
-    """
-
-    accelerator: str = "auto"
-    devices: int = 1
-    num_nodes: int = 1
-    strategy: str = "auto"
-    precision: str = "bf16-mixed"
-    workers: int = 2
-
-
-@dataclass(frozen=True)
 class TrainConfig:
     """A training run.
 
@@ -120,6 +103,8 @@ class TrainConfig:
         init_network: What an artifact from before 0.3.0 was built from; later ones say it, and
             checkpoints too.
         optimizer: ``adamw``, or ``muon`` for most of the weights: ``optimizer.configure``.
+        schedule: ``cosine``: once it has risen the learning rate falls to nothing; ``constant``:
+            it stays, so that no task of a sequence ends with its weights at rest.
         weight_decay: On convolution weights only.
         clip: Largest gradient norm.
         ema: Decay of the averaged weights, which are validated and kept; shortened for short
@@ -152,6 +137,7 @@ class TrainConfig:
     init: str = ""
     init_network: NetworkConfig = field(default_factory=NetworkConfig)
     optimizer: str = "adamw"
+    schedule: str = COSINE
     weight_decay: float = 0.02
     clip: float = 10.0
     ema: float = 0.998
@@ -192,6 +178,8 @@ class TrainConfig:
         _expect(self.checkpoint_every > 0, "checkpoint_every must be at least 1")
         said = self.optimizer
         _expect(said in OPTIMIZERS, f"optimizer is {said!r}, expected one of {OPTIMIZERS}")
+        said = self.schedule
+        _expect(said in SCHEDULES, f"schedule is {said!r}, expected one of {SCHEDULES}")
         _expect(
             self.freeze_encoder in FREEZABLE,
             f"freeze_encoder is {self.freeze_encoder}, expected one of {FREEZABLE}",

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from shared_encoder_perception import tasks
 from shared_encoder_perception.model.checkpoint import load_network
+from shared_encoder_perception.model.network import PerceptionNetwork
 from shared_encoder_perception.training.losses import Batch
 from shared_encoder_perception.training.room_config import joined, own
 
@@ -63,18 +64,22 @@ class Distiller:
     Not a module: it must not be trained, averaged or saved with the student.
     """
 
-    def __init__(self, config: Any, names: Sequence[str]) -> None:
-        """Load the teacher.
+    def __init__(
+        self, config: Any, names: Sequence[str], teacher: PerceptionNetwork | None = None
+    ) -> None:
+        """Take the teacher, or load it.
 
         Args:
             config: As ``distill_config`` returns it.
             names: Of the student's tasks.
+            teacher: In inference mode; ``None`` for the one that ``config`` names.
 
         Raises:
             CheckpointError: Its checkpoint is missing or unreadable.
             ValueError: It has nothing to teach such a student.
         """
-        self._teacher = load_network(Path(config.teacher)).to(memory_format=torch.channels_last)
+        teacher = teacher or load_network(Path(config.teacher))
+        self._teacher = teacher.to(memory_format=torch.channels_last)
         self._teacher.requires_grad_(False)
         known = self._teacher.config.tasks
         rooms = tasks.parts("distill", [name for name in names if name in known])

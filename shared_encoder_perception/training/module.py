@@ -120,9 +120,10 @@ class StageTraining(lightning.LightningModule):
 
     def training_step(self, batch: Batch, _: int) -> Tensor | None:
         """Take one step; every loss is logged by name."""
-        logits = self.network(batch.images, batch.size, batch.companions, self._learned)
+        logits, batch = self._answered(batch)
         parts = self._criterion(logits, batch)
         taught = self._distiller(logits, batch) if self._distiller else {}
+        taught |= self._beside(logits, batch)
         if self.feature_teacher:
             size = scaled_size(batch.size, self.network.config.encoder_scale)
             seen = [level[: len(batch.images)] for level in self._features]
@@ -143,6 +144,15 @@ class StageTraining(lightning.LightningModule):
         optimizer.step()
         schedule.step()
         return None
+
+    def _answered(self, batch: Batch) -> tuple[dict[str, Tensor], Batch]:
+        """Return the logits, and the batch that they answer."""
+        answer = self.network(batch.images, batch.size, batch.companions, self._learned)
+        return answer, batch
+
+    def _beside(self, logits: dict[str, Tensor], batch: Batch) -> dict[str, Tensor]:
+        """Return weighted losses beside those of the labels, by name."""
+        return {}
 
     def _keep_features(self, _module: Any, _inputs: Any, features: list[Tensor]) -> None:
         """Remember what the encoder said last."""

@@ -9,10 +9,13 @@ import torch
 from torch import nn
 
 from shared_encoder_perception.model.network import PerceptionNetwork
-from shared_encoder_perception.training.config import StageConfig, TrainConfig
+from shared_encoder_perception.training.config import CONSTANT, StageConfig, TrainConfig
 
 WARM_UP: Final = 0.1
-"""Part of a stage in which the learning rate rises; afterwards it falls as a cosine."""
+"""Part of a stage in which the learning rate rises; afterwards ``TrainConfig.schedule`` decides."""
+
+FIRST: Final = 0.04
+"""Share of the learning rate at which it begins to rise, as OneCycleLR has it."""
 
 
 def configure(
@@ -44,14 +47,21 @@ def configure(
     ]
     peaks = [plan.learning_rate] * 3 + [config.loss.weighting_learning_rate]
     used = [pair for pair in zip(groups, peaks, strict=True) if pair[0]["params"]]
-    optimizer = _optimizer([group for group, _ in used], plan.learning_rate, bool(turned))
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer,
-        [peak for _, peak in used],
-        total_steps=plan.steps + 1,
-        pct_start=WARM_UP,
-        cycle_momentum=not turned,  # Muon's has no range to go through
+    optimizer = _optimizer(
+        [{**group, "lr": peak} for group, peak in used], plan.learning_rate, bool(turned)
     )
+    schedule: torch.optim.lr_scheduler.LRScheduler
+    if config.schedule == CONSTANT:
+        rising = max(round(WARM_UP * plan.steps), 1)
+        schedule = torch.optim.lr_scheduler.LinearLR(optimizer, FIRST, total_iters=rising)
+    else:
+        schedule = torch.optim.lr_scheduler.OneCycleLR(
+            optimizer,
+            [peak for _, peak in used],
+            total_steps=plan.steps + 1,
+            pct_start=WARM_UP,
+            cycle_momentum=not turned,  # Muon's has no range to go through
+        )
     return {
         "optimizer": optimizer,
         "lr_scheduler": {"scheduler": schedule, "interval": "step"},

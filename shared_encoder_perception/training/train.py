@@ -14,6 +14,7 @@ import argparse
 import logging
 import os
 import warnings
+from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
@@ -57,9 +58,15 @@ from shared_encoder_perception.world.synthetic import render_sample
 IMAGES_FOR_STATISTICS = 32
 """Worlds on which batch norm's statistics are measured where an artifact has none."""
 
+MakeStage = Callable[[TrainConfig, int, PerceptionNetwork], StageTraining]
+
 
 def train_stage(
-    config: TrainConfig, stage: int, out: Path, network: PerceptionNetwork
+    config: TrainConfig,
+    stage: int,
+    out: Path,
+    network: PerceptionNetwork,
+    make: MakeStage | None = None,
 ) -> PerceptionNetwork:
     """Run one stage, from its own checkpoint if it was interrupted.
 
@@ -68,6 +75,7 @@ def train_stage(
         stage: Index into ``config.stages``.
         out: Folder of the run.
         network: Where the stage starts; trained in place.
+        make: Makes what lightning trains; by default as the network's tasks ask for.
 
     Returns:
         The network with its averaged weights.
@@ -77,7 +85,7 @@ def train_stage(
     if last.is_file():  # before the data are read; lightning says it in a page
         load_numbers(last, str(last))
     of_rigs = any(map(tasks.is_rig, network.config.tasks))
-    module = (RigStageTraining if of_rigs else StageTraining)(config, stage, network)
+    module = (make or (RigStageTraining if of_rigs else StageTraining))(config, stage, network)
     recorder = Recorder(out, stage)
     within = 0 < config.validate_every < plan.steps
     machine = config.machine

@@ -96,3 +96,21 @@ def test_muon_steps_are_as_long_as_adamws_and_of_full_rank():
 def test_what_is_learned_by_heart_does_not_decay():
     made, _ = configured(network(), "data.overfit=2")
     assert {group["weight_decay"] for group in made.param_groups} == {0.0}
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "muon"])
+def test_a_constant_rate_rises_as_the_other_does_and_stays(optimizer):
+    rates = {}
+    for schedule in ("cosine", "constant"):
+        options = (f"optimizer={optimizer}", f"schedule={schedule}", "stages.0.steps=40")
+        made, rate = configured(network(), *options, weighting=[nn.Parameter(torch.ones(2))])
+        seen = []
+        for _ in range(40):
+            seen.append([group["lr"] for group in made.param_groups])
+            made.step()
+            rate.step()
+        rates[schedule] = torch.tensor(seen)
+    assert torch.allclose(rates["constant"][0], rates["cosine"][0])
+    assert torch.allclose(rates["constant"][4:], rates["constant"][4].expand(36, -1))
+    assert torch.allclose(rates["constant"][4], rates["cosine"].max(dim=0).values, rtol=0.01)
+    assert (rates["cosine"][-1] < 0.01 * rates["cosine"].max(dim=0).values).all()

@@ -1,0 +1,1 @@
+"""One network learns a sequence of places; what it forgets is measured, and kept small."""
