@@ -15,7 +15,7 @@ height] of what the network saw, which is there unless that is all. Each task ha
 and made one; "tta" tells so. Until the run has finished it is called `predictions.jsonl.part`. A
 finished result is replaced only with --force, masks and pictures with it. A video appears when it
 is finished. Models that compare images with a background need --background, or a list with it.
-With --rig rig.yaml several cameras are perceived together: see ``predict_rig``.
+With --rig rig.yaml several cameras are perceived together: see ``predict/rigs.py``.
 
 Exit status: 0 all images of the source were perceived; 1 some could not be read, or have no
 background of their size, and are told; 2 none was.
@@ -34,7 +34,6 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
-from shared_encoder_perception import predict_rig
 from shared_encoder_perception.backends.options import (
     add_engine_options,
     add_tta_option,
@@ -42,30 +41,22 @@ from shared_encoder_perception.backends.options import (
     tta_conditions,
 )
 from shared_encoder_perception.drawing.overlay import by_layer, draw_all
-from shared_encoder_perception.drawing.pictures import as_png, tile, write_picture
-from shared_encoder_perception.files.data_paths import write_new
-from shared_encoder_perception.files.whole_file import sole_writer
-from shared_encoder_perception.images.bags import is_bag
-from shared_encoder_perception.images.frames import CompanionError, SourceError, tell
+from shared_encoder_perception.drawing.pictures import tile, write_picture
+from shared_encoder_perception.images.frames import CompanionError, SourceError
 from shared_encoder_perception.images.sources import Frame, Source, open_source, parse_crop
-from shared_encoder_perception.images.video import (
-    DEFAULT_RATE_HZ,
-    add_video_options,
-    check_video_options,
-    of_one_size,
-    write_video,
-)
-from shared_encoder_perception.predict_rig import add_rig_options, is_of_rig
-from shared_encoder_perception.predictions import (
+from shared_encoder_perception.images.video import add_video_options, check_video_options
+from shared_encoder_perception.predict import rigs
+from shared_encoder_perception.predict.output import alone, check_free, end, write_all
+from shared_encoder_perception.predict.results import (
     IMAGES,
     OVERLAYS,
     SHEET,
-    picture_path,
     to_record,
+    write_overlay,
 )
-from shared_encoder_perception.predictor import STAGES, Predictor
+from shared_encoder_perception.predict.tally import ImageTally
+from shared_encoder_perception.predictor import Predictor
 from shared_encoder_perception.tasks.companions import Beside, add_companion_option, read_given
-from shared_encoder_perception.tasks.detections import Tally
 from shared_encoder_perception.tasks.options import add_answer_options, asked_options
 
 SHEET_PICTURES: Final = 24
@@ -86,7 +77,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--limit", type=int, help="stop after so many images")
     add_answer_options(parser)
     add_companion_option(parser)
-    add_rig_options(parser)
+    rigs.add_rig_options(parser)
     parser.add_argument("--overlay", action="store_true", help="also write overlay pictures")
     parser.add_argument("--sheet", action="store_true", help="also write sheet.png")
     add_video_options(parser)
@@ -97,9 +88,9 @@ def run(args: argparse.Namespace) -> int:
     """Perceive all images of the source."""
     if args.limit is not None and args.limit < 1:
         raise ValueError(f"--limit is {args.limit}, expected at least 1")
-    if is_of_rig(args):
-        return predict_rig.run(args)
-    _check_free(args)
+    if rigs.is_of_rig(args):
+        return rigs.run(args)
+    check_free(args, IMAGES)
     source = open_source(args.input, args.topic)
     check_video_options(args)
     predictor = Predictor(load_engine(args), variants=args.tta)
@@ -112,48 +103,24 @@ def run(args: argparse.Namespace) -> int:
         shown = ", ".join(predictor.spec.tasks)
         raise ValueError(f"--video: nothing of what the model answers can be drawn: {shown}")
     predictor.warm_up()
-    if args.out is None:
-        return _perceive(predictor, source, beside, args)
-    with sole_writer(args.out, None if is_bag(args.input) else args.input):
-        _check_free(args)  # of a run that ended while the model was loaded
-        return _perceive(predictor, source, beside, args)
-
-
-def _check_free(args: argparse.Namespace) -> None:
-    """Refuse to write nothing, or to replace a finished result unasked."""
-    if args.out is None and (args.overlay or args.sheet):
-        raise ValueError("--overlay and --sheet write into --out, which is not given")
-    if args.out is None and args.video is None:
-        raise ValueError("give --out FOLDER for the result, --video FILE.mp4, or both")
-    if args.out is None:
-        return
-    if (result := args.out / IMAGES.file).exists() and not args.force:
-        raise ValueError(f"{result} exists: choose another --out, or replace it with --force")
+    return alone(args, IMAGES, lambda: _perceive(predictor, source, beside, args))
 
 
 def _perceive(
     predictor: Predictor, source: Source, beside: Beside, args: argparse.Namespace
 ) -> int:
     """Write what is asked for; into a folder that no other run writes to."""
-    tally = Tally(predictor.spec.tasks, STAGES)
+    tally = ImageTally(predictor.spec.tasks)
     sheet: dict[str, NDArray[np.uint8]] = {}
-    pictures = write_predictions(predictor, source, beside, args, tally, sheet)
-    if args.video:
-        rate = args.fps or source.rate_hz() or DEFAULT_RATE_HZ
-        write_video(of_one_size(pictures), args.video, rate)
-    for _ in pictures:  # all of them, where there is no video to draw for
-        pass
+    write_all(write_predictions(predictor, source, beside, args, tally, sheet), source, args)
     if args.sheet:
         write_picture(args.out / SHEET, tile([*sheet.values()], captions=[*sheet]))
-    print(tally)
-    written = {
-        "predictions": args.out and args.out / IMAGES.file,
-        "overlays": args.overlay and args.out / OVERLAYS,
-        "sheet": args.sheet and args.out / SHEET,
-        "video": args.video,
+    written: dict[str, Path | str | None] = {
+        "predictions": IMAGES.file,
+        "overlays": OVERLAYS if args.overlay else None,
+        "sheet": SHEET if args.sheet else None,
     }
-    print(*(f"{what + ':':<12} {path}" for what, path in written.items() if path), sep="\n")
-    return tell(source.problems)
+    return end(source, args, tally, written)
 
 
 def write_predictions(
@@ -161,7 +128,7 @@ def write_predictions(
     source: Source,
     beside: Beside,
     args: argparse.Namespace,
-    tally: Tally,
+    tally: ImageTally,
     sheet: dict[str, NDArray[np.uint8]],
 ) -> Iterator[NDArray[np.uint8]]:
     """Perceive and write frame by frame; yield the pictures of a video, where there is to be one.
@@ -197,7 +164,7 @@ def write_predictions(
                 continue
             picture = draw_all(frame.image, perception)
             if args.overlay:
-                write_new(args.out, OVERLAYS / picture_path(frame.name), as_png(picture))
+                write_overlay(args.out, frame.name, picture)
             if wanted:
                 sheet[frame.name] = picture
             if args.video:

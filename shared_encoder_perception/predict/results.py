@@ -10,8 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
+from numpy.typing import NDArray
+
 from shared_encoder_perception import tasks
-from shared_encoder_perception.files.data_paths import create, remove_named
+from shared_encoder_perception.drawing.pictures import as_png
+from shared_encoder_perception.files.data_paths import create, remove_named, write_new
 from shared_encoder_perception.images.frames import SourceError
 from shared_encoder_perception.structures import Perception
 
@@ -144,3 +148,8 @@ def to_record(name: str, perception: Perception, out: Path) -> dict[str, Any]:
 def stage_record(stage_ms: Mapping[str, float]) -> dict[str, Any]:
     """Return the times of a line."""
     return {"stage_ms": {stage: round(value, 3) for stage, value in stage_ms.items()}}
+
+
+def write_overlay(out: Path, name: str, picture: NDArray[np.uint8]) -> None:
+    """Write the picture, (H, W, 3) uint8 BGR, of what was seen in an image or moment."""
+    write_new(out, OVERLAYS / picture_path(name), as_png(picture))

@@ -13,8 +13,6 @@ writes of that camera's pictures alone.
 from __future__ import annotations
 
 import argparse
-from array import array
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
 from itertools import islice
@@ -29,20 +27,13 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 from shared_encoder_perception import tasks
 from shared_encoder_perception.backends.options import load_engine, tta_conditions
 from shared_encoder_perception.drawing.moment import draw_moment
-from shared_encoder_perception.drawing.pictures import as_png
-from shared_encoder_perception.files.data_paths import write_new
-from shared_encoder_perception.files.whole_file import sole_writer
 from shared_encoder_perception.images.bags import is_bag
-from shared_encoder_perception.images.frames import SourceError, tell
-from shared_encoder_perception.images.video import (
-    DEFAULT_RATE_HZ,
-    check_video_options,
-    of_one_size,
-    write_video,
-)
+from shared_encoder_perception.images.frames import SourceError
+from shared_encoder_perception.images.video import check_video_options
 from shared_encoder_perception.labels.rigs.moments import SetMoments
 from shared_encoder_perception.labels.rigs.native import is_rig_set
-from shared_encoder_perception.predictions import (
+from shared_encoder_perception.predict.output import alone, check_free, end, write_all
+from shared_encoder_perception.predict.results import (
     IMAGES,
     MOMENTS,
     OVERLAYS,
@@ -51,8 +42,9 @@ from shared_encoder_perception.predictions import (
     picture_path,
     stage_record,
     to_record,
+    write_overlay,
 )
-from shared_encoder_perception.predictor import STAGES
+from shared_encoder_perception.predict.tally import MomentTally
 from shared_encoder_perception.rig.bag_moments import BagMoments
 from shared_encoder_perception.rig.moments import FolderMoments, RigSource
 from shared_encoder_perception.rig.rig import Rig
@@ -115,11 +107,7 @@ def run(args: argparse.Namespace) -> int:
     for note in source.notes:
         print(note)
     predictor.warm_up()
-    if args.out is None:
-        return _perceive(predictor, source, args)
-    with sole_writer(args.out, None if is_bag(args.input) else args.input):
-        _check(args)  # of a run that ended while the model was loaded
-        return _perceive(predictor, source, args)
+    return alone(args, MOMENTS, lambda: _perceive(predictor, source, args))
 
 
 def _check(args: argparse.Namespace) -> None:
@@ -127,14 +115,9 @@ def _check(args: argparse.Namespace) -> None:
     for name, instead in OTHERWISE.items():
         if getattr(args, name):
             raise ValueError(f"--{name.replace('_', '-')} is for single cameras: {instead}")
-    if args.out is None and (args.overlay or args.video is None):
-        raise ValueError("give --out FOLDER for the result, --video FILE.mp4, or both")
     if args.max_skew_s is not None and not 0 <= args.max_skew_s < float("inf"):
         raise ValueError(f"--max-skew-s is {args.max_skew_s:g}, expected 0 or more seconds")
-    if args.out and (args.out / MOMENTS.file).exists() and not args.force:
-        raise ValueError(
-            f"{args.out / MOMENTS.file} exists: choose another --out, or replace it with --force"
-        )
+    check_free(args, MOMENTS)
 
 
 def _open(args: argparse.Namespace) -> RigSource:
@@ -165,26 +148,18 @@ def _open(args: argparse.Namespace) -> RigSource:
 
 def _perceive(predictor: RigPredictor, source: RigSource, args: argparse.Namespace) -> int:
     """Write what is asked for; into a folder that no other run writes to."""
-    tally = _Tally()
-    pictures = _write(predictor, source, args, tally)
-    if args.video:
-        rate = args.fps or source.rate_hz() or DEFAULT_RATE_HZ
-        write_video(of_one_size(pictures), args.video, rate)
-    for _ in pictures:  # all of them, where there is no video to draw for
-        pass
-    print(tally)
-    written = {
-        "moments": args.out and args.out / MOMENTS.file,
-        "cameras": args.out and args.out / CAMERAS,
-        "overlays": args.overlay and args.out / OVERLAYS,
-        "video": args.video,
+    tally = MomentTally()
+    write_all(_write(predictor, source, args, tally), source, args)
+    written: dict[str, Path | str | None] = {
+        "moments": MOMENTS.file,
+        "cameras": CAMERAS,
+        "overlays": OVERLAYS if args.overlay else None,
     }
-    print(*(f"{what + ':':<12} {path}" for what, path in written.items() if path), sep="\n")
-    return tell(source.problems)
+    return end(source, args, tally, written)
 
 
 def _write(
-    predictor: RigPredictor, source: RigSource, args: argparse.Namespace, tally: _Tally
+    predictor: RigPredictor, source: RigSource, args: argparse.Namespace, tally: MomentTally
 ) -> Iterator[NDArray[np.uint8]]:
     """Perceive and write moment by moment; yield the pictures of a video, where there is one."""
     total = min(len(source), args.limit or len(source)) or None
@@ -216,7 +191,7 @@ def _write(
                     frame.rig, frame.images, found.cameras, found.task, found.surround
                 )
                 if args.overlay:
-                    write_new(out, OVERLAYS / picture_path(frame.name), as_png(picture))
+                    write_overlay(out, frame.name, picture)
                 if args.video:
                     yield picture
 
@@ -235,30 +210,3 @@ def moment_record(name: str, found: RigPerception, out: Path) -> dict[str, Any]:
     line = {"moment": name, "missing": list(found.missing)}
     line |= room.prediction(found.surround, out, picture_path(name))
     return line | stage_record(found.stage_ms)
-
-
-class _Tally:
-    """What the summary needs of all moments."""
-
-    def __init__(self) -> None:
-        """Start at nothing."""
-        self._moments = 0
-        self._missing: Counter[str] = Counter()
-        self._stage_ms = {stage: array("f") for stage in STAGES}
-
-    def add(self, found: RigPerception) -> None:
-        """Count one moment."""
-        self._moments += 1
-        self._missing.update(found.missing)
-        for stage, values in self._stage_ms.items():
-            values.append(found.stage_ms[stage])
-
-    def __str__(self) -> str:
-        """Render a few lines."""
-        lines = [f"{self._moments} moments"]
-        for camera, count in self._missing.items():
-            lines.append(f"  camera {camera} gave no picture in {count}")
-        for stage, values in self._stage_ms.items():
-            median = float(np.median(values)) if values else float("nan")
-            lines.append(f"  {stage:<16} {median:6.2f} ms (median)")
-        return "\n".join(lines)

@@ -1,0 +1,1 @@
+"""``predict``: images, videos and bags without ROS, of one camera or a rig; what it writes."""
