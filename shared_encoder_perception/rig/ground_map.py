@@ -114,7 +114,11 @@ class GroundLabel:
     Attributes:
         objects: Everything that stands or drives there; ``None`` where nobody looked.
         drivable: Where one may drive; ``None`` where nobody says.
+        in_view: Where what is there, the ground or the object that stands on it, is in plain view
+            of some camera of the rig: nothing else stands in front of it. ``NO`` where it is hidden
+            to all that look there, ``NOT_KNOWN`` where none looks; ``None`` where nobody says.
     """
 
     objects: tuple[Box, ...] | None = None
     drivable: GroundMap | None = None
+    in_view: GroundMap | None = None

@@ -159,9 +159,13 @@ def mirrored_camera(camera: RigCamera) -> RigCamera:
 def _mirrored_label(label: GroundLabel) -> GroundLabel:
     """Return what is known of the mirrored ground."""
     objects = None if label.objects is None else tuple(box.mirrored() for box in label.objects)
-    area = label.drivable
-    if area is not None:
-        _, _, _, y_max = area.grid.extent_m
-        values: NDArray[np.uint8] = np.ascontiguousarray(area.values[::-1])
-        area = GroundMap(replace(area.grid, y_min_m=-y_max), values)
-    return GroundLabel(objects, area)
+    return GroundLabel(objects, _mirrored_map(label.drivable), _mirrored_map(label.in_view))
+
+
+def _mirrored_map(area: GroundMap | None) -> GroundMap | None:
+    """Return a map of the mirrored ground."""
+    if area is None:
+        return None
+    _, _, _, y_max = area.grid.extent_m
+    values: NDArray[np.uint8] = np.ascontiguousarray(area.values[::-1])
+    return GroundMap(replace(area.grid, y_min_m=-y_max), values)

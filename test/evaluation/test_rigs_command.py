@@ -49,6 +49,7 @@ def test_masks_that_know_the_town_score_as_they_should(scored):
     assert model["drivable_iou"] > 0.95
     assert model["vehicle_iou"] is None
     assert model["vehicle_answered"] == 0
+    assert model["drivable_iou_in_view"] is model["drivable_iou_hidden"] is None
     assert model["moments"] == 3
     assert (
         model["drivable_iou"] > scored.scores["own_cells"]["constant"]["surround"]["drivable_iou"]
@@ -150,7 +151,12 @@ def test_rendered_moments_are_scored_by_the_shipped_model(tmp_path, capsys):
     scores = json.loads(one.read_text())
     assert scores["conditions"]["data"].startswith("2 rendered moments of four rigs, seeds from ")
     assert scores["conditions"]["data"].endswith("somebody near by in 100%")
-    assert scores["own_cells"]["model"]["surround"]["drivable_iou"] > 0.3
+    model = scores["own_cells"]["model"]["surround"]
+    assert model["drivable_iou"] > 0.3
+    # Masks smear what stands there over what it hides.
+    assert model["drivable_iou_in_view"] > model["drivable_iou"] > model["drivable_iou_hidden"]
+    assert 0 < model["drivable_hidden_share"] < 1
+    assert "plain view in 2 of 2 moments" in scores["conditions"]["labelled"]
     assert sorted(path.name for path in outs[0].iterdir()) == ["moments.csv", "scores.json"]
 
 

@@ -66,8 +66,18 @@ def frame(number=0):
         cameras,
         {name: image(number * 10 + at) for at, name in enumerate(cameras.names)},
         {name: 100.0 + number + 0.01 * at for at, name in enumerate(cameras.names)},
-        GroundLabel(objects, GroundMap(grid, values)),
+        GroundLabel(objects, GroundMap(grid, values), in_view(cameras, dice)),
     )
+
+
+def in_view(cameras, dice):
+    """Return a map that tells of cells where a camera looks, and of no others."""
+    grid = BevGrid(-7.0, -9.0, 26, 36, 0.5)
+    flat = grid.centres().reshape(-1, 2)
+    points = np.c_[flat, np.zeros(len(flat))]
+    looked = np.any([~np.isnan(one.see(points)[:, 0]) for one in cameras.cameras], axis=0)
+    told = dice.choice(np.array((0, 255), np.uint8), len(flat))
+    return GroundMap(grid, np.where(looked, told, 127).astype(np.uint8).reshape(grid.shape))
 
 
 def write_lines(folder, *records):

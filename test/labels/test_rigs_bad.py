@@ -89,6 +89,10 @@ BAD = [
     (("drivable",), {"file": "../m.png", "grid": GRID}, "drivable, file is .*leaves the folder"),
     (("drivable",), {"file": "m.png", "grid": {**GRID, "cells_x": HUGE}}, "drivable: a grid of"),
     (("drivable",), {"file": "m.png"}, "drivable lacks the key 'grid'"),
+    (("in_view",), {"file": "../m.png", "grid": GRID}, "in_view, file is .*leaves the folder"),
+    (("in_view",), {"file": "m.png", "grid": {**GRID, "cell_m": 0}}, "in_view: a grid "),
+    (("in_view",), {"polygons": []}, "in_view has the unknown key 'polygons'"),
+    (("inview",), {}, "unknown key 'inview'; did you mean 'in_view'"),
     (("name",), "", "name is ''"),
     (("source",), 5, "source is 5, expected printable text"),
 ]

@@ -160,6 +160,7 @@ def test_without_actors_nobody_looked(tmp_path):
     (tmp_path / "frames/000000.json").write_text(json.dumps(raw))
     (record,) = read(tmp_path)
     assert record.objects is None
+    assert record.label().in_view is None
 
 
 @pytest.mark.parametrize(

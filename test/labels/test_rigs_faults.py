@@ -60,6 +60,27 @@ def test_a_good_set_has_no_fault(tmp_path):
     assert found(tmp_path) == ([], [])
 
 
+@pytest.mark.parametrize("turn", [np.flipud, np.fliplr, np.ascontiguousarray])
+def test_a_map_of_what_is_in_view_that_tells_of_cells_in_no_picture_is_found(tmp_path, turn):
+    one = frame()
+    with RigWriter(tmp_path) as writer:
+        pictures = {name: encoded(picture) for name, picture in one.images.items()}
+        writer.write(record_of(one), pictures)
+    path = tmp_path / "in_view/images/000000.png"
+    values = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+    cv2.imwrite(str(path), turn(values))
+    faults, _ = found(tmp_path)
+    is_turned = turn is not np.ascontiguousarray
+    assert ["in_view tells of cells of which" in text for text in faults] == [True] * is_turned
+
+
+def test_a_map_of_what_is_in_view_that_is_missing_is_found(tmp_path):
+    grid = {"x_min_m": 0, "y_min_m": 0, "cells_x": 4, "cells_y": 4, "cell_m": 0.5}
+    raw = line(tmp_path, in_view={"file": "none.png", "grid": grid})
+    faults, _ = found(write_lines(tmp_path, raw))
+    assert len(faults) == 1 and "none.png: cannot read the map of the ground" in faults[0]
+
+
 def test_boxes_in_pictures_that_fit_are_no_fault(tmp_path):
     assert found(write_lines(tmp_path, drawn(tmp_path))) == ([], [])
 

@@ -48,6 +48,8 @@ def test_what_is_written_is_what_is_read(tmp_path):
         assert after.label.objects == before.label.objects
         assert after.label.drivable.grid == before.label.drivable.grid
         assert np.array_equal(after.label.drivable.values, before.label.drivable.values)
+        assert after.label.in_view.grid == before.label.in_view.grid
+        assert np.array_equal(after.label.in_view.values, before.label.in_view.values)
         for name in before.rig.names:
             assert np.array_equal(after.images[name], before.images[name])
             one, other = before.rig[name], after.rig[name]
@@ -108,6 +110,7 @@ def test_nobody_looked_is_not_that_nothing_is_there(tmp_path):
     assert there.label.objects == ()
     assert unknown.label.objects is None
     assert there.label.drivable is None
+    assert there.label.in_view is None
 
 
 def test_polygons_become_a_map_and_what_is_unknown_is_not_known(tmp_path):

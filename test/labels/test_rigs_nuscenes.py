@@ -127,6 +127,7 @@ def test_no_annotations_is_that_nobody_looked(mini):
     (mini / "v1.0-mini/sample_annotation.json").unlink()
     (record,) = read(mini)
     assert record.objects is None
+    assert record.label().in_view is None
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,8 @@ from shared_encoder_perception.__main__ import main
 from shared_encoder_perception.labels.rigs import render
 from shared_encoder_perception.labels.rigs.native import RigSet, read_records, read_rigs
 from shared_encoder_perception.labels.rigs.render import JPG, PNG, Options, make
+from shared_encoder_perception.labels.rigs.view import view_record
+from shared_encoder_perception.rig.ground_map import NO, NOT_KNOWN
 from shared_encoder_perception.rig.rig_file import RigFile, write_rig
 from shared_encoder_perception.world.rigs.dice_rig import four_cameras
 
@@ -40,6 +42,8 @@ def test_what_is_on_disk_is_what_was_rendered(tmp_path):
     assert one.rig.names == cameras.names
     assert one.label.objects == pytest.approx(frame.label.objects)
     assert np.array_equal(one.label.drivable.values, frame.label.drivable.values)
+    assert np.array_equal(one.label.in_view.values, frame.label.in_view.values)
+    assert one.label.in_view.grid == frame.label.in_view.grid
     for name in cameras.names:
         buffer = np.frombuffer(pictures[name].content, np.uint8)
         assert np.array_equal(one.images[name], cv2.imdecode(buffer, cv2.IMREAD_COLOR))
@@ -148,6 +152,9 @@ def test_stats_and_view_show_a_set(tmp_path, capsys):
     text = capsys.readouterr().out
     assert "2 moments, 8 pictures, 2 maps of the ground" in text
     assert "cameras front, left, rear, right: 2" in text
+    values = [one.label().in_view.values for one in RigSet(tmp_path / "set")]
+    hidden = np.mean(np.concatenate([one[one != NOT_KNOWN] for one in values]) == NO)
+    assert f"hidden {hidden:.1%}" in text
     total = sum(len(one.objects) for one in read_records(tmp_path / "set"))
     rows = [
         row.split() for row in text.splitlines() if row.startswith(("vehicle", "person", "two_"))
@@ -162,6 +169,18 @@ def test_stats_and_view_show_a_set(tmp_path, capsys):
     assert cv2.imread(str(sheet)).shape[0] == 2 * one.shape[0]
     assert main(["dataset", "view", str(tmp_path / "set"), "--out", str(sheet), "--name", "x"]) == 2
     assert "no moment whose name contains 'x'" in capsys.readouterr().err
+
+
+def test_an_older_set_is_read_and_shown_and_what_is_hidden_is_darker(tmp_path):
+    assert rendered(tmp_path, "--seed", "14", "--traffic", "1", count=1) == 0
+    raw = json.loads((tmp_path / "rigs.jsonl").read_text())
+    shown = view_record(RigSet(tmp_path)[0]).astype(int)
+    del raw["in_view"]
+    (tmp_path / "rigs.jsonl").write_text(json.dumps(raw) + "\n")
+    (older,) = RigSet(tmp_path)
+    assert older.label().in_view is None and older.label().drivable is not None
+    changed = view_record(older).astype(int) - shown
+    assert (changed[-300:, 300:] >= 0).all() and (changed[-300:, 300:] > 10).mean() > 0.05
 
 
 def test_merge_says_that_it_takes_no_rigs_and_writes_nothing(tmp_path, capsys):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -20,7 +20,6 @@ from shared_encoder_perception.labels.rigs import render
 from shared_encoder_perception.labels.rigs.native import RigSet, is_rig_set
 from shared_encoder_perception.labels.rigs.record import RigRecord, nothing, record_of
 from shared_encoder_perception.labels.rigs.writer import PNG, RigWriter
-from shared_encoder_perception.rig.ground_map import GroundLabel
 from shared_encoder_perception.rig.rig import Rig
 from shared_encoder_perception.rig.rig_file import read_rig
 from shared_encoder_perception.world.rigs.dice_rig import four_cameras
@@ -30,8 +29,10 @@ KINDS: Final = (render.RANDOM, render.FOUR)
 """Rigs that have a name; all others are a ``rig.yaml``."""
 UNNAMED: Final = "rigs"
 """Source of moments that name none."""
-LABELS: Final = tuple(field.name for field in fields(GroundLabel))
-"""What may be known of the ground."""
+LABELS: Final = ("objects", "drivable")
+"""What may be known of the ground, and scored."""
+IN_VIEW: Final = "plain view"
+"""What may be known beside it, which splits scores."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,7 +43,7 @@ class LabelledRigs:
         records: The moments, any of which can be read at any time.
         conditions: What the set is, in words that are the same on every machine.
         counts: Source -> moments.
-        labelled: Each of ``LABELS`` -> moments of which it is known.
+        labelled: Each of ``LABELS``, and ``IN_VIEW`` -> moments of which it is known.
         cameras: Names of all cameras.
     """
 
@@ -76,7 +77,7 @@ def open_rigs(path: Path) -> LabelledRigs:
         )
     records = RigSet(path)
     counts: Counter[str] = Counter()
-    labelled = dict.fromkeys(LABELS, 0)
+    labelled = dict.fromkeys((*LABELS, IN_VIEW), 0)
     sizes: set[int] = set()
     names: dict[str, None] = {}
     for record in records:
@@ -84,14 +85,19 @@ def open_rigs(path: Path) -> LabelledRigs:
         counts[source_of(record)] += 1
         sizes.add(len(record.rig.cameras))
         names |= dict.fromkeys(record.rig.names)
-        known = {"objects": record.objects is not None, "drivable": record.drivable is not nothing}
+        known = {
+            "objects": record.objects is not None,
+            "drivable": record.drivable is not nothing,
+            IN_VIEW: record.in_view is not nothing,
+        }
         for name, is_known in known.items():
             labelled[name] += is_known
     total = counts.total()
-    if not any(labelled.values()):
+    if not any(labelled[name] for name in LABELS):
         what = "has no moments" if not total else f"has {total} moments and no label"
         raise ValueError(f"{records.path} {what} to score against: {' or '.join(LABELS)}")
-    words = ", ".join(f"{name} in {count}" for name, count in labelled.items())
+    told = {name: count for name, count in labelled.items() if count or name in LABELS}
+    words = ", ".join(f"{name} in {count}" for name, count in told.items())
     conditions = {
         "data": f"{records.path.name}, sha256 {_digest(records.path)}",
         "labelled": f"{words} of {total} moments",

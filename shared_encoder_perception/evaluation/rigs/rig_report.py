@@ -30,7 +30,8 @@ SQUARE_INCHES: Final = (5.6, 4.6)
 NOTES: Final = {
     WORST: "By faults: one minus the mean of what a moment scores on each map. Boxes in pictures: "
     "white as labelled, coloured as answered. Below: the map as answered, as it is, where they "
-    "differ; hatched is what no camera sees, and there nothing is scored.",
+    "differ; hatched is what no camera sees, and there nothing is scored. Label and error are "
+    "darker where something stands in front of what is there.",
     MIDDLE: "About half of all moments have fewer faults.",
     BEST: "The moments with the fewest faults, drawn likewise.",
 }
@@ -139,9 +140,15 @@ def _distances(page: Report, summary: Mapping[str, Any]) -> None:
         shown = summary[EQUAL] or summary[OWN]
         where = tables.COMPARISONS[EQUAL if summary[EQUAL] else OWN].lower()
         for key, value in next(iter(section.values())).items():
-            if not isinstance(value, int):
+            if not isinstance(value, int) and _is_told(name, key, shown):
                 page.picture(_bins_chart(name, key, shown), columns=2)
         page.text(f"Charts: {where}. A gap: nothing to score, or not answered.")
+
+
+def _is_told(name: str, key: str, compared: Mapping[str, Scores]) -> bool:
+    """Whether there is any such number in the bins of a section."""
+    bins = (one for scores in compared.values() for one in scores[name].values())
+    return any(not math.isnan(one[key]) for one in bins)
 
 
 def _bins_chart(name: str, key: str, compared: Mapping[str, Scores]) -> bytes:

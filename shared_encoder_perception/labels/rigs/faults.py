@@ -21,6 +21,7 @@ from shared_encoder_perception.labels.rigs.projected import box_px, overlap
 from shared_encoder_perception.labels.rigs.record import RigRecord
 from shared_encoder_perception.rig.faults import object_faults, rig_faults
 from shared_encoder_perception.rig.grid import BevGrid
+from shared_encoder_perception.rig.ground_map import NOT_KNOWN, GroundMap
 from shared_encoder_perception.rig.rig import Rig
 from shared_encoder_perception.tasks.label_files import LabelError
 
@@ -28,6 +29,8 @@ MOST_APART_S: Final = 0.1
 """Between the first and the last exposure of a moment: at 50 km/h, 1.4 m."""
 FEWEST_DRAWN: Final = 3
 """Boxes drawn in pictures that are enough to judge by."""
+MOST_UNSEEN: Final = 0.1
+"""Share of the cells said to be in plain view, or hidden, that may be in no picture."""
 GRID: Final = BevGrid(-50.0, -50.0, 100, 100, 1.0)
 """Of which each camera should see something."""
 
@@ -165,3 +168,24 @@ def _files(record: RigRecord) -> Iterator[str]:
         record.drivable()
     except ValueError as error:
         yield str(error)
+    try:
+        area = record.in_view()
+    except ValueError as error:
+        yield str(error)
+    else:
+        if area is not None:
+            yield from _unseen(record.rig, area)
+
+
+def _unseen(rig: Rig, in_view: GroundMap) -> Iterator[str]:
+    """Say when a map tells of cells at which no camera looks: it is turned, or of another rig."""
+    told = in_view.grid.centres()[in_view.values != NOT_KNOWN]
+    points = np.concatenate((told, np.zeros((len(told), 1))), axis=1)
+    seen = np.zeros(len(points), np.bool_)
+    for camera in rig.cameras:
+        seen |= ~np.isnan(camera.see(points)[:, 0])
+    if len(seen) and (share := 1 - seen.mean()) > MOST_UNSEEN:
+        yield (
+            f"in_view tells of cells of which {share:.0%} are in no picture: are its rows along x, "
+            "or from left to right?"
+        )

@@ -1,4 +1,4 @@
-"""Where one may drive, in a line of ``rigs.jsonl``: polygons, or the file of a map."""
+"""Maps of the ground in a line of ``rigs.jsonl``: the file of one, or polygons of it."""
 
 from __future__ import annotations
 
@@ -55,6 +55,26 @@ class _PolygonsLine:
     extent: tuple[float, ...] = ()
 
 
+def parse_map(raw: Any, what: str, folder: Path) -> Callable[[], GroundMap]:
+    """Check what a line says of a map in a file; return what reads it.
+
+    Args:
+        raw: The JSON value.
+        what: Its key, for messages.
+        folder: That paths are relative to, and must stay in.
+
+    Raises:
+        ValueError: The first fault.
+    """
+    line = from_json(_FileLine, raw, what)
+    path = inside(folder, line.file, f"{what}, file")
+    try:
+        grid = BevGrid(**{key.name: getattr(line.grid, key.name) for key in fields(_GridLine)})
+    except ValueError as error:
+        raise ValueError(f"{what}: {error}") from None
+    return partial(read_map, path, grid)
+
+
 def parse_drivable(raw: Any, folder: Path) -> Callable[[], GroundMap]:
     """Check what a line says of the ground; return what makes the map.
 
@@ -66,13 +86,7 @@ def parse_drivable(raw: Any, folder: Path) -> Callable[[], GroundMap]:
         ValueError: The first fault.
     """
     if isinstance(raw, dict) and "file" in raw:
-        line = from_json(_FileLine, raw, "drivable")
-        path = inside(folder, line.file, "drivable, file")
-        try:
-            grid = BevGrid(**{key.name: getattr(line.grid, key.name) for key in fields(_GridLine)})
-        except ValueError as error:
-            raise ValueError(f"drivable: {error}") from None
-        return partial(read_map, path, grid)
+        return parse_map(raw, "drivable", folder)
     known = ("file", "grid", *(key.name for key in fields(_PolygonsLine)))
     if isinstance(raw, dict) and (strange := [key for key in raw if key not in known]):
         hint = suggestion(strange[0], known)
@@ -120,9 +134,9 @@ def read_map(path: Path, grid: BevGrid) -> GroundMap:
         raise ValueError(f"{path}: {error}") from None
 
 
-def map_line(drivable: GroundMap, file: str) -> dict[str, Any]:
+def map_line(area: GroundMap, file: str) -> dict[str, Any]:
     """Return the JSON object of a map whose values are in ``file``."""
-    grid = {key.name: getattr(drivable.grid, key.name) for key in fields(_GridLine)}
+    grid = {key.name: getattr(area.grid, key.name) for key in fields(_GridLine)}
     return {"file": file, "grid": grid}
 
 

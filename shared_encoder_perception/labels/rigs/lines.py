@@ -20,14 +20,14 @@ from shared_encoder_perception.files.typed_json import (
 )
 from shared_encoder_perception.labels.label_io import MOST_PX
 from shared_encoder_perception.labels.rigs.cameras import check_name, parse_camera
-from shared_encoder_perception.labels.rigs.ground import MOST_M, parse_drivable
+from shared_encoder_perception.labels.rigs.ground import MOST_M, parse_drivable, parse_map
 from shared_encoder_perception.labels.rigs.record import BoxPx, RigRecord, nothing
 from shared_encoder_perception.rig.boxes import Box
 from shared_encoder_perception.rig.rig import Rig
 from shared_encoder_perception.tasks.label_files import LabelError
 
 FILE_NAME: Final = "rigs.jsonl"
-KEYS: Final = ("name", "cameras", "objects", "drivable", "source", "licence")
+KEYS: Final = ("name", "cameras", "objects", "drivable", "in_view", "source", "licence")
 MOST_SIDE_M: Final = 500.0
 """Of a thing: longer than any train at a crossing."""
 TURN: Final = 2 * math.pi + 1e-6
@@ -110,6 +110,7 @@ def _record(raw: Mapping[str, Any], folder: Path, where: str, name: str) -> RigR
         words["source"],
         words["licence"],
         where,
+        parse_map(raw["in_view"], "in_view", folder) if "in_view" in raw else nothing,
     )
 
 

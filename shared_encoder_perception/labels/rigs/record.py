@@ -41,6 +41,7 @@ class RigRecord:
         source: Which data set, a short name.
         licence: In a few words; empty when unknown.
         where: File and line, for messages.
+        in_view: Reads the map of what some camera has in plain view; ``None`` likewise.
     """
 
     name: str
@@ -53,6 +54,7 @@ class RigRecord:
     source: str = ""
     licence: str = ""
     where: str = ""
+    in_view: Callable[[], GroundMap | None] = nothing
 
     def __post_init__(self) -> None:
         """Keep what it is given."""
@@ -84,9 +86,9 @@ class RigRecord:
         """Return what is known of the ground around.
 
         Raises:
-            ValueError: The file of the map is missing, unreadable or of another size.
+            ValueError: The file of a map is missing, unreadable or of another size.
         """
-        return GroundLabel(self.objects, self.drivable())
+        return GroundLabel(self.objects, self.drivable(), self.in_view())
 
     def frame(self) -> RigFrame:
         """Read everything.
@@ -110,4 +112,5 @@ def record_of(frame: RigFrame, source: str = "", licence: str = "") -> RigRecord
         source=source,
         licence=licence,
         where=frame.name,
+        in_view=lambda: label.in_view,
     )

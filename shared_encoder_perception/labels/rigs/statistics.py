@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from shared_encoder_perception.files.safe_text import printable
 from shared_encoder_perception.labels.rigs.record import RigRecord
 from shared_encoder_perception.rig.grid import BevGrid
-from shared_encoder_perception.rig.ground_map import NOT_KNOWN, YES
+from shared_encoder_perception.rig.ground_map import NO, NOT_KNOWN, YES
 
 REACH_M: Final = (10.0, 20.0, 35.0, 50.0)
 """Distances up to which objects are counted; those beyond are the last column."""
@@ -36,6 +36,7 @@ class RigStatistics:
         objects: By class, at each distance of ``REACH_M`` and beyond.
         hidden: By class, objects that are less than 0.4 visible.
         cells: Cells of the maps: drivable, not, not known.
+        in_view: Of the cells that a camera looks at: in plain view, hidden.
         maps: Moments with a map.
         places: (Y, X) of ``PLACES``, objects whose centre lies in each cell.
     """
@@ -49,11 +50,12 @@ class RigStatistics:
     objects: dict[str, Counter[int]] = field(default_factory=dict)
     hidden: Counter[str] = field(default_factory=Counter)
     cells: Counter[str] = field(default_factory=Counter)
+    in_view: Counter[str] = field(default_factory=Counter)
     maps: int = 0
     places: NDArray[np.int64] = field(default_factory=lambda: np.zeros(PLACES.shape, np.int64))
 
     def add(self, record: RigRecord, *, pictures: bool = True) -> None:
-        """Count a moment; its map is read with ``pictures`` only."""
+        """Count a moment; its maps are read with ``pictures`` only."""
         self.lines += 1
         self.sources[record.source or "-"] += 1
         self.cameras[record.rig.names] += 1
@@ -78,6 +80,10 @@ class RigStatistics:
             words = {YES: "drivable", NOT_KNOWN: "not known"}
             for value, count in zip(values.tolist(), counts.tolist(), strict=True):
                 self.cells[words.get(value, "not drivable")] += count
+        in_view = record.in_view() if pictures else None
+        if in_view is not None:
+            for name, value in (("in plain view", YES), ("hidden", NO)):
+                self.in_view[name] += int((in_view.values == value).sum())
 
 
 def count(records: Iterable[RigRecord], *, pictures: bool = True) -> RigStatistics:
@@ -109,6 +115,9 @@ def table(found: RigStatistics) -> str:
     if total := found.cells.total():
         told = ", ".join(f"{name} {n / total:.1%}" for name, n in found.cells.most_common())
         lines.append(f"cells of the maps: {told}")
+    if total := found.in_view.total():
+        told = ", ".join(f"{name} {n / total:.1%}" for name, n in found.in_view.most_common())
+        lines.append(f"cells that a camera looks at: {told}")
     return "\n".join(printable(line) for line in lines)
 
 

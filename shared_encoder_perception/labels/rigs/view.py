@@ -17,7 +17,7 @@ from shared_encoder_perception.labels.rigs.projected import edge_lines
 from shared_encoder_perception.labels.rigs.record import RigRecord
 from shared_encoder_perception.rig.boxes import Box
 from shared_encoder_perception.rig.grid import BevGrid
-from shared_encoder_perception.rig.ground_map import NOT_KNOWN, YES, GroundMap
+from shared_encoder_perception.rig.ground_map import NO, NOT_KNOWN, YES, GroundMap
 from shared_encoder_perception.rig.mosaic import ground_mosaic
 
 GRID: Final = BevGrid(-30.0, -30.0, 600, 600, 0.1)
@@ -30,7 +30,10 @@ COLOURS: Final[Mapping[str, Colour]] = MappingProxyType(
 """BGR of a class; ``OTHER`` for all else."""
 OTHER: Final = (200, 200, 200)
 CAMERA, OWN_AXES, DRIVABLE, UNKNOWN = (255, 255, 0), (0, 0, 255), (60, 200, 60), (200, 90, 60)
+HIDDEN: Final = (90, 90, 90)
+"""In the legend; what is hidden is darker by ``DARK``."""
 TINT: Final = 0.3
+DARK: Final = 0.45
 TILE_PX: Final = 480
 
 
@@ -89,6 +92,9 @@ def _on_ground(record: RigRecord, images: Mapping[str, NDArray[np.uint8]]) -> ND
     canvas = GRID.picture(seen)
     if (drivable := record.drivable()) is not None:
         _tint(canvas, drivable)
+    if (in_view := record.in_view()) is not None:
+        hidden = GRID.picture(in_view.onto(GRID).values) == NO
+        canvas[hidden] = (DARK * canvas[hidden]).astype(np.uint8)
     for box in record.objects or ():
         foot = box.footprint()
         nose = np.array([(foot[0] + foot[3]) / 2, (box.x_m, box.y_m)])
@@ -105,6 +111,8 @@ def _on_ground(record: RigRecord, images: Mapping[str, NDArray[np.uint8]]) -> ND
     legend = [(kind, COLOURS.get(kind, OTHER)) for kind in kinds]
     if drivable is not None:
         legend += [("drivable", DRIVABLE), ("drivable? not known", UNKNOWN)]
+    if in_view is not None:
+        legend.append(("darker: hidden", HIDDEN))
     draw_legend(canvas, [*legend, ("cameras", CAMERA), ("x ahead, y left", OWN_AXES)])
     return canvas
 

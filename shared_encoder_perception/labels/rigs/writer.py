@@ -35,8 +35,10 @@ from shared_encoder_perception.labels.rigs.record import RigRecord
 from shared_encoder_perception.rig.boxes import Box
 from shared_encoder_perception.tasks.label_files import FILE_NAME as OTHER_NAME
 
-PICTURES, MAPS, MASKS = "images", "drivable", "own"
+PICTURES, MASKS = "images", "own"
 """Folders of a set."""
+MAPS: Final = ("drivable", "in_view")
+"""Keys of a line whose maps are files, and the folders of these."""
 PNG, JPG = ".png", ".jpg"
 _PLACES: Final = ("x", "y", "z")
 
@@ -119,7 +121,7 @@ class RigWriter:
                 os.replace(self._part, self.folder / FILE_NAME)
 
     def write(self, record: RigRecord, pictures: Mapping[str, Encoded] | None = None) -> None:
-        """Add one moment: its pictures byte by byte, masks and map as PNG, its line.
+        """Add one moment: its pictures byte by byte, masks and maps as PNG, its line.
 
         Args:
             record: What to write; its name must be new in this set.
@@ -164,9 +166,10 @@ class RigWriter:
                 object_line(box, record.boxes_px[at] if at < len(record.boxes_px) else {})
                 for at, box in enumerate(record.objects)
             ]
-        if (drivable := record.drivable()) is not None:
-            file = Path(MAPS) / place / f"{record.name}.png"
-            written["drivable"] = map_line(drivable, self._write(file, as_png(drivable.values)))
+        for key in MAPS:
+            if (area := getattr(record, key)()) is not None:
+                file = Path(key) / place / f"{record.name}.png"
+                written[key] = map_line(area, self._write(file, as_png(area.values)))
         for key in ("source", "licence"):
             if getattr(record, key):
                 written[key] = getattr(record, key)
@@ -239,9 +242,10 @@ def _whole_lines(part: Path) -> Iterator[tuple[int, dict[str, Any]]]:
 
 def _files(line: Mapping[str, Any]) -> Iterator[str]:
     """Yield the files of a line that no other line shares."""
-    cameras, drivable = line["cameras"], line.get("drivable")
+    cameras = line["cameras"]
     for camera in cameras.values() if isinstance(cameras, dict) else ():
         if isinstance(camera, dict) and isinstance(camera.get("image"), str):
             yield camera["image"]
-    if isinstance(drivable, dict) and isinstance(drivable.get("file"), str):
-        yield drivable["file"]
+    for area in map(line.get, MAPS):
+        if isinstance(area, dict) and isinstance(area.get("file"), str):
+            yield area["file"]

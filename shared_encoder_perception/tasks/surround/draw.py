@@ -13,7 +13,7 @@ from shared_encoder_perception.drawing.shapes import RIM_COLOUR, SUB_PIXEL_BITS,
 from shared_encoder_perception.drawing.text import FONT, SMALLEST_LETTERS, scale_of
 from shared_encoder_perception.rig.boxes import Box
 from shared_encoder_perception.rig.grid import BevGrid
-from shared_encoder_perception.rig.ground_map import NOT_KNOWN, YES, GroundLabel
+from shared_encoder_perception.rig.ground_map import NO, NOT_KNOWN, YES, GroundLabel
 from shared_encoder_perception.rig.rig import RigCamera
 from shared_encoder_perception.tasks.contract.runtime import Colour
 from shared_encoder_perception.tasks.surround.answer import Surround
@@ -34,6 +34,8 @@ FALSE: Final = (OBJECT, (233, 180, 86))
 """Colours of errors: of vehicles, of drivable ground."""
 PANELS: Final = ("answer", "label", "error: missed as labelled, false yellow, pale blue")
 
+DARK: Final = 0.5
+"""Share of its colour that a hidden cell of a label keeps."""
 HEIGHT_PX: Final = 600
 """A picture is about as high."""
 RING_M: Final = 10.0
@@ -53,28 +55,34 @@ def picture(answer: Surround) -> NDArray[np.uint8]:
     Drivable ground and vehicles in their colours, the more the more probable; what no camera sees
     is hatched; a ring every 10 m; objects with their longer axis.
     """
-    shades = [
+    vehicle, drivable = (
         np.zeros(answer.grid.shape, np.float32) if plane is None else np.nan_to_num(plane)
         for plane in (answer.vehicle, answer.drivable)
-    ]
-    canvas = _ground(answer.grid, answer.seen, *shades)
+    )
+    canvas = _ground(answer.grid, answer.seen, vehicle, drivable)
     for one in answer.objects:
         _outline(canvas, answer.grid, one.box(), front=False)
     return canvas
 
 
 def label_picture(truth: Truth, grid: BevGrid) -> NDArray[np.uint8]:
-    """Return a label likewise; its boxes show their fronts, what nobody knows is hatched."""
+    """Return a label likewise; its boxes show their fronts, what nobody knows is hatched.
+
+    What is there is darker where no camera has it in plain view.
+    """
     known = (truth.vehicle != NOT_KNOWN) | (truth.drivable != NOT_KNOWN)
-    shades = ((plane == YES).astype(np.float32) for plane in (truth.vehicle, truth.drivable))
-    canvas = _ground(grid, known, *shades)
+    vehicle, drivable = ((one == YES).astype(np.float32) for one in (truth.vehicle, truth.drivable))
+    canvas = _ground(grid, known, vehicle, drivable, _hidden(truth))
     for box in truth.boxes:
         _outline(canvas, grid, box)
     return canvas
 
 
 def error_picture(answer: Surround, truth: Truth) -> NDArray[np.uint8]:
-    """Return where answer and label differ: ``MISSED`` and ``FALSE``, vehicles over the ground."""
+    """Return where answer and label differ: ``MISSED`` and ``FALSE``, vehicles over the ground.
+
+    Darker where no camera has in plain view what is there.
+    """
     grid, known = answer.grid, np.zeros(answer.grid.shape, np.bool_)
     cells = np.full((*grid.shape, 3), GROUND, np.uint8)
     for place, name in reversed(list(enumerate(("vehicle", "drivable")))):
@@ -86,7 +94,7 @@ def error_picture(answer: Surround, truth: Truth) -> NDArray[np.uint8]:
         cells[counted & true & ~said] = MISSED[place]
         cells[counted & said & ~true] = FALSE[place]
         known |= counted
-    return _finished(grid, cells, known)
+    return _finished(grid, _darker(cells, _hidden(truth)), known)
 
 
 def panels(answer: Surround, truth: Truth) -> list[NDArray[np.uint8]]:
@@ -142,14 +150,30 @@ def pixels(grid: BevGrid, points_m: NDArray) -> NDArray[np.float64]:
     return (last - cells[..., ::-1] + 0.5) * zoom_of(grid) - 0.5
 
 
+def _hidden(truth: Truth) -> NDArray[np.bool_] | None:
+    """Return the cells that no camera has in plain view; ``None`` where nobody says."""
+    return None if truth.vehicle_in_view is None else truth.vehicle_in_view == NO
+
+
+def _darker(cells: NDArray[np.uint8], dark: NDArray[np.bool_] | None) -> NDArray[np.uint8]:
+    """Return cells (Y, X, 3) of which some are darker."""
+    if dark is None:
+        return cells
+    return np.where(dark[..., None], DARK * cells, cells).astype(np.uint8)
+
+
 def _ground(
-    grid: BevGrid, seen: NDArray[np.bool_], vehicle: NDArray, drivable: NDArray
+    grid: BevGrid,
+    seen: NDArray[np.bool_],
+    vehicle: NDArray,
+    drivable: NDArray,
+    dark: NDArray[np.bool_] | None = None,
 ) -> NDArray[np.uint8]:
     """Return the picture of two maps, 0 to 1, with all that is not of them."""
     colours = np.array((GROUND, DRIVABLE, VEHICLE), np.float32)
     cells = colours[0] + drivable[..., None] * (colours[1] - colours[0])
     cells += vehicle[..., None] * (colours[2] - cells)
-    return _finished(grid, np.round(cells).astype(np.uint8), seen)
+    return _finished(grid, _darker(np.round(cells).astype(np.uint8), dark), seen)
 
 
 def _finished(

@@ -38,6 +38,7 @@ COLUMNS: Final = (
     "surround_centre_recall",
     "surround_centre_precision",
     "surround_answered",
+    *(f"surround_{name}_iou_{where}" for name in MAPS for where in ("in_view", "hidden")),
 )
 
 
@@ -68,7 +69,7 @@ class Metric:
         self.moments += 1
         for name in MAPS:
             label, said = getattr(truth, name), getattr(answer, name)
-            self.area[name].update(answer, name, label)
+            self.area[name].update(answer, name, label, getattr(truth, f"{name}_in_view"))
             if said is not None:
                 known = np.where(answer.seen, label, NOT_KNOWN).astype(np.uint8)
                 self.reliability[name].update(bytes_of(said), known)
@@ -87,14 +88,18 @@ class Metric:
     def compute(self) -> Scores:
         """Return ``{"surround": {...}, "calibration": {"surround_vehicle": ..., ...}}``.
 
-        IoU of each map, of all cells and near; recall and precision of centres at 1 m likewise;
-        errors in metres; and the share of the known cells that is answered.
+        IoU of each map, of all cells, near, in plain view and hidden, and the share of the cells
+        that is hidden (NaN where nobody says what is); recall and precision of centres at 1 m, all
+        and near; errors in metres; and the share of the known cells that is answered.
         """
         section: dict[str, Any] = {"moments": self.moments}
         near = slice(NEAR_CENTRES)
         for name, area in self.area.items():
             section[f"{name}_iou"] = area.iou
             section[f"{name}_iou_near"] = ratio(*area.near)
+            section[f"{name}_iou_in_view"] = area.iou_in_view
+            section[f"{name}_iou_hidden"] = area.iou_hidden
+            section[f"{name}_hidden_share"] = area.hidden_share
             section[f"{name}_answered"] = ratio(*area.answered)
         section |= {
             "centre_recall": self.centres.recall(),
@@ -117,6 +122,10 @@ class FullMetric(Metric):
             DISTANCES: {
                 name: {
                     **{f"{of}_iou": ratio(*area.bins[place]) for of, area in self.area.items()},
+                    **{
+                        f"{of}_iou_in_view": ratio(*area.in_view[place])
+                        for of, area in self.area.items()
+                    },
                     "centre_recall": self.centres.recall(slice(place, place + 1)),
                     "centre_precision": self.centres.precision(slice(place, place + 1)),
                     "vehicles": int(self.centres.there[place]),
@@ -146,12 +155,17 @@ def shipped_scores(scores: Scores) -> dict[str, float]:
 
 
 def full_headline(by_source: Mapping[str, FullMetric]) -> dict[str, float]:
-    """Return what is near: IoU of vehicles within 25 m, recall of centres within 20 m."""
+    """Return what is near, and the ground in plain view.
+
+    IoU of vehicles within 25 m, recall of centres within 20 m; IoU of drivable ground that some
+    camera has in plain view, NaN where nobody says what that is.
+    """
     near = slice(NEAR_CENTRES)
     each = by_source.values()
     return {
         "surround_vehicle_iou_near": _mean([ratio(*one.area["vehicle"].near) for one in each]),
         "surround_centre_recall_near": _mean([one.centres.recall(near) for one in each]),
+        "surround_drivable_iou_in_view": _mean([one.area["drivable"].iou_in_view for one in each]),
     }
 
 
@@ -166,7 +180,8 @@ def record(answer: Surround, full: FullMetric) -> FrameScores:
     each = {f"{SECTION}_{name}_iou": area.iou for name, area in full.area.items()}
     recall, precision = full.centres.recall(), full.centres.precision()
     said, every = np.sum([area.answered for area in full.area.values()], axis=0)
-    numbers = (*each.values(), recall, precision, ratio(said, every))
+    views = [part for area in full.area.values() for part in (area.iou_in_view, area.iou_hidden)]
+    numbers = (*each.values(), recall, precision, ratio(said, every), *views)
     cells = dict(zip(COLUMNS, numbers, strict=True))
     mean = _mean(list(each.values()))
     scored = not math.isnan(mean)

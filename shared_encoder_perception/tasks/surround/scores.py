@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from shared_encoder_perception.rig.boxes import Box
 from shared_encoder_perception.rig.grid import BevGrid
-from shared_encoder_perception.rig.ground_map import NOT_KNOWN, YES
+from shared_encoder_perception.rig.ground_map import NO, NOT_KNOWN, YES
 from shared_encoder_perception.tasks.surround.answer import SeenObject, Surround, inside
 
 if TYPE_CHECKING:
@@ -48,21 +48,34 @@ class Area:
     Attributes:
         bins: (5, 2) of the cells in each of ``BINS``: intersection, union.
         near: (2,) likewise, of the cells within ``NEAR_CELLS_M``.
+        in_view: (5, 2) as ``bins``, of the cells in plain view of a camera.
+        hidden: (5, 2) as ``bins``, of those that something else hides. Cells of which it is not
+            known which of the two they are, are in neither.
+        cells: Of those that are counted: in plain view, and hidden.
         answered: Cells that are known and said, and all that are known.
     """
 
     def __init__(self) -> None:
         """Start empty."""
         self.bins, self.near = np.zeros((len(BINS), 2)), np.zeros(2)
-        self.answered = np.zeros(2)
+        self.in_view, self.hidden = np.zeros_like(self.bins), np.zeros_like(self.bins)
+        self.answered, self.cells = np.zeros(2), np.zeros(2)
 
-    def update(self, answer: Surround, name: str, truth: NDArray[np.uint8]) -> None:
+    def update(
+        self,
+        answer: Surround,
+        name: str,
+        truth: NDArray[np.uint8],
+        in_view: NDArray[np.uint8] | None = None,
+    ) -> None:
         """Add a map.
 
         Args:
             answer: With the map.
             name: Of the map.
             truth: (Y, X) ``YES``, ``NO``, ``NOT_KNOWN``.
+            in_view: Likewise, whether some camera has the cell in plain view; ``None`` where nobody
+                says.
         """
         if truth.shape != answer.grid.shape:
             raise ValueError(f"the truth is of {truth.shape} cells, the answer of {answer.grid}")
@@ -73,19 +86,42 @@ class Area:
         one, other = (answer.binary(name) > 0)[counted], (truth == YES)[counted]
         distance = distances(answer.grid)[counted]
         both, either, place = one & other, one | other, bin_of(distance)
+        groups = [(self.bins, np.True_)]
+        if in_view is not None:
+            plain, dark = (in_view[counted] == value for value in (YES, NO))
+            groups += [(self.in_view, plain), (self.hidden, dark)]
+            self.cells += (plain.sum(), dark.sum())
         for column, cells in enumerate((both, either)):
-            self.bins[:, column] += np.bincount(place[cells], minlength=len(BINS))
+            for bins, group in groups:
+                bins[:, column] += np.bincount(place[cells & group], minlength=len(BINS))
             self.near[column] += (cells & (distance <= NEAR_CELLS_M)).sum()
 
     def merge(self, other: Area) -> None:
         """Add what another one has counted."""
         self.bins = self.bins + other.bins
+        self.in_view, self.hidden = self.in_view + other.in_view, self.hidden + other.hidden
         self.near, self.answered = self.near + other.near, self.answered + other.answered
+        self.cells = self.cells + other.cells
 
     @property
     def iou(self) -> float:
         """Of all cells; NaN where neither is anywhere."""
         return ratio(*self.bins.sum(axis=0))
+
+    @property
+    def iou_in_view(self) -> float:
+        """Of the cells in plain view; NaN also where nobody says which these are."""
+        return ratio(*self.in_view.sum(axis=0))
+
+    @property
+    def iou_hidden(self) -> float:
+        """Of the cells that are hidden; likewise."""
+        return ratio(*self.hidden.sum(axis=0))
+
+    @property
+    def hidden_share(self) -> float:
+        """Of the cells of which it is known, how many are hidden."""
+        return ratio(self.cells[1], self.cells.sum())
 
 
 class Centres:

@@ -7,6 +7,10 @@ the same.
 
 Only boxes of the kind ``vehicle`` are vehicles. The cells of whatever else stands there, persons
 and two-wheelers among them, are ``NO``: the network is asked for vehicles, and they are none.
+
+What a label says of plain view is of what is there. So a cell with a vehicle that nothing stands in
+front of is in plain view for the map of vehicles; for that of drivable ground it is hidden, as the
+cells of all other things: the ground below them is behind them.
 """
 
 from __future__ import annotations
@@ -46,6 +50,9 @@ class Truth:
             where none is.
         ids: int16, 1 + index in ``boxes`` of its vehicle; 0 where none is.
         boxes: The vehicles that are asked for, in the frame of the grid.
+        vehicle_in_view: uint8, whether what ``vehicle`` asks for is in plain view of some camera:
+            ``YES``, ``NO`` if something else hides it, ``NOT_KNOWN``; ``None`` for all of them.
+        drivable_in_view: Likewise of the ground itself.
     """
 
     vehicle: NDArray[np.uint8]
@@ -54,6 +61,8 @@ class Truth:
     offset: NDArray[np.float32]
     ids: NDArray[np.int16]
     boxes: tuple[Box, ...]
+    vehicle_in_view: NDArray[np.uint8] | None = None
+    drivable_in_view: NDArray[np.uint8] | None = None
 
 
 def truth(
@@ -81,16 +90,19 @@ def truth(
         drivable = label.drivable.onto(grid, yaw_rad).values.copy()
     found: list[Box] = []
     ids = np.zeros(grid.shape, np.int16)
+    below = np.zeros(grid.shape, np.bool_)
     if label.objects is not None:
         there = [box.turned(yaw_rad) for box in label.objects if box.kind == VEHICLE]
         found = [box for box in there if _is_visible(box) and _reaches(box, grid)]
         ids = _owners(found, grid)
         hidden = _owners([box for box in there if not _is_visible(box)], grid) > 0
         vehicle = np.where(ids > 0, YES, np.where(hidden, NOT_KNOWN, NO)).astype(np.uint8)
+        below = (ids > 0) | hidden
     vehicle[~seen] = drivable[~seen] = NOT_KNOWN
     ids[~seen] = 0
     centre, offset = _ways(found, ids, grid)
-    return Truth(vehicle, drivable, centre, offset, ids, tuple(found))
+    views = _in_view(label, grid, seen, yaw_rad, below)
+    return Truth(vehicle, drivable, centre, offset, ids, tuple(found), *views)
 
 
 def encode(label: Truth | None, size: Size, block: Block) -> dict[str, NDArray]:
@@ -131,6 +143,27 @@ def ideal(targets: Mapping[str, NDArray], size: Size, block: Block) -> dict[str,
     )
     planes = (vehicle, drivable, targets["surround_centre"], *targets["surround_offset"])
     return {OUTPUT_SURROUND: np.stack(planes).astype(np.float32)}
+
+
+def _in_view(
+    label: GroundLabel,
+    grid: BevGrid,
+    seen: NDArray[np.bool_],
+    yaw_rad: float,
+    below: NDArray[np.bool_],
+) -> tuple[NDArray[np.uint8] | None, NDArray[np.uint8] | None]:
+    """Return ``vehicle_in_view`` and ``drivable_in_view`` of a ``Truth``.
+
+    ``below``: (Y, X), what vehicles cover.
+    """
+    if label.in_view is None:
+        return None, None
+    there = label.in_view.onto(grid, yaw_rad).values.copy()
+    there[~seen] = NOT_KNOWN
+    ground = there.copy()
+    others = [box.turned(yaw_rad) for box in label.objects or () if box.kind != VEHICLE]
+    ground[(below | (_owners(others, grid) > 0)) & (there == YES)] = NO
+    return there, ground
 
 
 def _is_visible(box: Box) -> bool:

@@ -31,6 +31,7 @@ from shared_encoder_perception.world.rigs.dice_actors import roll_actors
 from shared_encoder_perception.world.rigs.dice_rig import roll_rig
 from shared_encoder_perception.world.rigs.ground_view import GroundView
 from shared_encoder_perception.world.rigs.horizon import SkyView, panorama_of, roll_lights
+from shared_encoder_perception.world.rigs.in_view import InView
 from shared_encoder_perception.world.rigs.lens import Lens, lens_of
 from shared_encoder_perception.world.rigs.own_body import paint_own
 from shared_encoder_perception.world.rigs.roadside import Roadside
@@ -134,6 +135,8 @@ class RigDrive:
         scene, boxes = self._scene(course, distance_m)
         seen: dict[str, SeenByCamera] = {}
         shares = np.zeros(len(boxes))
+        things = [box.turned(self.yaw_rad) for box in boxes]
+        in_view = InView(things)
         for index, camera in enumerate(self.rig.cameras):
             canvas, mask = self._painted(camera.name, atlas, scene, course, distance_m)
             lens = self._lenses[camera.name]
@@ -143,16 +146,17 @@ class RigDrive:
                 canvas.classes[own], canvas.depth[own], canvas.boxes[own] = OWN_VEHICLE, UNKNOWN, -1
                 mask[own] = NOT_DRIVABLE
             shares = np.maximum(shares, self._visible(canvas, boxes))
+            in_view.add(camera, self._grounds[camera.name], canvas.depth, canvas.boxes)
             image = self._developed(canvas.image, lens, index, distance_m)
             name = f"rig world {self._seed} at {distance_m:.1f} m, camera {camera.name}"
             seen[camera.name] = SeenByCamera(
                 image, mask, lens, name, canvas.classes, canvas.depth, canvas.boxes, canvas.image
             )
         objects = tuple(
-            replace(box.turned(self.yaw_rad), visible=float(share))
-            for box, share in zip(boxes, shares, strict=True)
+            replace(thing, visible=float(share))
+            for thing, share in zip(things, shares, strict=True)
         )
-        label = GroundLabel(objects, self._drivable(atlas, course))
+        label = GroundLabel(objects, self._drivable(atlas, course), in_view.map())
         images = {name: one.image for name, one in seen.items()}
         name = f"rig world {self._seed} at {distance_m:.1f} m"
         return RigView(RigFrame(name, self.rig, images, label=label), seen)

@@ -8,7 +8,7 @@ from shared_encoder_perception.ground.camera import CameraModel
 from shared_encoder_perception.ground.extrinsics import Extrinsics
 from shared_encoder_perception.ground.view import CameraView
 from shared_encoder_perception.rig.boxes import Box
-from shared_encoder_perception.rig.ground_map import GroundLabel, drivable_map
+from shared_encoder_perception.rig.ground_map import NO, YES, GroundLabel, GroundMap, drivable_map
 from shared_encoder_perception.rig.rig import Rig, RigCamera
 from shared_encoder_perception.tasks.surround.decode import Decoder, Options
 from shared_encoder_perception.tasks.surround.spec import Block
@@ -48,6 +48,12 @@ def answer_of(label=LABEL, seen=None, block=BLOCK, options=None):
 def truth_of(label=LABEL, seen=None, grid=GRID):
     """Return the truth of a label where cells are seen."""
     return truth(label, grid, np.ones(grid.shape, np.bool_) if seen is None else seen)
+
+
+def partly_in_view(label=LABEL):
+    """Return a label of which what is on the left is hidden."""
+    values = np.where(GRID.centres()[..., 1] > 0, NO, YES).astype(np.uint8)
+    return replace(label, in_view=GroundMap(GRID, values))
 
 
 def one_vehicle(x_m, y_m, yaw_rad=0.0, length_m=4.5, width_m=2.0):

@@ -12,6 +12,7 @@ from shared_encoder_perception.rig.ground_map import (
     NOT_KNOWN,
     YES,
     GroundLabel,
+    GroundMap,
     covered,
     drivable_map,
 )
@@ -179,6 +180,53 @@ def test_vehicles_beyond_the_grid_are_left_out_and_those_at_its_edge_are_cut():
 def test_seen_of_another_grid_is_refused():
     with pytest.raises(ValueError, match=r"`seen` is \(4, 4\), expected \(48, 48\)"):
         truth(label(CAR), GRID, np.ones((4, 4), bool))
+
+
+# ---- in plain view ------------------------------------------------------------------------------
+
+
+def partly_in_view(*objects):
+    """Return a label of which everything on the left is hidden, and behind nobody looks."""
+    x, y = np.moveaxis(GRID.centres(), -1, 0)
+    values = np.where(x < -8, NOT_KNOWN, np.where(y > 0, NO, YES)).astype(np.uint8)
+    return replace(label(*objects), in_view=GroundMap(GRID, values))
+
+
+def test_a_vehicle_in_view_hides_the_ground_below_it_and_not_itself():
+    found = truth(partly_in_view(CAR, TRUCK, WALKER), GRID, SEEN)
+    assert np.array_equal(found.vehicle_in_view, partly_in_view().in_view.values)
+    below = found.ids > 0
+    below |= truth(label(replace(WALKER, kind="vehicle")), GRID, SEEN).ids > 0
+    assert (found.vehicle_in_view[found.ids == 1] == YES).all()
+    ahead = GRID.centres()[..., 0] > -8
+    assert (found.drivable_in_view[below & ahead] == NO).all()
+    assert np.array_equal(found.drivable_in_view[~below], found.vehicle_in_view[~below])
+    assert (found.drivable_in_view[~ahead] == NOT_KNOWN).all()
+
+
+def test_a_walker_hides_the_ground_below_too():
+    aside = replace(WALKER, y_m=-6.7)
+    found = truth(partly_in_view(aside), GRID, SEEN)
+    row, column = at(GRID, aside.x_m, aside.y_m)
+    assert found.vehicle_in_view[row, column] == YES
+    assert found.drivable_in_view[row, column] == NO
+
+
+def test_what_is_in_view_turns_with_the_grid_and_ends_where_nobody_sees():
+    before = truth(partly_in_view(CAR, TRUCK), GRID, SEEN)
+    after = truth(partly_in_view(CAR, TRUCK), GRID, SEEN, np.pi / 2)
+    seen = GRID.centres()[..., 0] > 2
+    part = truth(partly_in_view(CAR, TRUCK), GRID, seen)
+    for name in ("vehicle_in_view", "drivable_in_view"):
+        assert np.array_equal(np.rot90(getattr(before, name)), getattr(after, name)), name
+        expected = np.where(seen, getattr(before, name), NOT_KNOWN)
+        assert np.array_equal(getattr(part, name), expected), name
+
+
+def test_without_a_word_about_it_nothing_of_it_is_known():
+    found = truth(label(CAR), GRID, SEEN)
+    assert found.vehicle_in_view is None
+    assert found.drivable_in_view is None
 
 
 # ---- arrays to learn from ------------------------------------------------------------------------

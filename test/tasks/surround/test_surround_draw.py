@@ -12,6 +12,7 @@ from surround_scene import (
     answer_of,
     four_cameras,
     one_vehicle,
+    partly_in_view,
     seen_behind_nothing,
     truth_of,
 )
@@ -77,6 +78,18 @@ def test_errors_are_shown_where_they_are():
     missed = np.nonzero(is_colour(wrong, draw.MISSED[0], 3))[1].mean()
     false = np.nonzero(is_colour(wrong, draw.FALSE[0], 3))[1].mean()
     assert missed < wrong.shape[1] / 2 < false  # the vehicle is on the left, and was put right
+
+
+def test_of_a_label_what_is_hidden_is_darker_and_of_the_answer_nothing():
+    known = truth_of(partly_in_view())
+    (_, bright, _), (answer, dark, error) = (
+        draw.panels(answer_of(), one) for one in (truth_of(), known)
+    )
+    half = bright.shape[1] // 2
+    assert dark[:, :half].mean() < 0.75 * bright[:, :half].mean()
+    assert np.array_equal(dark[:, half + 20 :], bright[:, half + 20 :])
+    assert np.array_equal(answer, draw.picture(answer_of()))
+    assert error[:, :half].mean() < 0.8 * error[:, half:].mean()
 
 
 def test_panels_are_named_and_of_one_size():

@@ -12,6 +12,7 @@ from surround_scene import (
     NARROW,
     answer_of,
     one_vehicle,
+    partly_in_view,
     seen_behind_nothing,
     soft,
     truth_of,
@@ -49,7 +50,9 @@ def at(x_m, y_m):
 
 
 def test_the_truth_scores_one():
-    found = section(answer_of(), truth_of())
+    found = section(answer_of(), truth_of(partly_in_view()))
+    hidden = [found.pop(f"{name}_hidden_share") for name in ("vehicle", "drivable")]
+    assert 0.4 < hidden[0] < hidden[1] < 0.6
     errors = {name: found.pop(name) for name in ("centre_error_m", "offset_error_m")}
     assert max(errors.values()) < 1e-3
     assert found.pop("moments") == 1
@@ -193,7 +196,7 @@ def test_calibration_is_zero_where_confidence_comes_true():
 def test_headlines_and_records_have_the_names_that_they_promise():
     counted, full = Metric(), FullMetric()
     for metric in (counted, full):
-        metric.update(answer_of(), truth_of())
+        metric.update(answer_of(), truth_of(partly_in_view()))
     assert set(SCORE) == set(headline({"one": counted, "nothing": Metric()}))
     assert headline({"one": counted, "nothing": Metric()})["surround_vehicle_iou"] == 1.0
     assert all(value == 1.0 for value in full_headline({"one": full}).values())
