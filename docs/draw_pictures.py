@@ -160,7 +160,8 @@ def draw_rig_check(path: Path) -> None:
     """Draw what ``rig check`` shows of a rig that is right."""
     size, grid = (320, 800), BevGrid(-15.0, -15.0, 120, 120, 0.25, heights_m=(0.0,))
     drive = RigDrive(TOWN, four_cameras(size), size, traffic_probability=0.0)
-    sheet = draw_check(Check(drive.render(20.0), grid))
+    first, *more = [drive.render(20.0 + 15.0 * index) for index in range(8)]
+    sheet = draw_check(Check(first, grid, more=more))
     write_picture(path, cv2.resize(sheet, None, fx=0.6, fy=0.6, interpolation=cv2.INTER_AREA))
 
 

@@ -5,29 +5,40 @@
     rig check rig.yaml --input drive/       a rosbag2
     rig check --input rigs.jsonl            a labelled set, which has its own calibration
 
-Exit status 1 if two cameras contradict each other on the ground, or something else is wrong.
-docs/rig.md shows how to read the picture.
+Moments of the drive are looked at together, those that --moments says: what stands on the ground
+contradicts here and there, a wrong pose always. Exit status 0: fine. 1: two cameras contradict each
+other on the ground, or something else is wrong. 3: they do, but there are too few moments to be
+sure. docs/rig.md shows how to read the picture.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any, Final
 
 import numpy as np
+from tqdm import tqdm
 
 from shared_encoder_perception.drawing.pictures import write_picture
 from shared_encoder_perception.files.safe_text import printable
-from shared_encoder_perception.labels.rig_input import read_moment
+from shared_encoder_perception.labels.rig_input import read_moments
+from shared_encoder_perception.rig.agreement import FEWEST_MOMENTS, Agreement
 from shared_encoder_perception.rig.check import GRID, MOST_DISAGREEMENT, Check
 from shared_encoder_perception.rig.check_picture import draw_check
 from shared_encoder_perception.rig.grid import BevGrid
 from shared_encoder_perception.rig.rig_entries import angles_deg
 from shared_encoder_perception.rig.rig_file import read_rig
 
-FAULTY = 1
+FAULTY: Final = 1
 """Exit status when something is wrong with a rig."""
+DOUBTFUL: Final = 3
+"""Exit status when cameras contradict each other in too few moments to be sure."""
+MOMENTS: Final = 8
+MOST_MOMENTS: Final = 32
+"""Their pictures are in memory together."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -61,12 +72,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="grey levels by which two cameras may differ, on average, where both see the ground",
     )
     add.add_argument(
-        "--frame",
-        metavar="NAME",
-        help="which line of a rigs.jsonl, or which picture of each camera's folder (the first)",
+        "--moments",
+        type=int,
+        metavar="N",
+        help=f"how many moments to look at, spread evenly over the input (default: {MOMENTS}, at "
+        f"most {MOST_MOMENTS})",
     )
     add.add_argument(
-        "--at", type=float, default=0.0, metavar="S", help="where in a bag: seconds from its start"
+        "--frame",
+        metavar="NAME",
+        help="one moment only: a line of a rigs.jsonl, or a picture of each camera's folder",
+    )
+    add.add_argument(
+        "--at",
+        type=float,
+        default=0.0,
+        metavar="S",
+        help="where in a bag the moments begin: seconds from its start",
     )
     add.set_defaults(action_run=_check)
 
@@ -83,14 +105,36 @@ def _check(args: argparse.Namespace) -> int:
         raise ValueError(f"--max-disagreement is {args.max_disagreement:g}, expected above 0")
     grid = _grid(args.grid)
     rig = read_rig(args.rig) if args.rig is not None else None
-    check = Check(read_moment(rig, args.input, args.frame, args.at), grid, args.max_disagreement)
-    print("\n".join(map(printable, table(check))))
+    (first, *more), notes = read_moments(
+        rig, args.input, _count(args), args.frame, args.at, _progress
+    )
+    check = Check(first, grid, args.max_disagreement, tuple(more), _progress)
+    print("\n".join(map(printable, [*notes, *table(check)])))
     for fault in check.faults:
         kind = "fault" if fault.grave else "warning"
         print(f"{kind}: {printable(fault.text)}", file=sys.stderr)
     write_picture(args.out, draw_check(check))
     print(f"wrote {printable(args.out)}")
-    return 0 if check.is_fine else FAULTY
+    if check.is_fine:
+        return 0
+    return DOUBTFUL if check.is_doubtful else FAULTY
+
+
+def _count(args: argparse.Namespace) -> int:
+    """Return how many moments are asked for."""
+    if args.moments is None:
+        return 1 if args.frame is not None else MOMENTS
+    if not 1 <= args.moments <= MOST_MOMENTS:
+        raise ValueError(f"--moments is {args.moments}, expected 1 to {MOST_MOMENTS}")
+    if args.frame is not None and args.moments > 1:
+        raise ValueError("--frame names one moment: leave it out, or --moments")
+    count: int = args.moments
+    return count
+
+
+def _progress(things: Iterable[Any], what: str) -> Iterable[Any]:
+    """Show how many have gone by, on a terminal."""
+    return tqdm(things, desc=what, leave=False, disable=None)
 
 
 def _grid(numbers: list[float]) -> BevGrid:
@@ -126,14 +170,22 @@ def table(check: Check) -> list[str]:
         f"{(views > 1).mean():.1%} by more"
     )
     wide = max([8, *(len(" + ".join(pair.names)) for pair in check.overlaps)])
-    lines.append(f"{'overlap':<{wide}}    m2  grey levels  correlation  brighter by")
+    lines.append(f"{'overlap':<{wide}}    m2  grey levels  correlation  brighter by  contradict in")
     for pair in check.overlaps:
         area = pair.cells * check.coarse.cell_m**2
         lines.append(
             f"{' + '.join(pair.names):<{wide}}  {area:4.0f}  {pair.disagreement:11.1f}  "
-            f"{pair.correlation:11.2f}  {pair.gain:11.2f}"
-            f"{'  apart' if check.is_apart(pair) else ''}"
+            f"{pair.correlation:11.2f}  {pair.gain:11.2f}  "
+            f"{f'{pair.contradicting} of {len(pair.moments)}':>13}{_verdict(pair)}"
         )
     if not check.overlaps:
         lines.append("no two cameras see the same ground: nothing can be compared")
-    return lines
+    return [*lines, check.looked_at]
+
+
+def _verdict(pair: Agreement) -> str:
+    """Say in a word whether two cameras show the same ground; nothing where they do."""
+    if pair.is_apart:
+        return "  apart"
+    even = len(pair.telling) < FEWEST_MOMENTS <= len(pair.moments)
+    return "  too even to tell" if even else ""

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from shared_encoder_perception.ground.extrinsics import Extrinsics
-from shared_encoder_perception.ground.transform_tree import TransformError, TransformTree
-from shared_encoder_perception.images.bag_parts import Connection
 from shared_encoder_perception.images.bag_source import BagSource
 from shared_encoder_perception.images.bags import (
     BagError,
@@ -23,18 +20,15 @@ from shared_encoder_perception.images.bags import (
 )
 from shared_encoder_perception.images.image_msg import to_bgr
 from shared_encoder_perception.images.stamps import stamp_ns
+from shared_encoder_perception.rig.bag_calibration import BagCalibration
 from shared_encoder_perception.rig.frame import RigFrame
 from shared_encoder_perception.rig.moments import RigMoment, RigSource
-from shared_encoder_perception.rig.rig import Rig
 from shared_encoder_perception.rig.rig_file import RigFile
 from shared_encoder_perception.structures import Size
 
 if TYPE_CHECKING:
     from shared_encoder_perception.images.bag_reader import Bag
 
-INFO: Final = "sensor_msgs/msg/CameraInfo"
-TRANSFORMS: Final = "tf2_msgs/msg/TFMessage"
-STATIC: Final = "tf_static"
 WAIT_NS: Final = 1_000_000_000
 """An image that was recorded so much later than the first camera's belongs to a later moment: no
 longer is waited for a camera that is dead, nor kept what no image of the first one goes with."""
@@ -42,20 +36,26 @@ longer is waited for a camera that is dead, nor kept what no image of the first 
 
 @dataclass(frozen=True, eq=False)
 class _Taken:
-    """One image that waits for those of the other cameras."""
+    """One image that waits for those of the other cameras; its number on its topic, from 0."""
 
-    name: str
+    number: int
     stamp_ns: int
     arrived_ns: int
     message: Any
+
+    @property
+    def name(self) -> str:
+        """What people call it."""
+        return f"frame_{self.number:06d}"
 
 
 class BagMoments(RigSource):
     """For each image of the first camera, those of the others that were taken at that time.
 
     Of each camera the nearest by its stamp, and each image once. Calibration and poses that the
-    rig leaves to topics come from the bag: the first CameraInfo of a camera, and TF at its first
-    image.
+    rig leaves to topics come from the bag: the CameraInfo that was in force when an image was
+    taken, so that moments after a change have another rig, and TF at the first camera's first
+    image. A picture whose CameraInfo is of no use is left out of its moment.
 
     Attributes:
         max_skew_s: Longest time between an image and that of the first camera.
@@ -70,6 +70,7 @@ class BagMoments(RigSource):
         """
         self._topics = {entry.name: entry.image_topic for entry in rig_file.entries}
         self._cameras: dict[str, str] = {}
+        self._wanted: Callable[[int, float], bool] = _all
         self.max_skew_s = max_skew_s
         with open_bag(path) as reader:
             for name, topic in self._topics.items():
@@ -77,7 +78,9 @@ class BagMoments(RigSource):
                 if (other := self._cameras.setdefault(topic, name)) != name:
                     raise BagError(f"cameras {other} and {name} have one topic, {topic!r}")
             sizes, first_ns = self._look(reader)
-            super().__init__(path, _rig(reader, path, rig_file, sizes, first_ns))
+            self._calibration = BagCalibration(reader, path, rig_file, sizes, first_ns)
+        super().__init__(path, self._calibration.first)
+        self.notes += self._calibration.notes
         self._anchor = BagSource(path, self._topics[self.rig.names[0]])
 
     def __len__(self) -> int:
@@ -87,6 +90,27 @@ class BagMoments(RigSource):
     def rate_hz(self) -> float | None:
         """Return the rate at which the first camera's images were recorded."""
         return self._anchor.rate_hz()
+
+    def only(self, wanted: Callable[[int, float], bool]) -> Iterator[RigMoment]:
+        """Read some of the moments: the pictures of the others are not decoded.
+
+        Args:
+            wanted: Asked once for each moment, in their order: its number, and when the first
+                camera's image was taken, seconds.
+
+        Raises:
+            ValueError: A picture is of another size than its camera's calibration is for.
+        """
+        self.problems.clear()
+        self._wanted = wanted
+        try:
+            for found in self._read():
+                if isinstance(found, str):
+                    self.problems.append(found)
+                elif found.frame.images:
+                    yield found
+        finally:
+            self._wanted = _all
 
     def _look(self, reader: Bag) -> tuple[dict[str, Size], int]:
         """Return the sizes of the first images that can be read, and when the first was taken."""
@@ -104,6 +128,7 @@ class BagMoments(RigSource):
 
     def _read(self) -> Iterator[RigMoment | str]:
         """Put together what belongs together, in the order of the bag."""
+        self._calibration.begin()
         waiting = {name: deque[_Taken]() for name in self.rig.names}
         latest_ns, counts = dict.fromkeys(self.rig.names, 0), dict.fromkeys(self.rig.names, 0)
         with open_bag(self.path) as reader:
@@ -113,7 +138,7 @@ class BagMoments(RigSource):
                 yield from reader.problems[told:]
                 told = len(reader.problems)
                 camera = self._cameras[connection.topic]
-                name = f"frame_{counts[camera]:06d}"
+                number, name = counts[camera], f"frame_{counts[camera]:06d}"
                 counts[camera] += 1
                 try:
                     message = reader.deserialize(data, connection.msgtype)
@@ -124,7 +149,7 @@ class BagMoments(RigSource):
                 if not taken_ns:
                     yield f"camera {camera}: {self.path}, {name} has no stamp, so is of no moment"
                     continue
-                waiting[camera].append(_Taken(name, taken_ns, arrived_ns, message))
+                waiting[camera].append(_Taken(number, taken_ns, arrived_ns, message))
                 _forget(waiting[camera], arrived_ns)
                 latest_ns[camera] = max(latest_ns[camera], taken_ns)
                 while self._is_due(waiting, latest_ns, arrived_ns):
@@ -167,15 +192,33 @@ class BagMoments(RigSource):
                 while queue.popleft() is not nearest:
                     pass
                 taken[name] = nearest
+        yield from self._read_moment(taken)
+
+    def _read_moment(self, taken: Mapping[str, _Taken]) -> Iterator[RigMoment | str]:
+        """Yield what is wrong with pictures of a moment, then the moment with the others."""
+        anchor = next(iter(taken.values()))
+        if not self._wanted(anchor.number, anchor.stamp_ns * 1e-9):
+            return
         images = {}
         for name, one in taken.items():
             try:
                 images[name] = to_bgr(one.message)
             except ValueError as error:
                 yield f"camera {name}: {self.path}, {one.name}: {first_line(error)}"
-        stamps_s = {name: taken[name].stamp_ns * 1e-9 for name in images}
-        frame = RigFrame(anchor.name, self.rig, images, stamps_s)
+        stamps_ns = {name: one.stamp_ns for name, one in taken.items()}
+        sizes = {name: (image.shape[0], image.shape[1]) for name, image in images.items()}
+        rig, faults = self._calibration.at(stamps_ns, sizes)
+        for name in [name for name in images if name in faults]:
+            yield f"camera {name}: {self.path}, {taken[name].name}: {faults[name]}"
+            del images[name]
+        stamps_s = {name: stamps_ns[name] * 1e-9 for name in images}
+        frame = RigFrame(anchor.name, rig, images, stamps_s)
         yield RigMoment(frame, {name: one.name for name, one in taken.items()})
+
+
+def _all(_number: int, _stamp_s: float) -> bool:
+    """Want every moment."""
+    return True
 
 
 def _forget(queue: deque[_Taken], now_ns: int) -> None:
@@ -198,45 +241,3 @@ def _check_topic(reader: Bag, path: Path, name: str, topic: str) -> None:
         check_not_empty(reader, path, image_topic(reader, path, topic))
     except BagError as error:
         raise BagError(f"camera {name}: {error}") from None
-
-
-def _rig(
-    reader: Bag, path: Path, rig_file: RigFile, sizes: Mapping[str, Size], first_ns: int
-) -> Rig:
-    """Build the rig by what the bag says of it.
-
-    Raises:
-        BagError: TF does not know where a camera sits.
-        ValueError: See ``RigFile.rig``.
-    """
-    wanted = {entry.info_topic for entry in rig_file.entries if entry.info_topic}
-    if not wanted and not any(entry.tf_frame for entry in rig_file.entries):
-        return rig_file.rig(sizes=sizes)
-    infos: dict[str, Any] = {}
-    tree = TransformTree()
-    used = [one for one in reader.connections if _says_calibration(one, wanted)]
-    for connection, _, data in reader.messages(used):
-        with suppress(Exception):  # what is damaged or no pose is missed below, by its camera
-            message = reader.deserialize(data, connection.msgtype)
-            if connection.msgtype == INFO:
-                infos.setdefault(connection.topic, message)
-                continue
-            for transform in message.transforms:
-                tree.add(transform, is_static=connection.topic.endswith(STATIC))
-    entries = []
-    for entry in rig_file.entries:
-        if entry.tf_frame:
-            try:
-                found = tree.find(rig_file.frame_id, entry.tf_frame, first_ns)
-            except TransformError as error:
-                raise BagError(f"camera {entry.name}: {path}: {error}") from None
-            entry = replace(entry, tf_frame="", pose=Extrinsics(found.rotation, found.shift))
-        entries.append(entry)
-    told = {one.name: infos[one.info_topic] for one in entries if one.info_topic in infos}
-    return replace(rig_file, entries=tuple(entries)).rig(told, sizes=sizes)
-
-
-def _says_calibration(connection: Connection, infos: Collection[str]) -> bool:
-    """Whether a topic is TF, or the CameraInfo of a camera."""
-    is_info = connection.msgtype == INFO and connection.topic in infos
-    return is_info or connection.msgtype == TRANSFORMS

@@ -70,7 +70,11 @@ def _row(tiles: Sequence[NDArray[np.uint8]]) -> NDArray[np.uint8]:
 def _head(check: Check) -> NDArray[np.uint8]:
     """Write what was found; long lines go on below."""
     width = 2 * PANEL + 3 * GAP
+    doubtful = check.is_weak
     lines: list[tuple[str, Colour]] = [(f"rig check: {check.frame.name}", INK)]
+    lines += [
+        (part, DOUBTFUL if doubtful else INK) for part in _broken(check.looked_at, width - 2 * GAP)
+    ]
     lines += [
         (part, BAD if fault.grave else DOUBTFUL)
         for fault in check.faults
@@ -150,12 +154,14 @@ def _views(check: Check) -> NDArray[np.uint8]:
 
 def _disagreement(check: Check) -> NDArray[np.uint8]:
     """Draw by how many grey levels the two best views of a cell differ."""
-    apart = check.mosaic.disagreement
+    several = len(check.frames) > 1
+    apart = check.lasting_disagreement if several else check.mosaic.disagreement
     scaled = np.clip(np.nan_to_num(apart) / (2 * check.limit) * 255, 0, 255).astype(np.uint8)
     picture = cv2.applyColorMap(scaled, cv2.COLORMAP_INFERNO)
     picture[np.isnan(apart)] = 90
-    title = f"disagreement of two views: black 0 to yellow {2 * check.limit:g} grey levels"
-    return _map(title, check, np.asarray(picture, np.uint8))
+    of = f", median of {len(check.frames)} moments" if several else ""
+    title = f"disagreement of two views{of}: black 0 to yellow {2 * check.limit:g} grey levels"
+    return _map(title, check, np.asarray(picture, np.uint8), check.coarse if several else None)
 
 
 def _index(check: Check, name: str) -> int:
@@ -180,10 +186,12 @@ class _Places:
         return round(column), round(row)
 
 
-def _map(title: str, check: Check, values: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Draw a map of the grid with its lines: x ahead is up, y left is left."""
+def _map(
+    title: str, check: Check, values: NDArray[np.uint8], cells: BevGrid | None = None
+) -> NDArray[np.uint8]:
+    """Draw a map of the grid, or of other cells, with its lines: x ahead is up, y left is left."""
     where = _Places(check.grid)
-    picture = check.grid.picture(values)
+    picture = (cells or check.grid).picture(values)
     shrinks = picture.shape[1] > where.size[0]
     how = cv2.INTER_AREA if shrinks else cv2.INTER_NEAREST
     picture = np.asarray(cv2.resize(picture, where.size, interpolation=how), np.uint8)

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared_encoder_perception.rig.boxes import Box
+from shared_encoder_perception.rig.frame import RigFrame
 from shared_encoder_perception.rig.grid import BevGrid
 from shared_encoder_perception.rig.rig import Rig, RigCamera
 
@@ -26,6 +27,10 @@ SAME_M, SAME_DEG, SAME_FOCAL = 0.05, 2.0, 0.1
 ONE_WAY_DEG, APART_M = 10.0, 0.5
 """Three cameras or more, so far apart, that look so much the same way: radians, not degrees."""
 UPSIDE_DOWN: Final = 0.3
+MOST_APART_S: Final = 0.1
+"""Between exposures of one moment: at 50 km/h, 1.4 m."""
+MOST_OBJECTS: Final = 3
+"""Objects that are told one by one."""
 RAYS: Final = 24
 """Rays of a camera that are looked at, along each side of its picture."""
 IN_PICTURES, BETTER = 0.3, 1.5
@@ -50,6 +55,37 @@ def rig_faults(rig: Rig, grid: BevGrid) -> list[Fault]:
     """Say what is wrong with the calibration of a rig, whatever its pictures show."""
     found = [fault for camera in rig.cameras for fault in _camera_faults(camera, grid)]
     return found + _same_views(rig) + _one_way(rig)
+
+
+def moment_faults(frames: Sequence[RigFrame]) -> list[Fault]:
+    """Say what is wrong with the pictures and the labels of moments of one rig."""
+    rig, count, found = frames[0].rig, len(frames), []
+    for name in rig.names:
+        without = sum(name not in frame.images for frame in frames)
+        if without:
+            often = f" in {without} of {count} moments" if count > 1 else ""
+            text = f"camera {name} has no picture{often}"
+            found.append(Fault((name,), text, grave=without == count))
+    late: dict[tuple[str, str], list[float]] = {}
+    for frame in frames:
+        first, *others = frame.stamps_s or [""]
+        for name in others:
+            if (apart := abs(frame.stamps_s[name] - frame.stamps_s[first])) > MOST_APART_S:
+                late.setdefault((name, first), []).append(apart)
+    for (name, first), times in late.items():
+        often = f" in {len(times)} of {count} moments" if count > 1 else ""
+        text = (
+            f"camera {name} has its picture {max(times):.3f} s away from camera {first}'s{often}: "
+            "while the vehicle moves they show different ground"
+        )
+        found.append(Fault((name,), text, grave=False))
+    labels = [frame.label.objects or () for frame in frames if frame.label is not None]
+    objects = [box for boxes in labels for box in boxes]
+    told = object_faults(rig, [box for box in objects if box.visible != 0])
+    if len(told) > MOST_OBJECTS:
+        text = f"{len(told)} of {len(objects)} objects are in no picture of {', '.join(rig.names)}"
+        told = [Fault(rig.names, text, grave=False)]
+    return found + told
 
 
 def object_faults(

@@ -23,7 +23,7 @@ SAMPLES: Final = 3
 AT_ONCE: Final = 300_000
 """Points of the ground that are looked at together, for the memory."""
 LEVELS: Final = 6
-"""A picture and its halves, of which those points are read that are far apart in it."""
+"""A picture and its halves: points that are far apart in it are read of a small one."""
 MOST_GAIN: Final = 4.0
 """Exposures of two cameras differ by less; a black picture matches nothing."""
 
@@ -73,13 +73,12 @@ class Overlap(NamedTuple):
     """How two cameras agree on the ground that both see.
 
     Attributes:
-        names: Of the two.
-        cells: How many both see.
+        names, cells: Of the two; how many both see.
         disagreement: Mean absolute difference there, grey levels, exposures matched.
         gain: How much brighter the first one's pictures are.
-        correlation: Of their grey levels, -1 to 1: 0 for pictures of different places; NaN where
-            one of them has a single grey.
-        contrast: Standard deviation by mean of the greyer one.
+        correlation: Of their grey levels, -1 to 1: 0 for different places; NaN for a single grey.
+        contrast: Standard deviation by mean, of the one that has less of it.
+        levels: The same of the standard deviation alone, grey levels.
     """
 
     names: tuple[str, str]
@@ -88,6 +87,7 @@ class Overlap(NamedTuple):
     gain: float
     correlation: float
     contrast: float
+    levels: float
 
 
 def ground_mosaic(
@@ -141,9 +141,8 @@ def ground_view(
     """Return what a camera sees of the ground.
 
     A cell is the mean of ``samples`` x ``samples`` points of it, each read between the pixels of
-    the picture, or of its half, quarter and so on, whichever has about one pixel for each point.
-    (One size for both directions: ground far away, of which a pixel shows much along and little
-    across, is a little rough along.)
+    the picture, or of its half, quarter and so on, whichever has about one pixel for each point
+    (ground far away is a little rough along).
 
     Args:
         camera: The camera.
@@ -204,7 +203,8 @@ def _overlap(names: tuple[str, str], first: NDArray, second: NDArray) -> Overlap
     contrast = float((spread / np.maximum((first.mean(), second.mean()), 1e-6)).min())
     together = float(((first - first.mean()) * (second - second.mean())).mean())
     correlation = together / float(spread.prod()) if spread.min() > 0 else float("nan")
-    return Overlap(names, len(first), apart, gain, correlation, contrast)
+    levels = float(spread.min())
+    return Overlap(names, len(first), apart, gain, correlation, contrast, levels)
 
 
 def _disagreement(

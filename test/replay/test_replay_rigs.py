@@ -9,10 +9,10 @@ import pytest
 import replay_bags
 import rig_drive
 from replay_bags import COMPRESSED, IMAGE
+from rig_bags import SKEW_NS, START_NS, STEP_NS, bag_of, topics_of
 from rig_drive import COUNT, map_of, moment, predictor_at, write_place
 from rig_network import rig_network, rig_spec
 from rosbags.rosbag2 import Reader
-from test_predict_rig_bags import SKEW_NS, START_NS, STEP_NS, bag_of, topics_of
 
 from shared_encoder_perception import tasks
 from shared_encoder_perception.backends import load_backend

@@ -6,6 +6,7 @@ from checked_rig import check
 from patterned_ground import photograph, photographs, reposed, rig_file, turned_by
 
 from shared_encoder_perception.images.picture_file import read_picture
+from shared_encoder_perception.labels.rig_command import DOUBTFUL, FAULTY
 from shared_encoder_perception.rig.check import Check
 from shared_encoder_perception.rig.frame import RigFrame
 from shared_encoder_perception.rig.grid import BevGrid
@@ -28,7 +29,7 @@ def test_a_right_rig_passes_and_is_drawn(tmp_path, capsys):
 def test_a_camera_on_the_wrong_side_is_named(tmp_path, capsys, name):
     rig = reposed(rig_file().rig(), name, lambda r: MIRROR @ r @ FLIP, lambda p: MIRROR @ p)
     found = check(tmp_path, capsys, rig)
-    assert found.status == 1
+    assert found.status == DOUBTFUL
     assert f"camera {name} agrees with the others once its pose is mirrored" in found.faults
 
 
@@ -46,7 +47,7 @@ def test_a_camera_that_is_turned_is_named(name, turn):
 
 def test_a_camera_that_is_turned_fails_the_command(tmp_path, capsys):
     found = check(tmp_path, capsys, turned_by(rig_file().rig(), "right", yaw=-3.0))
-    assert found.status == 1
+    assert found.status == DOUBTFUL
     assert "camera right is the one that the others contradict" in found.faults
 
 
@@ -55,7 +56,7 @@ def test_a_rig_whose_left_is_right_is_told_as_one(tmp_path, capsys):
     for name in rig.names:
         rig = reposed(rig, name, lambda r: MIRROR @ r @ FLIP, lambda p: MIRROR @ p)
     found = check(tmp_path, capsys, rig)
-    assert found.status == 1
+    assert found.status == DOUBTFUL
     assert "front, left, rear, right agree once the rig is mirrored left to right" in found.faults
 
 
@@ -63,14 +64,14 @@ def test_pictures_that_are_exchanged_are_named(tmp_path, capsys):
     images = dict(photographs())
     images["front"], images["right"] = images["right"], images["front"]
     found = check(tmp_path, capsys, images=images)
-    assert found.status == 1
+    assert found.status == DOUBTFUL
     assert "front and right agree with the others once their pictures are exchang" in found.faults
 
 
 def test_a_picture_that_is_mirrored_is_named(tmp_path, capsys):
     images = dict(photographs()) | {"rear": photographs()["rear"][:, ::-1]}
     found = check(tmp_path, capsys, images=images)
-    assert found.status == 1
+    assert found.status == DOUBTFUL
     assert "camera rear agrees with the others once its picture is mirrored" in found.faults
 
 
@@ -81,7 +82,7 @@ def test_a_sign_of_pitch_is_named(tmp_path, capsys):
         rig_file().rig(), "front", lambda r: down @ r @ np.diag([1.0, -1.0, 1.0]), lambda p: p
     )
     found = check(tmp_path, capsys, rig, None, "--grid", "-10", "-10", "30", "10", "0.2")
-    assert found.status == 1
+    assert found.status == DOUBTFUL
     assert "front" in found.faults
 
 
@@ -97,7 +98,7 @@ def test_in_the_dark_mistakes_are_found_by_what_the_views_have_in_common():
 def test_a_camera_without_a_picture_is_named_and_the_rest_is_drawn(tmp_path, capsys):
     images = {name: image for name, image in photographs().items() if name != "left"}
     found = check(tmp_path, capsys, images=images)
-    assert (found.status, found.faults) == (1, "fault: camera left has no picture\n")
+    assert (found.status, found.faults) == (FAULTY, "fault: camera left has no picture\n")
     assert (tmp_path / "check.png").is_file()
 
 

@@ -10,6 +10,7 @@ from patterned_ground import photographs, rig_file, turned_by
 from replay_bags import COMPRESSED, image_message, write_bag
 
 from shared_encoder_perception.images.bags import typestore
+from shared_encoder_perception.labels.rig_input import read_moments
 from shared_encoder_perception.labels.rigs.record import record_of
 from shared_encoder_perception.labels.rigs.writer import RigWriter, encoded
 from shared_encoder_perception.rig.frame import RigFrame
@@ -22,8 +23,9 @@ def test_pictures_in_folders_are_chosen_by_name(tmp_path, capsys):
         (tmp_path / "in" / name).mkdir(parents=True)
         cv2.imwrite(str(tmp_path / "in" / name / "2.png"), picture)
         cv2.imwrite(str(tmp_path / "in" / name / "10.png"), picture[:, ::-1])
-    assert run(tmp_path, capsys, tmp_path / "in").status == 0
-    assert run(tmp_path, capsys, tmp_path / "in", "--frame", "10").status == 1
+    assert run(tmp_path, capsys, tmp_path / "in", "--moments", "1").status == 0
+    assert run(tmp_path, capsys, tmp_path / "in", "--frame", "2").status == 0
+    assert run(tmp_path, capsys, tmp_path / "in", "--frame", "10").status == 3
     found = run(tmp_path, capsys, tmp_path / "in", "--frame", "3")
     assert (found.status, "no picture named '3'" in found.faults) == (2, True)
 
@@ -38,7 +40,7 @@ def test_a_set_brings_its_own_calibration(tmp_path, capsys):
     assert (found.status, "no line named 'two'" in found.faults) == (2, True)
     write_rig(tmp_path / "rig.yaml", RigFile.of(turned_by(frame.rig, "left", yaw=4.0)))
     found = run(tmp_path, capsys, tmp_path / "set")
-    assert (found.status, "camera left is the one" in found.faults) == (1, True)
+    assert (found.status, "camera left is the one" in found.faults) == (3, True)
 
 
 def info_message(entry):
@@ -96,8 +98,11 @@ def bag_of(path, late_ns=0):
 
 def test_a_bag_brings_calibration_poses_and_pictures_of_one_moment(tmp_path, capsys):
     write_rig(tmp_path / "rig.yaml", bag_of(tmp_path / "bag"))
-    found = run(tmp_path, capsys, tmp_path / "bag")
+    found = run(tmp_path, capsys, tmp_path / "bag", "--moments", "1")
     assert (found.status, found.faults) == (0, "")
+    found = run(tmp_path, capsys, tmp_path / "bag")
+    told = "warning: camera right has no picture in 1 of 2 moments\n"
+    assert (found.status, found.faults) == (0, told)
 
 
 def test_pictures_of_different_times_are_told(tmp_path, capsys):
@@ -134,3 +139,41 @@ def test_what_a_bag_or_a_folder_lacks_is_said_by_the_cameras_name(tmp_path, caps
     small = dict(photographs()) | {"rear": photographs()["rear"][:200]}
     found = check(tmp_path, capsys, None, small)
     assert (found.status, "camera rear gives pictures of 400x200" in found.faults) == (2, True)
+
+
+def test_of_a_set_with_several_rigs_the_lines_of_the_first_are_looked_at(tmp_path, capsys):
+    rig = rig_file().rig()
+    pictures = {name: encoded(picture, ".png") for name, picture in photographs().items()}
+    with RigWriter(tmp_path / "set") as writer:
+        for index in range(5):
+            turned = rig if index < 3 else turned_by(rig, "left", yaw=30.0)
+            frame = RigFrame(f"m{index}", turned, photographs())
+            writer.write(record_of(frame), pictures)
+    found = run(tmp_path, capsys, tmp_path / "set", rig=None)
+    assert (found.status, "looked at 3 moments" in found.out) == (0, True)
+    assert "note: these are moments of the lines at the beginning" in found.out
+    write_rig(tmp_path / "rig.yaml", rig_file())
+    found = run(tmp_path, capsys, tmp_path / "set")
+    assert (found.status, "looked at 5 moments\n" in found.out) == (0, True)
+
+
+def test_moments_of_a_bag_are_spread_over_it_and_whole_ones_come_first(tmp_path):
+    entries, messages = [], []
+    start = 1_700_000_000_000_000_000
+    for entry in rig_file().entries:
+        entries.append(replace(entry, topic=f"/{entry.name}/image"))
+        for index in range(12):
+            at = start + index * 100_000_000
+            if not (entry.name == "left" and index in (0, 6)):
+                message = image_message(photographs()[entry.name], at)
+                messages.append((f"/{entry.name}/image", at, message))
+    bag = write_bag(tmp_path / "bag", sorted(messages, key=lambda one: one[1]))
+    rig = RigFile(tuple(entries))
+
+    def names(*options):
+        return [one.name[-2:] for one in read_moments(rig, bag, *options).frames]
+
+    assert names(4) == ["01", "03", "07", "09"]
+    assert names(1) == ["01"]
+    assert names(3, None, 0.85) == ["09", "10", "11"]
+    assert names(32)[:2] == ["00", "01"]  # all

@@ -211,9 +211,4 @@ def _info_faults(camera: CameraAccount) -> list[str]:
             f"camera {camera.name}: {len(camera.bad_infos)} of {camera.infos} CameraInfo on "
             f"{camera.info_topic} cannot be read, the first: {camera.bad_infos[0]}"
         )
-    if (different := len(camera.calibrations)) > 1:
-        faults.append(
-            f"camera {camera.name}: the CameraInfo on {camera.info_topic} changes, to {different} "
-            "different ones, and the first was used for all: replay parts of the bag on their own"
-        )
     return faults

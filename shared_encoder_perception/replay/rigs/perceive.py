@@ -25,7 +25,7 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 from shared_encoder_perception import tasks
 from shared_encoder_perception.drawing.moment import draw_moment
 from shared_encoder_perception.images.video import DEFAULT_RATE_HZ, of_one_size, write_video
-from shared_encoder_perception.predictions import stage_record
+from shared_encoder_perception.predict.results import stage_record
 from shared_encoder_perception.replay import folder as folders
 from shared_encoder_perception.replay.new_bag import new_bag
 from shared_encoder_perception.replay.recorder import PART, RESULTS, TIMINGS
@@ -96,6 +96,8 @@ class RigPass:
                 every = max(total // SHEET, 1)
                 moments = tqdm(islice(self._source, limit), total=total, unit="moment")
                 for index, moment in enumerate(moments):
+                    if moment.frame.rig is not self._predictor.rig:  # its CameraInfo has changed
+                        self._predictor.set_rig(moment.frame.rig)
                     found = self._predictor.predict(moment.frame.images)
                     anchor = self.account.add(moment)
                     self.detected.update(self._record.detected(found.surround))

@@ -14,7 +14,7 @@ from shared_encoder_perception.backends.options import load_engine
 from shared_encoder_perception.files.whole_file import sole_writer, write_text
 from shared_encoder_perception.images.bag_identity import bag_identity
 from shared_encoder_perception.images.bags import bag_name
-from shared_encoder_perception.predict_rig import MAX_SKEW_S
+from shared_encoder_perception.predict.rigs import MAX_SKEW_S
 from shared_encoder_perception.replay import checkpoint as checkpoints
 from shared_encoder_perception.replay import folder as folders
 from shared_encoder_perception.replay.conditions import FORMAT, model_conditions
@@ -117,6 +117,8 @@ def replay_rig(
     """
     skew_s = MAX_SKEW_S if args.max_skew_s is None else args.max_skew_s
     source = BagMoments(bag, rig_file, skew_s)
+    for note in source.notes:
+        print(note)
     predictor = RigPredictor(backend, source.rig)
     predictor.warm_up()
     conditions = _conditions(predictor, source, rig_file, args.limit)
