@@ -7,7 +7,7 @@ are put on the ground, as far as their rooms say how (``on_ground.py``).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from time import perf_counter
@@ -34,7 +34,8 @@ class RigPerception:
     """Everything that one moment of a rig told us.
 
     Attributes:
-        cameras: Of each camera that gave a picture, by its name, in the rig's order.
+        cameras: Of each camera that gave a picture, by its name, in the rig's order: answers of the
+            tasks that were asked, and of those that the map is made of.
         task: Name of the task for rigs that is answered.
         surround: What is known of the ground: ``Answer`` of its room.
         stage_ms: Milliseconds of all of it, for each of ``predictor.STAGES``.
@@ -99,6 +100,7 @@ class RigPredictor:
         """
         self.backend, self.spec = backend, backend.spec
         self._predictor = Predictor(backend, options, variants, of_rig=True)
+        self._variants, self._of_fewer = variants, dict[frozenset[str], Predictor]()
         if self._predictor.companions:
             raise ValueError(
                 f"the model {self.spec.title} compares pictures with others, which a rig does not "
@@ -175,20 +177,24 @@ class RigPredictor:
         """
         self.predict({camera.name: black(camera) for camera in self.rig.cameras})
 
-    def predict(self, images: Images) -> RigPerception:
+    def predict(self, images: Images, asked: Collection[str] | None = None) -> RigPerception:
         """Perceive one moment.
 
         A camera without a picture loses the cells that it alone sees, and nothing else.
 
         Args:
             images: By camera; those that are left out, or ``None``, are missing.
+            asked: Tasks to decode for each camera, beside those that a map is made of; ``None`` for
+                all of the model.
 
         Raises:
             ValueError: A picture of no camera of the rig, or of another size than its calibration
-                is for, by the camera's name; or there is none at all.
+                is for, by the camera's name; or there is none at all. Or a task is asked that the
+                model does not answer for cameras.
             OutputError: The engine does not give what the spec promises.
         """
         given = checked(images, self.rig)
+        decoding = self._predictor if asked is None else self._answering(asked)
         missing = tuple(name for name in self.rig.names if name not in given)
         start = perf_counter()
         # A view table is for all cameras: one that is missing keeps its place, and has no weight.
@@ -201,7 +207,7 @@ class RigPredictor:
         inferred = perf_counter()
         for said in outputs:
             self._predictor.check(said, len(pictures))
-        found = self._predictor.decode(prepared, outputs)
+        found = decoding.decode(prepared, outputs)
         cameras = {
             camera.name: self._refined(camera, perception)
             for camera, perception in zip(shown, found, strict=True)
@@ -216,15 +222,29 @@ class RigPredictor:
         cameras = {name: replace(one, stage_ms=stage_ms) for name, one in cameras.items()}
         return RigPerception(cameras, self.task, surround, stage_ms, missing)
 
+    def _answering(self, asked: Collection[str]) -> Predictor:
+        """Return what decodes only the tasks that are asked, and those that a map is made of."""
+        own = [name for name in self.spec.tasks if not tasks.is_rig(name)]
+        if unknown := [name for name in asked if name not in own]:
+            there = f"the model {self.spec.title} answers {', '.join(own) or 'nothing'} for one"
+            raise ValueError(f"{unknown[0]!r} is asked for each camera, and {there}")
+        kept = frozenset((*asked, *(() if self._task else tasks.parts("on_ground", own))))
+        if kept not in self._of_fewer:
+            blocks = {n: one for n, one in self.spec.tasks.items() if n in kept or n not in own}
+            part = _Part(self.backend, replace(self.spec, tasks=blocks))
+            self._of_fewer[kept] = Predictor(part, None, self._variants, of_rig=True)
+        found = self._of_fewer[kept]
+        found.options = self.options
+        return found
+
     def _beside(self, live: frozenset[str]) -> Arrays:
         """Return what a model that is asked of the rig takes beside the pictures."""
         if self._task is None or self._view.sight is None:
             return {}
         last = self._tables
         if last is None or last[0] is not self._view or last[1] != live:
-            block, spec = self.spec.tasks[self._task], tasks.part(self._task, "spec")
-            table = self._view.sight.table(block.stride, block.views, live)
-            arrays = {spec.INPUT_PLACE: table.place[None], spec.INPUT_WEIGHT: table.weight[None]}
+            block = self.spec.tasks[self._task]
+            arrays = view_inputs(self._task, block, self._view.sight, live)
             self._tables = last = (self._view, live, arrays)
         return last[2]
 
@@ -244,8 +264,24 @@ class RigPredictor:
         refined = {
             name: refiner(perception.answers[name], moment)
             for name, refiner in self._refiners[camera.name].items()
+            if name in perception.answers
         }
         return replace(perception, answers={**perception.answers, **refined})
+
+
+def view_inputs(task: str, block: Any, sight: Sight, live: Collection[str] | None) -> Arrays:
+    """Return a task's inputs beside the pictures: tables for all cameras, or those ``live``."""
+    spec, table = tasks.part(task, "spec"), sight.table(block.stride, block.views, live)
+    return {spec.INPUT_PLACE: table.place[None], spec.INPUT_WEIGHT: table.weight[None]}
+
+
+class _Part:
+    """A loaded model of which only some answers are asked: ``Backend``."""
+
+    def __init__(self, backend: Backend, spec: ModelSpec) -> None:
+        """Take what ``spec`` promises of it."""
+        self.spec, self.info, self.infer = spec, backend.info, backend.infer
+        self.close = lambda: backend.close()
 
 
 def _refiners(spec: ModelSpec, rig: Rig) -> dict[str, dict[str, Any]]:

@@ -17,7 +17,9 @@ import numpy as np
 from shared_encoder_perception.backends import BACKENDS
 from shared_encoder_perception.benchmark.combinations import Combination
 from shared_encoder_perception.benchmark.fresh_process import answer, ask
+from shared_encoder_perception.benchmark.moments import rig_of
 from shared_encoder_perception.benchmark.runners import load
+from shared_encoder_perception.rig.pictures import black
 
 STATUS: Final = Path("/proc/self/status")
 IMAGE_SIZE: Final = (320, 800)
@@ -42,14 +44,16 @@ def _start(request: dict[str, Any]) -> dict[str, Any]:
     size = request.pop("size")
     combination = Combination(**request, size=tuple(size) if size else None)
     engine = BACKENDS[combination.engine]
-    image = np.zeros((*IMAGE_SIZE, 3), np.uint8)
+    shown: Any = np.zeros((*IMAGE_SIZE, 3), np.uint8)
+    if combination.rig:
+        shown = {camera.name: black(camera) for camera in rig_of(combination.rig).cameras}
     begin = perf_counter()
     import_module(engine.requires)
     import_module(engine.module)
     imported, before = perf_counter(), _memory_mb("VmRSS")
     runner = load(combination)
     loaded = perf_counter()
-    first = runner(image)["inference"]
+    first = runner(shown)["inference"]
     after, peak = _memory_mb("VmRSS"), _memory_mb("VmHWM")
     runner.close()
     return {

@@ -22,6 +22,7 @@ from shared_encoder_perception.artifact.store import fetch
 from shared_encoder_perception.backends import AUTO, BACKENDS
 from shared_encoder_perception.backends.hardware import cores, gpus
 from shared_encoder_perception.backends.options import Choice, parse_engine
+from shared_encoder_perception.benchmark.moments import rig_of
 from shared_encoder_perception.benchmark.peers import read_peer
 from shared_encoder_perception.benchmark.plain_graph import ENGINES
 from shared_encoder_perception.spec import SpecError
@@ -44,6 +45,8 @@ class Combination:
         device: As asked for.
         peer: Whether it is somebody else's network: only its inference is measured.
         size: ``(height, width)`` of a peer's image input that leaves them free.
+        rig: As ``moments.rig_of`` reads it, of what is asked of moments; empty for single images.
+        batch: Images of one inference: the cameras of the rig.
     """
 
     name: str
@@ -54,6 +57,8 @@ class Combination:
     device: str = AUTO
     peer: bool = False
     size: Size | None = None
+    rig: str = ""
+    batch: int = 1
 
     @property
     def label(self) -> str:
@@ -101,6 +106,7 @@ def combine(
     device: str = AUTO,
     peers: Sequence[str] = (),
     peer_size: str = "",
+    rig: str = "",
 ) -> list[Combination]:
     """Combine everything with everything.
 
@@ -112,18 +118,20 @@ def combine(
         peers: Paths of other people's networks, which run on the chosen ones of
             ``plain_graph.ENGINES``.
         peer_size: As ``parse_size`` reads it; empty for 1x1.
+        rig: Asks the models of moments of these cameras, see ``moments.rig_of``.
 
     Raises:
-        ValueError: An engine, a size or a number of threads that does not exist.
+        ValueError: An engine, a size or a number of threads that does not exist, or no rig.
     """
     if any(number < 0 for number in threads):
         raise ValueError(f"threads are {list(threads)}, expected 0 (all) or more")
     counts = list(dict.fromkeys(number or cores() for number in threads))
     asked = [parse_engine(text) for text in engines]
     size = parse_size(peer_size) if peer_size else None
+    batch = len(rig_of(rig).cameras) if rig else 1
     names = _names([*models, *peers])
     found = [
-        Combination(names[model], model, engine, precision, number, device)
+        Combination(names[model], model, engine, precision, number, device, rig=rig, batch=batch)
         for model in models
         for engine, precision in asked or installed_engines(model)
         for number in counts

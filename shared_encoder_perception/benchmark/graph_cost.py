@@ -1,8 +1,8 @@
 """Parameters and multiply-accumulates of an ONNX graph, counted from its shapes.
 
-Counted are convolutions and matrix products, quantised ones too, for one image: a free batch axis
-is 1. All else (activations, resizing, pooling) is a few per cent of a network and is left out, as
-is usual.
+Counted are convolutions and matrix products, quantised ones too, for one image, or for as many as
+a rig has cameras. All else (activations, resizing, pooling) is a few per cent of a network and is
+left out, as is usual.
 """
 
 from __future__ import annotations
@@ -65,12 +65,13 @@ class GraphCost:
     uncounted: tuple[str, ...] = ()
 
 
-def count(model: onnx.ModelProto, free_size: Size | None = None) -> GraphCost:
+def count(model: onnx.ModelProto, free_size: Size | None = None, batch: int = 1) -> GraphCost:
     """Count a model; it is not changed.
 
     Args:
         model: Any ONNX model.
         free_size: ``(height, width)`` for an image input that leaves them free.
+        batch: Images of one inference, where the graph leaves that free.
 
     Raises:
         GraphCostError: The shape of something that is to be counted is not known.
@@ -79,19 +80,22 @@ def count(model: onnx.ModelProto, free_size: Size | None = None) -> GraphCost:
     used = {node.op_type for node in nodes}
     return GraphCost(
         parameters=_parameters(model.graph),
-        macs=_macs(nodes, _shapes(model, free_size)),
+        macs=_macs(nodes, _shapes(model, free_size, batch)),
         uncounted=tuple(name for name in UNCOUNTED if name in used),
     )
 
 
-def input_shape(item: onnx.ValueInfoProto, free_size: Size | None = None) -> Shape:
+def input_shape(item: onnx.ValueInfoProto, free_size: Size | None = None, batch: int = 1) -> Shape:
     """Return the shape to feed an input: free axes are 1, those of an image ``free_size``.
 
-    An image is recognised by four axes, one of which has a known number of channels.
+    The first axis, where it is free, is ``batch``. An image is recognised by four axes, one of
+    which has a known number of channels.
     """
     axes = item.type.tensor_type.shape.dim
     shape = [axis.dim_value if axis.dim_value > 0 else 1 for axis in axes]
     free = [axis.dim_value <= 0 for axis in axes]
+    if free and free[0]:
+        shape[0] = batch
     if free_size and len(shape) == 4:
         for channel, height in ((1, 2), (3, 1)):
             both_free = free[height] and free[height + 1]
@@ -130,7 +134,7 @@ def _parameters(graph: onnx.GraphProto) -> int:
     )
 
 
-def _shapes(model: onnx.ModelProto, free_size: Size | None) -> dict[str, Shape]:
+def _shapes(model: onnx.ModelProto, free_size: Size | None, batch: int) -> dict[str, Shape]:
     """Return the shape of every tensor for which one can be inferred."""
     fixed = onnx.ModelProto()
     fixed.CopyFrom(model)
@@ -138,7 +142,7 @@ def _shapes(model: onnx.ModelProto, free_size: Size | None) -> dict[str, Shape]:
     del graph.value_info[:]  # they may name axes that are numbers from here on
     for item in real_inputs(graph):
         for axis, length in zip(
-            item.type.tensor_type.shape.dim, input_shape(item, free_size), strict=True
+            item.type.tensor_type.shape.dim, input_shape(item, free_size, batch), strict=True
         ):
             axis.dim_value = length
     for item in graph.output:

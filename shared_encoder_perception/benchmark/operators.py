@@ -16,10 +16,12 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from shared_encoder_perception import tasks
 from shared_encoder_perception.artifact.file import CHECKPOINT, read_artifact
 from shared_encoder_perception.artifact.store import fetch
 from shared_encoder_perception.backends import BackendError, BackendOptions, load_backend
 from shared_encoder_perception.benchmark.combinations import Combination
+from shared_encoder_perception.benchmark.moments import rig_of
 from shared_encoder_perception.benchmark.peers import read_peer
 from shared_encoder_perception.benchmark.plain_graph import (
     onnxruntime_session,
@@ -27,6 +29,8 @@ from shared_encoder_perception.benchmark.plain_graph import (
     random_arrays,
 )
 from shared_encoder_perception.files.own_files import scratch_folder
+from shared_encoder_perception.rig.table import Sight
+from shared_encoder_perception.rig_predictor import view_inputs
 from shared_encoder_perception.spec import ModelSpec
 
 RUNS: Final = 30
@@ -103,13 +107,23 @@ def _graph(combination: Combination) -> tuple[bytes, dict[str, NDArray]]:
     if Path(combination.model).suffix == CHECKPOINT:
         raise BackendError(f"{combination.engine} runs no checkpoint")
     artifact = read_artifact(fetch(combination.model))
-    return artifact.content, _noise(artifact.spec)
+    return artifact.content, _noise(artifact.spec, combination)
 
 
-def _noise(spec: ModelSpec) -> dict[str, NDArray]:
-    """Return one image and what belongs to it."""
-    tensors = spec.input_tensors().items()
-    return random_arrays({name: ((1, *one.shape), np.dtype(one.dtype)) for name, one in tensors})
+def _noise(spec: ModelSpec, combination: Combination) -> dict[str, NDArray]:
+    """Return one image, or those of one rig with its view table, and what belongs to it."""
+    rigs, batch = spec.of_rigs(), combination.batch
+    found = random_arrays(
+        {
+            name: ((1 if name in rigs else batch, *one.shape), np.dtype(one.dtype))
+            for name, one in spec.input_tensors().items()
+        }
+    )
+    for task, block in spec.tasks.items():
+        if combination.rig and tasks.is_rig(task):  # where it is looked up decides what that costs
+            sight = Sight.of(rig_of(combination.rig), block.grid, spec.input_size)
+            found |= view_inputs(task, block, sight, None)
+    return found
 
 
 def _onnxruntime(combination: Combination, precision: str, threads: int) -> Times:
@@ -159,9 +173,9 @@ def _torch(combination: Combination, precision: str, threads: int) -> Times:
     from torch.profiler import ProfilerActivity
     from torch.profiler import profile as watch
 
-    options = BackendOptions(combination.device, precision, threads)
+    options = BackendOptions(combination.device, precision, threads, max_batch=combination.batch)
     backend = load_backend(combination.model, "torch", options)
-    inputs = _noise(backend.spec)
+    inputs = _noise(backend.spec, combination)
     for _ in range(WARM_UP):
         backend.infer(inputs)
     on_gpu = not backend.info.device.startswith("cpu")

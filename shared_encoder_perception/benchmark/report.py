@@ -19,7 +19,8 @@ def latency_table(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     """Render milliseconds by stage, p50/p95/p99, of those that ran."""
     columns = (*STAGES, TOTAL)
     titles = "".join(f"{f'{name}, ms':>{CELL_WIDTH}}" for name in columns)
-    lines = [f"{_who('p50/p95/p99')}{titles}{'images/s':>10}"]
+    rate = "moments/s" if any(row["rig"] for row in rows) else "images/s"
+    lines = [f"{_who('p50/p95/p99')}{titles}{rate:>10}"]
     for row in rows:
         cells = "".join(f"{_points(row['stages'].get(name)):>{CELL_WIDTH}}" for name in columns)
         lines.append(f"{_name(row)}{cells}{row['images_per_s']:10.1f}")

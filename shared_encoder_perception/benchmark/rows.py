@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from shared_encoder_perception.artifact.file import CHECKPOINT, ArtifactError, read_model
+from shared_encoder_perception.artifact.remote import StoreError
+from shared_encoder_perception.artifact.store import fetch
 from shared_encoder_perception.benchmark.combinations import Combination
 from shared_encoder_perception.benchmark.graph_cost import GraphCostError, count
 
@@ -23,6 +25,7 @@ def new_row(combination: Combination) -> dict[str, Any]:
         "threads": combination.threads,
         "device": combination.device,
         "peer": combination.peer,
+        "rig": combination.rig,
         "ran": False,
         "reason": "",
         "notes": [],
@@ -43,11 +46,12 @@ def add_cost(row: dict[str, Any], combination: Combination) -> None:
         row["notes"].append("its work is not counted: a checkpoint has no graph")
         return
     try:
-        cost = count(read_model(path), combination.size)
+        model = read_model(fetch(combination.model))
+        cost = count(model, combination.size, combination.batch)
     except GraphCostError as error:
         row["notes"].append(f"its work is not counted: {error}")
         return
-    except ArtifactError:  # loading it says the same
+    except (ArtifactError, StoreError):  # loading it says the same
         return
     row["cost"] = asdict(cost)
     if cost.uncounted:

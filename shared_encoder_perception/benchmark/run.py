@@ -3,6 +3,7 @@
     python -m shared_encoder_perception benchmark
     python -m shared_encoder_perception benchmark --engine openvino:bf16 torch --threads 1 2
     python -m shared_encoder_perception benchmark --peer other.onnx --json out.json --plot out.png
+    python -m shared_encoder_perception benchmark --rig four
 
 All are loaded, warmed up and then take turns on each image of a rendered drive. Loading, first
 inference and memory are measured in a fresh process each, with the engine's cache filled.
@@ -10,10 +11,13 @@ images/s is 1000 / mean total of that combination alone. The machine's own rate 
 matrices is measured in the same run; the share of it is 2 x GMAC / median inference / rate. Other
 load on the machine shows: compare within a run, do not quote.
 
+With --rig each turn is one moment of all cameras, with the answers for each of them, in the demo's
+town; GMAC and images/s are of moments, and the node is left out.
+
 JSON: {"machine": {...}, "load_end": 1.2, "images": 180,
 "limits": [{"precision", "device", "threads", "gflops": {who: rate}, "best"}],
-"rows": [{"label", "name", "model", "engine", "precision", "threads", "device", "peer", "ran",
-"reason", "notes": [], "cost": {"parameters", "macs", "uncounted"} or null,
+"rows": [{"label", "name", "model", "engine", "precision", "threads", "device", "peer", "rig",
+"ran", "reason", "notes": [], "cost": {"parameters", "macs", "uncounted"} or null,
 "cold_start": {"import_ms", "load_ms", "first_ms", "model_mb", "peak_mb"} or null,
 "stages": {stage: {"p50", "p95", "p99", "mean"}} in ms, "images_per_s", "share_of_limit",
 "operators": [{"name", "kind", "ms", "multiplies"}], "other_share": share of the time that is not in
@@ -25,20 +29,23 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
-from itertools import islice
+from itertools import cycle, islice
 from pathlib import Path
 from typing import Any, Final
 
 from tqdm import tqdm
 
+from shared_encoder_perception import tasks
+from shared_encoder_perception.artifact.shipped import model_for
 from shared_encoder_perception.backends import AUTO, DEFAULT_MODEL
 from shared_encoder_perception.benchmark import (
     cold_start,
     jetson,
     limits,
     machine,
+    moments,
     operators,
     plot,
     report,
@@ -53,6 +60,18 @@ from shared_encoder_perception.libraries import can_write
 WARM_UP: Final = 10
 """Images that each combination sees before any counts."""
 IMAGES: Final = 180
+MOMENTS: Final = 12
+"""Different ones of a rig, over and over."""
+RATE_HZ: Final = 15.0
+FOR_IMAGES: Final = {
+    "peer": "a network of others cannot be asked of a rig",
+    "peer_size": "a network of others cannot be asked of a rig",
+    "rate": "the node is measured on single images",
+}
+"""Options that make no sense with ``--rig``, and why."""
+
+Shown = Callable[[int], Iterator[Any]]
+"""Returns so many images, or moments, from the beginning."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -61,13 +80,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "--model",
         nargs="+",
-        default=[str(DEFAULT_MODEL)],
-        help=".onnx, or .pt for torch, or shipped:NAME",
+        default=[],
+        help=".onnx, or .pt for torch, or shipped:NAME (default: the shipped one)",
+    )
+    add(
+        "--rig",
+        default="",
+        metavar="RIG",
+        help="measure moments of all its cameras: four (front, left, rear, right), or a rig.yaml",
     )
     add("--engine", nargs="+", default=[], help="engine or engine:precision (default: all here)")
     add("--threads", type=int, nargs="+", default=[0], help="0 = as many as there are")
     add("--device", default=AUTO, help="auto, cpu, cuda, cuda:N or tensorrt")
-    add("--images", type=int, default=IMAGES, help=f"images, at most {IMAGES}")
+    add("--images", type=int, default=IMAGES, help=f"images or moments, at most {IMAGES}")
     add("--peer", nargs="+", default=[], help="any other .onnx, to be put beside ours")
     add("--peer-size", default="", metavar="HxW", help="where a peer's input leaves it free")
     add("--json", type=Path, help="file to write everything to")
@@ -75,7 +100,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--profile", action="store_true", help="also what the dearest operators cost")
     add("--nvtx", action="store_true", help="mark the stages for Nsight Systems")
     add("--no-node", action="store_true", help="without the ROS 2 part")
-    add("--rate", type=float, default=15.0, help="images a second to the node")
+    add("--rate", type=float, help=f"images a second to the node ({RATE_HZ:g})")
     add("--cache", type=Path, default=Path("demo_output/cache"), help="of the rendered drive")
 
 
@@ -85,25 +110,25 @@ def run(args: argparse.Namespace) -> int:
     Returns:
         1 when nothing could run.
     """
-    from shared_encoder_perception.demo.clip import synthetic_clip
-
     combinations, nvtx = _check(args)
     result: dict[str, Any] = {"machine": machine.describe(), "images": args.images}
     print("\n".join(machine.lines(result["machine"])) + "\n")
+    if args.rig:
+        print(f"rig        {args.rig}: {', '.join(moments.rig_of(args.rig).names)}\n")
     rows = [new_row(combination) for combination in combinations]
     result["rows"] = rows
     for row, combination in zip(rows, combinations, strict=True):
         add_cost(row, combination)
-    clip = synthetic_clip(args.cache)
+    shown = _shown(args)
     with jetson.watching() as seen:
-        _measure(rows, combinations, clip, args.images, nvtx)
+        _measure(rows, combinations, shown, args.images, nvtx)
     result["jetson"] = seen
     ran = [(row, item) for row, item in zip(rows, combinations, strict=True) if row["ran"]]
     _cold_starts(ran)
     if args.profile:
         _profile(ran)
     result["limits"] = _limits([row for row, _ in ran])
-    result["node"] = None if args.no_node else _node(ran, clip, args)
+    result["node"] = None if args.no_node or args.rig else _node(ran, args)
     result["load_end"] = machine.load()
     _print(result)
     if args.json:
@@ -117,6 +142,12 @@ def run(args: argparse.Namespace) -> int:
 
 def _check(args: argparse.Namespace) -> tuple[list[Combination], Any]:
     """Refuse what cannot end well before anything is measured."""
+    for name, why in FOR_IMAGES.items():
+        if args.rig and getattr(args, name) not in (None, "", []):
+            raise ValueError(f"--{name.replace('_', '-')} makes no sense with --rig: {why}")
+    args.rate = RATE_HZ if args.rate is None else args.rate
+    shipped = model_for(list(tasks.RIG_ROOMS)) if args.rig and not args.model else DEFAULT_MODEL
+    models = args.model or [str(shipped)]
     if not 1 <= args.images <= IMAGES or not 0 < args.rate <= 1000:
         raise ValueError(f"expected --images 1 to {IMAGES}, --rate above 0 and up to 1000")
     for path in filter(None, (args.json, args.plot)):
@@ -124,28 +155,38 @@ def _check(args: argparse.Namespace) -> tuple[list[Combination], Any]:
             raise ValueError(f"cannot write {path}: there is no folder {path.parent}")
     if args.plot and not can_write("the plot", "matplotlib"):
         args.plot = None
-    found = combine(args.model, args.engine, args.threads, args.device, args.peer, args.peer_size)
+    peers = (args.peer, args.peer_size)
+    found = combine(models, args.engine, args.threads, args.device, *peers, args.rig)
     return found, require_nvtx() if args.nvtx else None
+
+
+def _shown(args: argparse.Namespace) -> Shown:
+    """Render what is shown, where that was not done before."""
+    if args.rig:
+        rendered = moments.render(moments.rig_of(args.rig), min(MOMENTS, args.images))
+        return lambda count: islice(cycle(rendered), count)
+    from shared_encoder_perception.demo.clip import synthetic_clip
+    from shared_encoder_perception.images.sources import open_source
+
+    frames = open_source(synthetic_clip(args.cache))
+    return lambda count: (frame.image for frame in islice(frames, count))
 
 
 def _measure(
     rows: Sequence[dict[str, Any]],
     combinations: Sequence[Combination],
-    clip: Path,
+    shown: Shown,
     images: int,
     nvtx: Any,
 ) -> None:
     """Load all, then let them take turns; fill in the rows."""
-    from shared_encoder_perception.images.sources import open_source
-
-    frames = open_source(clip)
     loaded: list[tuple[dict[str, Any], Runner]] = []
     pairs = list(zip(rows, combinations, strict=True))
     for row, combination in tqdm(pairs, desc="loading and warming up", unit="model"):
         try:
             runner = load(combination, nvtx)
-            for frame in islice(frames, WARM_UP):
-                runner(frame.image)
+            for image in shown(WARM_UP):
+                runner(image)
         except Exception as error:  # engines raise unrelated types; the others can still run
             row["reason"] = " ".join(str(error).split()) or type(error).__name__
             continue
@@ -154,8 +195,7 @@ def _measure(
         loaded.append((row, runner))
     if not loaded:
         return
-    pictures = (frame.image for frame in islice(frames, images))
-    taken = turns.measure([runner for _, runner in loaded], pictures, images)
+    taken = turns.measure([runner for _, runner in loaded], shown(images), images)
     for (row, runner), times in zip(loaded, taken, strict=True):
         row["stages"] = turns.summarise(times)
         row["images_per_s"] = turns.images_per_second(row["stages"])
@@ -205,16 +245,19 @@ def _limits(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _node(
-    ran: Sequence[tuple[dict[str, Any], Combination]], clip: Path, args: argparse.Namespace
+    ran: Sequence[tuple[dict[str, Any], Combination]], args: argparse.Namespace
 ) -> dict[str, Any]:
     """Measure the node with the first combination of ours that ran."""
     from shared_encoder_perception.benchmark import node_stages
+    from shared_encoder_perception.demo.clip import synthetic_clip
 
     first = next((item for _, item in ran if not item.peer), None)
     if first is None:
         return {"reason": "none of our models ran"}
     try:
-        times = node_stages.measure(first, clip, args.images, args.rate, args.cache / "log")
+        times = node_stages.measure(
+            first, synthetic_clip(args.cache), args.images, args.rate, args.cache / "log"
+        )
     except RuntimeError as error:
         return {"reason": str(error)}
     if not times:

@@ -1,4 +1,7 @@
-"""What is measured, loaded: one call is one image, and says how long each stage took."""
+"""What is measured, loaded: one call is one image, or one moment of a rig.
+
+It says how long each stage took.
+"""
 
 from __future__ import annotations
 
@@ -22,13 +25,17 @@ from shared_encoder_perception.backends import (
     load_backend,
 )
 from shared_encoder_perception.benchmark.combinations import Combination
+from shared_encoder_perception.benchmark.moments import Pictures, rig_of
 from shared_encoder_perception.benchmark.peers import read_peer
 from shared_encoder_perception.benchmark.plain_graph import ENGINES, random_arrays, start
 from shared_encoder_perception.predictor import Predictor
+from shared_encoder_perception.rig.rig import Rig
+from shared_encoder_perception.rig_predictor import RigPredictor
 from shared_encoder_perception.spec import INPUT_IMAGE
 
 TOTAL: Final = "total"
 """Key beside the stages: their sum."""
+RIG_OPTION: Final = "benchmark --rig four or --rig rig.yaml"
 
 
 class Runner(Protocol):
@@ -44,8 +51,12 @@ class Runner(Protocol):
     precision: str
     threads: int
 
-    def __call__(self, image: NDArray[np.uint8]) -> dict[str, float]:
-        """Take one (H, W, 3) uint8 BGR image; return milliseconds by stage, and ``TOTAL``."""
+    def __call__(self, image: Any) -> dict[str, float]:
+        """Return milliseconds by stage, and ``TOTAL``.
+
+        Args:
+            image: (H, W, 3) uint8 BGR; of a rig those of all cameras, by their names.
+        """
 
     def close(self) -> None:
         """Release it."""
@@ -60,13 +71,18 @@ def load(combination: Combination, nvtx: Any = None) -> Runner:
 
     Raises:
         BackendError, ArtifactError, SpecError: It cannot run here.
+        ValueError: It cannot be asked of the rig.
     """
     if combination.peer:
         return PeerRunner(combination, nvtx)
     options = BackendOptions(
-        device=combination.device, precision=combination.precision, threads=combination.threads
+        device=combination.device,
+        precision=combination.precision,
+        threads=combination.threads,
+        max_batch=combination.batch,
     )
-    return ModelRunner(load_backend(combination.model, combination.engine, options), nvtx)
+    rig = rig_of(combination.rig) if combination.rig else None
+    return ModelRunner(load_backend(combination.model, combination.engine, options), nvtx, rig)
 
 
 def require_nvtx() -> Any:
@@ -107,38 +123,56 @@ class MarkedBackend:
 
 
 class ModelRunner:
-    """One of our models, from image to perception; what else it takes is noise."""
+    """One of our models, from image or moment to perception."""
 
-    def __init__(self, backend: Backend, nvtx: Any = None) -> None:
-        """Wrap a loaded backend."""
+    def __init__(self, backend: Backend, nvtx: Any = None, rig: Rig | None = None) -> None:
+        """Wrap a loaded backend.
+
+        Raises:
+            SpecError: It is asked of rigs, and there is none.
+            ValueError: It says nothing of the ground around the rig.
+        """
         info: BackendInfo = backend.info
         self.device, self.precision, self.threads = info.device, info.precision, info.threads
         self._torch = sys.modules["torch"] if info.name == "torch" else None
         self._nvtx = nvtx
-        self._predictor = Predictor(MarkedBackend(backend, nvtx) if nvtx else backend)
-        tensors = backend.spec.input_tensors()
-        self._extras = random_arrays(
-            {
-                name: (tensor.shape, np.dtype(tensor.dtype))
-                for name, tensor in tensors.items()
-                if name != INPUT_IMAGE
-            }
-        )
+        self._backend = MarkedBackend(backend, nvtx) if nvtx else backend
+        self._perceive = _of_images(self._backend) if rig is None else _of_rig(self._backend, rig)
 
-    def __call__(self, image: NDArray[np.uint8]) -> dict[str, float]:
-        """Perceive an image; see ``Runner``."""
+    def __call__(self, image: Any) -> dict[str, float]:
+        """Perceive an image or a moment; see ``Runner``."""
         if self._torch and self.threads and self._torch.get_num_threads() != self.threads:
             self._torch.set_num_threads(self.threads)  # one number for the whole process
         if self._nvtx:
             self._nvtx.push_range("preprocess")
-        stages = dict(self._predictor(image, extras=self._extras).stage_ms)
+        stages = dict(self._perceive(image))
         if self._nvtx:
             self._nvtx.pop_range()
         return {**stages, TOTAL: sum(stages.values())}
 
     def close(self) -> None:
         """Release the backend."""
-        self._predictor.backend.close()
+        self._backend.close()
+
+
+def _of_images(backend: Backend) -> Callable[[NDArray[np.uint8]], Mapping[str, float]]:
+    """Return what perceives an image and says how long each stage took; extra inputs are noise."""
+    backend.spec.expect_images(RIG_OPTION)
+    predictor, tensors = Predictor(backend), backend.spec.input_tensors()
+    extras = random_arrays(
+        {
+            name: (tensor.shape, np.dtype(tensor.dtype))
+            for name, tensor in tensors.items()
+            if name != INPUT_IMAGE
+        }
+    )
+    return lambda image: predictor(image, extras=extras).stage_ms
+
+
+def _of_rig(backend: Backend, rig: Rig) -> Callable[[Pictures], Mapping[str, float]]:
+    """Return what perceives a moment, with all answers for single cameras, likewise."""
+    predictor = RigPredictor(backend, rig)
+    return lambda pictures: predictor.predict(pictures).stage_ms
 
 
 class PeerRunner:
@@ -168,7 +202,7 @@ class PeerRunner:
         )
         self._run: Callable[[], Any] = run
 
-    def __call__(self, image: NDArray[np.uint8]) -> dict[str, float]:
+    def __call__(self, image: Any) -> dict[str, float]:
         """Run once; see ``Runner``. There is only the stage ``inference``."""
         if self._nvtx:
             self._nvtx.push_range("inference")

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from time import sleep
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
 from tqdm import tqdm
 
 from shared_encoder_perception.benchmark.runners import TOTAL, Runner
@@ -19,13 +18,13 @@ case there is another one; without a pause the next in turn would pay for that."
 
 
 def measure(
-    runners: Sequence[Runner], images: Iterable[NDArray[np.uint8]], count: int
+    runners: Sequence[Runner], images: Iterable[Any], count: int
 ) -> list[list[dict[str, float]]]:
     """Give each image to each runner, in another order each time.
 
     Args:
         runners: Warmed up.
-        images: (H, W, 3) uint8 BGR.
+        images: (H, W, 3) uint8 BGR; of a rig: moments, those by the name of the camera.
         count: How many there are, for the progress bar.
 
     Returns:

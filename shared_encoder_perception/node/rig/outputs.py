@@ -72,7 +72,8 @@ class RigOutputs:
             if is_wanted(topic, header.frame_id, publisher):
                 publisher.publish(makers[topic.name]())
         self._latency.publish(header, moment.received_s, moment.stage_ms["waiting"])
-        self.overlay.submit(moment)
+        if moment.asked.overlay:
+            self.overlay.submit(moment)
         return list(self._content.found(answer))
 
     def audience(self) -> Audience:
@@ -123,8 +124,20 @@ class CameraOutputs:
         publisher.on_activate(None)  # a node that is active already activates nothing by itself
         return publisher
 
+    def asked(self) -> frozenset[str]:
+        """Return the tasks of which somebody hears something (inference thread)."""
+        return frozenset(
+            task
+            for outputs in self._data.values()
+            for task, _, publisher in outputs
+            if publisher.get_subscription_count()
+        )
+
     def publish(self, moment: PerceivedMoment) -> None:
-        """Publish what each image says, with its own header (inference thread)."""
+        """Publish what each image says, with its own header (inference thread).
+
+        Who came after a moment was begun may hear of the next one only.
+        """
         for name, perception in moment.perception.cameras.items():
             ended = moment.counts[name]
             counts = Counts(ended.received, ended.used, ended.replaced, ended.rejected)
@@ -141,9 +154,10 @@ class CameraOutputs:
             makers = {
                 task: content.messages(perception.answers[task], context, new_message)
                 for task, content in self._contents.items()
+                if task in perception.answers
             }
             for task, topic, publisher in self._data[name]:
-                if is_wanted(topic, "", publisher):
+                if task in makers and is_wanted(topic, "", publisher):
                     publisher.publish(makers[task][topic.name]())
 
     def destroy(self) -> None:

@@ -43,13 +43,22 @@ class RigOverlay:
         self._thread: Thread | None = None
         self._next_s, self._destroyed = 0.0, False
 
-    def submit(self, moment: PerceivedMoment) -> None:
-        """Have a moment drawn if somebody looks and it is time; never blocks (inference thread)."""
+    def claim(self) -> bool:
+        """Say whether the moment that is about to be perceived is to be drawn (inference thread).
+
+        It is if somebody looks and it is time; then the next one has to wait its time again.
+        """
         now_s, period_s = monotonic(), 1 / self.options.overlay_max_rate_hz
         if self._destroyed or now_s < self._next_s or not self.publisher.get_subscription_count():
-            return
+            return False
         # What was missed is not made up for, beyond half a beat of jitter.
         self._next_s = max(self._next_s, now_s - period_s / 2) + period_s
+        return True
+
+    def submit(self, moment: PerceivedMoment) -> None:
+        """Have a moment drawn that was claimed; never blocks (inference thread)."""
+        if self._destroyed:
+            return
         if self._thread is None:
             self._thread = Thread(target=self._run, name="debug", daemon=True)
             self._thread.start()

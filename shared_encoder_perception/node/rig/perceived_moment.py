@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,19 @@ from shared_encoder_perception.node.rig.camera_counts import CameraCounts
 from shared_encoder_perception.rig.rig import Rig
 from shared_encoder_perception.rig_predictor import RigPerception
 from shared_encoder_perception.spec import ModelSpec
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What somebody listens to, of a moment that is about to be perceived.
+
+    Attributes:
+        tasks: Those to answer for each camera; ``None`` for all.
+        overlay: Whether the moment is to be drawn, which takes all tasks.
+    """
+
+    tasks: Collection[str] | None = None
+    overlay: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,6 +42,7 @@ class PerceivedMoment:
         stage_ms: Milliseconds of the stages up to ``decode``.
         counts: What became of each camera's images, this moment's included.
         received_s: ``perf_counter`` at which the anchor's image was received.
+        asked: What was asked of it: there are no other answers for single cameras.
     """
 
     header: Any
@@ -40,3 +54,4 @@ class PerceivedMoment:
     stage_ms: dict[str, float]
     counts: Mapping[str, CameraCounts]
     received_s: float
+    asked: Asked

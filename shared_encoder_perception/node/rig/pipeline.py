@@ -12,7 +12,7 @@ from shared_encoder_perception.node.rig.gather import Gather
 from shared_encoder_perception.node.rig.inputs import RigInputs
 from shared_encoder_perception.node.rig.outputs import CameraOutputs, RigOutputs
 from shared_encoder_perception.node.rig.parameters import RigOptions
-from shared_encoder_perception.node.rig.perceived_moment import PerceivedMoment
+from shared_encoder_perception.node.rig.perceived_moment import Asked, PerceivedMoment
 from shared_encoder_perception.node.rig.rig_health import RigHealth
 from shared_encoder_perception.node.rig.worker import RigWorker, Tagged
 from shared_encoder_perception.rig.rig import Rig
@@ -61,7 +61,7 @@ class RigPipeline:
         logger = node.get_logger()
         self._loggers = {name: logger.get_child(name or LOG) for name in ("", *file.names)}
         gather: Gather[Tagged] = Gather(file.names, options.timing)
-        self.worker = RigWorker(gather, self._publish, self._report, enabled)
+        self.worker = RigWorker(gather, self._publish, self._report, enabled, self._ask)
         self._calibration = RigCalibration(
             file, self._prepare, self.worker.between_images, lambda text: self._report("", text)
         )
@@ -131,6 +131,12 @@ class RigPipeline:
         """Hand an image to the inference thread (executor's thread)."""
         self._health.received(name, received_s)
         self.worker.submit(name, message, received_s)
+
+    def _ask(self) -> Asked:
+        """Say what somebody listens to, before a moment is perceived (inference thread)."""
+        if self._outputs.overlay.claim():
+            return Asked(overlay=True)
+        return Asked(self._cameras.asked() if self._cameras is not None else ())
 
     def _publish(self, moment: PerceivedMoment) -> None:
         """Publish everything about one moment (inference thread)."""

@@ -21,7 +21,7 @@ from shared_encoder_perception.node.rig.calibration import RigCalibration
 from shared_encoder_perception.node.rig.camera_counts import Attendance, MomentCounts
 from shared_encoder_perception.node.rig.gather import Gather
 from shared_encoder_perception.node.rig.moment import APART, Arrived, Moment
-from shared_encoder_perception.node.rig.perceived_moment import PerceivedMoment
+from shared_encoder_perception.node.rig.perceived_moment import Asked, PerceivedMoment
 from shared_encoder_perception.node.worker import HISTORY, INFERENCE_THREAD, SWAP_TIMEOUT_S
 from shared_encoder_perception.predictor import STAGES
 from shared_encoder_perception.rig_predictor import RigPredictor
@@ -50,6 +50,7 @@ class RigWorker:
         publish: Callable[[PerceivedMoment], None],
         report: Callable[[str, str], None],
         enabled: bool = True,
+        ask: Callable[[], Asked] = Asked,
     ) -> None:
         """Make it; ``start`` starts the thread.
 
@@ -59,10 +60,13 @@ class RigWorker:
             report: Called with the name of a camera, or nothing for all, and why images of it
                 were not used.
             enabled: See ``set_enabled``.
+            ask: Called in the thread before each moment is perceived, for what of it is to be
+                answered; by default everything.
         """
         self.gather = gather
         self.predictor: RigPredictor | None = None
         self._publish, self._report, self._enabled = publish, report, enabled
+        self._ask = ask
         self._calibration: RigCalibration | None = None
         self._gate, self._lock = Gate(), Lock()
         self._moments = MomentCounts()
@@ -169,8 +173,9 @@ class RigWorker:
             return
         predictor = self.predictor
         assert predictor is not None, "without a table no image is admitted"
+        asked = self._asked()
         try:
-            perception = predictor.predict(pictures)
+            perception = predictor.predict(pictures, asked.tasks)
         except Exception as error:  # engines raise unrelated types; the next moment may do
             if self._end(outcomes, pictures, "lost"):
                 self._tell("", f"images lost, {type(error).__name__}: {error}")
@@ -195,8 +200,16 @@ class RigWorker:
                     stage_ms,
                     self.gather.counts,
                     anchor.received_s,
+                    asked,
                 )
             )
+
+    def _asked(self) -> Asked:
+        """Return what is to be answered; everything where that cannot be found out."""
+        try:
+            return self._ask()
+        except Exception:  # the middleware may be gone already, which publishing tells
+            return Asked()
 
     def _picture(self, name: str, image: Arrived[Tagged]) -> NDArray[np.uint8]:
         """Return the pixels of an image that the table in use was made for.

@@ -103,15 +103,15 @@ class Bench:
             self.listen(topic, OccupancyGrid)
         node.create_subscription(DiagnosticArray, TOPIC, self._see, qos)
 
-    def listen(self, topic: str, kind: Any) -> None:
-        """Keep the last message of a topic."""
+    def listen(self, topic: str, kind: Any) -> Any:
+        """Keep the last message of a topic; return the subscription."""
 
         def keep(message: Any) -> None:
             self.maps[topic] = message
             if topic == DRIVABLE:
                 self.drawn.append(cells(message).tobytes())
 
-        self.peer.node.create_subscription(kind, topic, keep, QoSProfile(depth=100))
+        return self.peer.node.create_subscription(kind, topic, keep, QoSProfile(depth=100))
 
     def _see(self, array: DiagnosticArray) -> None:
         """Keep what the node says of itself."""

@@ -21,7 +21,7 @@ from shared_encoder_perception.backends import load_backend
 from shared_encoder_perception.node.rig.calibration import Install, RigCalibration
 from shared_encoder_perception.node.rig.gather import Gather
 from shared_encoder_perception.node.rig.moment import Timing
-from shared_encoder_perception.node.rig.perceived_moment import PerceivedMoment
+from shared_encoder_perception.node.rig.perceived_moment import Asked, PerceivedMoment
 from shared_encoder_perception.node.rig.worker import RIG_STAGES, RigWorker
 from shared_encoder_perception.rig.rig import Rig
 from shared_encoder_perception.rig.rig_file import RigFile
@@ -55,7 +55,10 @@ class Bench:
         self.lines: list[tuple[str, str]] = []
         self.publish_error: Exception | None = None
         self.stamp = 0
-        self.worker = RigWorker(Gather(NAMES, timing), self._publish, self._report)
+        self.ask: Callable[[], Asked] = Asked
+        self.worker = RigWorker(
+            Gather(NAMES, timing), self._publish, self._report, ask=lambda: self.ask()
+        )
         file = RigFile(tuple(map(entry, NAMES)))
         self.calibration = RigCalibration(
             file, self._prepare, self.worker.between_images, lambda text: self._report("", text)
@@ -141,6 +144,32 @@ def test_a_moment_is_perceived_and_timed(tmp_path: Path) -> None:
         (times,) = bench.worker.stage_times()
         assert tuple(times) == RIG_STAGES and min(times.values()) >= 0
         assert sum(times.values()) - times["total"] <= times["total"]
+
+
+def test_only_what_somebody_listens_to_is_answered_and_all_if_that_is_not_known(
+    tmp_path: Path,
+) -> None:
+    """The middleware may end before the thread: that costs no image."""
+
+    def gone() -> Asked:
+        raise RuntimeError("the context is gone")
+
+    asks: dict[str, tuple[Callable[[], Asked], set[str]]] = {
+        "nobody": (lambda: Asked(()), {"drivable_surface"}),  # the map is made of it
+        "somebody": (lambda: Asked(("lanes",)), {"drivable_surface", "lanes"}),
+        "gone": (gone, {"drivable_surface", "lanes"}),
+    }
+    with working(tmp_path, wait_s=PATIENCE_S) as bench:
+        for sent, (ask, answered) in enumerate(asks.values(), 1):
+            bench.ask = ask
+            bench.send()
+            until(lambda sent=sent: len(bench.published) == sent)
+            cameras = bench.published[-1].perception.cameras
+            assert {name: set(one.answers) for name, one in cameras.items()} == dict.fromkeys(
+                NAMES, answered
+            )
+        assert bench.settle() == {key: {"used": len(asks)} for key in NAMES}
+        assert not bench.lines and not bench.worker.moments.unpublished
 
 
 def test_a_bad_image_of_the_anchor_leaves_the_others(tmp_path: Path) -> None:
