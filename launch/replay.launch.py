@@ -13,10 +13,10 @@ from functools import partial
 from pathlib import Path
 
 from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
-from launch.actions import DeclareLaunchArgument, ExecuteProcess, OpaqueFunction
-from launch.substitutions import LaunchConfiguration
+from launch.actions import ExecuteProcess
 
-from shared_encoder_perception.node import launched
+from shared_encoder_perception.node.launch_files import describe, says_yes, value_of
+from shared_encoder_perception.node.launched import Outcome
 
 ARGUMENTS = {
     "bag": (None, "rosbag2 with camera images."),
@@ -45,30 +45,22 @@ def python() -> str:
     return str(found) if active and found.exists() else sys.executable
 
 
-def start_replay(
-    outcome: launched.Outcome, context: LaunchContext
-) -> list[LaunchDescriptionEntity]:
+def start_replay(outcome: Outcome, context: LaunchContext) -> list[LaunchDescriptionEntity]:
     """Return the command; it starts and ends the node itself, so that every image is counted."""
-    value = {name: LaunchConfiguration(name).perform(context) for name in ARGUMENTS}
+    value = {name: value_of(context, name) for name in ARGUMENTS}
     command = [python(), "-m", "shared_encoder_perception", "replay", value["bag"]]
     command += ["--out", value["out"], "--live", "--live-rate", value["rate"]]
     for name in OPTIONAL:
         if value[name]:
             command += [f"--{name}", value[name]]
-    if not launched.is_true("report", value["report"]):
+    if not says_yes(context, "report"):
         command.append("--no-report")
-    if launched.is_true("force", value["force"]):
+    if says_yes(context, "force"):
         command.append("--force")
     return [outcome.vital(ExecuteProcess(cmd=command, output="screen"))]
 
 
 def generate_launch_description() -> LaunchDescription:
     """Return what ``ros2 launch`` runs."""
-    declared = [
-        DeclareLaunchArgument(name, default_value=default, description=description)
-        for name, (default, description) in ARGUMENTS.items()
-    ]
-    outcome = launched.Outcome()
-    unknown = partial(launched.warn_of_unknown, __file__, ARGUMENTS)
-    functions = [OpaqueFunction(function=one) for one in (unknown, partial(start_replay, outcome))]
-    return LaunchDescription([*declared, *outcome.handlers(), *functions])
+    outcome = Outcome()
+    return describe(__file__, ARGUMENTS, outcome, [partial(start_replay, outcome)])

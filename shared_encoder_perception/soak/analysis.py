@@ -93,15 +93,18 @@ def per_image(sent: NDArray[Any], answers: NDArray[Any]) -> dict[str, NDArray[np
     }
 
 
-def stages_told(reports: Sequence[Mapping[str, str]]) -> dict[str, dict[str, float]]:
+def stages_told(
+    reports: Sequence[Mapping[str, str]], stages: Sequence[str] = TOLD_STAGES
+) -> dict[str, dict[str, float]]:
     """Return ``p50``, ``p95`` and ``max`` in milliseconds of the stages that only diagnostics tell.
 
     Args:
         reports: Keys and values of the task ``processing``, one report after the other. Each tells
             of its last seconds, so of their medians and percentiles the medians are taken.
+        stages: Their names.
     """
     found = {}
-    for stage in TOLD_STAGES if reports else ():
+    for stage in stages if reports else ():
         points = {
             point: [float(report[f"{stage}_{point}_ms"]) for report in reports]
             for point in ("p50", "p95", "max")

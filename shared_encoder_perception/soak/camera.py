@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import cycle, islice
 from pathlib import Path
 from time import monotonic, monotonic_ns, sleep, time_ns
@@ -140,6 +140,26 @@ def run(node: Node, prepared: Prepared, rate: float, seconds: float, rows: Rows)
     sleep(SETTLE_S)  # best effort acknowledges nothing
 
 
+def with_node(name: str, publish: Callable[[Node], None]) -> int:
+    """Publish with a node of that name, and return the exit status: 0 when all was published."""
+    interrupt_on_signals()
+    node = None
+    try:
+        rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
+        node = rclpy.create_node(name)
+        publish(node)
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except (ValueError, RuntimeError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    finally:
+        if node is not None:
+            node.destroy_node()
+        rclpy.try_shutdown()
+    return 0
+
+
 def main() -> int:
     """Publish; 0 when all was published."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -151,28 +171,17 @@ def main() -> int:
     parser.add_argument("--transport", choices=(RAW, COMPRESSED), required=True)
     parser.add_argument("--beside", nargs="+", default=[])
     args = parser.parse_args()
-    interrupt_on_signals()
-    node = None
-    try:
+
+    def publish(node: Node) -> None:
         source = open_source(args.source)
         source.beside = args.beside
         prepared = prepare(source, args.size, args.transport == COMPRESSED)
         tell(source.problems)
-        rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
-        node = rclpy.create_node("camera")
         rows = Rows(args.folder / SENT_FILE, SENT)
         run(node, prepared, args.rate, args.seconds, rows)
         rows.close()
-    except KeyboardInterrupt:
-        return INTERRUPTED
-    except (ValueError, RuntimeError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    finally:
-        if node is not None:
-            node.destroy_node()
-        rclpy.try_shutdown()
-    return 0
+
+    return with_node("camera", publish)
 
 
 if __name__ == "__main__":

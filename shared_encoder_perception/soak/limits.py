@@ -23,6 +23,8 @@ class Limits:
         memory_percent: Growth of the resident memory after the warm-up.
         new_threads: Threads that were added after it.
         new_files: File descriptors that were added after it.
+        named_s: Of a rig: seconds until the diagnostics call an unplugged camera dead.
+        active_s: Of a rig: seconds from its first image until they call it active again.
     """
 
     late_percent: float = 2.0
@@ -33,6 +35,8 @@ class Limits:
     memory_percent: float = 1.0
     new_threads: float = 0.0
     new_files: float = 0.0
+    named_s: float = 4.0
+    active_s: float = 10.0
 
 
 WORDS: Final = {
@@ -44,6 +48,8 @@ WORDS: Final = {
     "memory_percent": "growth of the memory after the warm-up, %%",
     "new_threads": "threads added after the warm-up",
     "new_files": "file descriptors added after the warm-up",
+    "named_s": "of a rig, until the diagnostics call an unplugged camera dead, s",
+    "active_s": "of a rig, until they call a camera that is back active, s",
 }
 """What each limit is about, for the command's help."""
 
@@ -73,9 +79,9 @@ def broken(result: Mapping[str, Any], limits: Limits) -> list[str]:
     """
     return [
         *_images(result, limits),
-        *_camera(result, limits),
+        *of_load(result, limits),
         *_times(result, limits),
-        *_resources(result, limits),
+        *of_resources(result, limits),
     ]
 
 
@@ -105,7 +111,7 @@ def _images(result: Mapping[str, Any], limits: Limits) -> Iterator[str]:
         yield f"{images['dropped']} images dropped, the limit is {limits.dropped:g}"
 
 
-def _camera(result: Mapping[str, Any], limits: Limits) -> Iterator[str]:
+def of_load(result: Mapping[str, Any], limits: Limits) -> Iterator[str]:
     """Judge the load itself."""
     asked, sent = result["setting"]["rate"], result["rate"]
     late = 100.0 * (1.0 - sent / asked)
@@ -132,7 +138,7 @@ def _times(result: Mapping[str, Any], limits: Limits) -> Iterator[str]:
             yield f"{words}, {point}: {times[name][point]:.1f} ms, the limit is {limit:g} ms"
 
 
-def _resources(result: Mapping[str, Any], limits: Limits) -> Iterator[str]:
+def of_resources(result: Mapping[str, Any], limits: Limits) -> Iterator[str]:
     """Judge memory, threads and files."""
     found, grown = result["resources"], result["resources"]["memory_growth"]
     if not grown["percent"] <= limits.memory_percent:

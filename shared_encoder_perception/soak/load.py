@@ -10,6 +10,7 @@ from pathlib import Path
 from time import monotonic, sleep
 from typing import Any, Final
 
+import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
@@ -32,6 +33,8 @@ from shared_encoder_perception.structures import Size
 
 NODE, PROBE, CAMERA, SOAK = "node", "probe", "camera", "soak"
 """The processes; the last is the one that starts the others."""
+SIZE: Final = (320, 800)
+"""Of the images of one camera, unless it is said otherwise."""
 START_TIMEOUT_S: Final = 300.0
 """For the node to become active; an engine may have to be built."""
 FIRST_IMAGE_TIMEOUT_S: Final = 60.0
@@ -71,11 +74,12 @@ class Record:
     """What was seen.
 
     Attributes:
-        sent: Rows of kind ``records.SENT``.
+        sent: Rows of kind ``records.SENT``, or ``SENT_BY`` of several cameras.
         answers: Rows of kind ``records.ANSWER``.
         model: What ran.
         outputs: Messages that one image gives.
-        counts: The node's counts by its diagnostics; empty where it does not tell them.
+        counts: What the node counts by its diagnostics, as the probe wrote it; empty where it does
+            not tell it.
         stage_times: What its diagnostics said about the times of its stages, one after the other.
         samples: Of the processes, one a second.
     """
@@ -84,7 +88,7 @@ class Record:
     answers: NDArray[Any]
     model: dict[str, Any]
     outputs: int
-    counts: dict[str, int]
+    counts: dict[str, Any]
     stage_times: list[dict[str, str]]
     samples: list[Sample]
 
@@ -110,10 +114,28 @@ class _WatchedProcesses(Processes):
                 )
 
 
+@dataclass(frozen=True)
+class Commands:
+    """What the three processes run: a module of ours, and its arguments.
+
+    Attributes:
+        probe: Hears what the node says, and notes it in the folder; writes ``MODEL_FILE`` when the
+            node is active.
+        node: Is put under load.
+        camera: Sends the images, of which it notes rows of ``sent``, and ends.
+        sent: Kind of these rows, with the fields of ``records.SENT`` first.
+    """
+
+    probe: Sequence[str]
+    node: Sequence[str]
+    camera: Sequence[str]
+    sent: np.dtype = SENT
+
+
 def put_under_load(
     folder: Path, source: Path, setting: Setting, node_arguments: Sequence[str]
 ) -> Record:
-    """Run the three processes from the first image to the last answer.
+    """Put the node for one camera under load.
 
     Args:
         folder: For logs and rows; empty.
@@ -122,26 +144,41 @@ def put_under_load(
         node_arguments: ROS arguments for the node.
 
     Raises:
-        RuntimeError: One of them failed.
+        RuntimeError: One of the processes failed.
     """
     height, width = setting.size
-    camera_arguments = [
-        *(str(folder), "--source", str(source), "--size", f"{height}x{width}"),
+    camera = [
+        *("soak.camera", str(folder), "--source", str(source), "--size", f"{height}x{width}"),
         *("--rate", str(setting.rate), "--seconds", str(setting.seconds)),
         *("--transport", setting.transport),
     ]
     if setting.beside:
-        camera_arguments += ["--beside", *setting.beside]
+        camera += ["--beside", *setting.beside]
+    probe = ["soak.probe", str(folder), *([EVERYTHING] if setting.everything else [])]
+    node = ["node", "--ros-args", *node_arguments, *_input_arguments(setting)]
+    return run_under_load(folder, Commands(probe, node, camera), setting.seconds)
+
+
+def run_under_load(folder: Path, commands: Commands, seconds: float) -> Record:
+    """Run the three processes from the first image to the last answer.
+
+    Args:
+        folder: For logs and rows; empty.
+        commands: What they run.
+        seconds: How long there will be images.
+
+    Raises:
+        RuntimeError: One of them failed.
+    """
     processes = _WatchedProcesses(folder)
     with processes:
         print("\nstarting probe, node and camera")
-        more = [EVERYTHING] if setting.everything else []
-        processes.start(PROBE, "soak.probe", str(folder), *more)
-        processes.start(NODE, "node", "--ros-args", *node_arguments, *_input_arguments(setting))
+        processes.start(PROBE, *commands.probe)
+        processes.start(NODE, *commands.node)
         _wait_for_node(processes, folder)
-        processes.start(CAMERA, "soak.camera", *camera_arguments)
-        samples = _watch(processes, folder, setting.seconds)
-        _wait_for_answers(processes, folder)
+        processes.start(CAMERA, *commands.camera)
+        samples = _watch(processes, folder, commands.sent, seconds)
+        _wait_for_answers(processes, folder, commands.sent)
         for name in (PROBE, NODE):
             if status := processes.stop(name):
                 raise RuntimeError(f"the {name} ended with exit status {status}: see {folder}")
@@ -149,7 +186,7 @@ def put_under_load(
     outputs = model.pop(OUTPUTS)
     counts, stage_times = folder / COUNTS_FILE, folder / STAGE_TIMES_FILE
     return Record(
-        read(folder / SENT_FILE, SENT),
+        read(folder / SENT_FILE, commands.sent),
         read(folder / ANSWER_FILE, ANSWER),
         model,
         outputs,
@@ -181,10 +218,12 @@ def _wait_for_node(processes: _WatchedProcesses, folder: Path) -> None:
         sleep(POLL_S)
 
 
-def _watch(processes: _WatchedProcesses, folder: Path, seconds: float) -> list[Sample]:
+def _watch(
+    processes: _WatchedProcesses, folder: Path, kind: np.dtype, seconds: float
+) -> list[Sample]:
     """Sample the processes once a second while the camera runs."""
     deadline_s = monotonic() + FIRST_IMAGE_TIMEOUT_S
-    while not len(read(folder / SENT_FILE, SENT)):
+    while not len(read(folder / SENT_FILE, kind)):
         processes.check(CAMERA, NODE, PROBE)
         if monotonic() > deadline_s:
             raise RuntimeError(f"the camera sent no image: see {folder / 'camera.log'}")
@@ -208,19 +247,28 @@ def _watch(processes: _WatchedProcesses, folder: Path, seconds: float) -> list[S
     return samples
 
 
-def _wait_for_answers(processes: _WatchedProcesses, folder: Path) -> None:
+def _wait_for_answers(processes: _WatchedProcesses, folder: Path, kind: np.dtype) -> None:
     """Wait for the answer to the last image, and for diagnostics that count it."""
-    last = read(folder / SENT_FILE, SENT, 1)["stamp_ns"]
+    sent = read(folder / SENT_FILE, kind)
+    last = last_of_each(sent)["stamp_ns"]
     outputs = json.loads((folder / MODEL_FILE).read_text())[OUTPUTS]
     deadline_s = monotonic() + ANSWER_TIMEOUT_S
     while monotonic() < deadline_s:
         processes.check(NODE, PROBE)
         newest = read(folder / ANSWER_FILE, ANSWER, 1)
-        if len(newest) and newest["stamp_ns"] == last and newest["outputs"] == outputs:
+        if len(newest) and newest["stamp_ns"] in last and newest["outputs"] == outputs:
             break
         sleep(POLL_S)
     sleep(DIAGNOSTICS_S)
     processes.check(NODE, PROBE)
+
+
+def last_of_each(sent: NDArray[Any]) -> NDArray[Any]:
+    """Return the row of the last image; of several cameras, of each its last."""
+    if "camera" not in (sent.dtype.names or ()):
+        return sent[-1:]
+    _, from_end = np.unique(sent["camera"][::-1], return_index=True)
+    return sent[::-1][from_end]
 
 
 def _progress(folder: Path, now: Sample) -> str:
@@ -228,7 +276,6 @@ def _progress(folder: Path, now: Sample) -> str:
     newest = read(folder / ANSWER_FILE, ANSWER, 1)
     if not len(newest):
         return "no image came back so far"
-    return (
-        f"{newest['sequence'][0]} perceived, {newest['dropped'][0]} dropped, "
-        f"{newest['processing_ms'][0]:.0f} ms, {now.memory_mb:.0f} MB, {now.threads} threads"
-    )
+    took_ms = newest["processing_ms"][0]
+    told = "" if np.isnan(took_ms) else f"{newest['dropped'][0]} dropped, {took_ms:.0f} ms, "
+    return f"{newest['sequence'][0]} perceived, {told}{now.memory_mb:.0f} MB, {now.threads} threads"

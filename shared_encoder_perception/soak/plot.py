@@ -26,6 +26,7 @@ def draw(
     growth: Growth,
     title: str,
     path: Path,
+    outages: Sequence[tuple[float, float, str]] = (),
 ) -> None:
     """Write the plot as PNG; it appears only when it is complete.
 
@@ -36,6 +37,7 @@ def draw(
         growth: Of its memory.
         title: What ran.
         path: File to write.
+        outages: When cameras were unplugged and back, seconds since the first image, and which.
 
     Raises:
         ModuleNotFoundError: matplotlib is not installed.
@@ -65,11 +67,16 @@ def draw(
     counts.set(xlabel="seconds since the first image", xlim=(0, seconds[-1]))
     for axes in panels:
         axes.axvspan(0, warm_s, color="#000000", alpha=0.05, linewidth=0)
+        for gone_s, back_s, _ in outages:
+            axes.axvspan(gone_s, back_s, color=COLOURS[1], alpha=0.12, linewidth=0)
         axes.grid(alpha=0.3)
         place = "lower right" if axes is memory else "upper right"
         axes.legend(fontsize=8, loc=place, ncols=3, markerscale=4)
         axes.spines[["top", "right"]].set_visible(False)
     latency.annotate("warm-up", (0.01, 0.03), xycoords="axes fraction", fontsize=8)
+    for gone_s, _, name in outages:
+        above = ("data", "axes fraction")
+        latency.annotate(f"no {name}", (gone_s, 0.03), xycoords=above, fontsize=8)
     latency.set_title(title, fontsize=9, loc="left")
     figure.align_ylabels(panels)
     _save(figure, path)
@@ -84,6 +91,8 @@ def _latency(axes: Any, times: Mapping[str, NDArray[np.float64]]) -> None:
     parts = [part for part in np.array_split(np.arange(len(at_s)), bins) if len(part)]
     middle = [float(np.median(at_s[part])) for part in parts]
     for name, label, colour in (("latency", "median of it", 0), ("inference", "inference", 1)):
+        if not np.isfinite(times[name]).any():  # nothing told it
+            continue
         medians = [float(np.median(times[name][part])) for part in parts]
         axes.plot(middle, medians, color=COLOURS[colour], label=label)
     if len(latency):

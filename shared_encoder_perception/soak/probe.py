@@ -56,7 +56,6 @@ from shared_encoder_perception.tasks.topics import (
 
 MODEL_KEYS: Final = ("name", "version", "backend", "backend_version", "device", "precision")
 OVERLAYS: Final = (Topic(f"~/{OVERLAY_TOPIC}", "sensor_msgs/msg/CompressedImage"),)
-NODE: Final = "perception"
 MAX_PENDING: Final = 100
 """An image of which something is missing when so many later ones have begun is given up."""
 
@@ -75,7 +74,13 @@ class _Answer:
 
 
 class Probe(Node):
-    """Subscribes to every output of the node."""
+    """Subscribes to every output of the node.
+
+    Attributes:
+        node: What it is called.
+    """
+
+    node: str = "perception"
 
     def __init__(self, folder: Path, everything: bool = False) -> None:
         """Write to ``folder``; see ``records``.
@@ -113,7 +118,7 @@ class Probe(Node):
         if self._everything:
             topics = [*lazy(self._tasks), *topics]
             for topic in (*pictures(self._tasks), *OVERLAYS):  # at a rate of their own
-                kind, name = message_type(topic.kind), topic.name.replace("~", NODE, 1)
+                kind, name = message_type(topic.kind), topic.name.replace("~", self.node, 1)
                 self.create_subscription(kind, name, lambda _: None, QUEUE, raw=True)
         for _, topic in topics:
             is_array = topic == follow.topic
@@ -180,8 +185,12 @@ class Probe(Node):
             if f"{TOLD_STAGES[0]}_p50_ms" in values:
                 with (self._folder / STAGE_TIMES_FILE).open("a") as lines:
                     lines.write(json.dumps(values) + "\n")
-        if counts := counts_of(message):
+        if counts := self._counted(message):
             self._write(COUNTS_FILE, counts)
+
+    def _counted(self, message: Any) -> dict[str, Any]:
+        """Return the node's counts; empty where they are not told."""
+        return counts_of(message)
 
     def _write(self, name: str, values: dict[str, Any]) -> None:
         """Write a file that is always whole."""
@@ -194,13 +203,13 @@ def _stamp_ns(data: bytes) -> int:
     return int(seconds) * 10**9 + int(nanoseconds)
 
 
-def main() -> int:
-    """Listen until told to stop, and until nothing more comes."""
+def listen(kind: type[Probe] = Probe) -> int:
+    """Listen until told to stop, and until nothing more comes; the folder is the first argument."""
     stopping: list[int] = []
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda which, _: stopping.append(which))
     rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
-    probe = Probe(Path(sys.argv[1]), EVERYTHING in sys.argv[2:])
+    probe = kind(Path(sys.argv[1]), EVERYTHING in sys.argv[2:])
     executor = _executor()
     executor.add_node(probe)
     while not stopping:
@@ -223,4 +232,4 @@ def _executor() -> Executor:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(listen())

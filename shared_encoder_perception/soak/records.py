@@ -35,6 +35,9 @@ COUNTS_FILE: Final = "counts.json"
 SENT: Final = np.dtype([("stamp_ns", "<i8"), ("sent_ns", "<i8")])
 """An image of the camera: its stamp, and when it was handed to the middleware."""
 
+SENT_BY: Final = np.dtype([*SENT.descr, ("camera", "<i8")])
+"""An image of one of several cameras; the last is the camera's number."""
+
 ANSWER: Final = np.dtype(
     [
         ("stamp_ns", "<i8"),

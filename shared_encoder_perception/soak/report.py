@@ -29,7 +29,7 @@ CPU: Final = {
     INFERENCE: "  inference thread and engine",
     EXECUTOR: "  executor: receiving, services",
     MIDDLEWARE: "  DDS",
-    CAMERA: "the camera",
+    CAMERA: "the camera, or cameras",
     PROBE: "the probe: a subscriber for each output",
     SOAK: "this command",
 }
@@ -42,10 +42,10 @@ UNTOLD: Final = (
 
 def lines(result: Mapping[str, Any]) -> list[str]:
     """Render the result of ``run``."""
-    times = _times(result["times"], result["stages_told"])
+    times = table(result["times"], result["stages_told"])
     if not result["tells_inference"]:
         times.append(UNTOLD)
-    parts = (_what(result), _images(result["images"]), times, _resources(result))
+    parts = (_what(result), _images(result["images"]), times, resources(result))
     return [line for part in parts for line in ("", *part)][1:]
 
 
@@ -53,16 +53,16 @@ def title(result: Mapping[str, Any]) -> str:
     """Say in one line what ran, under what load."""
     setting = result["setting"]
     load = f"{setting['rate']:g} Hz of {_size(setting)} {setting['transport']}"
-    return f"{_model(result)}; {load}{', overload' if result['overload'] else ''}"
+    return f"{model(result)}; {load}{', overload' if result['overload'] else ''}"
 
 
-def _model(result: Mapping[str, Any]) -> str:
+def model(result: Mapping[str, Any]) -> str:
     """Say which model ran, on what."""
-    model, slow_ms = result["model"], result["slow_model_ms"]
+    ran, slow_ms = result["model"], result.get("slow_model_ms")
     return (
-        f"{model['name']} {model['version']}{f' slowed to {slow_ms:.0f} ms' if slow_ms else ''} on "
-        f"{model['backend']} {model['backend_version']}, {model['device']}, {model['precision']}, "
-        f"{model['threads']} threads"
+        f"{ran['name']} {ran['version']}{f' slowed to {slow_ms:.0f} ms' if slow_ms else ''} on "
+        f"{ran['backend']} {ran['backend_version']}, {ran['device']}, {ran['precision']}, "
+        f"{ran['threads']} threads"
     )
 
 
@@ -75,7 +75,7 @@ def _what(result: Mapping[str, Any]) -> list[str]:
     """Say what ran."""
     setting = result["setting"]
     return [
-        f"model      {_model(result)}",
+        f"model      {model(result)}",
         f"images     {_size(setting)} {setting['transport']}, {setting['rate']:g} Hz asked for, "
         f"{result['rate']:.2f} Hz sent, {setting['seconds']:g} s",
     ]
@@ -93,7 +93,7 @@ def _images(images: Mapping[str, int]) -> list[str]:
     ]
 
 
-def _times(
+def table(
     times: Mapping[str, Mapping[str, float]], told: Mapping[str, Mapping[str, float]]
 ) -> list[str]:
     """Render the table of milliseconds."""
@@ -104,19 +104,20 @@ def _times(
         {**times, **told},
     )
     for name, words in ROWS.items():
-        spread = all_times.get(name, {})
+        if not (spread := all_times.get(name, {})):
+            continue
         numbers = (f"{spread[point]:9.2f}" if point in spread else f"{'-':>9}" for point in POINTS)
         rows.append(f"{words:<34}" + "".join(numbers))
     return rows
 
 
-def _resources(result: Mapping[str, Any]) -> list[str]:
-    """Say what the node held and used."""
+def resources(result: Mapping[str, Any], per: str = "an image") -> list[str]:
+    """Say what the node held and used; ``per`` is what its CPU time is told of."""
     found, grown = result["resources"], result["resources"]["memory_growth"]
     cpu_ms = found["cpu_ms_per_image"]
     rows = [f"{words:<34}{cpu_ms[name]:9.2f}" for name, words in CPU.items() if name in cpu_ms]
     return [
-        *([f"{'CPU, ms an image':<34}{'mean':>9}", *rows, ""] if rows else []),
+        *([f"{f'CPU, ms {per}':<34}{'mean':>9}", *rows, ""] if rows else []),
         f"cores      the node used {found['cores']:.2f}, what is no part of this "
         f"{found['others_cores']:.2f}, of {result['machine']['cores']}",
         f"memory     {found['memory_mb']:.1f} MB, {found['private_mb']:.1f} MB of it private; "

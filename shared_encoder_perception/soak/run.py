@@ -3,6 +3,7 @@
     python -m shared_encoder_perception soak                               a minute at 30 Hz
     python -m shared_encoder_perception soak --minutes 20 --plot soak.png
     python -m shared_encoder_perception soak --overload                    60 Hz, a slow model
+    python -m shared_encoder_perception soak --rig four --model shipped:surround --unplug front
 
 The latency is the time from before the camera publishes an image to the moment at which a Python
 consumer holds the last of its outputs. Every image has to be perceived or counted as dropped, every
@@ -10,7 +11,7 @@ message to arrive. To that end the images are reliable and queued for the node, 
 the newest only; --own-qos leaves it its own QoS, with which the middleware may drop images that
 nobody counts. Memory, threads and file descriptors of the node are looked at once a second and may
 not grow after the first third of the run. Other load on the machine disturbs the times; it is
-measured and said.
+measured and said. With --rig the node for several cameras is soaked: see ``soak/rigs/run.py``.
 
 Exit status: 0 when every limit was kept, 1 when one was not, 2 for a mistake or a failure.
 
@@ -26,10 +27,6 @@ JSON: {"setting", "slow_model_ms", "machine", "load_end", "model", "rate" (sent,
 from __future__ import annotations
 
 import argparse
-import json
-import shutil
-import sys
-import tempfile
 from dataclasses import asdict
 from math import inf
 from pathlib import Path
@@ -50,14 +47,13 @@ from shared_encoder_perception.demo.drive import stop_on_signals
 from shared_encoder_perception.demo.node_arguments import engine_parameters, ros_arguments
 from shared_encoder_perception.demo.parked_clip import parked_clip
 from shared_encoder_perception.files.safe_text import redact
-from shared_encoder_perception.files.whole_file import sole_writer, write_text
 from shared_encoder_perception.images.sources import open_source
-from shared_encoder_perception.libraries import can_write
 from shared_encoder_perception.node.parameter_groups.images import COMPRESSED, RAW
-from shared_encoder_perception.soak import analysis, limits, plot, report
-from shared_encoder_perception.soak.load import Record, Setting, put_under_load
-from shared_encoder_perception.soak.resources import Growth
+from shared_encoder_perception.soak import analysis, limits, report
+from shared_encoder_perception.soak.load import SIZE, Record, Setting, put_under_load
+from shared_encoder_perception.soak.rigs import run as rigs
 from shared_encoder_perception.soak.slow_model import write_slow_model
+from shared_encoder_perception.soak.verdict import check_files, judged, write_files
 from shared_encoder_perception.spec import SpecError
 from shared_encoder_perception.structures import Size
 
@@ -68,7 +64,6 @@ LEAST_SECONDS: Final = 5.0
 OVERLOAD_RATE_HZ: Final = 60.0
 OVERLOAD_MODEL_MS: Final = 50.0
 """What --overload means, unless it is said otherwise: three times more than the node can do."""
-BROKEN: Final = 1
 SLOW_MODEL, ENGINES = "slow.onnx", "engines"
 """The slowed model and the engines built from it, in the folder of the logs."""
 CLIP_CACHE: Final = Path("demo_output/cache")
@@ -80,9 +75,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     length = parser.add_mutually_exclusive_group()
     length.add_argument("--seconds", type=float, default=SECONDS, help="how long (%(default)g)")
     length.add_argument("--minutes", type=float, help="the same in minutes")
-    rates = f"{RATE_HZ:g}, in an overload {OVERLOAD_RATE_HZ:g}"
+    rates = f"{RATE_HZ:g}, in an overload {OVERLOAD_RATE_HZ:g}, of a rig {rigs.RATE_HZ:g}"
     add("--rate", type=float, help=f"images a second ({rates})")
-    add("--size", type=_size, default=(320, 800), metavar="HxW", help="of the images")
+    add("--size", type=_size, default=SIZE, metavar="HxW", help="of the images")
     add("--transport", choices=(RAW, COMPRESSED), default=RAW)
     add("--images", type=Path, help="folder, frames.jsonl, video or bag (default: the demo's)")
     add("--params", type=Path, help="the node's parameters, a YAML file")
@@ -95,6 +90,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help=f"in an overload, slow the model down to this ({OVERLOAD_MODEL_MS:g}); "
         "0 = leave it as it is",
     )
+    rigs.add_rig_options(parser)
     add("--json", type=Path, help="file to write everything to")
     add("--plot", type=Path, help="PNG to draw latency and memory to")
     add("--log", type=Path, help="folder for logs and raw records (default: kept if it fails)")
@@ -104,6 +100,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Soak; 0 when every limit was kept."""
+    if args.rig is not None:
+        return rigs.run(args)
+    rigs.check_none(args)
     setting = _setting(args)
     _check(args)
     stop_on_signals()
@@ -113,9 +112,7 @@ def run(args: argparse.Namespace) -> int:
         source = parked_clip(CLIP_CACHE, beside) if beside else synthetic_clip(CLIP_CACHE)
     described = machine.describe()
     print("\n".join(machine.lines(described)))
-    folder = args.log or Path(tempfile.mkdtemp(prefix="soak-"))
-    with sole_writer(folder):
-        return _soak(args, setting, source, folder, described)
+    return judged(args, lambda folder: _soak(args, setting, source, folder, described))
 
 
 def _soak(
@@ -124,29 +121,17 @@ def _soak(
     source: Path,
     folder: Path,
     described: dict[str, Any],
-) -> int:
-    """Put the node under load, judge, print and write."""
-    kept = True
-    try:
-        slow_ms = _slow_model_ms(args, folder)
-        arguments = _node_arguments(args, folder, slow_ms is not None)
-        record = put_under_load(folder, source, setting, arguments)
-        result, times = summarise(setting, record, args.overload)
-        result |= {"slow_model_ms": slow_ms, "machine": described, "load_end": machine.load()}
-        result["broken"] = limits.broken(result, limits.from_options(args))
-        print("\n" + "\n".join(report.lines(result)) + "\n")
-        _write(args, result, record, times)
-        kept = bool(args.log or result["broken"])
-    finally:
-        if kept:
-            print(f"logs and records are in {folder}", file=sys.stderr)
-        else:
-            shutil.rmtree(folder)
-    for line in result["broken"]:
-        print(f"error: {line}", file=sys.stderr)
-    if not result["broken"]:
-        print("every limit was kept")
-    return BROKEN if result["broken"] else 0
+) -> dict[str, Any]:
+    """Put the node under load, judge, print and write; return the result."""
+    slow_ms = _slow_model_ms(args, folder)
+    arguments = _node_arguments(args, folder, slow_ms is not None)
+    record = put_under_load(folder, source, setting, arguments)
+    result, times = summarise(setting, record, args.overload)
+    result |= {"slow_model_ms": slow_ms, "machine": described, "load_end": machine.load()}
+    result["broken"] = limits.broken(result, limits.from_options(args))
+    print("\n" + "\n".join(report.lines(result)) + "\n")
+    write_files(args, result, record, times, report.title(result))
+    return result
 
 
 def summarise(
@@ -216,15 +201,7 @@ def _check(args: argparse.Namespace) -> None:
             raise ValueError(f"--slow-model-ms is {args.slow_model_ms:g}, expected 0 or more")
     if args.images is not None:
         open_source(args.images)
-    if args.params is not None and not args.params.is_file():
-        raise ValueError(f"there is no parameter file {args.params}")
-    if args.log is not None and args.log.exists() and any(args.log.iterdir()):
-        raise ValueError(f"--log {args.log} is not empty: name a new folder")
-    for path in filter(None, (args.json, args.plot)):
-        if not path.absolute().parent.is_dir():
-            raise ValueError(f"cannot write {path}: there is no folder {path.parent}")
-    if args.plot and not can_write("the plot", "matplotlib"):
-        args.plot = None
+    check_files(args)
 
 
 def _slow_model_ms(args: argparse.Namespace, folder: Path) -> float | None:
@@ -253,21 +230,3 @@ def _node_arguments(args: argparse.Namespace, folder: Path, slow: bool) -> list[
         parameters.pop("model.sha256", None)
     files = ["--params-file", str(args.params)] if args.params else []
     return [*files, *ros_arguments(parameters)]
-
-
-def _write(
-    args: argparse.Namespace,
-    result: dict[str, Any],
-    record: Record,
-    times: dict[str, NDArray[np.float64]],
-) -> None:
-    """Write the files that were asked for; each appears only when it is complete."""
-    if args.json:
-        write_text(args.json, json.dumps(result, indent=1) + "\n")
-        print(f"numbers    {args.json}")
-    if args.plot:
-        growth = Growth(**result["resources"]["memory_growth"])
-        samples = analysis.while_sent(record.samples, record.sent)
-        start_s = record.sent["sent_ns"][0] / 1e9
-        plot.draw(times, samples, start_s, growth, report.title(result), args.plot)
-        print(f"plot       {args.plot}")

@@ -1,0 +1,1 @@
+"""The node for a rig under steady load, and cameras that are unplugged and come back."""
