@@ -22,7 +22,7 @@ from shared_encoder_perception.files.safe_text import ListedError, printable, wi
 
 COMMANDS: Final = {
     "demo": ("demo.run", "drive through a real ROS 2 node and show the result"),
-    "predict": ("predict", "perceive images, a video or a bag; no ROS needed"),
+    "predict": ("predict.run", "perceive images, a video or a bag; no ROS needed"),
     "replay": ("replay.run", "replay bags through a model: results, bag, video, report"),
     "paint": ("replay.paint", "give a lidar's points the classes of the pixels that show them"),
     "evaluate": ("evaluation.evaluate", "score a model on labelled images"),
@@ -39,6 +39,8 @@ COMMANDS: Final = {
     "rig": ("labels.rig_command", "check a rig of cameras: do they agree on the ground"),
     "sheet": ("training.sheet", "draw what training sees: rendered worlds, or a config's samples"),
     "train": ("training.train", "train the network"),
+    "continual": ("continual.run", "learn a sequence of places, and measure what is forgotten"),
+    "adapt": ("adapt.run", "learn from where a vehicle drove, if nothing is forgotten by it"),
     "throughput": ("training.throughput", "measure how fast a training config runs"),
     "models": ("training.models", "compare networks: size, work, latency, scores"),
     "export": ("training.export", "turn a checkpoint into an ONNX artifact"),
@@ -51,7 +53,7 @@ GROUPS: Final = {
     "judge": ("evaluate", "diff", "compare", "card"),
     "measure": ("benchmark", "soak"),
     "data sets": ("dataset", "mine", "rig", "sheet"),
-    "train": ("train", "throughput", "models", "export", "calibrate"),
+    "train": ("train", "continual", "adapt", "throughput", "models", "export", "calibrate"),
     "model files": ("quantize", "build", "publish"),
 }
 """How ``--help`` lists them."""
@@ -73,7 +75,7 @@ TRAINING_ENVIRONMENT: Final = {"OMP_WAIT_POLICY": "PASSIVE"}
 """For commands that train on the CPU while other processes load data: torch's threads then sleep
 while they wait for each other, instead of holding the core that a loading process needs. It must be
 set before torch is imported."""
-TRAINING_COMMANDS: Final = ("train", "throughput")
+TRAINING_COMMANDS: Final = ("train", "continual", "adapt", "throughput")
 
 LOG_PROGRESS_S: Final = "2"
 """Seconds between progress lines that go to a file instead of a terminal."""

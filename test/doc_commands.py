@@ -26,6 +26,8 @@ WITH_CONFIG: Final = ("train", "throughput", "sheet")
 """Commands that take ``key=value`` of a training config."""
 FOREIGN_OPTIONS: Final = ("--show-args", "--symlink-install", "--system-site-packages")
 """Of ``ros2 launch``, colcon and venv."""
+LAUNCH_FILES: Final = ROOT / PACKAGE / "node" / "launch_files.py"
+"""What launch files have in common."""
 STAND_INS: Final = ("my.yaml", "CONFIG")
 """Configs of the reader's own."""
 
@@ -151,13 +153,24 @@ def wrong_ros2(words: Sequence[str]) -> str:
     return "" if verb in known else f"ros2 has no {verb}"
 
 
-def launch_arguments(path: Path) -> set[str]:
-    """Return the keys of a launch file's table, without importing ROS."""
+def launch_arguments(path: Path, table: str = "ARGUMENTS") -> set[str]:
+    """Return the keys of a launch file's table, without importing ROS.
+
+    What is spread into it stands in ``node/launch_files.py``.
+    """
     for node in ast.parse(path.read_text()).body:
-        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "ARGUMENTS":
-            assert isinstance(node.value, ast.Dict)
-            return {ast.literal_eval(key) for key in node.value.keys if key is not None}
-    raise AssertionError(f"{path} has no ARGUMENTS")
+        targets = [*getattr(node, "targets", ()), getattr(node, "target", None)]
+        if any(isinstance(one, ast.Name) and one.id == table for one in targets):
+            value = getattr(node, "value", None)
+            assert isinstance(value, ast.Dict)
+            found: set[str] = set()
+            for key, part in zip(value.keys, value.values, strict=True):
+                if key is None:
+                    found |= launch_arguments(LAUNCH_FILES, ast.unparse(part))
+                else:
+                    found.add(ast.literal_eval(key))
+            return found
+    raise AssertionError(f"{path} has no {table}")
 
 
 def wrong_pip(words: Sequence[str]) -> str:

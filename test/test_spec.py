@@ -2,9 +2,7 @@
 
 import json
 import re
-from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
 from xml.etree import ElementTree
 
 import pytest
@@ -254,57 +252,3 @@ def test_tensors_follow_the_tasks():
     assert SPEC.input_tensors() == {"image": Tensor("uint8", (320, 800, 3))}
     only = ModelSpec("m", "1", tasks=blocks("drivable_surface"), input_size=(64, 96))
     assert only.output_tensors() == {"mask": Tensor("uint8", (64, 96))}
-
-
-@dataclass(frozen=True)
-class Block:
-    """A task that takes what it is told to, and gives as much."""
-
-    takes: str = "background"
-    gives: str = "changes"
-
-    def outputs(self, input_size):
-        return {self.gives: Tensor("float32", input_size)}
-
-    def inputs(self, input_size):
-        return {self.takes: Tensor("uint8", (*input_size, 3))}
-
-
-@pytest.fixture
-def changes(monkeypatch):
-    """A task with an input of its own in the table."""
-    room = ModuleType("changes_room")
-    room.spec = ModuleType("spec")
-    room.spec.Block = Block
-    monkeypatch.setitem(__import__("sys").modules, "changes_room", room)
-    monkeypatch.setitem(tasks.ROOMS, "changes", "changes_room")
-
-
-def test_what_a_task_takes_comes_after_the_image(changes):
-    spec = ModelSpec("m", "1", (64, 96), blocks("changes", "lanes"))
-    assert list(spec.input_tensors()) == ["image", "background"]
-    assert ModelSpec.from_json(spec.to_json()) == spec
-
-
-def test_tasks_stand_in_the_tables_order_whatever_order_they_came_in(changes):
-    for names in (("changes", "lanes"), ("lanes", "changes")):
-        spec = ModelSpec("m", "1", (64, 96), blocks(*names))
-        assert list(spec.output_tensors()) == ["lanes", "changes"]
-        assert list(ModelSpec.from_json(spec.to_json()).tasks) == ["lanes", "changes"]
-
-
-def test_a_task_that_is_none_is_not_left_out_silently():
-    with pytest.raises(ValueError, match="there is no task 'lane'; did you mean 'lanes'"):
-        ModelSpec("m", "1", tasks={**blocks("lanes"), "lane": Block()})
-
-
-@pytest.mark.parametrize(
-    ("block", "message"),
-    [
-        (Block(takes="image"), "inputs is .*'image'.*, expected a name of its own for each"),
-        (Block(gives="lanes"), "outputs is .*'lanes'.*, expected a name of its own for each"),
-    ],
-)
-def test_tensors_of_one_name_are_refused(changes, block, message):
-    with pytest.raises(SpecError, match=message):
-        ModelSpec("m", "1", tasks={**blocks("lanes"), "changes": block})

@@ -58,6 +58,7 @@ from shared_encoder_perception.labels.rigs.native import is_rig_set
 from shared_encoder_perception.labels.sample import Sample
 from shared_encoder_perception.libraries import REPORT_LIBRARIES, can_write
 from shared_encoder_perception.predictor import Predictor
+from shared_encoder_perception.world import choice
 from shared_encoder_perception.world.synthetic import VALIDATION_SEED, render_sample
 
 SYNTHETIC: Final = labelled_images.SYNTHETIC
@@ -79,6 +80,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="P",
         help="worlds: chance that somebody is seen near by, else nobody (as the dice fall)",
     )
+    choice.add_arguments(parser)
     parser.add_argument(
         "--worst", type=Path, metavar="PICTURE", help="draw the worst frames of each source"
     )
@@ -102,6 +104,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Score, print a table, and write what was asked for."""
     if rigs.is_of_rigs(args):
+        choice.refuse(args, "rigs")
         return rigs.run(args)
     _check(args)
     with sole_writer(args.out) if args.out else nullcontext():
@@ -113,7 +116,8 @@ def _score(args: argparse.Namespace) -> int:
     predictor = Predictor(load_engine(args), variants=args.tta)
     size, names = predictor.spec.input_size, tuple(predictor.spec.tasks)
     path, count = args.labels, args.synthetic
-    labelled = open_set(path, names) if path else render_worlds(count, names, args.traffic)
+    asked = choice.asked_by(args)
+    labelled = open_set(path, names) if path else render_worlds(count, names, args.traffic, asked)
     _check_tasks(names, labelled)
     if args.sweep:
         return _sweep(args, predictor, labelled)
@@ -203,6 +207,8 @@ def _check(args: argparse.Namespace) -> None:
         raise ValueError(f"{args.labels} is a set of rigs: score it with --rigs {args.labels}")
     if args.traffic is not None and (args.labels or args.sweep):
         raise ValueError("--traffic is for --synthetic, without --sweep: leave it out")
+    if choice.asked_by(args) and (args.labels or args.sweep):
+        raise ValueError("--places, --weathers and --surfaces are for --synthetic, without --sweep")
     if args.sweep and (args.worst or args.reliability):
         raise ValueError("--sweep scores other crops: leave --worst and --reliability out")
     if args.reliability and not can_write("the reliability diagram", "matplotlib"):

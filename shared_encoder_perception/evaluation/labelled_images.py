@@ -25,6 +25,7 @@ from shared_encoder_perception.labels.frame import LabelledFrame, constant
 from shared_encoder_perception.labels.sample import Sample
 from shared_encoder_perception.structures import Size
 from shared_encoder_perception.tasks.contract.labels import Read
+from shared_encoder_perception.world.choice import ANY, Choice
 from shared_encoder_perception.world.synthetic import (
     CALIBRATION_SEED,
     PICTURE,
@@ -158,7 +159,7 @@ def open_set(path: Path, answered: Collection[str] = tasks.DEFAULT) -> LabelledS
 
 
 def render_worlds(
-    count: int, answered: Collection[str], traffic: float | None = None
+    count: int, answered: Collection[str], traffic: float | None = None, choice: Choice = ANY
 ) -> LabelledSet:
     """Return ``count`` validation worlds as a set.
 
@@ -166,6 +167,7 @@ def render_worlds(
         count: At least 1.
         answered: Tasks of the models; labels of others are not made.
         traffic: Chance that somebody is seen near by; ``None``: as the dice fall.
+        choice: What the worlds are to be like.
 
     Raises:
         ValueError: There is to be no world, or what is no chance.
@@ -174,7 +176,7 @@ def render_worlds(
         raise ValueError(f"--synthetic is {count}, expected 1 or more")
     if traffic is not None and not 0 <= traffic <= 1:
         raise ValueError(f"--traffic is {traffic:g}, expected 0 to 1")
-    render = partial(render_sample, tasks=answered, traffic_probability=traffic)
+    render = partial(render_sample, tasks=answered, traffic_probability=traffic, choice=choice)
 
     def read() -> Iterator[LabelledImage]:
         for seed in range(VALIDATION_SEED, VALIDATION_SEED + count):
@@ -191,7 +193,7 @@ def render_worlds(
     shown = render(VALIDATION_SEED).labels  # of one world as of all
     words = [word for task, word in label_words().items() if task in shown]
     conditions = {
-        "data": f"{count} rendered worlds, seeds from {VALIDATION_SEED}{words_of(traffic)}",
+        "data": f"{count} rendered worlds, seeds from {VALIDATION_SEED}{words_of(traffic, choice)}",
         "labelled": f"{' and '.join(words)} in all {count}",
         "constant baseline": f"learned from {min(count, LEARNED_WORLDS)} other worlds",
     }
@@ -199,9 +201,10 @@ def render_worlds(
     return LabelledSet(conditions, {SYNTHETIC: count}, labelled, read, learn)
 
 
-def words_of(traffic: float | None) -> str:
-    """Say how often somebody is near by in worlds, where it is not as the dice fall."""
-    return "" if traffic is None else f", somebody near by in {traffic:.0%}"
+def words_of(traffic: float | None, choice: Choice = ANY) -> str:
+    """Say what worlds are like, and how often somebody is near by, where not as the dice fall."""
+    like = "".join(f", {what}: {names}" for what, names in choice.said().items())
+    return like if traffic is None else f"{like}, somebody near by in {traffic:.0%}"
 
 
 def label_words() -> dict[str, str]:

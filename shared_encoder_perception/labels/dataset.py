@@ -13,6 +13,8 @@
                                             labels by masks of any other network, found by name
     dataset validate data/tusimple          every fault with file and line
     dataset merge data/a data/b --out data/all
+    dataset split data/all --hold-out 0.2 --gap 5 --out data/parts
+                                            train/ and test/, whole stretches of drives apart
     dataset stats data/all --out stats.png
     dataset view data/all --out sheet.png
 
@@ -39,7 +41,7 @@ from tqdm import tqdm
 from shared_encoder_perception.drawing.overlay import draw_labels
 from shared_encoder_perception.drawing.pictures import tile, write_picture
 from shared_encoder_perception.files.safe_text import printable
-from shared_encoder_perception.labels import label_command, native, render_command
+from shared_encoder_perception.labels import label_command, native, render_command, split
 from shared_encoder_perception.labels.companions import companions_of
 from shared_encoder_perception.labels.composites import command as compose
 from shared_encoder_perception.labels.composites import cut
@@ -116,6 +118,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add.add_argument("paths", type=Path, nargs="+", help="the sets, the most trusted one first")
     add.add_argument("--out", type=Path, required=True, help="folder of the new set")
     add.set_defaults(action_run=_merge)
+
+    add = commands.add_parser("split", help=split.HELP, description=split.HELP)
+    split.add_arguments(add)
+    add.set_defaults(action_run=_split)
 
     add = commands.add_parser("stats", help="count labels and draw their distribution")
     add.add_argument("path", type=Path, help="a set's folder, frames.jsonl or rigs.jsonl")
@@ -203,6 +209,16 @@ def _merge(args: argparse.Namespace) -> int:
         f"renamed {counts['name_clash']}: {args.out / REPORT}"
     )
     return 0
+
+
+def _split(args: argparse.Namespace) -> int:
+    """Make two sets of one."""
+    if is_rig_set(args.path):
+        raise ValueError(
+            f"{args.path} is a set of rigs, and split makes sets of frames.jsonl only: give "
+            "sources or the fold of a set of rigs in the config instead"
+        )
+    return split.run(args)
 
 
 def _stats(args: argparse.Namespace) -> int:

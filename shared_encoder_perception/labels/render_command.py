@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -19,13 +21,21 @@ from shared_encoder_perception.labels.composites.index import FILE_NAME as INDEX
 from shared_encoder_perception.labels.composites.index import FOLDS
 from shared_encoder_perception.labels.frame import LabelledFrame, constant
 from shared_encoder_perception.labels.rigs import render as rigs
+from shared_encoder_perception.labels.said import Said
 from shared_encoder_perception.labels.sample import Sample
 from shared_encoder_perception.tasks.label_files import FILE_NAME
-from shared_encoder_perception.world.rendered import EMPTY
-from shared_encoder_perception.world.synthetic import CALIBRATION_SEED, render_sample
+from shared_encoder_perception.world import choice
+from shared_encoder_perception.world.rendered import EMPTY, Rendered
+from shared_encoder_perception.world.synthetic import (
+    CALIBRATION_SEED,
+    label_world,
+    render_world,
+)
 
 HELP: Final = "write rendered worlds, or composites, as a set: faster to train on"
 COUNT: Final = 1000
+WORLD_TABLE: Final = "world"
+"""Name of the table that classes of worlds are of."""
 
 
 def add_arguments(add: argparse.ArgumentParser) -> None:
@@ -39,12 +49,18 @@ def add_arguments(add: argparse.ArgumentParser) -> None:
         metavar="P",
         help="worlds: chance that somebody is seen near by, else nobody (as the dice fall)",
     )
+    choice.add_arguments(add)
     add.add_argument(
         "--tasks",
         nargs="+",
         metavar="TASK",
         help="worlds: whose labels to write (default: all; those that need a picture of the empty "
         "place, which takes as long as the world itself, with --traffic only)",
+    )
+    add.add_argument(
+        "--classes",
+        metavar="TABLE",
+        help="worlds: the table that their classes are to become, or a mapping's .json file",
     )
     add.add_argument(
         "--composites",
@@ -68,12 +84,12 @@ def run(args: argparse.Namespace) -> int:
             "that a folder is one data set"
         )
     if args.rig:
+        choice.refuse(args, "--rig")
+        if args.classes:
+            raise ValueError("--classes is for single pictures, not for --rig")
         return rigs.run(args)
     rigs.refuse_without_rig(args)
-    if args.composites:
-        source, samples = _composites(args)
-    else:
-        source, samples = "synthetic", _worlds(args)
+    source, samples = _composites(args) if args.composites else ("synthetic", _worlds(args))
     with native.Writer(args.out) as writer:
         for number, sample in samples:
             frame = LabelledFrame(
@@ -102,10 +118,33 @@ def _worlds(args: argparse.Namespace) -> Iterator[tuple[int, Sample]]:
     if args.fold:
         raise ValueError("--fold is for --composites, which is not given")
     tasks = _tasks(args.tasks, args.traffic is not None)
-    return (
-        (seed, render_sample(seed, tasks=tasks, traffic_probability=args.traffic))
-        for seed in tqdm(range(first, first + args.count), unit="world")
+    render = partial(
+        render_world, tasks=tasks, traffic_probability=args.traffic, choice=choice.asked_by(args)
     )
+    worlds = ((seed, render(seed)) for seed in tqdm(range(first, first + args.count), unit="world"))
+    return ((seed, _labelled(world, tasks, args.classes)) for seed, world in worlds)
+
+
+def _labelled(world: Rendered, tasks: Sequence[str], classes: str | None) -> Sample:
+    """Label a world; its classes as they are, or in another table.
+
+    Raises:
+        ValueError: None of the tasks is about classes.
+    """
+    sample = label_world(world, tasks)
+    if classes is None:
+        return sample
+    said = Said(
+        world.camera.size,
+        class_map=None if world.classes is None else constant(world.classes),
+        class_tables=(WORLD_TABLE, ""),
+        classes_as=classes,
+    )
+    labels = said.frame(name="", image_path=Path()).labels
+    mapped = {task: read() for task, read in labels.items() if task in tasks}
+    if not mapped:
+        raise ValueError("--classes: none of --tasks is about classes: leave it out")
+    return replace(sample, labels={**sample.labels, **mapped})
 
 
 def _tasks(names: Sequence[str] | None, pairs: bool) -> tuple[str, ...]:
@@ -124,7 +163,8 @@ def _composites(args: argparse.Namespace) -> tuple[str, Iterator[tuple[int, Samp
     Raises:
         ValueError: An option for worlds, or more composites than there are.
     """
-    for name in ("seed", "traffic", "tasks"):
+    choice.refuse(args, "--composites")
+    for name in ("seed", "traffic", "tasks", "classes"):
         if getattr(args, name) is not None:
             raise ValueError(f"--{name} is for worlds: the index says all of its composites")
     composites = Composites(args.composites, args.fold)

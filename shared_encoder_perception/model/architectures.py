@@ -3,8 +3,8 @@
 ``light_fpn`` merges the features once, on the grid on which all answers leave; nothing is resized
 afterwards. ``shared_fpn`` merges them on a coarser one, and lets each head go its way from there
 (models up to 0.5.0). ``baseline`` gives each task a neck of its own, so that only the encoder is
-shared. ``fpn`` and ``unet`` are the field's decoders, references for dense answers. What a head is,
-its task's room knows.
+shared. ``fpn`` and ``unet`` are the field's decoders, references for dense answers; ``fast_scnn``
+is Fast-SCNN's, on a grid of stride 8. What a head is, its task's room knows.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from shared_encoder_perception import tasks
 from shared_encoder_perception.layers.decoders import PanopticFpn, UnetDecoder
 from shared_encoder_perception.layers.encoder import STRIDES
+from shared_encoder_perception.layers.fast_scnn import FastScnnDecoder
 from shared_encoder_perception.layers.neck import FeaturePyramid, separable_bn_relu, upsample
 from shared_encoder_perception.model.config import NetworkConfig
 from shared_encoder_perception.structures import Size
@@ -214,6 +215,17 @@ class Unet(DenseDecoder):
         return made, made.outputs[-1]
 
 
+class FastScnn(DenseDecoder):
+    """Fast-SCNN's fusion and classifier; answers leave at stride 8."""
+
+    stride: ClassVar[int | None] = 8
+
+    def _made(self, levels: Sequence[int], config: NetworkConfig) -> tuple[nn.Module, int]:
+        """Return the decoder, and the channels of its map."""
+        width = 2 * config.channels
+        return FastScnnDecoder(levels, width), width
+
+
 def reads_neck(names: Iterable[str]) -> bool:
     """Whether the head of any of some tasks reads the pyramid's map."""
     rooms = tasks.parts("head", names).values()
@@ -241,6 +253,7 @@ ARCHITECTURES: Final = MappingProxyType[
         "baseline": SeparateDecoders,
         "fpn": DenseDecoder,
         "unet": Unet,
+        "fast_scnn": FastScnn,
     }
 )
 """Name -> class; all take (channels of the encoder's levels, NetworkConfig). ``stride`` is of the

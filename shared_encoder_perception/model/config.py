@@ -22,7 +22,8 @@ class NetworkConfig:
     """What the network is built from; stored in checkpoints and artifacts.
 
     Attributes:
-        encoder: Name of a timm model that offers ``features_only``.
+        encoder: Name of a timm model that offers ``features_only``, or of an encoder of our own,
+            ``fast_scnn``, which has no pretrained weights.
         pretrained: Weights the encoder starts from: a Python package or a file that carries them,
             ``timm`` for those that timm downloads, or null for random ones.
         statistics: Mean and deviation that images are normalised by: ``imagenet``, or ``own`` for

@@ -7,12 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
-from omegaconf import OmegaConf
-from omegaconf.errors import OmegaConfBaseException
-from yaml import YAMLError
-
 from shared_encoder_perception import tasks
-from shared_encoder_perception.files.plain_file import plain
 from shared_encoder_perception.model.config import NetworkConfig
 from shared_encoder_perception.model.network import check_input_size, scaled_size
 from shared_encoder_perception.structures import Size
@@ -24,16 +19,15 @@ from shared_encoder_perception.training.frozen import FREEZABLE
 from shared_encoder_perception.training.machine_config import MachineConfig
 from shared_encoder_perception.training.rig_config import RigConfig, rig_faults
 from shared_encoder_perception.training.room_config import joined, own
+from shared_encoder_perception.training.structured import ConfigError as ConfigError
+from shared_encoder_perception.training.structured import read_structured
+from shared_encoder_perception.training.structured import save_config as save_config
 from shared_encoder_perception.training.weighting import WEIGHTINGS
 
 OPTIMIZERS: Final = ("adamw", "muon")
 COSINE, CONSTANT = "cosine", "constant"
 SCHEDULES: Final = (COSINE, CONSTANT)
 """What the learning rate does after it has risen."""
-
-
-class ConfigError(ValueError):
-    """A config that cannot be used; the message says what to change."""
 
 
 @dataclass(frozen=True)
@@ -230,54 +224,11 @@ def load_config(path: Path | None, overrides: Sequence[str] = ()) -> TrainConfig
     Raises:
         ConfigError: Unreadable, an unknown key (with a suggestion), or a value that cannot work.
     """
-    for override in overrides:
-        key, equals, _ = override.partition("=")
-        if not (equals and key):
-            raise ConfigError(f"{override!r} is no key=value")
-    try:
-        node = OmegaConf.structured(TrainConfig)
-        if path is not None:
-            node = OmegaConf.merge(node, _read_yaml(path))
-        # Not merged as a dotlist: that cannot reach into lists.
-        for override in overrides:
-            key, _, _ = override.partition("=")
-            _thaw(node)
-            OmegaConf.update(node, key, OmegaConf.select(OmegaConf.from_dotlist([override]), key))
-        config = OmegaConf.to_object(node)
-    except OmegaConfBaseException as error:
-        reason = " ".join(str(error).splitlines()[0].split())
-        where = f" (at {error.full_key})" if error.full_key else ""
-        raise ConfigError(f"{path or 'config'}: {reason}{where}") from None
-    except YAMLError as error:
-        raise ConfigError(f"{path or 'config'}: {' '.join(str(error).split())}") from None
-    assert isinstance(config, TrainConfig)
+    config = read_structured(TrainConfig, path, overrides)
     try:
         return replace(config, network=settled(config.network))
     except ValueError as error:
         raise ConfigError(f"network: {error}") from None
-
-
-def save_config(config: TrainConfig, path: Path) -> None:
-    """Write the whole config, defaults and overrides included."""
-    path.write_text(OmegaConf.to_yaml(OmegaConf.structured(config)), encoding="utf-8")
-
-
-def _read_yaml(path: Path) -> Any:
-    """Read a YAML file of a mapping."""
-    if not path.exists():
-        raise ConfigError(f"there is no config {path}: give a YAML file such as those in config/")
-    content = OmegaConf.load(plain(path))
-    if not OmegaConf.is_dict(content):
-        raise ConfigError(f"{path}: expected keys and values at the top level")
-    return content
-
-
-def _thaw(node: Any) -> None:
-    """Make frozen dataclasses' nodes writable, all the way down."""
-    OmegaConf.set_readonly(node, None)
-    for value in node.values() if OmegaConf.is_dict(node) else node:
-        if OmegaConf.is_config(value):
-            _thaw(value)
 
 
 def _expect(condition: bool, message: str) -> None:

@@ -29,7 +29,7 @@ from shared_encoder_perception.training.augment import AugmentConfig, augment
 from shared_encoder_perception.training.batches import collate, to_item
 from shared_encoder_perception.training.config import TrainConfig
 from shared_encoder_perception.training.losses import Batch
-from shared_encoder_perception.training.mixture import Mixture
+from shared_encoder_perception.training.mixture import Mixture, Order
 from shared_encoder_perception.training.sample_set import SampleSet
 
 WORKER_NICENESS: Final = 10
@@ -44,7 +44,7 @@ class TrainStream(IterableDataset[Batch]):
 
     def __init__(
         self,
-        mixture: Mixture,
+        mixture: Order,
         targets: Mapping[str, Any],
         size: Size,
         picture: Size,
@@ -128,6 +128,12 @@ class TrainStream(IterableDataset[Batch]):
         return augment(sample, transform, self._augmentation, seed)
 
 
+def mixture_of(config: TrainConfig, stage: int, sets: Sequence[SampleSet]) -> Mixture:
+    """Return in which order stage number ``stage`` of a run sees its sets."""
+    weights = tuple(item.weight for item in config.data.train[: len(sets)])
+    return Mixture(sets, weights, config.data.split_share, (config.seed, stage))
+
+
 def training_stream(
     config: TrainConfig,
     stage: int,
@@ -135,15 +141,15 @@ def training_stream(
     first_step: int = 0,
     rank: int = 0,
     processes: int = 1,
+    order: Order | None = None,
 ) -> TrainStream:
-    """Return what stage number ``stage`` of a run sees from a step on; see ``TrainStream``."""
+    """Return what stage number ``stage`` of a run sees from a step on; see ``TrainStream``.
+
+    ``order`` takes the place of ``mixture_of`` the sets.
+    """
     plan = config.stages[stage]
-    weights = [item.weight for item in config.data.train]
-    mixture = Mixture(
-        sets, tuple(weights[: len(sets)]), config.data.split_share, (config.seed, stage)
-    )
     return TrainStream(
-        mixture,
+        order or mixture_of(config, stage, sets),
         promised(config.network, plan.size),
         plan.size,
         plan.picture,

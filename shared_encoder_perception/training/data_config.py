@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from shared_encoder_perception.world import choice
 from shared_encoder_perception.world.synthetic import SPLIT_PROBABILITY
 
 SYNTHETIC = "synthetic"
@@ -36,6 +37,10 @@ class SetConfig:
             ``held_out_background`` and ``held_out_foreground`` only those are others.
         split_probability: Chance that a rendered world has a lane that branches off within sight.
         traffic_probability: Chance that somebody is seen near by in it; null for as the dice fall.
+        places: Kinds of place that it may be, of ``world.dice.PLACES``; empty for as the dice fall.
+        weathers: Likewise, of ``world.dice.WEATHERS``.
+        surfaces: Likewise, of ``world.bare_surfaces.SURFACES``: what the dice never give; one of
+            them in each world.
     """
 
     path: str = SYNTHETIC
@@ -46,6 +51,14 @@ class SetConfig:
     fold: str = ""
     split_probability: float = SPLIT_PROBABILITY
     traffic_probability: float | None = None
+    places: list[str] = field(default_factory=list)
+    weathers: list[str] = field(default_factory=list)
+    surfaces: list[str] = field(default_factory=list)
+
+    @property
+    def choice(self) -> choice.Choice:
+        """What its worlds are to be like."""
+        return choice.Choice(tuple(self.places), tuple(self.weathers), tuple(self.surfaces))
 
 
 @dataclass(frozen=True)
@@ -68,15 +81,24 @@ class DataConfig:
     overfit: int = 0
 
 
+def set_faults(config: SetConfig) -> Iterator[str]:
+    """Say what cannot be of one set."""
+    if config.fold not in FOLDS:
+        yield f"fold is {config.fold!r}, expected one of {FOLDS}"
+    for name in ("split_probability", "traffic_probability"):
+        chance = getattr(config, name)
+        if not 0 <= (chance or 0) <= 1:
+            yield f"{name} is {chance}, expected 0 to 1"
+    yield from choice.faults(config)
+    asked = [what for what in choice.KNOWN if getattr(config, what)]
+    if asked and config.path != SYNTHETIC:
+        yield f"{asked[0]} of {config.path}: that is for rendered worlds, path: {SYNTHETIC}"
+
+
 def data_faults(config: DataConfig) -> Iterator[str]:
     """Say what cannot be of the sets."""
     for one in (*config.train, *config.val):
-        if one.fold not in FOLDS:
-            yield f"fold is {one.fold!r}, expected one of {FOLDS}"
-        for name in ("split_probability", "traffic_probability"):
-            chance = getattr(one, name)
-            if not 0 <= (chance or 0) <= 1:
-                yield f"{name} is {chance}, expected 0 to 1"
+        yield from set_faults(one)
     for one in config.train:
         if not one.weight > 0:
             yield f"weight of {one.path} is {one.weight}, not > 0"

@@ -5,11 +5,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from shared_encoder_perception.training.sample_set import SampleSet
+
+
+class Order(Protocol):
+    """What is seen when."""
+
+    @property
+    def sets(self) -> Sequence[SampleSet]:
+        """Where samples come from."""
+
+    def draw(self, position: int) -> tuple[int, int, int]:
+        """Say what is seen at a position: see ``Mixture.draw``."""
 
 
 @dataclass(frozen=True)
@@ -47,11 +59,11 @@ class Mixture:
             index = position % len(samples)
         else:  # which takes 8 bytes for each sample
             turn, place = divmod(position, len(samples))
-            index = int(_order((*self.seed, chosen, turn), len(samples))[place])
+            index = int(shuffled((*self.seed, chosen, turn), len(samples))[place])
         return chosen, index, int(rng.integers(2**31))
 
 
 @lru_cache(maxsize=8)
-def _order(seed: tuple[int, ...], count: int) -> NDArray[np.int64]:
+def shuffled(seed: tuple[int, ...], count: int) -> NDArray[np.int64]:
     """Shuffle ``count`` indices."""
     return np.random.default_rng(seed).permutation(count)

@@ -6,7 +6,8 @@
         --tasks semantic --classes 8 --size 512 1024
 
 Latencies are medians of ONNX Runtime, fp32, batch 1, taken in turns, so that whatever else the
-machine does falls on all of them alike.
+machine does falls on all of them alike. On a busy machine, what the processor worked for one image
+says more (``--threads 1``: several also wait for each other).
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
 from statistics import median
-from time import perf_counter
+from time import perf_counter, process_time
 from typing import Any
 
 import numpy as np
@@ -42,7 +43,7 @@ from shared_encoder_perception.training.record import read_metrics
 ROUNDS = 60
 COLUMNS = (
     *("network", "encoder", "architecture", "parameters", "activations MB", "GMAC"),
-    "latency ms",
+    *("latency ms", "CPU ms"),
 )
 """Of the table; then the scores of every task."""
 
@@ -59,6 +60,7 @@ class Row:
             gradients, float32, 2^20 bytes; what is computed in place counts, too.
         gmac: Multiply-accumulates of one image, 10^9.
         latency_ms: Median.
+        cpu_ms: Median of what all processors worked for it.
         scores: ``Scorer.summary`` of its best validation; empty for an untrained one.
     """
 
@@ -68,13 +70,14 @@ class Row:
     activations_mb: float
     gmac: float
     latency_ms: float
+    cpu_ms: float
     scores: Mapping[str, float | None]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("runs", type=Path, nargs="*", help="folders of training runs")
-    parser.add_argument("--encoder", nargs="*", default=[], help="untrained, by timm's names")
+    parser.add_argument("--encoder", nargs="*", default=[], help="untrained: timm's names, or ours")
     parser.add_argument("--architecture", nargs="*", default=list(ARCHITECTURES), help="of those")
     parser.add_argument("--tasks", nargs="+", default=list(tasks.DEFAULT), help="that they answer")
     parser.add_argument(
@@ -142,7 +145,7 @@ def measure(
             sum(parameter.numel() for parameter in network.parameters()),
             activations_mb(network, size),
             gmac(network, size),
-            latencies[name],
+            *latencies[name],
             scores.get(name, {}),
         )
         for name, network in networks.items()
@@ -185,20 +188,24 @@ def _spec(network: PerceptionNetwork, size: Size) -> ModelSpec:
     return plain_spec(network.config, "measured", size)
 
 
-def _latencies(backends: Mapping[str, Backend], rounds: int) -> dict[str, float]:
-    """Median milliseconds of each, taken in turns after one round to warm up."""
+def _latencies(backends: Mapping[str, Backend], rounds: int) -> dict[str, tuple[float, float]]:
+    """Median milliseconds of each, by the clock and worked; in turns after one to warm up."""
     inputs = {}
     for name, backend in backends.items():
         inputs[name] = blank(backend.spec.input_tensors())
         image = inputs[name][INPUT_IMAGE]
         image[:] = np.random.default_rng(0).integers(0, 256, image.shape, np.uint8)
-    times: dict[str, list[float]] = {name: [] for name in backends}
+    times: dict[str, list[tuple[float, float]]] = {name: [] for name in backends}
     for _ in tqdm(range(rounds + 1), "timing"):
         for name, backend in backends.items():
-            begin = perf_counter()
+            begin, worked = perf_counter(), process_time()
             backend.infer(inputs[name])
-            times[name].append((perf_counter() - begin) * 1e3)
-    return {name: median(values[1:]) for name, values in times.items()}
+            took, worked = perf_counter() - begin, process_time() - worked
+            times[name].append((took * 1e3, worked * 1e3))
+    return {
+        name: (median(took for took, _ in found[1:]), median(worked for _, worked in found[1:]))
+        for name, found in times.items()
+    }
 
 
 def _best_scores(path: Path) -> dict[str, float | None]:
@@ -221,6 +228,6 @@ def table(rows: Sequence[Row]) -> str:
         lines.append(
             f"| {row.name} | {row.config.encoder} | {' + '.join(_parts(row.config))} "
             f"| {row.parameters} | {row.activations_mb:.0f} | {row.gmac:.2f} "
-            f"| {row.latency_ms:.1f} | {' | '.join(cells)} |"
+            f"| {row.latency_ms:.1f} | {row.cpu_ms:.1f} | {' | '.join(cells)} |"
         )
     return "\n".join(lines)

@@ -19,7 +19,6 @@ from shared_encoder_perception.model.network import (
     plain_spec,
     scaled_size,
 )
-from shared_encoder_perception.predictor import Decoder
 from shared_encoder_perception.spec import ModelSpec
 from shared_encoder_perception.structures import Perception
 from shared_encoder_perception.tasks.options import own_options
@@ -36,6 +35,7 @@ from shared_encoder_perception.training.frozen import freeze, freeze_all_but
 from shared_encoder_perception.training.losses import Batch, Criterion
 from shared_encoder_perception.training.optimizer import configure
 from shared_encoder_perception.training.panels import draw_panel
+from shared_encoder_perception.training.perceiver import Perceiver
 from shared_encoder_perception.training.precision import quicken_depthwise
 from shared_encoder_perception.training.replay import Replay
 from shared_encoder_perception.training.sets import training_sets, validation_sets
@@ -70,11 +70,12 @@ class StageTraining(lightning.LightningModule):
         self.weighting = make_weighting(config.loss.weighting, list(self._criterion.groups))
         self._distiller = Distiller(config.distill, names) if config.distill.teacher else None
         self._features: list[Tensor] = []
+        self._listening: Any = None
         self.feature_teacher: FeatureTeacher | None = None
         if config.distill.encoder:
             taught, weights = config.distill.encoder, config.distill.encoder_weights
             self.feature_teacher = FeatureTeacher(taught, weights, network.encoder.channels)
-            network.encoder.register_forward_hook(self._keep_features)
+            self._listen()
         self.automatic_optimization = not self.weighting.own_backward
         spec = plain_spec(network.config, "training", self._plan.size)
         self._finish, self._options = Finish(spec.tasks), own_options(spec)
@@ -94,7 +95,7 @@ class StageTraining(lightning.LightningModule):
         config, plan, names = self._config, self._plan, self.network.config.tasks
         self._train_sets = training_sets(config.data, self._index, plan.picture, config.seed, names)
         self._val_sets = validation_sets(config.data, self._train_sets, plan.size, names)
-        self._companions, self._decoder = spec.companions(), Decoder(spec)
+        self._companions, self._perceiver = spec.companions(), Perceiver(spec)
         self._scorer: Any = Scorer(plan.size)
 
     @property
@@ -154,6 +155,19 @@ class StageTraining(lightning.LightningModule):
         """Return weighted losses beside those of the labels, by name."""
         return {}
 
+    def _listen(self) -> None:
+        """Keep what the encoder says from now on, until training ends."""
+        if self._listening is None:
+            hook = self.network.encoder.register_forward_hook(self._keep_features)
+            self._listening = hook
+
+    def on_fit_end(self) -> None:
+        """Leave nothing at the network, which outlives its training."""
+        self._features = []
+        if self._listening is not None:
+            self._listening.remove()
+            self._listening = None
+
     def _keep_features(self, _module: Any, _inputs: Any, features: list[Tensor]) -> None:
         """Remember what the encoder said last."""
         self._features = features
@@ -208,25 +222,7 @@ class StageTraining(lightning.LightningModule):
 
     def perceive(self, batch: Sequence[Validation]) -> list[Perception]:
         """Network, then the runtime's own decoder."""
-        images = self._stacked([item.image for item in batch])
-        beside = {
-            name: self._stacked([item.companions[name] for item in batch])
-            for name in self._companions
-        }
-        finished = self._finish(self.network(images, inputs=beside), self._plan.size)
-        outputs = {name: output.cpu().numpy() for name, output in finished.items()}
-        return [
-            self._decoder(
-                {name: array[index] for name, array in outputs.items()},
-                item.transform,
-                self._options,
-            )
-            for index, item in enumerate(batch)
-        ]
-
-    def _stacked(self, pictures: Sequence[Any]) -> Tensor:
-        """Return pictures of one size as a batch, where the network is."""
-        return torch.stack([torch.from_numpy(one) for one in pictures]).to(self.device)
+        return self._perceiver(self.network, batch, self.device)
 
     def picture(self) -> NDArray[np.uint8]:
         """Draw the panel."""

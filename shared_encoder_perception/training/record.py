@@ -29,7 +29,7 @@ from lightning.pytorch.callbacks import Callback
 from shared_encoder_perception.drawing.pictures import write_picture
 from shared_encoder_perception.files.typed_json import parse_json
 from shared_encoder_perception.model.checkpoint import save_network
-from shared_encoder_perception.training.config import ConfigError, TrainConfig, save_config
+from shared_encoder_perception.training.config import ConfigError, save_config
 from shared_encoder_perception.training.module import StageTraining
 from shared_encoder_perception.training.origin import STARTS, commit
 from shared_encoder_perception.training.sets import pictures_of
@@ -42,8 +42,11 @@ LOG_EVERY: Final = 10
 LIBRARIES: Final = ("torch", "timm", "lightning", "torchvision", "kornia", "numpy")
 
 
-def open_folder(config: TrainConfig) -> Path:
+def open_folder(config: Any) -> Path:
     """Make the folder of a run, or check that the run in it is this one.
+
+    Args:
+        config: A ``TrainConfig``, or any that ``save_config`` takes, with ``out``.
 
     Raises:
         ConfigError: Another config has been trained there.

@@ -206,8 +206,17 @@ def validation_rigs(
 def _opened(
     configs: Sequence[SetConfig], first_seed: int, size: Size, cameras: Sequence[int]
 ) -> Iterator[RigSource]:
-    """Open sets of the kinds that their paths say."""
+    """Open sets of the kinds that their paths say.
+
+    Raises:
+        ValueError: Worlds of some places, weathers or surfaces are asked for.
+    """
     for config in configs:
+        if asked := config.choice.said():
+            raise ValueError(
+                f"{next(iter(asked))} can be chosen for single pictures, and this network answers "
+                "rigs, whose worlds are as the dice fall: leave it out"
+            )
         if config.path == SYNTHETIC:
             yield RenderedRigs(config, first_seed, size)
         else:

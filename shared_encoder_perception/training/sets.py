@@ -140,6 +140,7 @@ class WorldSet:
         self._count, self._first, self._size = config.count or WORLDS_PER_STAGE, first_seed, size
         self._tasks = tasks
         self._chances = config.split_probability, config.traffic_probability
+        self._choice = config.choice
         self.rare: Sequence[int] = ()
         self.complete: Sequence[int] = range(self._count)
         self.in_no_order = not config.count
@@ -147,6 +148,7 @@ class WorldSet:
             "path": SYNTHETIC,
             "first_seed": first_seed,
             "frames": self._count,
+            **self._choice.said(),
         }
 
     def __len__(self) -> int:
@@ -162,6 +164,7 @@ class WorldSet:
             splits,
             tasks=self._tasks,
             traffic_probability=traffic,
+            choice=self._choice,
         )
         return Entry(sample, None, SYNTHETIC)
 

@@ -67,6 +67,8 @@ def train_stage(
     out: Path,
     network: PerceptionNetwork,
     make: MakeStage | None = None,
+    *,
+    scored: bool = True,
 ) -> PerceptionNetwork:
     """Run one stage, from its own checkpoint if it was interrupted.
 
@@ -76,6 +78,7 @@ def train_stage(
         out: Folder of the run.
         network: Where the stage starts; trained in place.
         make: Makes what lightning trains; by default as the network's tasks ask for.
+        scored: Validate at the end, too.
 
     Returns:
         The network with its averaged weights.
@@ -111,7 +114,7 @@ def train_stage(
     if trainer.is_global_zero:
         record_start(out, stage, module.data)
     trainer.fit(module, ckpt_path=last if last.exists() else None, weights_only=True)
-    if recorder.validated_at != trainer.global_step:
+    if scored and recorder.validated_at != trainer.global_step:
         trainer.validate(module, verbose=False)
     return network
 
@@ -221,6 +224,15 @@ def _check_processes(config: TrainConfig) -> None:
         )
 
 
+def without_hints() -> None:
+    """Silence lightning's hints about workers and intervals, which would hide the progress.
+
+    Ours are in the docs.
+    """
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    warnings.filterwarnings("ignore", module=r"lightning\.")
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("config", type=Path, help="YAML file, such as config/training/smoke.yaml")
@@ -234,9 +246,7 @@ def run(args: argparse.Namespace) -> int:
     if args.show:
         print(OmegaConf.to_yaml(OmegaConf.structured(config)), end="")
         return 0
-    # Ours are in the docs; lightning's hints about workers and intervals would hide the progress.
-    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
-    warnings.filterwarnings("ignore", module=r"lightning\.")
+    without_hints()
     checkpoint = train(config)
     print(f"network: {checkpoint}\nmetrics: {checkpoint.parent / 'metrics.jsonl'}")
     if (checkpoint.parent / PANELS).is_dir():

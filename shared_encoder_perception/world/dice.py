@@ -5,8 +5,9 @@ Ranges are wide on purpose: real roads should look like one more throw.
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeVar
 
 import numpy as np
 from numpy.random import Generator
@@ -28,6 +29,8 @@ from shared_encoder_perception.world.sky import Light, Sky
 from shared_encoder_perception.world.vehicles import Vehicle
 from shared_encoder_perception.world.view import Air
 
+Name = TypeVar("Name", bound=str)
+
 PLACES: Final[dict[Place, float]] = {
     "motorway": 0.36,
     "rural": 0.26,
@@ -35,7 +38,7 @@ PLACES: Final[dict[Place, float]] = {
     "town": 0.19,
     "track": 0.05,
 }
-WEATHERS: Final = {
+WEATHERS: Final[dict[str, float]] = {
     "sun": 0.36,
     "overcast": 0.24,
     "dusk": 0.08,
@@ -75,11 +78,24 @@ class World:
     lights: tuple[Light, ...]
 
 
-def roll_world(rng: Generator, size: Size, split_probability: float) -> World:
-    """Throw all dice."""
-    places, weathers = list(PLACES), list(WEATHERS)
-    place: Place = places[rng.choice(len(places), p=list(PLACES.values()))]
-    weather = weathers[rng.choice(len(weathers), p=list(WEATHERS.values()))]
+def roll_world(
+    rng: Generator,
+    size: Size,
+    split_probability: float,
+    places: Collection[str] = (),
+    weathers: Collection[str] = (),
+) -> World:
+    """Throw all dice.
+
+    Args:
+        rng: The dice.
+        size: ``(height, width)`` of the camera's picture.
+        split_probability: Chance that a lane branches off within sight.
+        places: Some of ``PLACES``, of which it is to be one; none for any.
+        weathers: Some of ``WEATHERS``, likewise.
+    """
+    place = _one_of(rng, PLACES, places)
+    weather = _one_of(rng, WEATHERS, weathers)
     road = roll_road(rng, place, split_probability)
     camera = _camera(rng, size)
     sun = _sun(rng, weather)
@@ -108,6 +124,13 @@ def roll_world(rng: Generator, size: Size, split_probability: float) -> World:
         bonnet_px=size[0] * float(rng.beta(1.2, 2.2) * 0.34) if rng.random() < 0.25 else 0.0,
         lights=lights,
     )
+
+
+def _one_of(rng: Generator, odds: Mapping[Name, float], asked: Collection[str]) -> Name:
+    """Throw one of what is asked for by its odds among them; it is one throw, whatever is asked."""
+    names = [name for name in odds if not asked or name in asked]
+    shares = np.array([odds[name] for name in names])
+    return names[rng.choice(len(names), p=shares / shares.sum())]
 
 
 def _lights(rng: Generator, size: Size) -> tuple[Light, ...]:

@@ -23,9 +23,10 @@ from shared_encoder_perception.labels.sample import Sample
 from shared_encoder_perception.structures import Size
 from shared_encoder_perception.world.alignment import FAR_M, Profile
 from shared_encoder_perception.world.atlas import Atlas
+from shared_encoder_perception.world.bare_surfaces import resurfaced
 from shared_encoder_perception.world.camera import Camera, see_ground
-from shared_encoder_perception.world.classes import OWN_VEHICLE
-from shared_encoder_perception.world.depth import UNKNOWN, Depth
+from shared_encoder_perception.world.choice import ANY, Choice
+from shared_encoder_perception.world.depth import Depth
 from shared_encoder_perception.world.dice import World, roll_world
 from shared_encoder_perception.world.dice_traffic import with_traffic
 from shared_encoder_perception.world.ground import DRIVABLE_SHARE, reflect, shade_ground
@@ -55,7 +56,7 @@ SPLIT_PROBABILITY: Final = 0.25
 """Chance that a lane branches off within sight, where nothing else is asked for."""
 NEAR_TRAFFIC_M: Final = (6.0, 45.0)
 """Distances ahead between which somebody is seen in a world with traffic."""
-TRAFFIC_DICE: Final = 2
+TRAFFIC_DICE, SURFACE_DICE = 2, 9
 """Beside the seed: dice that leave those of the world alone."""
 BEHIND_M: Final = {"house": 20.0, "bridge": 12.0}
 """How far the near end of something long may be behind us while we still see its far end."""
@@ -78,6 +79,7 @@ class Drive:
         *,
         split_probability: float = SPLIT_PROBABILITY,
         traffic_probability: float | None = None,
+        choice: Choice = ANY,
     ) -> None:
         """Roll the dice of a world.
 
@@ -88,9 +90,13 @@ class Drive:
             traffic_probability: Chance that somebody is seen near by when the drive begins; else
                 there is nobody at all. ``None``: as the dice fall, nobody in most worlds. The rest
                 of the world is the same.
+            choice: What it is to be like.
         """
         self._seed, self.stood_m = seed, 0.0
-        world = roll_world(np.random.default_rng(seed), size, split_probability)
+        dice = np.random.default_rng(seed)
+        world = roll_world(dice, size, split_probability, choice.places, choice.weathers)
+        if choice.surfaces:
+            world = resurfaced(np.random.default_rng((seed, SURFACE_DICE)), world, choice.surfaces)
         if traffic_probability is not None:
             dice = np.random.default_rng((seed, TRAFFIC_DICE))
             was = (world.road, world.place, world.vehicles)
@@ -155,7 +161,7 @@ class Drive:
             view.glow(centre, light.radius_px, light.colour, 0.9)
         self._draw_upright(view, distance_m)
         if world.bonnet_px:
-            _draw_bonnet(view, world.bonnet_px, world.bonnet)
+            view.bonnet(world.bonnet_px, world.bonnet)
         return image, mask
 
     def _ground(
@@ -225,23 +231,6 @@ def _ahead(vehicle: Vehicle, distance_m: float) -> float:
     return ahead if vehicle.speed == 1.0 else ahead % LOOP_M
 
 
-def _draw_bonnet(view: View, height_px: float, colour: tuple) -> None:
-    """Own bonnet at the bottom of the image (in place)."""
-    rows, width = view.image.shape[:2]
-    first = max(rows - int(height_px) - 1, 0)
-    x = np.linspace(-1, 1, width)
-    top = rows - height_px * (1 - 0.5 * x * x)
-    below = np.arange(first, rows)[:, None] >= top[None, :]
-    shade = np.linspace(1.25, 0.75, rows - first)[:, None, None] * np.ones((1, width, 1))
-    painted = np.clip(np.array(colour) * shade, 0, 255).astype(np.uint8)
-    view.image[first:][below] = painted[below]
-    view.mask[first:][below] = NOT_DRIVABLE
-    if view.classes is not None:
-        view.classes[first:][below] = OWN_VEHICLE
-    if view.depth is not None:
-        view.depth.values[first:][below] = UNKNOWN
-
-
 PICTURE: Final = (320, 800)
 """``(height, width)`` of a camera's picture unless somebody says otherwise: more than most networks
 take, as cameras' are."""
@@ -254,7 +243,22 @@ def render_sample(
     camera: Callable[[Camera], Camera] | None = None,
     tasks: Collection[str] | None = None,
     traffic_probability: float | None = None,
+    choice: Choice = ANY,
 ) -> Sample:
+    """Render one image of one world with the labels of tasks; see ``render_world``."""
+    world = render_world(seed, size, split_probability, camera, tasks, traffic_probability, choice)
+    return label_world(world, tasks)
+
+
+def render_world(
+    seed: int,
+    size: Size = PICTURE,
+    split_probability: float = SPLIT_PROBABILITY,
+    camera: Callable[[Camera], Camera] | None = None,
+    tasks: Collection[str] | None = None,
+    traffic_probability: float | None = None,
+    choice: Choice = ANY,
+) -> Rendered:
     """Render one image of one world, at a random distance into its drive; splits lie ahead.
 
     Args:
@@ -265,12 +269,14 @@ def render_sample(
         tasks: Whose labels are wanted, ``None`` for all: what none of them needs is not painted.
             The image is the same.
         traffic_probability: As of ``Drive``; then the image is of the drive's beginning.
+        choice: As of ``Drive``.
     """
     drive = Drive(
         seed,
         size,
         split_probability=split_probability,
         traffic_probability=traffic_probability,
+        choice=choice,
     )
     if camera is not None:
         drive.world = replace(drive.world, camera=camera(drive.world.camera))
@@ -279,7 +285,7 @@ def render_sample(
         distance_m = 0.0
     rooms = table.parts("labels", tasks).values()
     wanted = {what for room in rooms for what in getattr(room, "OF_WORLD", ())}
-    return label_world(drive.render(distance_m, wanted), tasks)
+    return drive.render(distance_m, wanted)
 
 
 def label_world(rendered: Rendered, tasks: Collection[str] | None = None) -> Sample:

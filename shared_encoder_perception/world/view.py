@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from shared_encoder_perception.world.alignment import DEPTHS_M, Profile
 from shared_encoder_perception.world.atlas import Colour
 from shared_encoder_perception.world.camera import Camera, crest_mask
-from shared_encoder_perception.world.depth import Depth, Plane
+from shared_encoder_perception.world.classes import OWN_VEHICLE
+from shared_encoder_perception.world.depth import UNKNOWN, Depth, Plane
 from shared_encoder_perception.world.rendered import NOT_DRIVABLE
 
 SHIFT: Final = 3
@@ -79,6 +80,22 @@ class View:
         """Whether the ground at a distance is seen, not hidden behind a crest."""
         index = int(np.searchsorted(DEPTHS_M, ahead_m).clip(0, len(DEPTHS_M) - 1))
         return bool(self._hidden[index] == self._hidden[max(index - 3, 0)])
+
+    def bonnet(self, height_px: float, colour: Colour) -> None:
+        """Draw our own bonnet at the bottom of the image."""
+        rows, width = self.image.shape[:2]
+        first = max(rows - int(height_px) - 1, 0)
+        x = np.linspace(-1, 1, width)
+        top = rows - height_px * (1 - 0.5 * x * x)
+        below = np.arange(first, rows)[:, None] >= top[None, :]
+        shade = np.linspace(1.25, 0.75, rows - first)[:, None, None] * np.ones((1, width, 1))
+        painted = np.clip(np.array(colour) * shade, 0, 255).astype(np.uint8)
+        self.image[first:][below] = painted[below]
+        self.mask[first:][below] = NOT_DRIVABLE
+        if self.classes is not None:
+            self.classes[first:][below] = OWN_VEHICLE
+        if self.depth is not None:
+            self.depth.values[first:][below] = UNKNOWN
 
     def pixels(self, points: NDArray) -> NDArray[np.float64]:
         """(..., 3) offset, height above the road, distance ahead; m. Returns (..., 2) pixels."""

@@ -2,17 +2,12 @@
 
 import hashlib
 import logging
-import socket
-import subprocess
-import sys
-import time
 import urllib.request
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from patience import PATIENCE_S
+from servers import free_port, server
 from tiny_model import SPEC, random_image, write_tiny_model
 
 from shared_encoder_perception.__main__ import main
@@ -22,28 +17,6 @@ from shared_encoder_perception.backends import BackendError, load_backend
 
 pytest.importorskip("fsspec", reason="stores are optional: make test")
 WRONG = "ab" * 32
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-@contextmanager
-def server(*command):
-    """Run a server on a port that is appended to the command; yield its address."""
-    port = free_port()
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    with subprocess.Popen([sys.executable, "-m", *command, str(port)], **quiet) as process:
-        try:
-            deadline = time.monotonic() + PATIENCE_S
-            while socket.socket().connect_ex(("127.0.0.1", port)):
-                assert process.poll() is None and time.monotonic() < deadline, "it did not start"
-                time.sleep(0.05)
-            yield f"http://127.0.0.1:{port}"
-        finally:
-            process.kill()
 
 
 @pytest.fixture(scope="module")

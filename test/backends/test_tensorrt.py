@@ -4,10 +4,8 @@ The parser and the builder also run as those of TensorRT for RTX, its sister wit
 which comes as a wheel and builds without a GPU. The whole backend runs on a GPU only.
 """
 
-import sys
 import threading
 from importlib import import_module
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -38,37 +36,6 @@ OURS = "shared_encoder_perception.backends"
 
 needs_gpu = pytest.mark.skipif(not gpus(), reason="no NVIDIA GPU is visible")
 needs_no_gpu = pytest.mark.skipif(bool(gpus()), reason="there is an NVIDIA GPU")
-
-
-def importable(*names):
-    """Return the first of these modules that can be imported."""
-    for name in names:
-        try:
-            return import_module(name)
-        except ImportError:  # also where only a part of it is installed
-            pass
-    return None
-
-
-@pytest.fixture(scope="module")
-def trt():
-    """TensorRT, or else TensorRT for RTX under its name, and our module that uses it."""
-    library = importable("tensorrt", "tensorrt_rtx")
-    if library is None:
-        pytest.skip("neither TensorRT nor TensorRT for RTX is installed")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(sys.modules, "tensorrt", library)
-        build = import_module(f"{OURS}.tensorrt_build")
-        yield SimpleNamespace(library=library, build=build, rtx=library.__name__ == "tensorrt_rtx")
-    for name in ("tensorrt_build", "tensorrt"):  # whoever comes next imports them anew
-        sys.modules.pop(f"{OURS}.{name}", None)
-
-
-@pytest.fixture(scope="module")
-def builder(trt):
-    if not (gpus() or trt.rtx):
-        pytest.skip("TensorRT starts on a GPU only")
-    return trt.library.Builder(trt.build._logger)
 
 
 # ---- parser and builder -----------------------------------------------------------------------
@@ -212,12 +179,6 @@ def test_what_runs_on_a_gpu_only_has_the_names_that_we_call(trt, name):
 
 def load(tmp_path, model=DEFAULT_MODEL, **options):
     return load_backend(model, "tensorrt", BackendOptions(cache=tmp_path, **options))
-
-
-@pytest.fixture
-def cuda():
-    if importable("cuda.bindings.runtime") is None:
-        pytest.skip("cuda-bindings is not installed")
 
 
 @needs_no_gpu

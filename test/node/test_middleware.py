@@ -71,10 +71,12 @@ def test_the_demo_sets_the_profile(tmp_path: Path) -> None:
     assert Path(ros_environment(tmp_path)[PROFILE_VARIABLE]).samefile(PROFILE)
 
 
-def test_the_launch_file_sets_the_profile() -> None:
-    """By its text: ROS's launch is not installed everywhere."""
-    text = (ROOT / "launch" / "perception.launch.py").read_text()
+def test_the_launch_files_set_the_profile() -> None:
+    """By their text: ROS's launch is not installed everywhere."""
+    text = (ROOT / "shared_encoder_perception" / "node" / "launch_files.py").read_text()
     assert PROFILE_VARIABLE in text and PROFILE.name in text
+    for name in ("perception", "surround"):
+        assert "with_profile=True" in (ROOT / "launch" / f"{name}.launch.py").read_text()
 
 
 def test_the_segment_holds_several_images() -> None:

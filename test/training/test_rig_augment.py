@@ -58,7 +58,9 @@ def frame():
         images[camera.name] = (255 * coarse).astype(np.uint8)
     values = np.random.default_rng(0).choice(np.array((0, 127, 255), np.uint8), (60, 50))
     area = GroundMap(BevGrid(-22.0, -28.0, 50, 60, 1.0), values)
-    return RigFrame("moment", rig, images, label=GroundLabel((CAR,), area))
+    told = np.random.default_rng(1).choice(np.array((0, 127, 255), np.uint8), (50, 60))
+    in_view = GroundMap(BevGrid(-27.0, -24.0, 60, 50, 1.0), told)
+    return RigFrame("moment", rig, images, label=GroundLabel((CAR,), area, in_view))
 
 
 def lopsided(lens):
@@ -116,6 +118,9 @@ def test_a_mirrored_moment_is_true_in_the_mirror():
     assert np.array_equal(other.seen(), sight.seen()[::-1])
     assert np.array_equal(said.vehicle, found.vehicle[::-1])
     assert np.array_equal(said.drivable, found.drivable[::-1])
+    assert np.array_equal(said.vehicle_in_view, found.vehicle_in_view[::-1])
+    assert np.array_equal(said.drivable_in_view, found.drivable_in_view[::-1])
+    assert len(np.unique(said.drivable_in_view)) == 3
     assert np.allclose(said.offset[1], -found.offset[1, ::-1], atol=1e-5)
     for name, image in after.images.items():
         assert np.array_equal(image, before.images[name][:, ::-1])

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 from torch import Tensor
 
+from shared_encoder_perception.continual.memory.entries import Entry
 from shared_encoder_perception.model.network import PerceptionNetwork
 from shared_encoder_perception.training.losses import Batch, Criterion
 
@@ -43,12 +44,14 @@ class Learned:
         network: As it was left, in inference mode.
         batches: Makes the task's own batches anew, the same ones each time, without augmentation.
         criterion: The losses of the labels.
+        remembered: What the memory holds of this task and of earlier ones.
     """
 
     task: int
     network: PerceptionNetwork
     batches: Iterable[Batch]
     criterion: Criterion
+    remembered: Sequence[Entry] = ()
 
 
 class Strategy(Protocol):

@@ -62,6 +62,7 @@ LAYOUTS: Final = MappingProxyType(
                 *((split, f"{split}_labels") for split in ("train", "val", "test")),
                 ("701_StillsRaw_full", "LabeledApproved_full"),
                 ("images", "labels"),
+                ("images/*", "labels/*"),
             ),
             (("", ""), ("", "_L")),
             ids=((3,), (11,)),
@@ -84,8 +85,8 @@ LAYOUTS: Final = MappingProxyType(
         ),
         "idd": Layout(
             "idd_lite",
-            (("leftImg8bit/*/*", "gtFine/*/*"),),
-            (("_image", "_label"), ("_leftImg8bit", "_label"), ("", "_label")),
+            (("leftImg8bit/*/*", "gtFine/*/*"), ("images/*", "labels/*")),
+            (("_image", "_label"), ("_leftImg8bit", "_label"), ("", "_label"), ("", "")),
             ids=((0,), (255,)),
             classes=7,
             tables=("idd7", ""),

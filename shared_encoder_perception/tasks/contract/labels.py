@@ -52,6 +52,8 @@ class Labels(Protocol):
     OF_WORLD: Sequence[str]
     """(optional) What ``of_world`` needs of a ``Rendered`` that is only painted where somebody asks
     for it: ``"classes"``, ``"distances"``, ``"empty"``."""
+    MEANING: str
+    """(optional) That of ``KEYS`` which names the file, JSON, that says what labels mean."""
     IN_FILES: bool
     """(optional) Whether labels are files beside the line, which take time to read."""
     FILE_KEYS: Sequence[str]

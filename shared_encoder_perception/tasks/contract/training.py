@@ -34,6 +34,9 @@ class Target(Protocol):
     def ideal(self, targets: Mapping[str, NDArray], size: Size, block: Any) -> dict[str, NDArray]:
         """Return the outputs of a network that says just what ``targets`` (of one view) ask for."""
 
+    def class_pixels(self, targets: Mapping[str, NDArray]) -> Mapping[int, int]:
+        """(optional) Return how many labelled pixels of a view each class has, by its number."""
+
 
 class Widths(NamedTuple):
     """What an architecture offers to a task's head, in channels.
@@ -132,6 +135,50 @@ class Distill(Protocol):
         """Return a callable ``(logits, taught, targets) -> {part: weighted scalar}``.
 
         ``taught`` are the teacher's logits, in float32; names of parts begin with ``distill_``.
+        """
+
+
+class Consistency(Protocol):
+    """``consistency.py`` (optional): what answers have to be where nobody has labelled (torch).
+
+    Planes are what an answer says of each cell as numbers that may be averaged, moved and resized:
+    (N, C, h, w) float32. A task whose answers cannot be, such as lines one cell wide, has none.
+    """
+
+    TEMPORAL: str
+    """(optional) Key of the weight by which an answer is held to one of an earlier frame; if not
+    said ``temporal``."""
+
+    def planes(self, logits: Mapping[str, Any]) -> Any:
+        """Return the planes of an answer."""
+
+    def mirrored(self, said: Any) -> Any:
+        """Return the planes of the mirrored pictures: twice is the planes themselves."""
+
+    def scaled(self, said: Any, factor: Any) -> Any:
+        """(optional) Return the planes of pictures that are ``factor`` (N,) times as large.
+
+        Where they are seen is changed already.
+        """
+
+    def apart(self, logits: Mapping[str, Any], wanted: Any, weight: Any) -> Any:
+        """Return how far an answer is from planes that learn nothing: a scalar, 0 for the same.
+
+        A mean over cells by their ``weight`` (N, h, w), 0 to 1; without any 0.
+        """
+
+    def apart_in_time(self, logits: Mapping[str, Any], before: Any, weight: Any) -> Any:
+        """(optional) Likewise, where the planes are of an earlier frame, moved to this one."""
+
+    def believed(self, said: Any, settings: Any) -> tuple[Any, Any]:
+        """(optional) Return labels that a teacher's planes are sure of.
+
+        Args:
+            said: Its planes.
+            settings: ``confidence`` and ``floor`` of ``SupervisionConfig``.
+
+        Returns:
+            Planes that say just that, and (N, h, w): 1 where they are believed, else 0.
         """
 
 

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from shared_encoder_perception.structures import Size
 from shared_encoder_perception.tasks.drivable.labels import Label
 from shared_encoder_perception.tasks.drivable.spec import OUTPUT_MASK, Block
+from shared_encoder_perception.tasks.masks.target import class_pixels as class_pixels
 from shared_encoder_perception.tasks.masks.target import encode_mask, ideal_mask
 
 

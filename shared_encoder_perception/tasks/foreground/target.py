@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from shared_encoder_perception.structures import Size
 from shared_encoder_perception.tasks.foreground.labels import Label
 from shared_encoder_perception.tasks.foreground.spec import OUTPUT_FOREGROUND, Block
+from shared_encoder_perception.tasks.masks.target import class_pixels as class_pixels
 from shared_encoder_perception.tasks.masks.target import encode_mask, ideal_mask
 
 

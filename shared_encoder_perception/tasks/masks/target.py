@@ -29,6 +29,13 @@ def encode_mask(label: Any | None, size: Size) -> dict[str, NDArray]:
     return {"mask": label.mask, "weight": label.weight()}
 
 
+def class_pixels(targets: Mapping[str, NDArray]) -> dict[int, int]:
+    """Return how many pixels of a view are known to be no (0), and how many yes (1)."""
+    yes, known = targets["mask"] == YES, targets["mask"] != NOT_KNOWN
+    counted = known & (targets["weight"] > 0)
+    return {0: int((counted & ~yes).sum()), 1: int((counted & yes).sum())}
+
+
 def ideal_mask(targets: Mapping[str, NDArray], size: Size, stride: int) -> NDArray[np.uint8]:
     """Return the mask of a network that says just what the targets of one view ask for."""
     mask = np.where(targets["mask"] == YES, 255, 0).astype(np.uint8)

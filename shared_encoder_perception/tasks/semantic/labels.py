@@ -52,6 +52,7 @@ FOLDERS: Final = {
     TABLE: "class_tables",
 }
 """Key -> folder of its files."""
+MEANING: Final = TABLE
 IN_FILES: Final = True
 OF_WORLD: Final = ("classes",)
 

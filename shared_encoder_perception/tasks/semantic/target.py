@@ -31,6 +31,13 @@ def encode(label: Label | None, size: Size, block: Block) -> dict[str, NDArray]:
     return {"ids": ids, "class_weight": weight}
 
 
+def class_pixels(targets: Mapping[str, NDArray]) -> dict[int, int]:
+    """Return how many labelled pixels of a view each class has that it shows."""
+    ids = targets["ids"][targets["class_weight"] > 0]
+    numbers, counts = np.unique(ids, return_counts=True)
+    return dict(zip(numbers.tolist(), counts.tolist(), strict=True))
+
+
 def ideal(targets: Mapping[str, NDArray], size: Size, block: Block) -> dict[str, NDArray]:
     """Return the outputs of a network that says just what the targets of one view ask for.
 

@@ -1,0 +1,1 @@
+"""A model learns from where a vehicle drove, and is only let go if it has forgotten nothing."""

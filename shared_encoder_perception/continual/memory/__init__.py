@@ -1,0 +1,1 @@
+"""What is kept of earlier tasks: which samples, by which policy, and how they come into batches."""

@@ -1,0 +1,1 @@
+"""What a task learns from pictures that nobody has labelled."""
