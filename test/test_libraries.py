@@ -51,7 +51,7 @@ OPTIONAL = {
     "torch": "the torch engine: extra train",
 }
 """What the runtime imports when it is chosen, or there."""
-OFFLINE = ("training", "model", "layers")
+OFFLINE = ("training", "continual", "model", "layers")
 OFFLINE_FILES = ("head", "loss", "losses", "distill", "augment", "mask_teacher")
 """Rooms, and files of tasks' rooms, that need torch."""
 TYPE = re.compile(r"""["'](\w+_msgs|builtin_interfaces)/msg/\w+["']""")

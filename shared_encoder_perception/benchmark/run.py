@@ -100,7 +100,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--profile", action="store_true", help="also what the dearest operators cost")
     add("--nvtx", action="store_true", help="mark the stages for Nsight Systems")
     add("--no-node", action="store_true", help="without the ROS 2 part")
-    add("--rate", type=float, help=f"images a second to the node ({RATE_HZ:g})")
+    add("--rate", type=float, help=f"images a second to the node (default: {RATE_HZ:g})")
     add("--cache", type=Path, default=Path("demo_output/cache"), help="of the rendered drive")
 
 
