@@ -87,12 +87,16 @@ class Encoder(nn.Module):
             images: Of any size.
             size: ``(h, w)`` at which they are looked at.
         """
+        features = self.features(self.normalised(images, size))
+        return [features[level] for level in self._levels]
+
+    def normalised(self, images: Tensor, size: Size) -> Tensor:
+        """Return (N, 3, h, w) RGB as the features' first layer takes it; see ``forward``."""
         # To float before anything else: TensorRT takes bytes into a cast only.
         rgb = images.float().permute(0, 3, 1, 2).flip(1)
         if tuple(rgb.shape[-2:]) != tuple(size):
             rgb = functional.interpolate(rgb, size=size, mode="bilinear", align_corners=False)
-        features = self.features((rgb - self.mean) / self.std)
-        return [features[level] for level in self._levels]
+        return (rgb - self.mean) / self.std
 
 
 def _of_timm(name: str, pretrained: bool) -> Any:

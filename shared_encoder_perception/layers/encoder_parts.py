@@ -19,7 +19,6 @@ from timm.models._features import FeatureListNet
 from timm.models.efficientnet import EfficientNetFeatures
 from timm.models.mobilenetv3 import MobileNetV3Features
 from torch import Tensor, nn
-from torch.nn import functional
 
 from shared_encoder_perception.layers.encoder import PROVEN, STRIDES, Encoder
 from shared_encoder_perception.layers.fast_scnn import FastScnnEncoder
@@ -81,11 +80,7 @@ class EncoderParts:
             images: uint8 (N, H, W, 3) BGR, of any size.
             size: ``(h, w)`` at which they are looked at.
         """
-        # As `Encoder.forward` has it; a test compares both to the bit.
-        rgb = images.float().permute(0, 3, 1, 2).flip(1)
-        if tuple(rgb.shape[-2:]) != tuple(size):
-            rgb = functional.interpolate(rgb, size=size, mode="bilinear", align_corners=False)
-        return _run(self._front, (rgb - self._encoder.mean) / self._encoder.std)
+        return _run(self._front, self._encoder.normalised(images, size))
 
     def rest(self, levels: Sequence[Tensor]) -> list[Tensor]:
         """Return all levels, of those that ``front`` gave."""

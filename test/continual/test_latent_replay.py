@@ -6,7 +6,7 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="the offline side needs torch: make test")
 
-from sequences import sequence, weights, write_sequence
+from sequences import sequence, weights
 
 from shared_encoder_perception.continual.matrix import read_matrix
 from shared_encoder_perception.continual.sequence import NETWORK, STATE, learn
@@ -15,30 +15,6 @@ from shared_encoder_perception.model.checkpoint import load_network
 from shared_encoder_perception.training.frozen import freeze
 
 LATENT = ("strategy=latent_replay", "latent.cut=8", "memory.size=3")
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    return tmp_path_factory.mktemp("latent_replay")
-
-
-@pytest.fixture(scope="module")
-def path(folder):
-    return write_sequence(folder)
-
-
-@pytest.fixture(scope="module")
-def learned(path, folder):
-    """Learn with some overrides, once; return the run's folder."""
-    done = {}
-
-    def with_overrides(*overrides):
-        if overrides not in done:
-            out = folder / f"run{len(done)}"
-            done[overrides] = learn(sequence(path, *overrides, f"out={out}"))
-        return done[overrides]
-
-    return with_overrides
 
 
 def state(out, task=1):

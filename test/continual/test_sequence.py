@@ -6,7 +6,7 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="the offline side needs torch: make test")
 
-from sequences import sequence, weights, write_sequence
+from sequences import sequence, weights
 
 from shared_encoder_perception.continual.config import training_of
 from shared_encoder_perception.continual.matrix import read_matrix
@@ -14,30 +14,6 @@ from shared_encoder_perception.continual.sequence import NETWORK, learn
 from shared_encoder_perception.continual.task_training import TaskTraining
 from shared_encoder_perception.continual.testing import Tests
 from shared_encoder_perception.training.train import train
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    return tmp_path_factory.mktemp("sequence")
-
-
-@pytest.fixture(scope="module")
-def path(folder):
-    return write_sequence(folder)
-
-
-@pytest.fixture(scope="module")
-def learned(path, folder):
-    """Learn with some overrides, once; return the run's folder."""
-    done = {}
-
-    def with_overrides(*overrides):
-        if overrides not in done:
-            out = folder / f"run{len(done)}"
-            done[overrides] = learn(sequence(path, *overrides, f"out={out}"))
-        return done[overrides]
-
-    return with_overrides
 
 
 def assert_same(first, second, tasks=2):
