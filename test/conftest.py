@@ -6,6 +6,7 @@ import sys
 from functools import cache, partial
 from pathlib import Path
 
+import abandoned_segments
 import pytest
 
 os.environ["ROS_PYTHON_CHECK_FIELDS"] = "1"
@@ -29,6 +30,12 @@ if "AUTO_ENGINE" in os.environ:  # see chosen_engine/sitecustomize.py
     sys.path.insert(0, chosen)
     sys.modules.pop("sitecustomize", None)
     __import__("sitecustomize")
+
+
+def pytest_sessionstart(session):
+    """Begin with shared memory as a fresh machine has it, once for all processes."""
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        abandoned_segments.remove()
 
 
 @pytest.fixture(scope="session")

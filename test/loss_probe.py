@@ -76,8 +76,12 @@ def publish(node: Node, args: argparse.Namespace) -> None:
 
 
 def listen(node: Node, args: argparse.Namespace) -> None:
-    """Receive until the last image has come, or none comes any more."""
+    """Receive until the last image has come, none comes any more, or the sender has left.
+
+    Where every single image is lost only the sender's leaving ends it.
+    """
     seen: list[int] = []
+    met = False
     node.create_subscription(
         Image, args.topic, lambda message: seen.append(message.header.stamp.sec), QOS
     )
@@ -89,6 +93,10 @@ def listen(node: Node, args: argparse.Namespace) -> None:
         executor.spin_once(timeout_sec=0.1)
         if len(seen) > before:
             deadline = monotonic() + SILENCE_S
+        senders = node.count_publishers(args.topic)
+        if met and not senders:
+            break
+        met = met or senders > 0
     print(json.dumps(seen), flush=True)
 
 
@@ -97,7 +105,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("role", choices=("publish", "listen"))
     parser.add_argument("--topic", required=True)
-    parser.add_argument("--count", type=int, default=0, help="0 = endless")
+    parser.add_argument(
+        "--count", type=int, default=0, help="0 = endless, below 0: none, only be there"
+    )
     parser.add_argument("--rate", type=float, default=30.0)
     parser.add_argument("--size", type=int, nargs=2, default=(320, 800), help="height, width")
     parser.add_argument("--frame-id", default="camera")
