@@ -6,9 +6,12 @@ from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
 from tqdm import tqdm
 
 from shared_encoder_perception.continual.config import ContinualConfig
+from shared_encoder_perception.continual.supervision.frames import open_unlabelled
 from shared_encoder_perception.labels.composites.index import is_index
 from shared_encoder_perception.training.data_config import SYNTHETIC, SetConfig
 from shared_encoder_perception.training.sets import NativeSet
@@ -17,6 +20,8 @@ from shared_encoder_perception.training.sets import NativeSet
 def check_apart(config: ContinualConfig) -> None:
     """Look at the pictures of all sets; rendered worlds and composites are told apart elsewhere.
 
+    Pictures without labels count where something is learned of them.
+
     Raises:
         ValueError: A test shows a picture that one of the tasks trains on; or a set cannot be read.
     """
@@ -24,6 +29,8 @@ def check_apart(config: ContinualConfig) -> None:
     for task in config.tasks:
         for one in task.train:
             trained |= dict.fromkeys(_pictures(one), task.name)
+        for path in task.unlabelled if config.supervision.weights else ():
+            trained |= dict.fromkeys(_frames(path), f"{task.name}, without labels")
     for task in config.tasks:
         for test in task.tests:
             for one in test.sets:
@@ -42,5 +49,17 @@ def _pictures(config: SetConfig) -> Iterator[bytes]:
     samples = NativeSet(config, tasks=())  # no labels are read
     told = f"pictures of {config.path}"
     for index in tqdm(range(len(samples)), told, unit="image", leave=False):
-        image = samples[index].sample.image
-        yield sha256(repr(image.shape).encode() + image.tobytes()).digest()
+        yield _hash(samples[index].sample.image)
+
+
+def _frames(path: str) -> Iterator[bytes]:
+    """Yield a hash of each frame without labels."""
+    source = open_unlabelled(path)
+    total = len(source) or None  # some do not know
+    for frame in tqdm(source, f"frames of {path}", total, unit="image", leave=False):
+        yield _hash(frame.image)
+
+
+def _hash(image: NDArray[np.uint8]) -> bytes:
+    """Tell a picture from every other."""
+    return sha256(repr(image.shape).encode() + image.tobytes()).digest()

@@ -156,6 +156,17 @@ def test_a_test_of_what_is_trained_on_is_refused(path):
         check_apart(sequence(path, f"tasks.1.train=[{{path: {copied}}}]"))
 
 
+def test_a_test_of_what_is_learned_without_labels_is_refused(path):
+    """Only where something is learned of it."""
+    seen = f"tasks.0.unlabelled=[{path.parent / 'coast' / 'test'}]"
+    check_apart(sequence(path, seen))
+    with pytest.raises(ValueError, match=r"2 pictures of .*test,.* by the task town, without"):
+        check_apart(sequence(path, seen, "supervision.pseudo=1"))
+    brighten(path.parent / "coast" / "test")
+    other = f"tasks.0.unlabelled=[{path.parent / 'town' / 'train' / 'images'}]"
+    check_apart(sequence(path, other, "supervision.pseudo=1"))
+
+
 def test_classes_that_mean_something_else_in_another_task_are_refused(path):
     """By what the tables say, wherever they lie; the network's own table does not matter."""
     names = ("road", "verge"), ("road", "verge"), ("road", "grass")

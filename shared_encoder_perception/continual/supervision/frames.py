@@ -40,6 +40,12 @@ class Drawn:
     agreed: NDArray[np.bool_]
 
 
+def open_unlabelled(path: str) -> Source:
+    """Open a path of a task's ``unlabelled``; a folder with a ``frames.jsonl`` is a native set."""
+    folder = Path(path)
+    return open_source(labels_file(folder) if (folder / _LISTING).is_file() else folder)
+
+
 class UnlabelledFrames:
     """Pictures of some paths, read once and kept in a file that goes with the process.
 
@@ -70,7 +76,7 @@ class UnlabelledFrames:
         self.told: list[dict[str, str | int]] = []
         for path in paths:
             before, usable = len(self), 0
-            for pair in _pairs(_source(Path(path)), size, lag, settings.frames):
+            for pair in _pairs(open_unlabelled(path), size, lag, settings.frames):
                 usable += self._keep(*pair)
             found: dict[str, str | int] = {"path": path, "frames": len(self) - before}
             self.told.append({**found, "pairs": usable} if self._paired else found)
@@ -144,11 +150,6 @@ class _Kept:
     def close(self) -> None:
         """Remove the file."""
         self._file.close()
-
-
-def _source(path: Path) -> Source:
-    """Open a path; a folder with a ``frames.jsonl`` is a native set."""
-    return open_source(labels_file(path) if (path / _LISTING).is_file() else path)
 
 
 def _pairs(
