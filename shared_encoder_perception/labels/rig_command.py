@@ -4,6 +4,7 @@
                                             pictures/front.png, pictures/left.png, ...
     rig check rig.yaml --input drive/       a rosbag2
     rig check --input rigs.jsonl            a labelled set, which has its own calibration
+    rig trials rig.yaml                     how often it finds a mistake in such a rig
 
 Moments of the drive are looked at together, those that --moments says: what stands on the ground
 contradicts here and there, a wrong pose always. Exit status 0: fine. 1: two cameras contradict each
@@ -24,6 +25,7 @@ from tqdm import tqdm
 
 from shared_encoder_perception.drawing.pictures import write_picture
 from shared_encoder_perception.files.safe_text import printable
+from shared_encoder_perception.labels import rig_trials
 from shared_encoder_perception.labels.rig_input import read_moments
 from shared_encoder_perception.rig.agreement import FEWEST_MOMENTS, Agreement
 from shared_encoder_perception.rig.check import GRID, MOST_DISAGREEMENT, Check
@@ -91,6 +93,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="where in a bag the moments begin: seconds from its start",
     )
     add.set_defaults(action_run=_check)
+    rig_trials.add_arguments(
+        commands.add_parser(
+            "trials", help="make the usual mistakes in rendered worlds: how many does check find?"
+        )
+    )
 
 
 def run(args: argparse.Namespace) -> int:

@@ -8,17 +8,17 @@ from itertools import combinations
 from typing import Final, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from shared_encoder_perception.ground.extrinsics import Extrinsics
-from shared_encoder_perception.ground.view import CameraView
 from shared_encoder_perception.rig.frame import RigFrame
 from shared_encoder_perception.rig.grid import BevGrid
 from shared_encoder_perception.rig.mosaic import GroundView, ground_view
+from shared_encoder_perception.rig.poses import (
+    mirrored,
+    pitch_negated,
+    turned_round,
+    yaw_negated,
+)
 from shared_encoder_perception.rig.rig import RigCamera
-
-MIRRORED: Final = np.diag([1.0, -1.0, 1.0])
-FLIPPED: Final = np.diag([-1.0, 1.0, 1.0])
 
 
 class Explanation(NamedTuple):
@@ -61,7 +61,7 @@ def explanations(frames: Sequence[RigFrame], grid: BevGrid) -> Iterator[Explanat
     own = {name: name for name in names}
     together = f"cameras {', '.join(names)} agree once the rig is mirrored left to right: a sign "
     together += "of y and yaw is wrong in all of their poses"
-    yield Explanation(names, together, seen({c.name: _mirrored(c) for c in cameras}, own))
+    yield Explanation(names, together, seen({c.name: mirrored(c) for c in cameras}, own))
     for camera in cameras:
         name = camera.name
         for change, words in CHANGES:
@@ -86,39 +86,9 @@ def _flipped(frame: RigFrame, camera: RigCamera, grid: BevGrid) -> dict[str, Gro
     return {camera.name: ground_view(camera, np.ascontiguousarray(picture[:, ::-1]), grid)}
 
 
-def _mirrored(camera: RigCamera) -> RigCamera:
-    """Return it on the other side of the vehicle: y, yaw and roll negated."""
-    pose = camera.view.extrinsics
-    return _posed(camera, MIRRORED @ pose.rotation @ FLIPPED, MIRRORED @ pose.position)
-
-
-def _turned_round(camera: RigCamera) -> RigCamera:
-    """Return it where it is, looking the other way."""
-    pose = camera.view.extrinsics
-    return _posed(camera, np.diag([-1.0, -1.0, 1.0]) @ pose.rotation, pose.position)
-
-
-def _pitched(camera: RigCamera) -> RigCamera:
-    """Return it with its pitch negated."""
-    pose = camera.view.extrinsics
-    down = np.diag([1.0, 1.0, -1.0])
-    return _posed(camera, down @ pose.rotation @ np.diag([1.0, -1.0, 1.0]), pose.position)
-
-
-def _yawed(camera: RigCamera) -> RigCamera:
-    """Return it with its yaw and roll negated, but not its place."""
-    pose = camera.view.extrinsics
-    return _posed(camera, MIRRORED @ pose.rotation @ FLIPPED, pose.position)
-
-
-def _posed(camera: RigCamera, rotation: NDArray, position: NDArray) -> RigCamera:
-    """Return it somewhere else."""
-    return replace(camera, view=CameraView(camera.view.camera, Extrinsics(rotation, position)))
-
-
 CHANGES: Final[tuple[tuple[Callable[[RigCamera], RigCamera], str], ...]] = (
-    (_mirrored, "its pose is mirrored left to right: a sign of y and yaw is wrong"),
-    (_yawed, "the sign of its yaw is changed"),
-    (_turned_round, "it is turned by 180 degrees about the vertical"),
-    (_pitched, "the sign of its pitch is changed: above 0 looks down"),
+    (mirrored, "its pose is mirrored left to right: a sign of y and yaw is wrong"),
+    (yaw_negated, "the sign of its yaw is changed"),
+    (turned_round, "it is turned by 180 degrees about the vertical"),
+    (pitch_negated, "the sign of its pitch is changed: above 0 looks down"),
 )

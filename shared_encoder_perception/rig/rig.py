@@ -88,8 +88,11 @@ class RigCamera:
         cos, sin = np.cos(yaw_rad), np.sin(yaw_rad)
         turn = np.array([[cos, sin, 0.0], [-sin, cos, 0.0], [0.0, 0.0, 1.0]])
         pose = self.view.extrinsics
-        moved = Extrinsics(turn @ pose.rotation, turn @ pose.position)
-        return replace(self, view=CameraView(self.view.camera, moved))
+        return self.posed(Extrinsics(turn @ pose.rotation, turn @ pose.position))
+
+    def posed(self, pose: Extrinsics) -> RigCamera:
+        """Return it at another place of the vehicle."""
+        return replace(self, view=CameraView(self.view.camera, pose))
 
 
 @dataclass(frozen=True, eq=False)

@@ -115,7 +115,7 @@ def shaken(
     turn, _ = cv2.Rodrigues(np.deg2rad(rng.normal(0.0, angle_deg, 3)))
     pose = camera.view.extrinsics
     moved = Extrinsics(turn @ pose.rotation, pose.position + rng.normal(0.0, place_m, 3))
-    return replace(camera, view=CameraView(camera.view.camera, moved))
+    return camera.posed(moved)
 
 
 # ---- the mirror ---------------------------------------------------------------------------------
