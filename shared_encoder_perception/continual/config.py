@@ -87,7 +87,8 @@ class LwfConfig:
     """Learning without forgetting (Li and Hoiem, ECCV 2016): the network before is a teacher.
 
     Attributes:
-        weight: Of what it teaches, ``distill`` of the config says by what.
+        weight: Of what it teaches, ``distill`` of the config says by what; docs/continual.md says
+            how it was chosen.
     """
 
     weight: float = 1.0
@@ -98,11 +99,11 @@ class PodConfig:
     """Local POD (Douillard et al., PLOP, CVPR 2021): pooled features stay what they were.
 
     Attributes:
-        weight: Of the features' distance.
+        weight: Of the features' distance; docs/continual.md says how it was chosen.
         scales: Into how many parts each side of a map is cut.
     """
 
-    weight: float = 0.01
+    weight: float = 3.0
     scales: list[int] = field(default_factory=lambda: [1, 2, 4])
 
 
@@ -111,12 +112,12 @@ class EwcConfig:
     """Elastic weight consolidation (Kirkpatrick et al., PNAS 2017).
 
     Attributes:
-        weight: Of the penalty.
+        weight: Of the penalty; docs/continual.md says how it was chosen.
         samples: Of a task, from which the Fisher information is estimated.
         decay: Of earlier tasks' information when another one is added; 1 to sum them.
     """
 
-    weight: float = 1000.0
+    weight: float = 1e5
     samples: int = 64
     decay: float = 1.0
 

@@ -28,6 +28,9 @@ COSTS: Final = {
     "peak_mb": ("peak resident MB", 0),
 }
 """Of ``matrix.PER_TASK`` -> what it is called, and its decimals; means over the tasks."""
+FORGETTING: Final = "forgetting"
+SHARE: Final = "of naive's"
+"""Forgetting as a share of that of naive."""
 
 
 def write_comparison(folders: Sequence[Path], out: Path) -> Path:
@@ -73,15 +76,45 @@ def write_comparison(folders: Sequence[Path], out: Path) -> Path:
 
 
 def terminal_table(compared: Compared) -> str:
-    """Render the measures of the first score for a terminal, a line for each strategy."""
-    score = compared.first.headline[0]
-    width = max(len(group.label) for group in compared.groups) + 2
-    lines = [f"{score:<{width}}" + "".join(f"{TITLES[name]:>20}" for name in MEASURES)]
-    for group in compared.groups:
-        found = _over_seeds(compared, group, score)
-        cells = "".join(f"{interval_text(found[name]):>20}" for name in MEASURES)
-        lines.append(f"{group.label:<{width}}{cells}")
+    """Render the measures for a terminal: a table for each score, a line for each strategy."""
+    width = max(len(one) for one in (*compared.first.headline, *_labels(compared))) + 2
+    lines = []
+    for score in compared.first.headline:
+        head = [score, *(TITLES[name] for name in MEASURES), SHARE]
+        for first, *cells in [
+            head,
+            *([group.label, *_cells(compared, group, score)] for group in compared.groups),
+        ]:
+            lines.append(f"{first:<{width}}" + "".join(f"{cell:>20}" for cell in cells))
     return "\n".join(lines)
+
+
+def _cells(compared: Compared, group: Group, score: str) -> list[str]:
+    """Return the measures of a group, and how much of what naive forgets it forgets."""
+    found = _over_seeds(compared, group, score)
+    return [
+        *(interval_text(found[name]) for name in MEASURES),
+        interval_text(forgotten_share(compared, group, score), 2),
+    ]
+
+
+def forgotten_share(compared: Compared, group: Group, score: str) -> Interval:
+    """Return forgetting divided by that of naive, seed by seed; nothing where naive forgets none.
+
+    Args:
+        compared: All groups.
+        group: One of them.
+        score: By which score.
+    """
+    if (base := compared.naive) is None:
+        return interval(())
+    own, its = (_by_seed(compared, one, score, FORGETTING) for one in (group, base))
+    return interval(own[seed] / its[seed] for seed in own if its.get(seed, 0.0) > 0)
+
+
+def _labels(compared: Compared) -> list[str]:
+    """Return what groups are called."""
+    return [group.label for group in compared.groups]
 
 
 def interval_text(found: Interval, decimals: int = 3) -> str:
@@ -135,10 +168,8 @@ def _write_measures(report: Report, compared: Compared, score: str) -> None:
     """Show a row for each strategy."""
     rows: list[list[Cell]] = []
     for group in compared.groups:
-        found = _over_seeds(compared, group, score)
-        texts = [interval_text(found[name]) for name in MEASURES]
-        rows.append([group.label, len(group.runs), *texts])
-    report.table(["strategy", "seeds", *(TITLES[name] for name in MEASURES)], rows, score)
+        rows.append([group.label, len(group.runs), *_cells(compared, group, score)])
+    report.table(["strategy", "seeds", *(TITLES[name] for name in MEASURES), SHARE], rows, score)
 
 
 def _write_differences(report: Report, compared: Compared, score: str) -> None:

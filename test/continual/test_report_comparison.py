@@ -14,6 +14,7 @@ from shared_encoder_perception.continual.intervals import Interval, interval, pa
 from shared_encoder_perception.continual.matrix import write_matrix
 from shared_encoder_perception.continual.measures import measure, square
 from shared_encoder_perception.continual.report_comparison import (
+    forgotten_share,
     interval_text,
     terminal_table,
     write_comparison,
@@ -155,8 +156,25 @@ def test_a_folder_without_runs_is_refused(tmp_path):
 
 def test_the_terminal_shows_a_line_for_each_strategy(sweep):
     lines = terminal_table(grouped([sweep])).splitlines()
-    assert [line.split()[0] for line in lines] == ["miou", "naive", "replay+lwf", "replay", "joint"]
+    names = ["naive", "replay+lwf", "replay", "joint"]
+    assert [line.split()[0] for line in lines] == ["miou", *names]
     assert len({len(line) for line in lines}) == 1
+
+
+def test_what_is_forgotten_is_told_as_a_share_of_what_naive_forgets(sweep):
+    compared = grouped([sweep])
+    shares = {one.label: forgotten_share(compared, one, "miou") for one in compared.groups}
+    assert (shares["naive"].mean, shares["naive"].half) == (1.0, 0.0)
+    first, other = (
+        [measure(square(sequence(strategy, seed, KEPT[strategy]), "miou")).forgetting
+         for seed in range(3)]
+        for strategy in ("replay", "naive")
+    )  # fmt: skip
+    ratios = [one / naive for one, naive in zip(first, other, strict=True)]
+    assert shares["replay"] == interval(ratios)
+    assert f"{interval_text(shares['replay'], 2):>20}" in terminal_table(compared)
+    alone = grouped([one for one in sweep.iterdir() if "naive" not in one.name])
+    assert forgotten_share(alone, alone.groups[0], "miou").count == 0
 
 
 def test_an_interval_is_written_as_far_as_it_is_known():
