@@ -18,6 +18,7 @@ from traceback import clear_frames
 from typing import Any, Final, NoReturn
 
 from shared_encoder_perception import libraries
+from shared_encoder_perception.files.installed import ROS, VERSION, lacks_ros
 from shared_encoder_perception.files.safe_text import ListedError, printable, without_secrets
 
 COMMANDS: Final = {
@@ -60,11 +61,8 @@ GROUPS: Final = {
 
 PACKAGE: Final = "shared_encoder_perception"
 HERE: Final = f"{Path(__file__).parent}/"
-VERSION: Final = "0.1.0"
-"""As in package.xml and pyproject.toml."""
 MESSAGES: Final = f"{PACKAGE}.msg"
 TRAINING: Final = "pip install '.[train]', or `make test`, in the source tree"
-ROS: Final = "`make setup` in the source tree, or build with colcon and source the workspace"
 REMEDIES: Final = {
     **dict.fromkeys(("torch", "torchvision", "timm", "lightning", "kornia", "omegaconf"), TRAINING),
     **dict.fromkeys(("onnxscript", "tensorboard"), TRAINING),
@@ -75,6 +73,8 @@ TRAINING_ENVIRONMENT: Final = {"OMP_WAIT_POLICY": "PASSIVE"}
 """For commands that train on the CPU while other processes load data: torch's threads then sleep
 while they wait for each other, instead of holding the core that a loading process needs. It must be
 set before torch is imported."""
+NODE_COMMANDS: Final = ("demo", "soak")
+"""Start a node in a process of its own: what that lacks is said before, not by its end."""
 TRAINING_COMMANDS: Final = ("train", "continual", "adapt", "throughput")
 
 LOG_PROGRESS_S: Final = "2"
@@ -113,6 +113,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     module.add_arguments(parser)
     args = _parse(parser, rest)
     _write_safely()
+    if name in NODE_COMMANDS and (lacking := lacks_ros()):
+        return _fail(f"`{name}` needs {lacking}")
     logging.getLogger(PACKAGE).setLevel(logging.INFO)
     if progress := sys.modules.get("tqdm"):
         # Its first bar would make it, and take so long that Ctrl-C meets a half-made bar, which

@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Final, NamedTuple, Protocol
 
 from shared_encoder_perception import tasks as table
+from shared_encoder_perception.files.installed import VERSION
 from shared_encoder_perception.files.safe_text import printable
 from shared_encoder_perception.files.typed_json import JsonError, cut, from_json, parse_json, shown
 from shared_encoder_perception.structures import AREA_BELOW_HALF, SHRINKS, Size
@@ -22,9 +23,6 @@ METADATA_KEY: Final = "shared_encoder_perception.model_spec"
 FORMAT_VERSION: Final = 2
 """Raised when a reader of the old spec would misread the new one. Version 1 (models up to 0.5.0)
 had all keys on one level; it is read, and no longer written."""
-
-VERSION: Final = "0.1.0"
-"""Version of this package, so that a model can say which one it needs."""
 
 LARGEST_PX: Final = 16384
 """Longest side of a network's input, and bound of what a spec places in it."""

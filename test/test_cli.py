@@ -34,8 +34,8 @@ def test_every_command_is_in_one_group():
 
 def test_the_release_is_told(capsys):
     assert main(["--version"]) == 0
-    project = (Path(__file__).parent.parent / "pyproject.toml").read_text()
-    assert f'version = "{capsys.readouterr().out.split()[1]}"' in project
+    package = (Path(__file__).parent.parent / "package.xml").read_text()
+    assert f"<version>{capsys.readouterr().out.split()[1]}</version>" in package
 
 
 @pytest.mark.parametrize(("given", "meant"), [("pedict", "predict"), ("Evaluate", "evaluate")])

@@ -7,6 +7,7 @@ import sys
 from importlib import import_module
 
 from shared_encoder_perception import libraries
+from shared_encoder_perception.files.installed import lacks_ros
 
 USER_ERROR = 2
 
@@ -23,6 +24,9 @@ def start(module: str) -> int:
         libraries.check()  # before the first import that fails of it
     except libraries.UnfitError as error:
         print(f"error: {error}", file=sys.stderr)
+        return USER_ERROR
+    if lacking := lacks_ros():
+        print(f"error: the node needs {lacking}", file=sys.stderr)
         return USER_ERROR
     status: int = import_module(module).main()
     return status
