@@ -15,6 +15,10 @@
     dataset merge data/a data/b --out data/all
     dataset split data/all --hold-out 0.2 --gap 5 --out data/parts
                                             train/ and test/, whole stretches of drives apart
+    dataset export cvat data/mined --out to_correct
+                                            for people's own tools: CVAT, Labelme, COCO
+    dataset convert cvat to_correct --original data/mined --out data/corrected
+                                            back, and what people changed
     dataset stats data/all --out stats.png
     dataset view data/all --out sheet.png
 
@@ -45,6 +49,8 @@ from shared_encoder_perception.labels import label_command, native, render_comma
 from shared_encoder_perception.labels.companions import companions_of
 from shared_encoder_perception.labels.composites import command as compose
 from shared_encoder_perception.labels.composites import cut
+from shared_encoder_perception.labels.exports import changes
+from shared_encoder_perception.labels.exports import command as exports
 from shared_encoder_perception.labels.formats import FORMATS, RIG_FORMATS, read
 from shared_encoder_perception.labels.frame import LabelledFrame
 from shared_encoder_perception.labels.label_command import FAULTY, report_faults
@@ -91,7 +97,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="F",
         help="focal length in pixels, for depth of sets that do not say it",
     )
+    exports.add_arguments_of_return(add)
     add.set_defaults(action_run=_convert)
+
+    add = commands.add_parser("export", help=exports.HELP, description=exports.HELP)
+    exports.add_arguments(add)
+    add.set_defaults(action_run=exports.run)
 
     add = commands.add_parser("render", help=render_command.HELP, description=render_command.HELP)
     render_command.add_arguments(add)
@@ -145,6 +156,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _convert(args: argparse.Namespace) -> int:
     """Write a public set in our format; a frame whose picture is unusable is reported."""
+    of_return = exports.options_of_return(args)
     if args.format in RIG_FORMATS:
         return rigs.convert(args)
     notes: Counter[str] = Counter()
@@ -153,6 +165,7 @@ def _convert(args: argparse.Namespace) -> int:
         options: dict[str, Any] = {"lane_changes": True} if args.lane_changes else {}
         options |= {"classes": args.classes} if args.classes else {}
         options |= {"focal_px": args.focal_px} if args.focal_px else {}
+        options |= of_return
         frames = islice(read(args.format, args.path, **options), args.limit)
         for frame in tqdm(frames, unit="frame"):
             if isinstance(frame, LabelError):
@@ -174,6 +187,8 @@ def _convert(args: argparse.Namespace) -> int:
     print(f"{writer.count} frames: {args.out / FILE_NAME}")
     for note, number in notes.most_common():
         print(f"  left out or uncertain, {printable(note)}: {number}")
+    if args.original:
+        print("\n".join(changes.compare(args.original, args.out).lines()))
     if faults:
         return report_faults(faults, args.out / FAULTS_FILE, "could not be converted")
     return 0

@@ -72,6 +72,9 @@ FORMATS: Final = MappingProxyType(
             "MODEST Museum: file_map.txt, bg/, bg_fg/, bg_fg_mask/: the same",
         ),
         "yolo": ("adapters.yolo", {}, "YOLO polygons, as Roboflow and Ultralytics lay them out"),
+        "cvat": ("adapters.cvat", {}, "CVAT for images 1.1, of dataset export, corrected"),
+        "labelme": ("adapters.labelme", {}, "Labelme, of dataset export, corrected"),
+        "coco": ("adapters.coco", {}, "COCO instances, of dataset export, corrected"),
     }
 )
 """Name -> (module, arguments of its ``read``, what it is)."""

@@ -1,0 +1,1 @@
+"""Native sets as files of annotation tools, to be corrected there."""
