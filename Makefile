@@ -1,7 +1,7 @@
 # Everything from nothing, on a machine with make, python3 and a C++ compiler:
 #
-#   make demo    the main job: a drive through a real ROS 2 node, with overlay video and summary;
-#                your own drive: VIDEO=drive.mp4 or IMAGES=folder or BAG=rosbag2
+#   make demo    the main job: a rendered drive through two real ROS 2 nodes, all they say in one video, and a summary;
+#                your own drive, lanes and mask: VIDEO=drive.mp4 or IMAGES=folder or BAG=rosbag2
 #                TASKS=semantic draws just that, by a shipped model that answers it
 #                TASKS=surround: four cameras through a town, and the map of the ground around
 #   make test    lint, types, tests (fetches torch)
@@ -12,6 +12,9 @@
 #   make fuzz    20 000 random cases for each thing that reads other people's data (CASES=, minutes to hours)
 #   make setup   only the environment: runtime packages and messages, no torch
 #   make lint    only ruff and mypy
+#   make package   wheel and source archive into build/dist
+#   make check-package   each of them in an empty environment: installed, run, what it brings (minutes)
+#   make docs    the pages as a site with search and reference, every link checked: build/site/index.html
 #   make lock    resolve the dependencies of pyproject.toml into requirements/*.txt again
 #   make clean   remove what was built
 #
@@ -28,7 +31,7 @@ unexport AMENT_PREFIX_PATH CMAKE_PREFIX_PATH COLCON_PREFIX_PATH PYTHONPATH PYTHO
 unexport ROS_DISTRO RMW_IMPLEMENTATION VIRTUAL_ENV
 unexport LD_LIBRARY_PATH _ROS_WHEELS_BOOTSTRAP_COMPLETE
 
-.PHONY: help setup demo test test-runtime test-tensorrt test-ubuntu-24.04 fuzz lint lock clean
+.PHONY: help setup demo test test-runtime test-tensorrt test-ubuntu-24.04 fuzz lint package check-package docs lock clean
 help:
 	@sed -n 's/^#   //p' Makefile
 
@@ -110,6 +113,28 @@ lint: setup $(VENV)/test.stamp
 	@$(BIN)/ruff format --check
 	@$(BIN)/mypy
 
+# ---- packages -------------------------------------------------------------------------------------
+# The wheel is built from the source archive, so that this is known to hold all that it must.
+package: $(VENV)/run.stamp
+	@rm -rf build/dist
+	@$(BIN)/uv build -q --out-dir build/dist --build-constraints requirements/build_tools.txt --require-hashes
+	@rm -rf shared_encoder_perception.egg-info  # would tell a version wherever Python runs in this tree
+	@ls build/dist/*
+
+check-package: package
+	@$(BIN)/python requirements/check_package.py build/dist
+
+# ---- documentation --------------------------------------------------------------------------------
+# Its tools have an environment of their own: nothing of the package is imported.
+DOCS := .venv-docs
+docs: $(DOCS)/docs.stamp
+	@$(DOCS)/bin/python docs/site/build.py
+
+$(DOCS)/docs.stamp: $(VENV)/python.stamp requirements/docs.txt
+	@$(BIN)/uv venv -q --clear --python $(BIN)/python $(DOCS)
+	@$(BIN)/uv pip install -q --python $(DOCS)/bin/python --only-binary :all: --require-hashes -r requirements/docs.txt
+	@touch $@
+
 # ---- upkeep ---------------------------------------------------------------------------------------
 COMPILE := $(BIN)/uv pip compile -q --universal --python-version 3.10 --generate-hashes --no-emit-index-url --custom-compile-command "make lock"
 RUN := --extra ros --extra build --extra openvino --extra report
@@ -123,6 +148,7 @@ lock: $(VENV)/python.stamp
 	$(COMPILE) requirements/build_tools.in -c requirements/test.txt -o requirements/build_tools.txt
 	$(COMPILE) pyproject.toml requirements/ubuntu-24.04.in --extra ros --extra build -o requirements/ubuntu-24.04.txt
 	$(COMPILE) pyproject.toml --extra test-tensorrt -c requirements/test.txt -o requirements/tensorrt.txt
+	$(COMPILE) --group docs -o requirements/docs.txt
 
 clean:
-	rm -rf $(VENV) .venv-ubuntu-24.04 build install log demo_output
+	rm -rf $(VENV) $(DOCS) .venv-ubuntu-24.04 build install log demo_output

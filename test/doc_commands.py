@@ -24,8 +24,11 @@ from shared_encoder_perception.node import parameters
 
 WITH_CONFIG: Final = ("train", "throughput", "sheet")
 """Commands that take ``key=value`` of a training config."""
-FOREIGN_OPTIONS: Final = ("--show-args", "--symlink-install", "--system-site-packages")
-"""Of ``ros2 launch``, colcon and venv."""
+FOREIGN_OPTIONS: Final = (
+    *("--show-args", "--symlink-install", "--system-site-packages", "--ipc"),
+    *("--network", "--shm-size"),
+)
+"""Of ``ros2 launch``, colcon, venv and podman."""
 LAUNCH_FILES: Final = ROOT / PACKAGE / "node" / "launch_files.py"
 """What launch files have in common."""
 STAND_INS: Final = ("my.yaml", "CONFIG")
