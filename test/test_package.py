@@ -22,7 +22,7 @@ def test_one_version():
     package = ElementTree.parse(ROOT / "package.xml").getroot()
     version = package.findtext("version")
     project = (ROOT / "pyproject.toml").read_text()
-    assert 'dynamic = ["version"]' in project and "\nversion = \"" not in project
+    assert 'dynamic = ["version"]' in project and '\nversion = "' not in project
     assert f"## {version}" in (ROOT / "CHANGELOG.md").read_text()
 
 
