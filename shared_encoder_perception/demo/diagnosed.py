@@ -18,7 +18,7 @@ def counts_of(message: Any) -> dict[str, int]:
     """
     for status in message.status:
         values = {value.key: value.value for value in status.values}
-        if "received" in values:
-            names = ("received", "perceived", *DROP_REASONS)
+        names = ("received", "perceived", *DROP_REASONS)
+        if all(name in values for name in names):
             return {name: int(values[name]) for name in names}
     return {}

@@ -68,14 +68,16 @@ def played_out(processes: Processes, log: Path) -> dict[str, Any]:
     """Wait until the player has published everything, end the others, return what it told.
 
     Args:
-        processes: ``recorder``, ``node`` and ``player``, started.
+        processes: All that are needed, started; among them ``player``. Whoever was started first is
+            ended last.
         log: Folder of their logs.
 
     Raises:
         RuntimeError: One of them failed.
     """
+    others = [name for name in processes.names if name != "player"]
     while processes.running("player"):
-        for name in ("node", "recorder"):
+        for name in others:
             if not processes.running(name):
                 raise RuntimeError(
                     f"the {name} stopped early, {processes.last_words(name)} "
@@ -85,13 +87,12 @@ def played_out(processes: Processes, log: Path) -> dict[str, Any]:
     output = processes.output("player")
     if processes.stop("player") != 0:
         raise RuntimeError(f"the player failed, see its message above and {log}")
-    node, recorder = processes.stop("node"), processes.stop("recorder")
-    if node != 0 or recorder != 0:
-        raise RuntimeError(
-            f"not all processes ended well: node {node}, recorder {recorder} (0 = well); see {log}"
-        )
-    told: dict[str, Any] = json.loads(output)
-    return told
+    ends = {name: processes.stop(name) for name in reversed(others)}
+    if any(ends.values()):
+        told = ", ".join(f"{name} {status}" for name, status in ends.items())
+        raise RuntimeError(f"not all processes ended well: {told} (0 = well); see {log}")
+    said: dict[str, Any] = json.loads(output)
+    return said
 
 
 def stop_on_signals() -> None:

@@ -37,15 +37,20 @@ class NodeListener:
         rejected: those that could not be used.
     """
 
-    def __init__(self, node: Node) -> None:
-        """Listen with ``node``."""
-        self._node = node
+    def __init__(self, node: Node, namespace: str = "") -> None:
+        """Listen with ``node``.
+
+        Args:
+            node: Of the listener.
+            namespace: Of the node that is heard, with a slash in front; empty for none.
+        """
+        self._node, self._namespace = node, namespace
         self._progress: Callable[[Any], Progress] | None = None
         self.info: Any = None
         self.topic = ""
         self.perceived = self.dropped = self.replaced = self.rejected = 0
         kind = message_type(MODEL_INFO)
-        node.create_subscription(kind, INFO_TOPIC, self._informed, LATCHED_QOS)
+        node.create_subscription(kind, f"{namespace}/{INFO_TOPIC}", self._informed, LATCHED_QOS)
 
     def _informed(self, message: Any) -> None:
         """The node is active, and answers with these tasks."""
@@ -53,11 +58,12 @@ class NodeListener:
         if self.topic:
             return
         topic, self._progress = telling(message.tasks)
-        self.topic = topic.name
+        self.topic = f"{self._namespace}/{topic.name}"
         subscribe = self._node.create_subscription
-        subscribe(message_type(topic.kind), topic.name, self._answered, QUEUE)
+        subscribe(message_type(topic.kind), self.topic, self._answered, QUEUE)
         if self._progress is None:
-            subscribe(DiagnosticArray, DIAGNOSTICS_TOPIC, self._diagnosed, QUEUE)
+            heard = f"{self._namespace}{DIAGNOSTICS_TOPIC}"
+            subscribe(DiagnosticArray, heard, self._diagnosed, QUEUE)
 
     def _answered(self, message: Any) -> None:
         """Count what became of the images up to this one."""

@@ -93,6 +93,11 @@ class Processes:
                 text=True,
             )
 
+    @property
+    def names(self) -> list[str]:
+        """Those that were started and not stopped yet, in that order."""
+        return list(self._children)
+
     def running(self, name: str) -> bool:
         """Whether a child still runs."""
         return self._children[name].poll() is None

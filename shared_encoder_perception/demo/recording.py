@@ -28,14 +28,15 @@ def header_key(message: Any) -> Header:
     return int(stamp.sec), int(stamp.nanosec), str(message.header.frame_id)
 
 
-def model_info_of(reader: Any, bag: Path) -> Any | None:
+def model_info_of(reader: Any, bag: Path, namespace: str = "") -> Any | None:
     """Return the ModelInfo of a recorded node; ``None`` where it sent none.
 
     Args:
         reader: As of ``open_bag``.
         bag: For messages.
+        namespace: Of the node, with a slash in front; empty for none.
     """
-    connections = [c for c in reader.connections if c.topic == f"/{INFO_TOPIC}"]
+    connections = [c for c in reader.connections if c.topic == f"{namespace}/{INFO_TOPIC}"]
     messages = read_messages(reader, bag, connections) if connections else iter(())
     return next((message for _, _, message in messages), None)
 
@@ -70,7 +71,11 @@ class AnswerGatherer:
     """Puts messages together until an image has come back whole."""
 
     def __init__(
-        self, names: Sequence[str], image: str, key: Callable[[Any], Any] = header_key
+        self,
+        names: Sequence[str],
+        image: str,
+        key: Callable[[Any], Any] = header_key,
+        namespace: str = "",
     ) -> None:
         """Begin.
 
@@ -78,11 +83,13 @@ class AnswerGatherer:
             names: Of the tasks.
             image: Topic of the images, with the leading slash.
             key: What the messages of one image have in common.
+            namespace: Of the node that answers, with a slash in front; empty for none.
         """
         self._topics = for_every_image(names)
         self._image, self._key = image, key
-        self._wanted = frozenset(f"/{one.topic.name}" for one in self._topics)
-        self._latched = {f"/{one.topic.name}": one for one in latched(names)}
+        self._within = f"{namespace}/"
+        self._wanted = frozenset(f"{self._within}{one.topic.name}" for one in self._topics)
+        self._latched = {f"{self._within}{one.topic.name}": one for one in latched(names)}
         self.topics = self._wanted | frozenset(self._latched)
         self._told: dict[str, dict[str, Any]] = {}
         self._pending: dict[Any, Gathered] = {}
@@ -97,14 +104,15 @@ class AnswerGatherer:
             ValueError: It did, but a message makes no sense.
         """
         if topic in self._latched:
-            self._told.setdefault(self._latched[topic].task, {})[topic[1:]] = message
+            told = self._told.setdefault(self._latched[topic].task, {})
+            told[topic.removeprefix(self._within)] = message
             return None
         key = self._key(message)
         gathered = self._pending.setdefault(key, Gathered())
         if topic == self._image:
             gathered.image = message
         else:
-            gathered.answers[topic[1:]] = message
+            gathered.answers[topic.removeprefix(self._within)] = message
         if gathered.image is not None and len(gathered.answers) == len(self._wanted):
             return self._read(self._pending.pop(key))
         if len(self._pending) > MAX_PENDING:

@@ -1,10 +1,12 @@
 """Drive through a real node: player -> node -> recorder, then video and summary.
 
-python -m shared_encoder_perception demo                       a synthetic drive
-python -m shared_encoder_perception demo --video drive.mp4     your own
+python -m shared_encoder_perception demo                       every question, of a rendered drive
+python -m shared_encoder_perception demo --video drive.mp4     lanes and mask, of your own
 python -m shared_encoder_perception demo --tasks semantic      by a model that answers that
 
-Tasks of a rig as a whole get four cameras in a synthetic town.
+Without a source, a task or a model, four cameras drive through rendered worlds; one node answers
+for the first of them, and one for all. Tasks of a single camera get a rendered drive of one, tasks
+of a rig as a whole four cameras in a synthetic town.
 
 A model that compares images with a background gets a fixed camera beside a synthetic road; of your
 own pictures --background, or a frames.jsonl that names one for each.
@@ -15,9 +17,6 @@ The results of an earlier drive in the same --out are replaced.
 from __future__ import annotations
 
 import argparse
-import os
-import shutil
-import sys
 from pathlib import Path
 from typing import Final
 
@@ -29,22 +28,23 @@ from shared_encoder_perception.demo.clip import synthetic_clip
 from shared_encoder_perception.demo.drive import Played, drive, stop_on_signals
 from shared_encoder_perception.demo.overlay import overlay_frames
 from shared_encoder_perception.demo.parked_clip import parked_clip
+from shared_encoder_perception.demo.results import INCOMPLETE, Results, clear
 from shared_encoder_perception.demo.rigs import run as rigs
 from shared_encoder_perception.demo.rigs.model import asks_a_rig
 from shared_encoder_perception.demo.rigs.town import RATE_HZ as RIG_RATE_HZ
-from shared_encoder_perception.demo.summary import DriveSummary, summarise
-from shared_encoder_perception.files.whole_file import sole_writer, write_json
+from shared_encoder_perception.demo.summary import summarise
+from shared_encoder_perception.demo.vehicle import run as vehicle
+from shared_encoder_perception.files.whole_file import sole_writer
 from shared_encoder_perception.images.sources import open_source
-from shared_encoder_perception.images.video import write_video
 from shared_encoder_perception.libraries import can_write
 from shared_encoder_perception.spec import ModelSpec, SpecError
 from shared_encoder_perception.tasks.companions import Beside, add_companion_option, read_given
 
 RATE_HZ: Final = 15.0
-RESULTS: Final = ("bag", "recording", "log", "overlay.mp4", "summary.json")
-MARKER: Final = ".shared_encoder_perception_demo"
-"""In a folder that holds it, ``RESULTS`` are ours to replace."""
-INCOMPLETE: Final = 1
+OF_ONE_CAMERA: Final = (
+    *("video", "images", "bag", "topic", "focal_px", "background", "tasks", "model"),
+)
+"""Options with none of which all questions are answered, of a drive of our own."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -57,7 +57,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--rate",
         type=float,
-        help=f"images a second (default: {RATE_HZ:g}; of a rig's cameras {RIG_RATE_HZ:g})",
+        help=f"images a second (default: {RATE_HZ:g}; of a rig's cameras {RIG_RATE_HZ:g}; with "
+        f"neither source, tasks nor model {vehicle.RATE_HZ:g})",
     )
     parser.add_argument("--limit", type=int, help="stop after so many images")
     parser.add_argument(
@@ -88,7 +89,11 @@ def run(args: argparse.Namespace) -> int:
     source = args.video or args.images or args.bag
     if args.model is not None:
         args.model = local_path(str(args.model))
-    args.no_video = not can_write("the video", "av")
+    args.no_video = "" if can_write("the video", "av") else "the library is missing"
+    if all(getattr(args, option) is None for option in OF_ONE_CAMERA):
+        with sole_writer(args.out):
+            clear(args.out, None)
+            return vehicle.drive(args)
     if asks_a_rig(args.tasks or (), args.model and _spec_of(args.model)):
         rigs.check(args)
         with sole_writer(args.out):
@@ -119,52 +124,17 @@ def _spec_of(model: Path) -> ModelSpec | None:
 def _drive(args: argparse.Namespace, source: Path | None) -> int:
     """Play, record, summarise and draw."""
     clear(args.out, source)
-    log, bag, recording = (args.out / name for name in ("log", "bag", "recording"))
-    video, result = args.out / "overlay.mp4", args.out / "summary.json"
-    log.mkdir()
-    recording.mkdir()
-    cache = args.out / "cache"
+    results = Results(args.out)
     if source is None:
-        source = parked_clip(cache, args.beside) if args.beside else synthetic_clip(cache)
+        cache, beside = results.cache, args.beside
+        source = parked_clip(cache, beside) if beside else synthetic_clip(cache)
     stop_on_signals()
-    played = play(args, source, log, recording / bag.name)
-    os.replace(recording / bag.name, bag)
-    recording.rmdir()
-    summary = summarise(bag, played.published)
-    write_json(result, summary.to_dict())
-    none = "the library is missing" if args.no_video else "no image came back"
-    shown = overlay_frames(bag, args.tasks, args.beside)
-    frames = 0 if args.no_video else write_video(shown, video, args.rate)
-    print(f"\n{summary}\n")
-    print(f"video    {video if frames else f'none: {none}'}")
-    print(f"bag      {bag}")
-    print(f"summary  {result}")
-    return verdict(summary) or (INCOMPLETE if played.left_out else 0)
-
-
-def clear(out: Path, source: Path | None) -> None:
-    """Make ``out`` ready: remove an earlier drive's results, and only those.
-
-    Raises:
-        ValueError: Something there is not ours to remove, or is the drive to be played.
-    """
-    marker, old = out / MARKER, [out / name for name in RESULTS if (out / name).exists()]
-    if old and not marker.is_file():
-        raise ValueError(
-            f"{old[0]} was not written by this command and would be replaced: choose another --out"
-        )
-    for path in old:
-        if source is not None and source.resolve().is_relative_to(path.resolve()):
-            raise ValueError(
-                f"{source} would be replaced by the new recording: choose another --out, or move it"
-            )
-    for path in old:
-        if path.is_dir():
-            shutil.rmtree(path)
-        else:
-            path.unlink()
-    out.mkdir(parents=True, exist_ok=True)
-    marker.touch()
+    with results.recording() as bag:
+        played = play(args, source, results.log, bag)
+    summary = summarise(results.bag, played.published)
+    shown = overlay_frames(results.bag, args.tasks, args.beside)
+    status = results.tell(summary, shown, args.rate, args.no_video)
+    return status or (INCOMPLETE if played.left_out else 0)
 
 
 def play(args: argparse.Namespace, source: Path, log: Path, bag: Path) -> Played:
@@ -182,17 +152,3 @@ def play(args: argparse.Namespace, source: Path, log: Path, bag: Path) -> Played
     if args.background is not None:
         arguments += ["--background", str(args.background)]
     return drive(log, bag, parameters, "demo.player", arguments, beside=args.beside)
-
-
-def verdict(summary: DriveSummary) -> int:
-    """Return the exit status, and say what is wrong if something is."""
-    if summary.published == 0 or summary.complete == 0:
-        print("error: no image came back", file=sys.stderr)
-        return INCOMPLETE
-    if summary.unexplained:
-        print(
-            f"error: {summary.unexplained} images neither came back nor were counted as dropped",
-            file=sys.stderr,
-        )
-        return INCOMPLETE
-    return 0

@@ -57,6 +57,14 @@ class DriveSummary:
         """Return plain types for JSON."""
         return asdict(self)
 
+    def problems(self) -> list[str]:
+        """Return what was lost, one line each; nothing if all is accounted for."""
+        if self.published == 0 or self.complete == 0:
+            return ["no image came back"]
+        if self.unexplained:
+            return [f"{self.unexplained} images neither came back nor were counted as dropped"]
+        return []
+
     def __str__(self) -> str:
         """Render one screen."""
         latency = ", ".join(f"{name} {value:.1f} ms" for name, value in self.latency_ms.items())
@@ -97,17 +105,19 @@ class _Drive:
         return max(told, self.dropped.get(reason, 0))
 
 
-def summarise(bag: Path, published: int) -> DriveSummary:
+def summarise(bag: Path, published: int, image: str = IMAGE, namespace: str = "") -> DriveSummary:
     """Read the bag of a drive once.
 
     Args:
         bag: Written by the recorder.
         published: Images that the player says it sent.
+        image: Their topic.
+        namespace: Of the node, with a slash in front; empty for none.
     """
     with open_bag(bag) as reader:
-        info = model_info_of(reader, bag)
+        info = model_info_of(reader, bag, namespace)
         names = tuple(info.tasks) if info is not None else ()
-        drive = _read(reader, bag, names)
+        drive = _read(reader, bag, names, image, namespace)
     replaced, rejected = drive.most("replaced"), drive.most("rejected")
     summary = DriveSummary(
         published,
@@ -121,20 +131,21 @@ def summarise(bag: Path, published: int) -> DriveSummary:
     return summary
 
 
-def _read(reader: Any, bag: Path, names: tuple[str, ...]) -> _Drive:
+def _read(reader: Any, bag: Path, names: tuple[str, ...], image: str, namespace: str) -> _Drive:
     """Count the messages of a node that answers with these tasks."""
-    gatherer, drive = AnswerGatherer(names, IMAGE), _Drive()
+    gatherer, drive = AnswerGatherer(names, image, namespace=namespace), _Drive()
     follow = telling(names) if gatherer.topics else None
-    wanted = {IMAGE, DIAGNOSTICS, *gatherer.topics}
+    diagnostics = f"{namespace}{DIAGNOSTICS}"
+    wanted = {image, diagnostics, *gatherer.topics}
     connections = [c for c in reader.connections if c.topic in wanted]
     for connection, arrived_ns, message in read_messages(reader, bag, connections):
         topic = connection.topic
-        if topic == DIAGNOSTICS:
+        if topic == diagnostics:
             drive.dropped = counts_of(message) or drive.dropped
             continue
-        if topic == IMAGE:
+        if topic == image:
             drive.images.add(header_key(message))
-        elif follow is not None and topic == f"/{follow.topic.name}":
+        elif follow is not None and topic == f"{namespace}/{follow.topic.name}":
             _follow(drive, follow, message, arrived_ns)
         try:
             found = gatherer.add(topic, message)

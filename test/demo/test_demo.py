@@ -21,7 +21,7 @@ from shipped import SIZE
 
 from shared_encoder_perception.demo.player import sent_size
 from shared_encoder_perception.demo.processes import TETHER, Processes
-from shared_encoder_perception.demo.run import MARKER, RESULTS, clear
+from shared_encoder_perception.demo.results import MARKER, RESULTS, clear
 from shared_encoder_perception.demo.summary import summarise
 from shared_encoder_perception.images.bags import open_bag
 from shared_encoder_perception.images.sources import VideoSource

@@ -105,7 +105,10 @@ RUN: Final = {
     "diff": ("evaluation/test_diff",),
     "evaluate": ("evaluation/test_evaluate_command", "evaluation/test_rigs_command", "test_tta"),
     "export runs/default": ("training/test_training_commands",),
-    "make demo": ("demo/test_demo", "demo/test_demo_other_model", "demo/test_demo_rigs"),
+    "make demo": (
+        *("demo/test_demo", "demo/test_demo_other_model", "demo/test_demo_rigs"),
+        "demo/test_demo_vehicle",
+    ),
     "make test": (".ci/run",),
     "mine": ("mining/test_mine",),
     "models": (CHEAP,),

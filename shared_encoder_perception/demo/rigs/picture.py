@@ -60,20 +60,9 @@ def moment_picture(
         absent: Cameras that are not in the map; their pictures are dark.
     """
     room = tasks.part(RIG_TASK, "draw")
-    shown, captions = [], []
-    for camera in rig.cameras:
-        name = camera.name
-        if name in moment.images:
-            picture = draw(moment.images[name], moment.cameras[name])
-            room.paint(picture, moment.surround, camera, scale_of(picture))
-            when = f"{moment.later_ms[name]:+.0f} ms"
-            if name in absent:
-                picture, when = picture // DARK, f"{when} and NOT IN THE MAP"
-        else:
-            picture = np.full((*camera.image_size, 3), MISSING, np.uint8)
-            when = "NO PICTURE"
-        shown.append(picture)
-        captions.append(", ".join([name, when, *_state(moment, name)]))
+    seen = list(seen_by_cameras(rig, moment, absent))
+    shown = [picture for _, picture, _ in seen]
+    captions = [", ".join([name, when, *_state(moment, name)]) for name, _, when in seen]
     left = tile(shown, 1, CAMERA_PX, captions)
     lines = _lines(rig, moment, time_s, absent)
     side = WIDTH - left.shape[1]
@@ -89,6 +78,30 @@ def moment_picture(
         top = above.shape[0] + CAPTION_PX * number
         draw_caption(canvas[top : top + CAPTION_PX, left.shape[1] :], line)
     return canvas
+
+
+def seen_by_cameras(
+    rig: Rig, moment: RecordedMoment, absent: Sequence[str] = ()
+) -> Iterator[tuple[str, NDArray[np.uint8], str]]:
+    """Yield each camera's name, its picture with what was found in it, and how it stands with it.
+
+    Args:
+        rig: The cameras.
+        moment: What was recorded of them.
+        absent: Cameras that are not in the map; their pictures are dark.
+    """
+    room = tasks.part(RIG_TASK, "draw")
+    for camera in rig.cameras:
+        name = camera.name
+        if name not in moment.images:
+            yield name, np.full((*camera.image_size, 3), MISSING, np.uint8), "NO PICTURE"
+            continue
+        picture = draw(moment.images[name], moment.cameras[name])
+        room.paint(picture, moment.surround, camera, scale_of(picture))
+        when = f"{moment.later_ms[name]:+.0f} ms"
+        if name in absent:
+            picture, when = picture // DARK, f"{when} and NOT IN THE MAP"
+        yield name, picture, when
 
 
 def _state(moment: RecordedMoment, name: str) -> list[str]:

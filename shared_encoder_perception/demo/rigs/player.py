@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from time import monotonic
 from typing import Any, Final
@@ -17,6 +18,7 @@ from diagnostic_msgs.msg import DiagnosticArray
 from numpy.typing import NDArray
 from rclpy.node import Node
 from sensor_msgs.msg import Image
+from std_msgs.msg import Header
 from tqdm import tqdm
 
 from shared_encoder_perception.demo.node_listener import QUEUE
@@ -26,6 +28,7 @@ from shared_encoder_perception.demo.player import (
     SETTLE_S,
 )
 from shared_encoder_perception.demo.playing import run_player
+from shared_encoder_perception.demo.rigs.clip import RIG_FILE
 from shared_encoder_perception.demo.rigs.diagnosed import (
     Told,
     ends_of,
@@ -34,7 +37,6 @@ from shared_encoder_perception.demo.rigs.diagnosed import (
     told_by,
 )
 from shared_encoder_perception.demo.rigs.topics import MAPS
-from shared_encoder_perception.demo.rigs.town import RIG_FILE
 from shared_encoder_perception.images.frames import tell
 from shared_encoder_perception.images.image_msg import fill_image
 from shared_encoder_perception.node.diagnostics import TOPIC as DIAGNOSTICS_TOPIC
@@ -89,8 +91,16 @@ class RigPlayer(Node):
         message.header.frame_id = f"{name}_optical"
         fill_image(message, pixels, "bgr8")
         message.header.stamp = self.get_clock().now().to_msg()
+        self.announce(name, message.header)
         self._senders[name].publish(message)
         self.published[name] += 1
+
+    def announce(self, name: str, header: Header) -> None:
+        """Send what goes before an image of a camera: nothing, as the rig.yaml says it all."""
+
+    def listeners_of(self, name: str) -> int:
+        """Return how many listen to a camera's images."""
+        return int(self._senders[name].get_subscription_count())
 
     def listeners_ready(self) -> bool:
         """Whether the node is calibrated, and all who should hear us and the node do.
@@ -98,10 +108,9 @@ class RigPlayer(Node):
         Raises:
             RuntimeError: It will never be calibrated; says why.
         """
-        counts = [one.get_subscription_count() for one in self._senders.values()]
         return (
             is_calibrated(self.said)
-            and min(counts) >= self._listeners
+            and min(map(self.listeners_of, self._senders)) >= self._listeners
             and self.count_subscribers(self._topic) >= self._listeners
         )
 
@@ -137,7 +146,7 @@ def play(player: RigPlayer, source: RigSource, rate: float) -> None:
     """
     if not player.wait_until(player.listeners_ready, READY_TIMEOUT_S):
         raise RuntimeError(
-            f"the node did not become active within {READY_TIMEOUT_S:g} s: see node.log"
+            f"a node did not become active within {READY_TIMEOUT_S:g} s: see the logs"
         )
     player.spin_for(SETTLE_S)  # both directions of discovery, on every topic
     names = source.rig.names
@@ -162,15 +171,25 @@ def play(player: RigPlayer, source: RigSource, rate: float) -> None:
 def main() -> int:
     """Play; 0 when the drive was published to its end."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--folder", type=Path, required=True, help="see town.py")
+    add_arguments(parser)
+    args = parser.parse_args()
+    return run(args, lambda file: RigPlayer(file, args.listeners))
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("--folder", type=Path, required=True, help="see clip.py")
     parser.add_argument("--rate", type=float, required=True)
     parser.add_argument("--listeners", type=int, default=2, help="the node and the recorder")
-    args = parser.parse_args()
+
+
+def run(args: argparse.Namespace, make: Callable[[RigFile], RigPlayer]) -> int:
+    """Play with a player made for the rig; return the exit status."""
 
     def played(nodes: list[Node]) -> dict[str, Any]:
         file = read_rig(args.folder / RIG_FILE)
         source = FolderMoments(args.folder, file)
-        player = RigPlayer(file, args.listeners)
+        player = make(file)
         nodes.append(player)
         play(player, source, args.rate)
         tell(source.problems)

@@ -6,8 +6,6 @@ Chosen by ``demo`` where its tasks, or its model, are of a rig as a whole.
 from __future__ import annotations
 
 import argparse
-import os
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -16,17 +14,16 @@ from shared_encoder_perception.artifact.file import read_artifact
 from shared_encoder_perception.demo.drive import played_out, stop_on_signals
 from shared_encoder_perception.demo.node_arguments import ros_arguments
 from shared_encoder_perception.demo.processes import Processes
+from shared_encoder_perception.demo.results import INCOMPLETE, Results
+from shared_encoder_perception.demo.rigs.clip import RIG_FILE
 from shared_encoder_perception.demo.rigs.model import drawn_in_pictures, rig_model
 from shared_encoder_perception.demo.rigs.picture import overlay_frames
 from shared_encoder_perception.demo.rigs.summary import summarise
 from shared_encoder_perception.demo.rigs.topics import QUEUED
-from shared_encoder_perception.demo.rigs.town import MOMENTS, RATE_HZ, RIG_FILE, town_clip
-from shared_encoder_perception.files.whole_file import write_json
-from shared_encoder_perception.images.video import write_video
+from shared_encoder_perception.demo.rigs.town import MOMENTS, RATE_HZ, town_clip
 from shared_encoder_perception.node.rig.parameters import FILE
 from shared_encoder_perception.rig.rig_file import RigFile, read_rig
 
-INCOMPLETE: Final = 1
 PERIOD_S: Final = 0.2
 """Between two messages of the node's diagnostics, which the video shows."""
 ELSEWHERE: Final = {
@@ -72,28 +69,16 @@ def drive(args: argparse.Namespace) -> int:
     Returns:
         0 when every image is in a count of the node's, and every map came back.
     """
-    log, bag, recording = (args.out / name for name in ("log", "bag", "recording"))
-    video, result = args.out / "overlay.mp4", args.out / "summary.json"
-    log.mkdir()
-    recording.mkdir()
-    clip = town_clip(args.out / "cache", min(args.limit or MOMENTS, MOMENTS))
-    file = read_rig(clip / RIG_FILE)
+    results = Results(args.out)
     stop_on_signals()
-    told = play(args, clip, file, log, recording / bag.name)
-    os.replace(recording / bag.name, bag)
-    recording.rmdir()
-    summary = summarise(bag, file, told["published"])
-    write_json(result, summary.to_dict())
-    none = "the library is missing" if args.no_video else "no map came back"
-    shown = overlay_frames(bag, file, args.drawn)
-    frames = 0 if args.no_video else write_video(shown, video, args.rate)
-    print(f"\n{summary}\n")
-    print(f"video    {video if frames else f'none: {none}'}")
-    print(f"bag      {bag}")
-    print(f"summary  {result}")
-    for problem in summary.problems():
-        print(f"error: {problem}", file=sys.stderr)
-    return INCOMPLETE if summary.problems() or told["left_out"] else 0
+    clip = town_clip(results.cache, min(args.limit or MOMENTS, MOMENTS))
+    file = read_rig(clip / RIG_FILE)
+    with results.recording() as bag:
+        told = play(args, clip, file, results.log, bag)
+    summary = summarise(results.bag, file, told["published"])
+    shown = overlay_frames(results.bag, file, args.drawn)
+    status = results.tell(summary, shown, args.rate, args.no_video, "no map came back")
+    return status or (INCOMPLETE if told["left_out"] else 0)
 
 
 def node_parameters(

@@ -89,7 +89,7 @@ class RigSummary:
             if camera.unexplained:
                 found.append(f"{camera.unexplained} images of {name} are in none of the counts")
             if lost := camera.ends.get(LOST):
-                found.append(f"{lost} images of {name} were lost: see node.log")
+                found.append(f"{lost} images of {name} were lost: see the node's log")
         return found
 
     def __str__(self) -> str:

@@ -9,13 +9,8 @@ from typing import Final, NamedTuple
 
 import cv2
 
-from shared_encoder_perception.demo.rigs.town import (
-    RIG_FILE,
-    SEED,
-    SIZE,
-    SPEED_M_PER_MOMENT,
-    town_clip,
-)
+from shared_encoder_perception.demo.rigs.clip import RIG_FILE
+from shared_encoder_perception.demo.rigs.town import SEED, SIZE, SPEED_M_PER_MOMENT, town_clip
 from shared_encoder_perception.images.frames import tell
 from shared_encoder_perception.rig.moments import FolderMoments
 from shared_encoder_perception.rig.rig_entries import RigFileError
