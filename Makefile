@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # Everything from nothing, on a machine with make, python3 and a C++ compiler:
 #
 #   make demo    the main job: a rendered drive through two real ROS 2 nodes, all they say in one video, and a summary;

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # For ROS 2 from Python wheels only, passed as -DCMAKE_PROJECT_INCLUDE=cmake/wheel_prefix.cmake; a normal
 # ROS 2 does not need it and CMakeLists.txt does not know it.
 #

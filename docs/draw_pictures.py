@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Draw the pictures of the pages again, but for overlay.jpg: ``python docs/draw_pictures.py``.
 
 ``node_view.jpg`` is what the node publishes on ~/debug/overlay/compressed: the shipped model's

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A consumer in forty lines: lanes and mask of the same image, whatever order they come in.
 
 Beside a node in the namespace front: ``python examples/world_model.py --ros-args -r __ns:=/front``.

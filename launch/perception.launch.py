@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Start the perception node: ``ros2 launch shared_encoder_perception perception.launch.py``.
 
 One camera, or one node for each of several: ``cameras:=front,rear`` starts ``/front/perception``

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Replay a bag: ``ros2 launch shared_encoder_perception replay.launch.py bag:=DRIVE out:=result``.
 
 Every image offline first, then the same bag in real time: player, node and recorder, whose answers

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Start the rig's node: ``ros2 launch shared_encoder_perception surround.launch.py rig:=rig.yaml``.
 
 One node for all cameras that the file names. The exit code is that of the process that failed, and

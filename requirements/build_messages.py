@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Generates our messages against the ROS 2 wheels and installs the package into their environment.
 
     .venv/bin/python requirements/build_messages.py .venv

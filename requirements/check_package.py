@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Installs wheel and source archive, each into an empty environment, and runs what they bring.
 
     .venv/bin/python requirements/check_package.py build/dist

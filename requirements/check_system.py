@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Names in one line what the system lacks, before anything is built. Standard library only."""
 
 import platform

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One shared encoder per camera image: five lane centre lines and a drivable-surface mask.
 
 Keep this file to the two lines below. ROS 2 generates ``shared_encoder_perception.msg`` into a

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The command line: ``python -m shared_encoder_perception <command> --help``.
 
 Commands are imported when they are chosen, so that none pays for another's libraries.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The oldest libraries that do: those of Ubuntu 24.04, where it has them.
 
 ``pyproject.toml`` and ``package.xml`` state the same, and ``make test-ubuntu-24.04`` runs the tests

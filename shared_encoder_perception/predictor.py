@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The order of the flow, written once: image -> preprocess -> backend -> decode -> Perception.
 
 With test-time augmentation several pictures of an image go that way, and meet before they are

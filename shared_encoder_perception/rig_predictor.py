@@ -1,8 +1,8 @@
+# SPDX-License-Identifier: Apache-2.0
 """Several cameras of one vehicle -> what each sees, and one map of the ground around.
 
-The cameras' pictures go through the network in one batch. A model that answers a question about the
-rig itself is given the rig's view table beside them; of any other the answers to single pictures
-are put on the ground, as far as their rooms say how (``on_ground.py``).
+The pictures go through the network in one batch. A model of rigs is given the view table beside
+them; other models' answers are put on the ground as their rooms say (``on_ground.py``).
 """
 
 from __future__ import annotations

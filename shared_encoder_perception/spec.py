@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """ModelSpec: what a model artifact promises, carried inside the artifact itself as JSON.
 
 A general part, and one block for each task that the model answers. What a block holds, and which

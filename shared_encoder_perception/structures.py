@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the perception says about one image: plain frozen types, validated once.
 
 Sizes are ``(height, width)``. Points are ``(x, y)`` in pixels of the image *as received*, with

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Shared memory that Fast DDS processes left behind because they were killed.
 
 A process that ends by itself removes its segments; one that is killed cannot, and the suite kills

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A node that compares images with a background, the camera's side, and what both said."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Models whose load goes wrong, in every process that finds this folder's engine first.
 
 ``write_engine`` leaves an ``onnxruntime`` that is the real one, but for models that ask for trouble

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Bags for tests of what reads them: as others write them, and damaged at a place of choice."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Training batches, as tests write them down."""
 
 import numpy as np

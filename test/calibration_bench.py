@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A node with a calibration and a camera beside it, for tests of the node's side of the ground."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A task that needs more than the image and gives two tensors, in one file: what has changed?
 
 ``background`` is a picture of the empty place, ``gain`` says how much each cell counts. It is put

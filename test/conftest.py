@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Before any test module imports a message: rclpy then checks the type of every field we set."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Backgrounds and cut-outs on disk, for tests: tiny pictures that are all different."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How often each task's own decoder runs."""
 
 from collections import Counter

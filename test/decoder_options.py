@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What decoders are told, by the node's parameters."""
 
 from shared_encoder_perception import tasks

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What is wrong with a command that a page for readers shows: each judge returns a reason or "".
 
 Nothing is run: arguments go through the parsers of the commands, keys of training configs through

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The pages for readers, taken apart: links, anchors, commands, and words in the code's font."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A native set with every label that tools draw, and exports of it, changed as people change them.
 
 Each editor changes one picture of an export in the tool's own file, and knows nothing of our code.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A node that is watched by its diagnostics while something goes wrong."""
 
 from __future__ import annotations

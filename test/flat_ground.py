@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A flat world of two values, ray-cast through the cameras of a rig, for tests of ground maps.
 
 The picture is green where one may drive, so that the tiny model's mask is exact.

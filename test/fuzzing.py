@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Random cases for what reads other people's data: few in the tests, many by ``make fuzz``."""
 
 from __future__ import annotations

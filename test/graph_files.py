@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Models of a few hand-made nodes, with their spec, as files."""
 
 import numpy as np

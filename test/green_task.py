@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A task that is none of the package's: how green is an image? And models that answer it alone.
 
 ``monkeypatch.setitem(tasks.ROOMS, NAME, "green_task")`` adds it to the table. Each class stands for

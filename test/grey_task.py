@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A small third task, and a model that answers nothing else: how grey is the image, 0 to 1?
 
 ``monkeypatch.setitem(tasks.ROOMS, grey_task.NAME, grey_task.__name__)`` puts it into the table. It

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Lanes on the road in closed form, for tests of what is drawn and published of them."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A camera over a flat road with known lines, projected by OpenCV alone, for tests."""
 
 from __future__ import annotations

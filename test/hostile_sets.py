@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Label files of public formats with whatever names of pictures, and a file that must survive."""
 
 import json

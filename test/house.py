@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The house as its imports draw it: modules, who imports whom, and what each brings along.
 
 Read from the source, so that all of it takes a second; ``test_house`` holds it against the rules.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A small native data set on disk, for tests: pictures of a straight road with exact labels.
 
 And what a sample, a view or a frame says of its lanes and its mask.

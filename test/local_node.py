@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The node inside the test's process, with a backend that misbehaves on demand."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Writes a long drive as a rosbag2, with its truth, for what only a long drive shows of `replay`.
 
 python test/long_drive.py long_drive --minutes 10       18 000 images at 30 Hz, about 0.8 GB

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A camera and a listener, each to be run as a process of its own by tests.
 
 ``publish`` sends numbered images at a steady rate as camera drivers do: best effort, whatever

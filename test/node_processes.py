@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The node in a process of its own; ``ros_harness`` sets what it finds in its environment."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One key frame of nuScenes as a native set with the sparse depth of its lidar: six pictures.
 
     python test/nuscenes_one.py FOLDER OUT

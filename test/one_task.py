@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The smallest network that answers one task, and its artifact: exported once for all tests."""
 
 import fcntl

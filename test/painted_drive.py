@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The scene of ``painted_scene`` as the messages of a drive, as rosbags writes them."""
 
 from painted_scene import camera, cloud_of, image_of, info_of, picture, sweep, transform_of

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A scene of which every answer is known, seen by a camera and by a lidar; and as messages.
 
 The picture *is* its classes: blue is the id, green the confidence, as ``tiny_model`` reads them.

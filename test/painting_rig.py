@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A camera and a lidar beside a node that paints, and what the node says."""
 
 from __future__ import annotations

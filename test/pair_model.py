@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A model file that takes a millisecond and compares an image with its background.
 
 Foreground is what differs in green, at every other pixel; the drivable surface, if asked for, is

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Perceptions of lanes and mask, as tests write them down."""
 
 from shared_encoder_perception.structures import Perception

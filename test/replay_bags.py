@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Small bags for the tests of ``replay``, and how to run it on them."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Reads a report as a browser would: what it links to, and its pictures."""
 
 from __future__ import annotations

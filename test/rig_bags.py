@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Bags of a rig's cameras: images near the same moments, and what says where the cameras are."""
 
 from dataclasses import replace

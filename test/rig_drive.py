@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Two moments of a drive by four cameras, as folders, and ``predict --rig`` of them."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A small network that answers rigs, and lopsided rigs of any number of cameras to ask it with."""
 
 from copy import deepcopy

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """An image with an ego line and the mask of all that lies below it, and answers beside them."""
 
 import numpy as np

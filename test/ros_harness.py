@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Real ROS 2 processes and contexts for tests, isolated from each other and from the machine.
 
 Modules that use it skip where ROS or our messages are not installed.

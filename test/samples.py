@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Labelled images of lanes and mask, as tests write them down."""
 
 from typing import Any

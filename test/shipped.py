@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The shipped model as it is read, pictures of the size that it takes, and the one before it."""
 
 from pathlib import Path

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A model of six convolutions whose names say where they are: fit to be quantised in no time."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Small ONNX graphs whose work can be counted by hand."""
 
 import numpy as np

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Model specs with some keys of their blocks set, as tests write them down."""
 
 from dataclasses import fields, replace

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A straight road with its boundaries and centre lines in closed form, for tests of lane data."""
 
 from __future__ import annotations

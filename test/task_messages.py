@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The messages of a perception, by the name of their topic, as node and replay make them."""
 
 from typing import Any

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Confidence intervals: what is known of them exactly, in the limit, and by symmetry."""
 
 import numpy as np

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The command line: every mistake is one clear line and exit status 2, never a traceback."""
 
 import contextlib

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """README and docs say what is so: links lead somewhere, commands and their options exist."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The example consumer as a process of its own, beside the real node and beside real messages."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The rules of the house: rooms, one-way imports, tasks known by the table alone.
 
 Each rule has a row that must fail.

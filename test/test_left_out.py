@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Every command that reads images: what a source cannot give is told, and the exit status is 1."""
 
 import json

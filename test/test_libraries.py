@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What we import, what we say that we need, and the oldest that does: one answer everywhere."""
 
 import re

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a command does not need may be missing; what it draws with, too: that is a warning."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Names of files, sources and models reach a terminal, a log and a page without what steers it."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The package as a whole: one version, messages that agree with the code, locked dependencies."""
 
 import ast

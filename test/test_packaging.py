@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Wheel and source archive hold what they must and nothing else, and one file tells the version.
 
 They are built from a copy of the source tree with stand-ins for large files: names are what counts.

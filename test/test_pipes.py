@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """No command waits for ever for what is no file."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The predictor: the order of the flow, times, no state, batches, extra inputs, broken promises."""
 
 from types import SimpleNamespace

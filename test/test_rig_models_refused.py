@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Commands and nodes of single images say of a model of rigs what to do instead."""
 
 import argparse

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Several cameras of one vehicle: what each sees as if alone, and one map of the ground."""
 
 from dataclasses import replace

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Answers for single cameras that nobody asks for cost nothing, and the others stay as they are."""
 
 import numpy as np

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A model that is asked of the rig itself: its view table, its cells, and one camera less."""
 
 import numpy as np

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """ModelSpec: survives the artifact's metadata, refuses what no decoder could honour."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A spec is data: whatever stands in a field, it is refused in words, or all of it works."""
 
 import copy

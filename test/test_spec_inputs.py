@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Tensors of a spec: what tasks take beside the image, and what they give."""
 
 from dataclasses import dataclass

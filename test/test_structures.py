@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Perception: every answer fits the image, and what it holds cannot change."""
 
 from dataclasses import dataclass

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Tables of ours: names that a spreadsheet would run, and lines of somebody else."""
 
 import csv

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Test-time augmentation: the predictor, `predict --tta` and `evaluate --tta`."""
 
 import json

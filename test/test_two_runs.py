@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Two runs with one --out: one result, whole, and one line that says why the other ended."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A model file that takes a millisecond, for tests of everything around the network.
 
 Its answer depends on the image, so that images cannot be mixed up unnoticed: the mask is the green

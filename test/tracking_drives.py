@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Drives with known truth for tests of tracking: lanes on a flat road, noise like a network's."""
 
 from __future__ import annotations

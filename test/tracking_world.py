@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Runs the drives of tracking_drives.py through the tracker, and measures what became of them.
 
 Run as a program it prints the tables of docs/tracking.md: ``python test/tracking_world.py``.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A valid set of each format that is read, as the contents of its files."""
 
 import cv2

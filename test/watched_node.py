@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A lifecycle node with diagnostics, its inference thread, and somebody who listens to both."""
 
 from __future__ import annotations

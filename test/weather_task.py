@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A task of which there are labels only, in one file: what the weather is, a word in the line.
 
 It is put into the table by ``tasks.ROOMS["weather"] = "weather_task"``; see ``tasks/toy_task.py``

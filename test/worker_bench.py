@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A worker with a backend that does what it is told, for tests of the inference thread."""
 
 from __future__ import annotations

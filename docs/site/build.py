@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Build the documentation as a site: ``make docs``, which installs what this needs first.
 
 Pages are staged in ``build/docs_source`` (``staging.py``), rendered into ``build/site`` with every

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How Sphinx renders the staged pages (``staging.py``); ``build.py`` runs it."""
 
 import re

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What is wrong with a built site: links that lead nowhere, files from other servers."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Lay out what the site is made of: the pages of the repository, and what they link to.
 
 Pages are written for people who read them beside the code, so their links lead out of ``docs/``.

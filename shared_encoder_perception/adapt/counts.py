@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a model says of the ground that a vehicle drove over, counted picture by picture."""
 
 from __future__ import annotations

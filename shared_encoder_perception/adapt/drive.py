@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a bag tells of a drive, before any picture is looked at: when, by which camera, where.
 
 The path is the vehicle's, from odometry, TF or a file; the camera's place on the vehicle is TF's or

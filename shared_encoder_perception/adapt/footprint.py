@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The ground that a vehicle drove over later, in a picture that was taken before.
 
 The ground is z = 0 of the vehicle's frame at each of its later poses: hills, bends and pitch come

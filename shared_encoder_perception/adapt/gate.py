@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Whether a model that has learned from drives may take the place of the one before.
 
 Both are asked the same: of labelled pictures that have nothing to do with the drives (the guard),

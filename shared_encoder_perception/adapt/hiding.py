@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What of the ground driven over is hidden in a picture, by what stands or drives before it."""
 
 from __future__ import annotations

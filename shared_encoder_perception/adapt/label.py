@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A drive's bag becomes two native sets: what is trained on, and what the result is judged by.
 
 The later part of the drive is held out, behind a gap as long as a picture looks ahead: of ground

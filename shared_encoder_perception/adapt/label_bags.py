@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Several drives, each labelled on its own: one after the other, or in parallel by Ray.
 
 A drive that was labelled before, of the same bag by the same options, is taken as it is; so a run

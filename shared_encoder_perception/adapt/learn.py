@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Training on drives beside a memory: encoder and norms stay, little of the rest learns slowly.
 
 Half of what is seen, in the mean, are the drives' pictures, half is memory: labelled sets, or

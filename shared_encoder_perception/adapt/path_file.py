@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A vehicle's path from a file: TUM's format, or CSV with a header.
 
 TUM: lines ``stamp tx ty tz qx qy qz qw`` with spaces between, ``#`` begins a comment. CSV: the same

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The trained network as a model file, as the one before is made, and the card beside it."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 r"""A rendered drive as a bag, on a carriageway that no dice give: to try `adapt` without a vehicle.
 
     python -m shared_encoder_perception.adapt.rendered_drive drives --seed 102 --surface gravel

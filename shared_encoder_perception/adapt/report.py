@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What was done and found, for programs and for people: ``report.json`` and ``sheet.png``."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 r"""Let a model learn from where a vehicle drove; keep what it learned only if nothing is forgotten.
 
     python -m shared_encoder_perception adapt --bag drive --model M.onnx --guard DATA/val \

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Which tasks a driven path teaches anything, and what it tells them.
 
 Each task's room is asked what it makes of a set that labels where one may drive, and nothing else.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Where a vehicle was, and how it lay, over the time of a drive."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Build an engine ahead of time, so that the first start on a vehicle does not wait for it.
 
     python -m shared_encoder_perception build --backend tensorrt --precision fp16 --cache ENGINES

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a network sees of the images that quantisation measures ranges on."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The model artifact: one ``.onnx`` file with its ``ModelSpec``, read and checked for every engine.
 
 What an engine gets to see has been checked here: the file is whole, it is the one that was asked

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Weights that are kept as half floats in a model file: half its size, the arithmetic as before.
 
 Each is followed by a Cast, so that any engine can run the file as it is. What is read here is put

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What ``ModelInfo`` says of a model and its engine, for rclpy's messages and rosbags' alike."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Put a model into a store: the artifact, its card, and last the checksum that vouches for both.
 
     python -m shared_encoder_perception publish runs/best.onnx s3://models/perception/

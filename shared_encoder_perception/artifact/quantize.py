@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Quantise a model to int8 on images of your own: static, per channel, one file for every engine.
 
     python -m shared_encoder_perception quantize --images DATA/frames.jsonl --out int8.onnx

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One object behind a URL, read and written through fsspec, with errors that say what to do.
 
 What a URL may hold of secrets (user, password, query, fragment) never gets into a message, and the

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The models that come with the package, by what they answer."""
 
 from __future__ import annotations

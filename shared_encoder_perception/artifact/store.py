@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Models behind URLs: fetched into the user's cache, trusted only as far as their sha256.
 
 A pin says which file is the right one: the user's, or else the checksum that ``publish`` left

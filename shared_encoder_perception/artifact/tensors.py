@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What goes into an engine and what comes out, held against what the spec promises.
 
 The batch axis of most tensors counts images. Of some it counts rigs, whose cameras' images they

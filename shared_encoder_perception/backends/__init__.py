@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Engines that run a model artifact: one Protocol, one literal table, imported when chosen."""
 
 from __future__ import annotations

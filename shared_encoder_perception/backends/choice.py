@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Which engine runs when the user leaves it to us, and what may run instead of one that cannot.
 
 The order is by what was fastest where it was measured (docs/engines.md):

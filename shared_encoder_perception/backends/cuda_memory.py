@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Memory and a stream on an NVIDIA GPU, through cuda-bindings; every error code is looked at."""
 
 from __future__ import annotations

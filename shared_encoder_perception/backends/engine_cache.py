@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Engines built once: a folder of files that are trusted only as far as they prove what they are.
 
 An engine's file holds a header, which says what it was built from and by what, and the sha256 of

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """An fp32 graph rewritten to half precision, for engines that compute in what the graph says.
 
 Half are the nodes on a path from one convolution or matrix product to another: nearly all of the

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What this machine can do, asked without any engine's library."""
 
 from __future__ import annotations

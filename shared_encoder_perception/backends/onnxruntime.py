@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """ONNX Runtime: the embedded default on a CPU; CUDA and its TensorRT provider where they are."""
 
 from __future__ import annotations

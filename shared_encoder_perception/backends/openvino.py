@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """OpenVINO on the CPU: bf16 where the CPU has AMX, fp32 elsewhere, int8 for quantised models."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Command-line options of every command that runs a model."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """TensorRT on NVIDIA GPUs: an engine built once for the GPU, the model and the largest batch."""
 
 from __future__ import annotations

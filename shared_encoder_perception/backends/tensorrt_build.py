@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Building, reading and inspecting TensorRT engines."""
 
 from __future__ import annotations

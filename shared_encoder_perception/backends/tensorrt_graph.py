@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What has to be different in a graph before TensorRT takes it, and what it cannot take at all.
 
 TensorRT (10 and 11) knows bytes at its border only: a uint8 input may lead into casts and nothing

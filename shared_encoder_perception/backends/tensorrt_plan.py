@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What TensorRT is to build and what it has built, decided without TensorRT.
 
 Device, precision, the graph that it parses, the key under which the engine is kept, and what an

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """PyTorch: a checkpoint, or the network unfolded from an artifact; cpu or CUDA."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What starting costs, in a process of its own: time to load, first inference, memory.
 
 The engine's cache is as the user's is: what had to be built for it was built before.

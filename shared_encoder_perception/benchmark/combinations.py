@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Which combinations of model, engine, precision and threads are measured."""
 
 from __future__ import annotations

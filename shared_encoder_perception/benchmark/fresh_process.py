@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Run one of the measurements that need a process of their own, and take its answer as JSON."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Parameters and multiply-accumulates of an ONNX graph, counted from its shapes.
 
 Counted are convolutions and matrix products, quantised ones too, for one image, or for as many as

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Read ``tegrastats`` while something runs: memory, GPU load, power and temperatures of a Jetson.
 
 The format is that of JetPack 5 and 6 (NVIDIA Jetson Linux Developer Guide, "Tegrastats Utility").

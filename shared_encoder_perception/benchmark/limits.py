@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How fast this machine multiplies matrices: the measure of what an engine makes of it.
 
 A dense product of square matrices is the friendliest work there is. Each precision is tried with

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the measurement ran on, as far as Linux and the drivers say."""
 
 from __future__ import annotations

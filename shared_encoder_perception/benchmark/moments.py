@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Moments of a rig, to be measured on: a drive through the demo's town, seen by its cameras."""
 
 from __future__ import annotations

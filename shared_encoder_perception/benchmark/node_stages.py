@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a frame costs in the node: a player publishes the images over DDS to a node in this process.
 
 The node's overhead is the time from the image's receipt to the last output published, minus

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Where the time of an inference goes: its operators, as the engine itself times them.
 
 Timing each operator costs time of its own, so that this runs after everything else was measured,

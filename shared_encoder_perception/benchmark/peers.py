@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Other people's networks: any ONNX file whose inputs are floats or bytes, fed with noise."""
 
 from __future__ import annotations

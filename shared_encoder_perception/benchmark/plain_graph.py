@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Run any ONNX graph on ONNX Runtime or OpenVINO, set up as our backends set them up.
 
 For what carries no spec of ours: other people's networks, and the matrix product that shows what

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Draw median inference times as bars, grouped by model, with whiskers to the 95th percentile."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Tables for the terminal, at most 120 columns wide."""
 
 from __future__ import annotations

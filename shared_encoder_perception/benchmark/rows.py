@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Rows of the result: one combination, from what is known beforehand to what was measured."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Measure what an image costs, for any set of models, engines, precisions and thread counts.
 
     python -m shared_encoder_perception benchmark

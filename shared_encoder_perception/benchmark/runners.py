@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What is measured, loaded: one call is one image, or one moment of a rig.
 
 It says how long each stage took.

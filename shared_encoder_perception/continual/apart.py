@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What is tested must not be what was trained on: pictures are compared by what they show."""
 
 from __future__ import annotations

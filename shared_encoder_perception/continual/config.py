@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Everything that decides a sequence: typed, from a YAML file and ``key=value`` overrides."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The training sets of a sequence's tasks, by what they hold."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What cannot be of a sequence, each said in one line before anything is started."""
 
 from __future__ import annotations

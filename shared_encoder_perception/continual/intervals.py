@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Numbers over seeds: their mean, and how far it may be off; by Student's t.
 
 What is drawn by chance is the seed; the tests are the same for all. So the interval tells what

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A sequence's config from its file, overrides, and the folders of this machine."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """``matrix.json``: what a sequence scored on each test after each task, and what that cost.
 
     {"strategy": "replay", "seed": 0, "digest": "…", "commit": "…", "machine": "…",

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What labels mean must be the same in all tasks: a class is no other one in the next place."""
 
 from __future__ import annotations

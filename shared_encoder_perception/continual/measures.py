@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What is read from a matrix R: accuracy, transfer, forgetting, intransigence.
 
 R[i, j] is the score on the own test of task j after task i, both counted from 1; R[0, j] that of

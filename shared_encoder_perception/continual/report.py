@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The page of a sequence, ``report.html`` in its folder: what was learned, forgotten, and paid.
 
 It shows what stands in ``matrix.json``, and ``pictures/TEST/K_….jpg``: the same frames of a test

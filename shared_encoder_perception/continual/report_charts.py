@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Charts of sequences as PNG: the matrix, scores over tasks, strategies with their intervals.
 
 matplotlib is imported when a chart is drawn, as in ``evaluation.report.charts``.

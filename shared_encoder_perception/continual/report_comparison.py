@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The page that compares runs of one sequence: strategies in rows, means over seeds, and the cost.
 
 An interval holds the mean over all seeds with 95 % confidence (Student's t); of one seed there is

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Runs of one sequence, grouped by what was done against forgetting, a run for each seed."""
 
 from __future__ import annotations

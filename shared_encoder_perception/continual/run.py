@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Learn a sequence of places with one network, and measure what it forgets.
 
     python -m shared_encoder_perception continual CONFIG

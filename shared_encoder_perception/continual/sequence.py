@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The loop over a sequence's tasks: train, remember, test everything; exact when interrupted.
 
 config.yaml         the whole config

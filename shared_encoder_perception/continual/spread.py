@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Runs of a sweep by Ray: one task per run, on this machine or on a cluster."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Many runs of one sequence: every combination of some values, each in a folder of its own."""
 
 from __future__ import annotations

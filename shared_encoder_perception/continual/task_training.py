@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One task of a sequence as lightning sees it: plain training, and what strategies add to it."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """All tests of a sequence, by the network as it is: scores, and pictures of the same frames."""
 
 from __future__ import annotations

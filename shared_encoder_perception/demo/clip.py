@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The demo's own drive: a synthetic clip, rendered once and kept."""
 
 from __future__ import annotations

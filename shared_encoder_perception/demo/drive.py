@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The three processes of a drive: player -> node -> recorder, started, watched and ended."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """ROS arguments for a node that is started as a child: its engine, and input that is counted."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Hears which model a node runs, and what became of the images that it was sent."""
 
 from __future__ import annotations

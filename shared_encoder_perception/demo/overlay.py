@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The overlay video of a recorded drive, drawn from the messages that arrived."""
 
 from __future__ import annotations

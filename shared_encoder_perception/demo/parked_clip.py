@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The demo's own fixed camera: a synthetic clip of a road with traffic, and the empty road."""
 
 from __future__ import annotations

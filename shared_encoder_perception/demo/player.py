@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The camera: publishes a drive as cropped images and waits until every one was answered.
 
 Started by ``demo``; reports progress on stderr and one JSON line on stdout.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The process of a player, from its start to what it tells at its end."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Writes inputs and outputs into one rosbag2 (mcap), as they arrive and without decoding them.
 
 Started by ``demo`` and by a live replay. SIGTERM or SIGINT ends it after what is still queued has

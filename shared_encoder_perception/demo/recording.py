@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Recorded images and their answers, put together again by their headers."""
 
 from __future__ import annotations

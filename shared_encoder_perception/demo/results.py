@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a drive leaves in its folder: logs, a bag, a video, a summary."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Drive through a real node: player -> node -> recorder, then video and summary.
 
 python -m shared_encoder_perception demo                       every question, of a rendered drive

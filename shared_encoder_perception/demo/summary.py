@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a recorded drive shows: which images came back whole, how fast, with what in them."""
 
 from __future__ import annotations

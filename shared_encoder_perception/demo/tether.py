@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Runs a module as a child that ends when its parent does, however that comes about.
 
 The parent holds the other end of our stdin and never writes: its end of file means that the parent

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One moment of a rig as a picture: what each camera saw, and beside it the ground from above."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What was perceived or labelled, drawn on its image, whatever the tasks are.
 
 Each task is painted by the ``draw.py`` of its room, in the order of their ``LAYER``; a task whose

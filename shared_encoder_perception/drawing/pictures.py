@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Pictures as files, and many on one sheet."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Lines and areas on a picture, sub-pixel exact."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How far two answers to one image are apart, whoever is right."""
 
 from __future__ import annotations

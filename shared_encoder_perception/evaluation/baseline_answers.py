@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What scores without looking at the image: a number means something only above these.
 
 A constant baseline must not learn from the image that it is scored on: see ``LabelledSet.learn``.

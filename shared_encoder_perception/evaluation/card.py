@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Fill in a model card's scores: measure a model, and replace the marked tables of a text.
 
 python -m shared_encoder_perception card docs/model_card.md --labels DATA/val/frames.jsonl

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Hold engines and precisions against one another: the same images through each, one report.
 
     python -m shared_encoder_perception compare --input DATA/frames.jsonl

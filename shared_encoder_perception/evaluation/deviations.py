@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What of a model's output tensors is compared between engines, asked of each task's room."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How far an engine's answers are from another's, and whether that is tolerable."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Score a model on labelled images: a native data set (``frames.jsonl``), or synthetic worlds.
 
 python -m shared_encoder_perception evaluate --labels DIR/frames.jsonl --out scores

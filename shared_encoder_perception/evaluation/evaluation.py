@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One evaluation: a model, its baselines and every way to slice them, image by image.
 
     evaluation = Evaluation(images, spec.input_size, spec.tasks)

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The HTML report of an evaluation: what a person looks at before trusting a model."""
 
 from __future__ import annotations

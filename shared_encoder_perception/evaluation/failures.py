@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The frames a model does worst on, as pictures: what a table of scores does not show."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Everything that is counted of a group of images: ``Counts``, and what only evaluation shows."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One line per image: what was said, how right it was and what it took, as a table for any tool."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Answers of a predictor that is given what labels tell of how an image was taken."""
 
 from __future__ import annotations

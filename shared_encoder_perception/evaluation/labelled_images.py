@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Labelled images to score on: a native data set, or rendered worlds; each read in its turn.
 
     images = open_set(Path("DATA/val"))      # or render_worlds(200)

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The best, the middle and the worst frames of each source, as pictures.
 
 Memory does not grow with the set.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Draw the reliability diagram: stated confidence against the share that came true."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What is shown of scores, put together from what each task's room has to say (``report.py``)."""
 
 from __future__ import annotations

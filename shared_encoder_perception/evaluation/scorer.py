@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Scores of many images, by source: what training, evaluation and comparison count alike."""
 
 from __future__ import annotations

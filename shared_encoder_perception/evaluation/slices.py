@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Which kind of image it is, so that scores can be told apart: light, occlusion, and more.
 
 The rules are simple on purpose, and the same for every data set: who reads a score by night must

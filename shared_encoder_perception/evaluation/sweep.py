@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How a model's scores depend on where the crop puts the horizon, and how large it shows the road.
 
 python -m shared_encoder_perception evaluate --labels DIR/frames.jsonl --sweep --out scores

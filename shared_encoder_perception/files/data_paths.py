@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a path that stands in data may be: it names a file of its own folder, and no other.
 
 Labels, lists, results, checkpoints, metadata of bags and archives come from others. ``inside``

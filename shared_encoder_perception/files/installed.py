@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Files of this package that are no code, and the version that one of them tells.
 
 They stand beside the code in the source tree, and in ``share/shared_encoder_perception`` where

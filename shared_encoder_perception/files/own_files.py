@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Files of this user's own: caches that others cannot write, and what a run needs only meanwhile.
 
 What a killed run left behind goes with the next one; what a living one uses stays.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What is named as a file and is none: a pipe without a writer would hang whoever opens it."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Words that came from outside, made fit for a message, a table or a log.
 
 Names of models and files may hold anything: what steers a terminal, a formula that a spreadsheet

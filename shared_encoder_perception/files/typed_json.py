@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """JSON objects as frozen dataclasses: one mechanism checks every field's type, range of ints aside.
 
 A field's annotation decides what it may hold: ``str`` (that UTF-8 can carry, without NUL: no

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Files that appear only when complete, folders of results: each written by one run at a time."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A camera that is calibrated: how it looks at the road, and how well that is known."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Pixels of the received image <-> rays of the camera."""
 
 from __future__ import annotations

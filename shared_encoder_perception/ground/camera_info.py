@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """From ``sensor_msgs/CameraInfo`` to a camera model.
 
 Nothing here imports ROS: messages of rclpy and of rosbags do alike.

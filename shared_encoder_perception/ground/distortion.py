@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Where a lens puts what a pinhole would see, by OpenCV's formulas and coefficients.
 
 OpenCV's own ``projectPoints`` computes derivatives by every parameter with it, whoever asks: three

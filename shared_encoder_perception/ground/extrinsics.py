@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Where the camera sits and looks: position and rotation in the vehicle's frame (REP-103)."""
 
 from __future__ import annotations

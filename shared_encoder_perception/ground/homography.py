@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Reads a homography, image pixels to metres on the road, from a file."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Where a calibrated camera sees the horizon, and which crop puts it where networks like it."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """KITTI's calibration files: matrices by name, a line each."""
 
 from __future__ import annotations

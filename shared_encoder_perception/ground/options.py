@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the parameters ``ground.*`` say of the camera and the road: those that no task owns."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Reads a pose, of a lidar in the frame of its camera, from a file."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Turned and moved: what takes points of one frame to another."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Where rays meet the flat road, and how far that point moves with each cause of error."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """TF without ROS: how frames lie to each other, at any time of a recording."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Pixels <-> rays in the vehicle's frame, by a calibrated camera or by a homography."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What tells one bag from another, whatever it is called and wherever it lies."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The messages of an mcap file: by its index where that is sound, else by its records.
 
 Of a damaged file, all sound chunks are read. What other topics hold is never looked at.

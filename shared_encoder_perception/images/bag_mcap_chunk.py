@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What is in a chunk of an mcap file, if it is sound and not too large."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The records of an mcap file, and the index at its end: which chunks it has, on which topics.
 
 A record is what it is (1 byte), its length (8 bytes, little-endian), and its content; see

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a rosbag2's ``metadata.yaml`` promises: its files, and how many messages on each topic."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a rosbag2 consists of, whichever way its files store it."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A rosbag2, sound or damaged: topics, and all messages on them that can be read.
 
 Topics are chosen by name and type; what else metadata and files say of them may differ. What is

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The messages of a sqlite3 file of a rosbag2, also where pages of it are damaged or missing."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Messages of a bag as objects: their types as the bag defines them, else as ROS does.
 
 Each type is learnt by itself, and when it is asked for: one that is broken, or that another topic

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Rosbag2 files without ROS: open, check, and know our own message types."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Whether a picture was taken in colours, as far as its pixels tell."""
 
 from __future__ import annotations

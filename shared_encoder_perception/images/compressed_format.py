@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What ``format`` of a sensor_msgs/CompressedImage says of the pixels in its ``data``.
 
 compressed_image_transport writes ``ORIGINAL; CODEC compressed TARGET``: it converts the camera's

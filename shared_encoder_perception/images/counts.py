@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What became of the images: every one that came in is in exactly one of these numbers."""
 
 from __future__ import annotations

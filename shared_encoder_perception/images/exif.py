@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The fields of a TIFF file, which are those of EXIF data, too: one table of tags and values."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What every source of images gives: frames, and word of what it could not give."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """sensor_msgs Image and CompressedImage <-> arrays, by duck typing and without cv_bridge.
 
 Serves rclpy's messages (``data`` is an ``array.array``) and those of rosbags (a numpy array) alike,

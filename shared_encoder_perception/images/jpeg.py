@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """JPEG files: what their header says, whether they end, and whether their picture is all there.
 
 Decoders fill what is missing with grey, and say so on stderr alone.

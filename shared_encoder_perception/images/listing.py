@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Which files of a folder are pictures: one answer for every command that looks into a folder.
 
 Systems leave files of their own beside other people's: ``._a.jpg`` of macOS is no picture,

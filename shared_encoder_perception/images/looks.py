@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Where in a variant of a picture the cells of the plain picture's grid are, and their values.
 
 A look is one picture of several that a network is shown instead of one. Everything here is exact:

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Which topics with images are what our own node says or is given, and so no camera's."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Bytes of picture files: how their headers are read, and the error of those that make no sense."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a picture must be before a network may see it."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Picture files to arrays, the same for every command: as people see them.
 
 EXIF data turn pictures and masks, a palette is looked up, what is transparent loses its alpha, and

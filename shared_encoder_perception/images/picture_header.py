@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a picture file says of itself in its header: kind, size, and how it wants to be turned.
 
 Read before anything is decoded: a file of kilobytes may claim gigabytes of pixels.

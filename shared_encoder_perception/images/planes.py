@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Planes of one value per pixel (masks, ids, weights) that move with their image, never mixed."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """From a source image to the network input, and the one object that maps points both ways."""
 
 from __future__ import annotations

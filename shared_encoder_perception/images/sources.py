@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Where images come from without ROS: a folder, a frames.jsonl, a video, a rosbag2.
 
 Every source is an iterable of ``Frame`` that reads as it goes: memory does not grow with length.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A few of many, evenly spread: sets are sorted by source, so their first images are all alike."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the times of the images say: late ones, jumps of the clock, images beyond the rate.
 
 Cameras forget to stamp, bags are played in loops, simulated clocks are set back, and drivers on

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Pictures with what is known of how they were taken, from messages and from files."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Unpack zstd, and no more than a camera's data may become: in memory, and on the disk."""
 
 from __future__ import annotations

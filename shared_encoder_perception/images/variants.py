@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Test-time augmentation: which pictures a network is shown of one image, as ``--tta`` names them.
 
     variants = parse_variants("flip,scale:0.75")     # plain, mirrored, small, small and mirrored

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Videos that every player and browser shows."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The frames of a video file, as a source."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Pictures that belong to a picture, such as one of the empty place: labels carry them along."""
 
 from __future__ import annotations

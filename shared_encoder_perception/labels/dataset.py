@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Data sets: convert them to our format, check, merge, count and look at them.
 
     dataset convert tusimple clips/ --out data/tusimple

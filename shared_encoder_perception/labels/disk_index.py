@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A map from keys to numbers that lives on the disk: for sets that do not fit into memory."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Every format that can be read, in one literal table; its module is imported when it is chosen."""
 
 from __future__ import annotations

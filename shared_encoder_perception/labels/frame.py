@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One labelled picture of a data set, before the picture and the files of its labels are read."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Frames of KITTI's object detection set: picture, sweep, calibration, labelled boxes.
 
 ``FOLDER/image_2/000000.png``, ``velodyne/000000.bin``, ``calib/000000.txt`` and, where there are

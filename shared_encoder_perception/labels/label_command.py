@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """``dataset label``: let a model, or masks of any other network, label pictures."""
 
 from __future__ import annotations

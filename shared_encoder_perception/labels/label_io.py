@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What several formats need: sizes without decoding, numbers with their line, filled polygons."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Masks of others, as files: planes of probabilities, or class maps and what their ids mean."""
 
 from __future__ import annotations

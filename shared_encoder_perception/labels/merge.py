@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Several native sets -> one. What cannot be kept as it was is reported, never lost.
 
 Pictures with equal bytes are one picture. Their labels complete each other: what one of them knows

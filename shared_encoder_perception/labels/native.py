@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The project's own data set: a folder with ``frames.jsonl``, one JSON object per picture.
 
 docs/dataset_format.md is its specification; ``record_faults`` is that specification as code.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Labels by a teacher: what a model is sure of becomes a label, the rest stays unknown.
 
 A teacher's positives are usually right, its negatives are not; each task says what it believes

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What can be wrong with one line of a ``frames.jsonl``: docs/dataset_format.md as code.
 
 Each task says what is wrong with its own keys. Keys of nobody are no fault of the labels that are

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """``dataset render``: write pictures that nobody took as a set: rendered worlds, or composites.
 
 Rigs that drive through such worlds are a set of their own kind: ``rigs.render``.

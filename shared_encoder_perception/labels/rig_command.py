@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Rigs of several cameras: look at one before anything else.
 
     rig check rig.yaml --input pictures/ --out check.png

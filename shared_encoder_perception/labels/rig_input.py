@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Moments of a drive for a ``rig.yaml``: out of a folder, a rosbag2, or a ``rigs.jsonl``."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """``rig trials``: how often does ``rig check`` find a mistake in such a rig, or call it wrong?
 
 In rendered worlds, with nobody there and in dense traffic: the rig as it is, and with each usual

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What other people's data sets say about a picture, in no task's terms; each task takes its part.
 
 An adapter reads files and says what stands there. What it means (a lane runs in the middle between

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One labelled image: the type every data source yields and every target is made from."""
 
 from __future__ import annotations

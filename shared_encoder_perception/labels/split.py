@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """``dataset split``: one native set -> ``train`` and ``test``, whole stretches of drives apart.
 
 Neighbouring frames of a drive look alike: who trains on one and tests on the next tests what was

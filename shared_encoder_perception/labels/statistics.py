@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a data set holds: counts by source, and for each task what its labels hold."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Labels by masks of any other network, such as drivable surface, or paint with lanes between it.
 
 One picture of probabilities for each image, found by name. What a task makes of them, and how far

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Every fault of a native data set, with file and line."""
 
 from __future__ import annotations

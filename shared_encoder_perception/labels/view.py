@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A sample as the network sees it: cropped, resized, with its labels in network-input pixels."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A decoder of maps of the ground: a small U of three levels (Ronneberger et al., MICCAI 2015).
 
 Up again by adding, as in a feature pyramid, not by joining channels: at the finest grid, where most

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Optional parts that let a cell see far: self-attention and feature aggregation."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Decoders of the field as references: five to nine times an encoder's work, and not the default.
 
 ``PanopticFpn``: Kirillov et al., "Panoptic Feature Pyramid Networks" (CVPR 2019), in the widths

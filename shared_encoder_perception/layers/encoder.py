@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The shared encoder: timm's, or one of our own, with features at strides 4, 8, 16 and 32."""
 
 from __future__ import annotations

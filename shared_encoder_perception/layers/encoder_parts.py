@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """An encoder in two parts: its layers up to some level of features, and those behind it.
 
 It can be cut where its layers follow one another, each taking just what the one before it gives,

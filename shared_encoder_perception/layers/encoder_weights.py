@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Weights of a classifier that somebody else trained, for one of timm's encoders.
 
 Taken from a Python package that carries them, or from a file. Nothing in them is run. Every tensor

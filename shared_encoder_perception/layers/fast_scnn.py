@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Fast-SCNN's parts (Poudel, Liwicki and Cipolla, BMVC 2019): a network for fast training.
 
 ``FastScnnEncoder`` is what its table 1 has down to the pyramid pooling, ``FastScnnDecoder`` the

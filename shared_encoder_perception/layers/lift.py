@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Features of cameras -> features of voxels of the ground, at places that a table says.
 
 Bilinear sampling at the projected centres of voxels, without learned depth: Harley et al., "Simple-

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A light feature pyramid (Lin et al., CVPR 2017): strides 8, 16, 32 into one map at stride 8."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What losses are divided by: counts over all processes that train together.
 
 Processes average their gradients. Divided by the mean count, they do what one would do with all

@@ -1,1 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
 """From a drive to the frames most worth labelling: the data loop closed."""

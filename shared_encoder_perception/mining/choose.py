@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Which frames to take: the reasons take turns, and what looks like a frame already taken waits.
 
 A turn's frame is the one with the largest ``score * novelty`` of its reason. Novelty is the

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Where frames are mined from: a rosbag2, a video, a folder of images, or a native data set."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Why a frame may be worth labelling, each reason as a number that needs no label.
 
 - Each task may have reasons of its own, such as how unsure the model is (``reasons.py`` of its

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Find the frames most worth labelling, and write them as a data set with pre-labels.
 
     python -m shared_encoder_perception mine drive_bag --out data/mined

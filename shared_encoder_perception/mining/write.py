@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What `mine` leaves: a native data set with pre-labels, a table, and a contact sheet."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """From the encoder's features to the logits of every task, in one literal table.
 
 ``light_fpn`` merges the features once, on the grid on which all answers leave; nothing is resized

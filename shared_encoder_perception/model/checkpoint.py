@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Checkpoints of the network: its configuration and weights, nothing that could run code."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a network is built from, and what of it is taken from a file."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The picture's normalisation, folded into the first convolution of an exported network.
 
 ``encoder(image)`` turns BGR around, subtracts a mean and divides by a deviation: three passes over

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The network: a shared encoder, and an architecture that answers every task from its features."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Network -> ONNX artifact with its ModelSpec inside."""
 
 from __future__ import annotations

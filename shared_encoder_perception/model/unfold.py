@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The network of an exported artifact: its folded weights put back into convolutions and norms.
 
 Export folds every batch norm into the convolution before it. Here each convolution takes the folded

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """``python -m shared_encoder_perception.node --ros-args -r image:=/camera/image_raw``."""
 
 import sys

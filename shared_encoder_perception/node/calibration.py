@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The node's calibration: CameraInfo and TF in, a calibrated camera for each image out."""
 
 from __future__ import annotations

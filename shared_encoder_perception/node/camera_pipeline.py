@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One camera's way through the node: from its topic, through the inference thread, to ours."""
 
 from __future__ import annotations

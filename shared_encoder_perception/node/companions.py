@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Pictures that the model compares images with: from a topic, a file, or the camera itself.
 
 Of one camera. The newest counts, whichever way it came, see ``newest``; one that does not fit does

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Pictures for people on topics: the overlay and the tasks' own, while somebody looks at them.
 
 They are drawn in a thread of their own, from the newest image: neither the executor nor the

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The debug overlay: what the node saw in an image, as one small JPEG."""
 
 from __future__ import annotations

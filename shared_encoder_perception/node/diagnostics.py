@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the node says about itself on ``/diagnostics``, once a second, whatever state it is in.
 
 The executor's thread publishes, and by the wall clock: neither an engine that hangs nor a simulated

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How the process is asked to end, and is made to when a load keeps the interpreter to itself.
 
 Python runs its signal handlers only between two instructions of its own: native code that does not

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The start of a process that becomes a node: before anything heavy is imported."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A gate between the turns of one thread, where others may hold it while they change its tools."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Parameters that were given for the node and have no effect: misspelt ones must be named."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How model, processing and output are doing; ``input_health`` has the input."""
 
 from __future__ import annotations

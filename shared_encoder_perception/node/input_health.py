@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How the input is doing: waiting, active, stale or rejected, and why no image comes."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The node's input: camera images, raw or compressed, only the newest."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How long each image took, on topics with Autoware's names, for plots and Autoware's monitors.
 
 Stage by stage it is in ``/diagnostics``, and in messages that carry their own image's milliseconds.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What our launch files have in common: arguments, what they override, a bag to play beside.
 
 For our launch files alone: it needs ROS 2's ``launch``.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What becomes of a launch when one of its processes fails: its exit code, and no orphan.
 
 For our launch files alone: it needs ROS 2's ``launch``.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The books of the images: each that came in is in exactly one of the numbers of ``Counts``."""
 
 from __future__ import annotations

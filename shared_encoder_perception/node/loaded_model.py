@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The model that the node runs, and how it is exchanged while images are perceived."""
 
 from __future__ import annotations

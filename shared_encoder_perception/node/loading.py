@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """From the node's parameters to a warmed-up predictor, within a limit of time."""
 
 from __future__ import annotations

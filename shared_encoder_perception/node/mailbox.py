@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A mailbox with one slot: whoever is slow gets the newest item, and the rest is counted."""
 
 from __future__ import annotations

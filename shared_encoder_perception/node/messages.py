@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """New messages of rclpy, by the name of their type, and whether one can be sent."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Which picture to compare with is in use, of all that came by topic, file and camera."""
 
 from __future__ import annotations

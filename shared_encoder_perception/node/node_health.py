@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Joins node, inference thread and diagnostics: the tasks input, processing and output."""
 
 from __future__ import annotations

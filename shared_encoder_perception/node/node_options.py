@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The node's parameters as options: read together, so that they can be judged together."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A process around the node: starts it, serves it until a signal comes, ends it in order."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The node's topics: one perceived image out, on those of each task that the model answers."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Paints a lidar's clouds with what the model says of the images beside them.
 
 In a thread of its own: a cloud waits for the image that is nearest in time, and neither the

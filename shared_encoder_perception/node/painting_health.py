@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How the painting of clouds is doing; nothing here needs ROS."""
 
 from __future__ import annotations

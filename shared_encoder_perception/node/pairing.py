@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Clouds wait for the answer to the image that is nearest to them in time."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The node's parameters: one table for declaration, ``config/perception.yaml`` and the docs.
 
 ``python -m shared_encoder_perception.node.parameters yaml`` (or ``markdown``) prints the derived

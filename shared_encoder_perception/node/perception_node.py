@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The lifecycle node: images in, what the model's tasks say about them out.
 
 Start it with ``python -m shared_encoder_perception.node --ros-args -r image:=/camera/image_raw``.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the node adds to a perception: calibration and time, which the tasks' rooms make use of."""
 
 from __future__ import annotations

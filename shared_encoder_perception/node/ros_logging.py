@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Lines that our modules log through Python's logging, in the node's ROS log."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Declares the table of ``parameters`` on a node, and holds the user to it."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The node's services: switch perception on and off, load the model again, forget the tracks."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Finds out why nothing comes in, or goes out: nobody is there, or what is there does not fit."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Names of the node's own topics, for those who need no ROS to speak of them."""
 
 from __future__ import annotations

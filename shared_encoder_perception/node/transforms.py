@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How frames lie to each other, as TF knows it."""
 
 from __future__ import annotations

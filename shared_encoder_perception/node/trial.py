@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Tries a model in a process of its own, before a node that perceives loads it beside the old one.
 
 A load may never end, hold the interpreter, or take its process down. No thread can be kept from

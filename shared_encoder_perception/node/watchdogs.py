@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What counters and timers did lately, and how bad that is: the arithmetic behind diagnostics.
 
 Nothing here reads a clock: the caller says what time it is, in seconds of ``perf_counter``.

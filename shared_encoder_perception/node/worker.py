@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The inference thread: newest image in, perception out, away from the ROS executor."""
 
 from __future__ import annotations

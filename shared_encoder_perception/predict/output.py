@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Where ``predict`` writes, of images and moments alike: a folder of its own, a video, or both."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What ``predict`` writes: lines of JSON that have their name in the end, and files they name."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """``predict --rig``: moments of several cameras -> maps of the ground, and what each camera saw.
 
 `OUT/surround.jsonl` gets one line per moment:

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Perceive images without ROS and write what was found.
 
     python -m shared_encoder_perception predict --input drive.mp4 --out result

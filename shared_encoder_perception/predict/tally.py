@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The summary of a run: how many, what was found, and how long it took."""
 
 from __future__ import annotations

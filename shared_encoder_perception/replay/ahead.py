@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Work in threads beside the main one: reading before it, writing behind it; in order."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What was perceived, kept exactly and small until the pictures are drawn.
 
 Drawing would take from the model the time that it is measured by, so it comes after it. Until then

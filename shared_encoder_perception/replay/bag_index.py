@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a bag with a lidar and a camera holds: when clouds and images were taken, calibration, TF.
 
 Read before anything is painted: the image nearest to a cloud, and the transforms around it, may

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The clouds of a bag, each with what was made of the image nearest to it in time."""
 
 from __future__ import annotations

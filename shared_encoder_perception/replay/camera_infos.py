@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The CameraInfo of a bag's images: what held when."""
 
 from __future__ import annotations

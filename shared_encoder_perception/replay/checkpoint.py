@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Where a replay is, written down so that a killed one goes on from there.
 
 The files of a replay only grow. A checkpoint holds their lengths and all that the next image

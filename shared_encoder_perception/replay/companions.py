@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a replay's images are compared with: the newest such picture of the bag, or a file's."""
 
 from __future__ import annotations

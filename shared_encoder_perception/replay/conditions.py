@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a result depends on: the first line of ``results.jsonl``. No times, no folders."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One bag's images through the model, each in its turn (main thread)."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The folder of one replay's results: what is ours in it, finished or not."""
 
 from __future__ import annotations

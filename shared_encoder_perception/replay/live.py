@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A bag through the real node in real time, held against the same bag replayed offline.
 
 Two sources of difference remain: which images the node had no time for, and nothing else. So every

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The camera of a live replay: publishes a bag's images as they were recorded, at its pace.
 
 Messages go out as the bytes of the bag, with their headers. Reports progress on stderr and one JSON

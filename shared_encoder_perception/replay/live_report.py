@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a live replay shows, as text and as a page."""
 
 from __future__ import annotations

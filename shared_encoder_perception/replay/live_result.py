@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What came back from the node, image by image, against the lines of the offline replay."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Our messages, and those of ROS, as rosbags has them: new ones, to be filled and serialised."""
 
 from __future__ import annotations

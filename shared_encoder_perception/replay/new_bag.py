@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A rosbag2 that is written: all of it or nothing, with its topics as a node offers them."""
 
 from __future__ import annotations

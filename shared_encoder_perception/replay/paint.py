@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Paint a lidar's points with the classes of the pixels that show them.
 
     python -m shared_encoder_perception paint --kitti FOLDER --model MODEL --out painted

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The clouds of a bag, painted: a bag with ``points/painted``, and what became of each cloud."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How long painting takes on this machine: from a cloud's message to the painted one."""
 
 from __future__ import annotations

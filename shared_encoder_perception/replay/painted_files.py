@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A painted cloud as files: binary PLY for any viewer, and the picture with the points on it."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The first pass over a bag: every image through the model, results and times to the disk.
 
 Three threads: one reads and decodes the next images, this one runs the model, one writes. Pictures

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The second pass: what was perceived as a bag with the node's topics, and as a video.
 
 Every message has its image's header, and is recorded when its image was: played together with the

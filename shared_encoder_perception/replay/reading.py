@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The images of one topic of a bag, one by one, each with its labels where the bag has them.
 
     images = BagImages.of(Path("drive"), topic=None, labels=None)

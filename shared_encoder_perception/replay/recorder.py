@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Writes what became of each image, and counts it (thread of its own)."""
 
 from __future__ import annotations

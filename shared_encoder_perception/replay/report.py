@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The report of a replay: numbers, charts over the drive, some pictures."""
 
 from __future__ import annotations

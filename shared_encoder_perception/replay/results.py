@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One line for each image: ``results.jsonl``, the same bytes on every run, and ``timings.jsonl``.
 
 {"conditions": {...}}                                                 the first line

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Replay rosbag2 recordings through the model in this process: every image, without ROS.
 
     python -m shared_encoder_perception replay DRIVE --out result

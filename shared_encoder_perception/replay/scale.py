@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Many bags by Ray: one task per bag, on this machine or on a cluster.
 
 Nothing is lost: a task tells what went wrong instead of raising it, a process that dies is noticed,

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Several bags, each a job of its own: what belongs to one, and what became of it.
 
 In one process or on many machines, a bag is replayed by the same function into a folder of its own,

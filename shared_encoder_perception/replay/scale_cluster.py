@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The Ray cluster that bags are replayed on: ours on this machine, or somebody's elsewhere."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What several bags show together: one ``summary.json`` above their folders, and for people.
 
 Counts are pooled, so every image weighs the same, whichever bag it is of. Nothing in it depends on

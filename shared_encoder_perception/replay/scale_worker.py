@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a worker process of the cluster does: one bag after the other with one predictor."""
 
 from __future__ import annotations

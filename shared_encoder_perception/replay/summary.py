@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a replay shows, as ``summary.json`` and for people."""
 
 from __future__ import annotations

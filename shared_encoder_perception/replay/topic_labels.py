@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Labels that a bag carries: messages of tasks' own types with the headers of the images.
 
 A bag in which our own node was recorded carries such messages too, and they are no truth. So labels

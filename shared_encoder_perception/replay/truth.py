@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What is true of the images of a bag: from its own topics, or from a native data set beside it.
 
 A line of a ``frames.jsonl`` belongs to the image of the bag with

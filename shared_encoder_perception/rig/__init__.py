@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Several calibrated cameras of one vehicle, and the ground around it that they see together.
 
 All in the vehicle's frame (REP-103: x ahead, y left, z up, metres; z = 0 is the ground), and every

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How two cameras of a rig agree on the ground that both see, over the moments of a drive.
 
 What stands on the ground contradicts, too, but at each moment elsewhere; a wrong pose contradicts

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a rosbag2 says of a rig's calibration: the CameraInfo in force at a time, and TF."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Moments of a rig in a rosbag2: the images of all cameras that were taken at one time."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Things around the vehicle: boxes that stand on the ground, turned about the vertical."""
 
 from __future__ import annotations

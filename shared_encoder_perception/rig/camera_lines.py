@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A camera's picture with the ground's lines, the vehicle's axes and the horizon drawn in."""
 
 from __future__ import annotations

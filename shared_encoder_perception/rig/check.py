@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """``rig check``: do the cameras of a rig agree on the ground that they see together?"""
 
 from __future__ import annotations

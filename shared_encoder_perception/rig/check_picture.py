@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The picture of ``rig check``: what one looks at before anything else."""
 
 from __future__ import annotations

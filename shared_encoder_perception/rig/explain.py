@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Usual mistakes in a rig, undone one by one: with which of them do the cameras agree?"""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What is wrong with a rig, as far as its calibration and its labels can tell.
 
 A rotation that mirrors (determinant -1) is refused before there is a rig; here is what passes every

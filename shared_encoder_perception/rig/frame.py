@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the cameras of a rig saw at one moment."""
 
 from __future__ import annotations

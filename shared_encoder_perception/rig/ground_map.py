@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What is known of the ground, cell by cell: yes, no, or not known."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Where moments of a rig come from: a source gives the pictures that belong together, in order."""
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
+# SPDX-License-Identifier: Apache-2.0
 """The ground from above, put together of what several cameras see of it; no network is asked.
 
-Every cell shows what the pictures have at the place where a level plane would be: things that stand
-on it fall over, away from the camera. That is what makes it fit to judge a calibration by eye.
+Every cell shows what the pictures have where a level plane would be: what stands on it falls over.
 """
 
 from __future__ import annotations

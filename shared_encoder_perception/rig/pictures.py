@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The pictures of one moment of a rig, held against its cameras."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A camera of a rig in another place: as usual mistakes put it, and as they are undone."""
 
 from __future__ import annotations

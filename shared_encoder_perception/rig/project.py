@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Answers of a rig's cameras, put on the ground: what each says of the pixel that shows a cell.
 
 The ground is taken to be flat (z = 0): nothing that stands on it is where the map says. A camera

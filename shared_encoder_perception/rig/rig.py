@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The cameras of a vehicle, calibrated: how each sees, and where it sits."""
 
 from __future__ import annotations

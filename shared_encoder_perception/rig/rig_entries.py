@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a ``rig.yaml`` says of one camera, and the camera that it makes with what topics say."""
 
 from __future__ import annotations

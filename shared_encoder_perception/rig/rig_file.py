@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """``rig.yaml``: the cameras of a vehicle, as people write them down. ``docs/rig.md`` shows one."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The keys of a ``rig.yaml``, checked; ``docs/rig.md`` explains them."""
 
 from __future__ import annotations

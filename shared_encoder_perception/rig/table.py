@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Calibration as two tensors: where each voxel looks its features up, and with which weight.
 
 In two steps. ``Sight`` asks every camera where it sees every voxel: lens, pose, crop and mask of

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Mistakes that people make in a rig, to be made on purpose: does `rig check` find them?"""
 
 from __future__ import annotations

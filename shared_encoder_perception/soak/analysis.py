@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """From the rows and samples of a soak to its numbers."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The camera of a soak: publishes a few images over and over, at a steady rate, and notes when.
 
 Started by ``soak``. It never catches up: an image that is late moves all later ones, as with a

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a soak has to keep, and what it broke."""
 
 from __future__ import annotations

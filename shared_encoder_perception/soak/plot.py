@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Draw a soak over time: latency, use of the cores, memory, threads and file descriptors."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The consumer of a soak: hears every output of the node and notes when it came.
 
 Started by ``soak``; SIGTERM ends it. It takes answers as bytes, of which it reads the stamp only;

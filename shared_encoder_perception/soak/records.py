@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the processes of a soak write down, one fixed-size row for each image.
 
 A row is written at once and whole, so that another process may read while the file grows, and a

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A soak on one screen, at most 120 columns wide."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the processes of a soak hold and use, as Linux tells it, and how that grew."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Put the node under steady load as real processes: camera -> node -> probe, over Fast DDS.
 
     python -m shared_encoder_perception soak                               a minute at 30 Hz

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Make a model really slow: the same answers, after as many more convolutions as it takes.
 
 Nothing is pretended: the engine computes them on every image, and cannot leave them out, because

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Where a soak writes, and how it ends: the same for one camera and for a rig."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The questions that images are asked ("tasks"): two literal tables, and a room for each question.
 
 What each image is asked stands in ``ROOMS``; what a rig of several cameras is asked as a whole, in

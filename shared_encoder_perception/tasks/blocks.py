@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The blocks of a ModelSpec that follow from what a network is built from."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Probabilities of one byte, and what they are worth: fitted, and stored in a model's spec.
 
 Temperature scaling as of Guo et al. (ICML 2017), with a bias as of Platt.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Any ``sensor_msgs/PointCloud2``: where its points are, and the same with more fields.
 
 For messages of rclpy and of rosbags alike; imports neither.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Pictures that a network compares an image with, such as one of the empty place.
 
 Which are of use to which image, and what commands are told of them; for files, bags and node alike.

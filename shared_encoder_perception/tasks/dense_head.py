@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Heads of tasks that say something of each cell of a grid, for every kind of architecture."""
 
 from __future__ import annotations

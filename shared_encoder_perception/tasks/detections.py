@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What of all tasks may be there or not in an image, and in how many it was."""
 
 from __future__ import annotations

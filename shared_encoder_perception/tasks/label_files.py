@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Labels in files, as several rooms need it: the error of label files, and planes of one byte."""
 
 from __future__ import annotations

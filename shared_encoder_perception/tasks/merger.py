@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Outputs for several looks at one image, made one: test-time augmentation of whatever tasks."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Answers to the single pictures of a rig, put on the ground: a map without a network for rigs."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What each task's decoder is told: the model's own, and what commands change of it."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Arrays into message fields, of rclpy and rosbags alike."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Clouds painted by what a task says of an image: for node and bags alike."""
 
 from __future__ import annotations

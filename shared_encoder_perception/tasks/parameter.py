@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What one node parameter is: the type of the rows of ``PARAMETERS``, in rooms and in the node."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Planes of one byte that should be probabilities, 0 to 255: what is in them, and what is not.
 
 Masks of class ids look the same to a file reader, and mean something else: id 2 of 255 would be a

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Does stated confidence come true? Expected calibration error (Naeini et al., AAAI 2015).
 
 Of everything said with 80 % confidence, 80 % should be right. What a statement is, and when it is

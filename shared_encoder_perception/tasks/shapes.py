@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Labels as people draw them in annotation tools: lines, regions and flags, in no tool's terms.
 
 A room's ``shapes.py`` turns its labels into a ``Drawing`` and back; ``labels.exports`` and

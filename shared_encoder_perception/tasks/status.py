@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How one part of the node is doing, in the words of ``diagnostic_msgs``, without ROS."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Grids of dense answers where an architecture has none for all tasks."""
 
 from __future__ import annotations

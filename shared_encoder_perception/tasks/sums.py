@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Scores of summed counts: the arithmetic that rooms' ``drift.py`` share.
 
 Sums are (R,) arrays, one number for each resample of the bootstrap.

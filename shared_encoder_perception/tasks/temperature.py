@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Temperature and bias of a calibrated probability, as blocks of a ModelSpec hold them."""
 
 from __future__ import annotations

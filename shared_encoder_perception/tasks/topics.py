@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The topics of several tasks, in the order in which their messages are sent."""
 
 from __future__ import annotations

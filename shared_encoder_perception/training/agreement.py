@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Does an artifact answer as something else does? Asked of each of its output tensors."""
 
 from __future__ import annotations

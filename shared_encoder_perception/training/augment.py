@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Augmentation that keeps an image and its labels consistent.
 
 Geometry: another crop, a small rotation, a mirror image (where left things become right ones). A

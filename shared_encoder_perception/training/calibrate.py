@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What decoders learn from samples after training: what is usual, and what to believe."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Fit an artifact's confidence and thresholds again; its weights stay as they are, byte for byte.
 
 calibrate a.onnx --out b.onnx --version 1.1 --worlds 6000

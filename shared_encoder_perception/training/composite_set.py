@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Composites of cut-outs and backgrounds, made when they are trained on."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Sets of samples -> batches of targets, as a pure function of the step.
 
 Which samples make up a step, and how each is changed, follows from (seed, stage, step, position)

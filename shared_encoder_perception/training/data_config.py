@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What is trained on and validated on: part of ``TrainConfig``."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Distillation: a student learns what a frozen teacher answers on the very images it sees.
 
 A teacher's answers are soft targets (Hinton et al. 2015): probabilities, not labels. What they are

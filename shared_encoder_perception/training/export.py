@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Checkpoint -> ONNX artifact with its ModelSpec inside, compared with torch before it is kept.
 
 python -m shared_encoder_perception export runs/default --images DATA/val/frames.jsonl

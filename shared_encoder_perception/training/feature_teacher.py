@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A larger encoder teaches a smaller one what to look for (FitNets: Romero et al., ICLR 2015).
 
 The student's features, through a 1x1 convolution of their own, are to be those of a frozen encoder

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """An exported artifact back into a network that can be trained on: fine-tune what was shipped.
 
 ``model.unfold`` gives the network that answers as the artifact does, with batch norms that change

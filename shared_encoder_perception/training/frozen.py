@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What of a network stays as it is while the rest is trained.
 
 The first layers of a pretrained encoder see edges and colours, which roads have too, and on the

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Real frames that took no part in training, for calibration: each seen in several ways."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What tasks taken over from an artifact keep of it: all that was fitted to its answers."""
 
 from __future__ import annotations

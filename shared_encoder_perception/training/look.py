@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What light, weather, lens and sensor do to a picture; labels stay as they are."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The criterion: network logits and targets -> every loss by name, and their weighted ``total``."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Where training runs: part of ``TrainConfig``."""
 
 from __future__ import annotations

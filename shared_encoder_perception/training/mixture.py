@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The order in which the samples of several sets are seen, as a pure function of the position."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Compare networks in one table: parameters, work, latency, and what their runs reached.
 
     python -m shared_encoder_perception models runs/a runs/b

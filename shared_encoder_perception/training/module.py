@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One stage of training as lightning sees it: step, validation, optimiser, loaders."""
 
 from __future__ import annotations

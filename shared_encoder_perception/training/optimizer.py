@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The optimiser of a stage and its learning rate: AdamW for all weights, or Muon for most."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Where a model comes from: the commit of the code and the data sets of its run."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a validation saw, as one picture to be looked at."""
 
 from __future__ import annotations

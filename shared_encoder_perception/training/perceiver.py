@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A network in training answers as the runtime would: by the rooms' own decoders."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Mixed precision where it pays: some depthwise convolutions go back in float32 on the CPU.
 
 Measured on two Sapphire Rapids cores with torch 2.13, batch of 16: the gradient of a depthwise

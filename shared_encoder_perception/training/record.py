@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The folder of a run: what was asked, on what, with what code, and what came of it.
 
 config.yaml     the whole config

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Train on each loaded sample several times, where the device is faster than the loading.
 
 A GPU takes a step in the time in which a core renders one world. Samples that were loaded are kept

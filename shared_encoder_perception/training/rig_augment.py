@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Augmentation of rigs: what changes pictures or poses changes calibration and labels with them.
 
 Nothing is ever mirrored or turned alone. A crop goes through the camera's own transform, so that

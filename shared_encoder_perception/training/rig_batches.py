@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Moments of rigs -> batches, as a pure function of the step; see ``training.data``.
 
 All tensors of a batch count rigs along their first axis, pictures too: (R, S, H, W, 3). All rigs

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How rigs of cameras are trained on: part of ``TrainConfig``."""
 
 from __future__ import annotations

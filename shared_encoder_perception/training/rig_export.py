@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A model that answers rigs: held against torch, and scored, on rendered rigs.
 
 What ``training.agreement`` and ``evaluation.evaluate.score`` do for single pictures.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One stage of training on rigs of cameras; what differs from ``training.module``."""
 
 from __future__ import annotations

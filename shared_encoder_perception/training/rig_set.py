@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Sets of labelled moments of rigs by index: recorded ones, and rendered worlds."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Configs whose keys belong to several rooms: made of all of them, and taken apart again."""
 
 from __future__ import annotations

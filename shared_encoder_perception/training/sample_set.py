@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What training asks of a set of samples."""
 
 from __future__ import annotations

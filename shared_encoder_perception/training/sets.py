@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Sets of samples by index: labelled pictures, rendered worlds, and composites."""
 
 from __future__ import annotations

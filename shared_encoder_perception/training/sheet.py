@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A sheet of pictures with their labels, to be looked at: rendered worlds, or what a run sees.
 
 python -m shared_encoder_perception sheet --out sheet.png --seed 0

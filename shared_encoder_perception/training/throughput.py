@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How fast a config trains: compute alone, with data loading, and in each precision.
 
     python -m shared_encoder_perception throughput config/training/default.yaml

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Train the network.
 
     python -m shared_encoder_perception train config/training/default.yaml

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How the tasks' losses become one step: four ways, by name from one literal table.
 
 What is balanced are groups of losses, ``Criterion.groups``; a large task may have several.

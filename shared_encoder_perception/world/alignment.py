@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How the road runs: clothoids in plan and in profile, seen from a vehicle that follows it."""
 
 from __future__ import annotations

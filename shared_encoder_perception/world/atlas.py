@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The ground seen from above, in road coordinates: what lies on it is drawn here, then looked up.
 
 Drawing in metres along and across the road makes every line a rectangle, whatever the road's

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Carriageways that the dice of a world never give: only who asks for one by name gets it.
 
 So a network that learned from worlds as the dice fall has not seen any of them: a colour (clay), a

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The camera over the road: rays of pixels, pixels of points, and the ground that pixels hit."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Which worlds are wanted: of some places, in some weathers, on some surfaces; by their names.
 
     Drive(seed, choice=Choice(places=("town",), weathers=("night", "dusk")))

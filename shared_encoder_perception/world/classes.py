@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the renderer paints: one class for every pixel, written where its colour is written."""
 
 from __future__ import annotations

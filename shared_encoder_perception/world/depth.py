@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How far each pixel of the picture is: planes of what is painted, met by the pixels' rays."""
 
 from __future__ import annotations

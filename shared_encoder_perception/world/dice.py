@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The dice of the synthetic world: what kind of place, weather and camera, and all that follows.
 
 Ranges are wide on purpose: real roads should look like one more throw.

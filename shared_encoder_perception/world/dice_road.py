@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Dice for lanes, curves, branches and paint."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Dice for what stands beside the road, and for its shadows."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Dice for materials, and for everything flat that lies on them."""
 
 from __future__ import annotations

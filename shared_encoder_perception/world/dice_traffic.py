@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Dice for what drives, parks and walks."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """From the atlas to pixels: grain, paint, shade, water, lamps and haze on the ground."""
 
 from __future__ import annotations

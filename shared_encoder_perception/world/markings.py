@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Paint: lines along the road and its branch, gores, crossings, symbols."""
 
 from __future__ import annotations

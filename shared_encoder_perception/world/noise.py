@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Noise that is made once and looked up: octaves for surfaces, grain for sensors."""
 
 from __future__ import annotations

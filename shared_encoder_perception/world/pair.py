@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A picture of the empty place, taken by the same camera at another time.
 
 Another exposure and tint, other noise, drops and flakes, and a mount that gave by a pixel or two:

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A camera that stands still: others drive on, the road stays where it is."""
 
 from __future__ import annotations

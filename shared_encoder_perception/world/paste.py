@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Things cut out of other pictures, put into a picture of a place: as bright, as sharp as that.
 
 A thing may throw a soft shadow on the ground, which is not part of it.

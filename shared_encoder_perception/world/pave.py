@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the road is made of: asphalt, shoulders, pavements, terrain, and what lies on them."""
 
 from __future__ import annotations

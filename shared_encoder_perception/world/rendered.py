@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a rendered world knows of one image: what exact labels are made of, in no task's terms."""
 
 from __future__ import annotations

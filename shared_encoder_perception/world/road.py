@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Cross-section of the synthetic road, its branch, and the centre lines of its lanes."""
 
 from __future__ import annotations

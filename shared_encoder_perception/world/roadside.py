@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What stands beside the road and over it: rails, walls, trees, houses, poles, signs, bridges."""
 
 from __future__ import annotations

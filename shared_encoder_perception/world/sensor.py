@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Between the scene and the image: rain and snow in the air, glare, lens, sensor, compression."""
 
 from __future__ import annotations

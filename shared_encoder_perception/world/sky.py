@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Sky, clouds, and what closes the view at the horizon."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A synthetic road: random worlds that know exactly what they show.
 
 Numpy and OpenCV only, so that the demo can drive through a world without torch.

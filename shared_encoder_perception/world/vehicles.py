@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Traffic: bodies of sheet metal and glass, seen from behind or from the front; and people."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Drawing upright things: where they appear, how light and haze change them, what they hide."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One small drive for all tests of ``adapt``."""
 
 import pytest

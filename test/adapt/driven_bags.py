@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Small rendered drives as bags, for the tests of ``adapt``."""
 
 from __future__ import annotations

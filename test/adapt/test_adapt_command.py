@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The command: what it writes, what it refuses, and that the node takes what it wrote."""
 
 import json

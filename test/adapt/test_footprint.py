@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Ground driven over, in pictures: where the formula says, and within what is rendered as road."""
 
 from dataclasses import replace

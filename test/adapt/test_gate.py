@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The gate: what lets a model through, and each thing that does not."""
 
 import numpy as np

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What hides the ground: vehicles by their classes, anything nearer by its depth; else 15 m."""
 
 import numpy as np

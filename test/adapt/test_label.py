@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A bag becomes two sets: what a path says, whoever tells it, and what cannot be labelled."""
 
 import numpy as np

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Paths from files: TUM's format and CSV say the same, and a wrong line is named."""
 
 import numpy as np

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Where a vehicle was: between poses, how far it came, and what is no drive."""
 
 from itertools import pairwise

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Servers of this computer's own, in processes of their own."""
 
 import socket

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The model file: what is refused before any engine sees it, in words that help."""
 
 import errno

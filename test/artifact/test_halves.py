@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Weights kept as half floats: half the file, the answers of the rounded weights, any engine."""
 
 import numpy as np

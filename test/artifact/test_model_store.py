@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Models from stores: a real S3 server and a real web server, in processes of their own."""
 
 import hashlib

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How a model is named: what is a URL, what a path, and where each may stand. Needs no server."""
 
 import subprocess

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Quantisation: integers where they were asked for, an artifact as any other, clear refusals."""
 
 import json

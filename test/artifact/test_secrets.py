@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Whatever a store answers, no secret part of a URL gets into a message, a log or a file."""
 
 import logging

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A shipped model is chosen by what it answers; that none does is said with what there is."""
 
 import shutil

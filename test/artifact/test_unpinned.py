@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Downloads that nobody vouches for: what is cut off is not kept; uploads that broke off."""
 
 import hashlib

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Backends: they agree, they refuse in words that help, and report what really runs."""
 
 import subprocess

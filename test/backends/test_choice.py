@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What runs when the choice is left to us, and why."""
 
 import os

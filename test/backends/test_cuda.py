@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The engines on an NVIDIA GPU against themselves on the CPU; skipped where there is none."""
 
 import numpy as np

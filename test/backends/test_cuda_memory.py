@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """CUDA's memory: every error code is looked at, and raised in CUDA's own words."""
 
 import numpy as np

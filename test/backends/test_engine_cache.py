@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The engine cache: built once, trusted only as far as a file proves what it is."""
 
 import logging

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A model that takes more than the image and gives two tensors of one task: on every engine."""
 
 import re

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Half precision: the fp16 graph answers as the fp32 one, and only what costs time is half."""
 
 import numpy as np

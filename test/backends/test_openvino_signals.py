@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """OpenVINO and signals: a process outlives both, in whatever order models come and go."""
 
 import subprocess

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A graph that gives something else than it declares, in real engines: never perceived with."""
 
 from importlib.util import find_spec

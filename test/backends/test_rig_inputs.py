@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Tensors whose batch axis counts rigs, not images: checked, made and refused by name."""
 
 import numpy as np

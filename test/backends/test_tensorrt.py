@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """TensorRT itself: as much of the backend as this machine can run.
 
 The parser and the builder also run as those of TensorRT for RTX, its sister with the same API,

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The graph that TensorRT is given: bytes at its border only, int8 as TensorRT knows it."""
 
 import numpy as np

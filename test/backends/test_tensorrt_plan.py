@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What TensorRT is asked for and what is believed of its answer, without TensorRT."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The benchmark: what is combined, how it is measured, and that one run gives all it promises."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the benchmark says of the machine: parts, a Jetson's gauges, how fast it multiplies."""
 
 import os

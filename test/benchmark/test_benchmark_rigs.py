@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The benchmark of rigs: a turn is a moment of all cameras, and what makes no sense is refused."""
 
 import json

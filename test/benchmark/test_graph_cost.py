@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the benchmark counts in a graph, against sums done by hand and torch's own counter."""
 
 import numpy as np

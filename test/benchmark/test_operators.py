@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The profile: which operators an engine spends an inference on."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Makes `auto` choose one engine, in every Python process below a test run that asks for it.
 
 ``AUTO_ENGINE=openvino make test`` runs the suite as on a machine where `auto` takes OpenVINO: no

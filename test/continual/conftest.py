@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A small sequence, and runs of it: written and learned once for each test file that asks.
 
 What needs torch is imported where it is used: test files skip themselves where there is none.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A small network, a batch that it answers, and steps of training on it, for strategies."""
 
 from __future__ import annotations

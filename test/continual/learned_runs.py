@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Matrices of sequences that were never run, as tests and pictures of reports need them."""
 
 from __future__ import annotations

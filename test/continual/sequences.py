@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The smallest sequences of two places, on sets that are written for them."""
 
 import cv2

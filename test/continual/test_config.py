@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A sequence's config: its folders stand elsewhere, and every mistake is told in one line."""
 
 import pytest

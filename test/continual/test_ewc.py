@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Elastic weight consolidation: what mattered stays, what did not is free."""
 
 import numpy as np

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Latent replay in whole sequences: cut at the input it is replay, with no share of it naive."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Latents: which are kept and drawn, and that a network goes on behind them as behind pictures."""
 
 from dataclasses import replace

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Learning without forgetting: the network before is a teacher, of nothing where nothing moved."""
 
 import pytest

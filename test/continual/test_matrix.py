@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The file of a sequence's scores: what it holds, and what it refuses."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Intervals over seeds: Student's t against his density, and against coins that are tossed."""
 
 import math

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Accuracy, transfer, forgetting, intransigence: written out, and as identities."""
 
 import math

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What is remembered: fair, of the size that was asked for, and the same in whatever order."""
 
 from collections import Counter

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A share of each batch from memory: fixed places, and a pure function of the position."""
 
 import os

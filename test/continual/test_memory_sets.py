@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The memory and the sets that it names: they must be what they were, and are asked for classes."""
 
 import json

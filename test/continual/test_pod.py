@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Local POD: what rows and columns of parts of the features hold; nothing else of them."""
 
 import pytest

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Runs beside one another: grouped by what was done, over seeds, with what it cost."""
 
 from dataclasses import replace

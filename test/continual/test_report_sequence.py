@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The page of a sequence: all of it in one file, its numbers those of the matrix."""
 
 from dataclasses import replace

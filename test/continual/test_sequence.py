@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A sequence as a whole: what adds nothing changes nothing, bit for bit, and what stops goes on."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Many runs of one sequence: their folders, their list, one of them, and what fails."""
 
 import pytest

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Losses without labels: nothing where nothing differs, and exact when interrupted."""
 
 from dataclasses import replace

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Flow without labels: what stands, what moves by a known length, what was hidden, what is cut."""
 
 import numpy as np

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Supervision within a task as it is trained: nothing by no weight, exact when interrupted."""
 
 import pytest

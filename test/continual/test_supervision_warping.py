@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Answers that are moved and enlarged: as pictures are, and by nothing not at all."""
 
 import numpy as np

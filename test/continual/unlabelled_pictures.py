@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Pictures without labels: with texture everywhere, moved by known lengths, as frames of videos."""
 
 import cv2

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The main job: real processes over Fast DDS, every image accounted for."""
 
 import contextlib

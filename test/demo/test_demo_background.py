@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The demo of a model that compares images: a fixed camera, the empty road, and both recorded."""
 
 import json

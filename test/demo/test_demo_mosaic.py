@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One picture of all questions: of one moment, and what is not says how old it is."""
 
 from dataclasses import replace

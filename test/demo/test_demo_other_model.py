@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Demo and live replay of a model without lanes: no message tells of the node's work there."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The demo of a rig: real processes over Fast DDS, every image of every camera accounted for."""
 
 import argparse

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A recorded rig put together again by its stamps, and drawn: ahead is up, left is left."""
 
 from dataclasses import replace

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The demo of all questions: two nodes as real processes, each accounts for every image."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Recorded messages put together again: an image is whole, or it is not."""
 
 import numpy as np

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Every command line of the pages: which tests run it, or why none does; ``docs/commands.md``.
 
 After a change of the tables, or of the pages' commands:

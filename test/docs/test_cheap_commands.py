@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Commands of the pages that are quick, and that no other test runs: each as a reader would."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Every command line that the pages show is run by a test, or listed with the reason why not.
 
 That their options exist is checked in ``test_docs.py``.

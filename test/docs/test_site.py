@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the site is made of, and what it calls a dead link; ``make docs`` builds the site itself."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A moment of a rig as a picture: every camera in its place, and the map beside them."""
 
 import numpy as np

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """overlay: every task shows, in its layer, and nothing else changes."""
 
 from types import SimpleNamespace

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The edge of what the network saw, in every picture that shows more than that."""
 
 import cv2

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Lines and areas: where they are said to be, and nowhere else."""
 
 import numpy as np

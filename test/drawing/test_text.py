@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Lines of text in the corners of a picture: all of them are in it."""
 
 import numpy as np

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Labelled moments of a rig in a flat town, as answers that are known, and as a set on disk."""
 
 from dataclasses import replace

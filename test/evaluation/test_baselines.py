@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Baselines: the constant one is right where nothing changes, the empty one where nothing is."""
 
 import math

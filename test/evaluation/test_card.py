@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The model card: its tables come from measurements, the words around them stay."""
 
 from pathlib import Path

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """compare: every kind of input, every engine, one verdict."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """compare: what may differ by how much, and what never passes."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Version B against version A: a model against itself, and against a worse one."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The evaluate command: its numbers are those of the metrics, and its files are complete."""
 
 import csv

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The evaluate command's options, its report, and what it says of input that cannot be scored."""
 
 import json

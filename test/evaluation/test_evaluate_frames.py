@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The frames that are shown: the right ones, in the right order, and few however many there are."""
 
 import csv

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """evaluate on worlds with and without traffic, which is said among the conditions."""
 
 import pytest

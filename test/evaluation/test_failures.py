@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The worst frames: which they are, and what their pictures show."""
 
 import numpy as np

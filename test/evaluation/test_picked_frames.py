@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The frames that a report shows: worst, middle and best, each with what tasks draw below."""
 
 import cv2

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Reliability of all tasks: parts merge into the whole, and it is drawn."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The report's page: complete in itself, safe with any text, and read by a real browser."""
 
 import shutil

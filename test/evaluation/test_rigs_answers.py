@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Who is asked about a moment: the model, masks on the ground, and two cameras mixed up."""
 
 from dataclasses import replace

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """``evaluate --rigs``: scores, a line per moment, a report, equal in two runs; clear refusals."""
 
 import csv

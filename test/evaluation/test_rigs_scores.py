@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Scores of rigs: perfect is 1, what is not seen or not answered is not scored, pooled = merged."""
 
 import math

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The scorer: what the network cannot see is not scored, and parts merge into the whole."""
 
 import json

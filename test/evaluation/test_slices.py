@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Slices follow their written rules."""
 
 import numpy as np

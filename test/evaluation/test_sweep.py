@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Scores by viewpoint: crops and cameras show what they say, and nothing is scored unseen."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """compare, diff and mine with a task that the package does not know, and with nothing else."""
 
 import csv

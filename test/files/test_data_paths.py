@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Paths out of data name files of their own folder, and nothing is written over another file."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What stands beside the code is found in the source tree and where the package is installed."""
 
 import shutil

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Caches that others cannot write, and what is left behind by a kill."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What is no file is refused before anybody hangs on it."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Names and messages from outside: one line, no formula, no secret."""
 
 import csv

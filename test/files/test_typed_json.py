@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """JSON as dataclasses: every field's type is checked, and the message says where it is wrong."""
 
 import json

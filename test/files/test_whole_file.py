@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One run at a time writes a file or a folder of results, and never a half one."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Lenses bend as OpenCV bends them, whatever coefficients there are."""
 
 from __future__ import annotations

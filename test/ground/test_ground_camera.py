@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """CameraInfo to rays: every lens model, regions, binning, rectified images, and bad messages."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Homographies: the same road as a camera sees, and the files that hold them."""
 
 from __future__ import annotations

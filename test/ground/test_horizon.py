@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Where cameras see the horizon, and the crops that put it where networks like it."""
 
 from __future__ import annotations

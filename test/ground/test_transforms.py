@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Frames to each other without ROS: turned and moved, over time, and poses in files."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Sound bags to be damaged: a copy for each test."""
 
 import shutil

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Picture files of every kind, sound and otherwise, for the tests of what reads them."""
 
 import io

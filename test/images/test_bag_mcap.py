@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """mcap files: every sound chunk is read, whatever else is damaged."""
 
 import struct

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Files that a bag's metadata name: in the bag's folder, and nowhere else."""
 
 import numpy as np

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Bags of others, and metadata that do not fit: topics are read by name and type."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """sqlite3 files: every row that can be reached is read, and what waits beside the file."""
 
 import shutil

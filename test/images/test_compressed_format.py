@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Both halves of a CompressedImage's format are read: what the pixels were, and what they are."""
 
 from types import SimpleNamespace

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Bags with damage anywhere: a good answer or one line, in bounded memory; what is lost is told."""
 
 import shutil

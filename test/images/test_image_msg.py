@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Images survive the way into a message and back, and broken messages are refused with a reason."""
 
 from __future__ import annotations

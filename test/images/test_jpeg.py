@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Where a JPEG ends, and whether its picture is all there."""
 
 import re

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Which files of a folder are pictures: the user's, not those that systems leave behind."""
 
 from pathlib import PurePath

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Bags with messages that are older than our definitions: what is new in them is not known."""
 
 import shutil

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One reader for picture files: as people see them, and nothing is decoded that is too large."""
 
 import cv2

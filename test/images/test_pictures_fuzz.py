@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Mutated picture files and messages: a good answer or one line, whatever comes."""
 
 import re

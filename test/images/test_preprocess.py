@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """ImageTransform: one map for image and points, invertible."""
 
 from types import SimpleNamespace

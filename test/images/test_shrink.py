@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Pictures shrink without losing pixels, and land where points do."""
 
 import cv2

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """sources: every kind gives the same frames, reads as it goes, and says clearly what is wrong."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Stamps: what is late, what is a jump, what is from the future, and how many images may pass."""
 
 from __future__ import annotations

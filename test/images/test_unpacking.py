@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What is compressed becomes no more than a camera's data may: in memory, and on the disk."""
 
 import shutil

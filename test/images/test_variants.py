@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Several pictures of one image: how they are asked for, and where each shows what."""
 
 from fractions import Fraction

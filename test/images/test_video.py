@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Videos: one size, whatever comes; and rates that are known before the first frame is read."""
 
 import logging

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Labelled rigs for tests: written here, in our format and as nuScenes and CARLA lay them out."""
 
 import json

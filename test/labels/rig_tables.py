@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Tables as nuScenes publishes them, written for tests."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One bad picture of a data set is left out and listed, in every format; the others go on."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """BDD100K in all its releases: the same scene says the same, and an unknown word never says no."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """dataset render and evaluate on worlds of some places and weathers, and in other classes."""
 
 import json

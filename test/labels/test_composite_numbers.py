@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Composites are numbers: each is its parts, and they are spread over an order."""
 
 import numpy as np

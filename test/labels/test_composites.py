@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Composites of cut-outs and backgrounds: an index of a few kilobytes, pairs made of numbers."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Composites refused: pictures, indexes and options that cannot be used, each with its reason."""
 
 import json

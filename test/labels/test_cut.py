@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """dataset cut: what is new in a set becomes cut-outs that compose takes."""
 
 import cv2

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The native data set: read, write, validate, merge, count, view."""
 
 import json

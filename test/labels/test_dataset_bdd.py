@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """BDD100K and Scalabel labels, written here: old and new form, curves, pairs of paint edges."""
 
 import json

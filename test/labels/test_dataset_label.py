@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A teacher's labels: only what it is sure of, and never in place of what people said."""
 
 from dataclasses import replace

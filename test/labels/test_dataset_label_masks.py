@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """dataset label: masks of another network become labels."""
 
 import cv2

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """TuSimple, CULane and CurveLanes in their public formats, written here; TuSimple's real labels."""
 
 import gzip

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Mask data sets in their public formats, written here: id maps, colour maps, polygons."""
 
 import cv2

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Faults that a reader must name instead of passing over, with the file and the line."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Public sets with depth, written here as they are laid out, become native ones."""
 
 import math

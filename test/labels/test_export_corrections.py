@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What people change in a tool is what comes back and what is told, and nothing else is."""
 
 import json

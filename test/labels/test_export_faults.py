@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A corrected file that cannot be used: one line that says where, what was expected, what to do."""
 
 import json

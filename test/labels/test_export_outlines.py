@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Pixels as polygons and as run lengths, and back: the same pixels, whatever they are."""
 
 import cv2

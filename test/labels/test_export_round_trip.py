@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A set that goes out to a tool and comes back is the same set, whatever the tool."""
 
 import json

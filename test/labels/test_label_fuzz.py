@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Label files of every format, damaged at random: an answer or one line, and no invented "no".
 
 What is written is a valid set, and nothing is written beside it.

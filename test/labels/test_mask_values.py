@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Masks by others: what cannot be probabilities is refused, and what was found is said."""
 
 import re

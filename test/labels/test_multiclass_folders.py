@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Class maps in folders of drives, and the six classes that three sources have in common."""
 
 import json

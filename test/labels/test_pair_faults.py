@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Sets of pairs: what is wrong with a pair, and a background alone."""
 
 import json

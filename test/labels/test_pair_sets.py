@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Native sets of pairs: rendered, made of composites, checked, merged, counted, looked at."""
 
 import cv2

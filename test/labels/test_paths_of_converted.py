@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Paths in public label files: what is converted stays in the new set, and overwrites nothing."""
 
 import os

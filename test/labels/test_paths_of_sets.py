@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Paths in native sets: nothing outside of a set is read, written or lost, whatever they say."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Lines of rigs that are wrong: each is one clear message with file, line and camera."""
 
 import copy

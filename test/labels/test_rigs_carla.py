@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Recordings in CARLA become labelled rigs."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """CARLA's conventions: the table of poses, and every sign that could be wrong.
 
 What is expected comes from CARLA's own formulas, in its left-handed frame: the matrix that

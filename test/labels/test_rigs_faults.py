@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the validator finds in a set of rigs, and what it only tells."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Recordings of rigs with odd values at random: a moment or one line, never a crash."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Labelled rigs: what is written is what is read, in any order, also after a killed run."""
 
 import json

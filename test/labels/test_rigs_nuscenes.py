@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """nuScenes becomes labelled rigs: ego motion between exposures, half sizes, classes, visibility."""
 
 import json

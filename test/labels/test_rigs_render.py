@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Rendered rigs on disk: the same whether alone, by several processes, or in two runs."""
 
 import argparse

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """dataset split: what is tested on lies apart from what is trained on, and nothing is lost."""
 
 import json

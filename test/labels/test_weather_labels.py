@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Sets hold the labels of whatever tasks there are; keys of nobody are reported and ignored."""
 
 import json

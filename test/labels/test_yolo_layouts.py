@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """YOLO exports as they are in the world: layouts, suffixes, rounded numbers, other classes."""
 
 import cv2

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """An encoder cut in two: front and rest are the whole, to the bit; what cannot be cut is told."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Weights of others reach every tensor of an encoder, or are refused by name."""
 
 import importlib.metadata

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Fast-SCNN's parts: parameters counted by hand, means as torch has them, what sees how far."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Features of cameras, sampled at places of a table: against numpy, and two samplers as one."""
 
 import numpy as np

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """``mine``: from a drive to a data set of the frames worth labelling."""
 
 from __future__ import annotations

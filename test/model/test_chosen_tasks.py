@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Networks of any tasks: one alone, in another order, with inputs beside the image."""
 
 import sys

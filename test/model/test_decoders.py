@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The field's decoders: parameters counted by hand, and maps of the size that they promise."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Fast-SCNN as a network: as large as the paper's, the same in every engine, freezable."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What is folded into the first weights comes out again, and changes no answer."""
 
 from __future__ import annotations

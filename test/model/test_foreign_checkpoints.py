@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Checkpoints of somebody else: numbers are taken from them, programs are not run."""
 
 import os

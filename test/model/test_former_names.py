@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Checkpoints from while architectures knew the tasks: read, and the same network as before."""
 
 from dataclasses import asdict

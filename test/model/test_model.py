@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The network and its artifact: shapes, batches, and ONNX = torch."""
 
 import numpy as np

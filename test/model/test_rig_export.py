@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A model that answers rigs: one file for every rig, the same on every engine."""
 
 from functools import cache

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Nodes that several files ask something of."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Shared memory of killed processes goes, that of living ones stays."""
 
 from __future__ import annotations

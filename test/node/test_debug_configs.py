@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What viewers are configured for, and what the page on messages explains, is what there is."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The node's pictures on real topics: only while somebody looks, and in nobody's way."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """debug_overlay and birds_eye: what was perceived shows, at any size."""
 
 import cv2

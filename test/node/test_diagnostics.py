@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What diagnostics say about processing, output and model, at times made up by the tests."""
 
 from __future__ import annotations

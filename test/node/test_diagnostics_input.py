@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What diagnostics say about the input, at times made up by the tests."""
 
 from __future__ import annotations

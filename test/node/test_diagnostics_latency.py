@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The latency topics: Autoware's names, and types where they are installed."""
 
 from __future__ import annotations

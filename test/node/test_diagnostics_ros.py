@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Diagnostics of a real node with a real inference thread, on bad days too."""
 
 from __future__ import annotations

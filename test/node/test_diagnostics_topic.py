@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Why no image comes: what diagnostics read from the ROS graph and from the middleware."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Bad days of a vehicle: the node recovers by itself, and diagnostics show what was wrong.
 
 Single images, backends and transitions that fail are in ``test_node`` and ``test_worker``; what

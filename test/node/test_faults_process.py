@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Bad days that need processes: a dead camera, a changed model file, a full disk for logs."""
 
 from __future__ import annotations

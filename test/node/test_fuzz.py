@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Whatever comes in: a perception of the image's size, or one line that says what is wrong.
 
 5000 cases, the same in every run.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What was given for the node and has no effect is named, with the nearest name."""
 
 from __future__ import annotations

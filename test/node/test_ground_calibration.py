@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The node's side of the calibration: CameraInfo, TF and parameters of a real ROS node."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The camera's pose from TF: where tf2_ros is missing, and what it answers."""
 
 from __future__ import annotations

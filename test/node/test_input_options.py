@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Parameters ``input.*``: what they mean together, and which of them contradict each other."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The subscription to the images, in real ROS: transports, QoS, overrides, events."""
 
 from __future__ import annotations

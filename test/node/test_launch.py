@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Launch files: a process that fails gives the launch its exit code, and nothing stays behind.
 
 They need ROS 2's ``launch`` and ``launch_ros``, which the wheels lack.

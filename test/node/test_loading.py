@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """From parameters to a predictor: which models the node takes."""
 
 from types import SimpleNamespace

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The newest item wins, and every other one is counted."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What rclpy cannot send is refused before it ends the process."""
 
 from array import array

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the messages carry, field by field, as ``msg/*.msg`` promises it."""
 
 from __future__ import annotations

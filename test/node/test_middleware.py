@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Camera images survive the middleware: with the shipped profile, and not without."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Of the pictures that come by topic, file and camera, the newest taken is in use."""
 
 from dataclasses import replace

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The node's life cycle and its bad days, in this process, where they can be provoked."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The node on each engine: the same answers as without ROS, and the truth about what runs."""
 
 from __future__ import annotations

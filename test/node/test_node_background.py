@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The node compares images with a background, however it comes; without, it says that it cannot.
 
 Nothing that is wrong with a background keeps the model's other tasks from answering.

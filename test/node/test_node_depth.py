@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The node says metres where the camera is known; elsewhere nothing but NaN, and the reason."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the node makes of strange images and strange times, in real ROS."""
 
 from __future__ import annotations

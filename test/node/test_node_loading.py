@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Loads that last, hang or crash: the node tells, ends when told to, and perceives meanwhile."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The node as its users start it: a real process, real DDS, every image accounted for."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a real node says of a 4:3 camera's picture, of which the network sees about half."""
 
 from __future__ import annotations

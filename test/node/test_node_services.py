@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What can be asked of the node while it runs: switch, reload, reset, and parameters together."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A model publishes the topics of the tasks that it has, and those alone."""
 
 from __future__ import annotations

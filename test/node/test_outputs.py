@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Which messages are made, in what order and when: by what a task's room says of its topics."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The node paints clouds: a scene all right, by a pose or by TF; what is not painted is told."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What diagnostics say of painting: counts that add up, and a level with a reason."""
 
 from __future__ import annotations

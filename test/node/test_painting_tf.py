@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Where the lidar is, by TF: a stand-in for tf2_ros, and the real one where it is installed."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Clouds and the answers to images near them: which, and how long they wait for it."""
 
 from __future__ import annotations

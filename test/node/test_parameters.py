@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One table of parameters: the YAML file and docs/parameters.md say what the node declares."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A reload of a model whose spec is wrong: refused in words, and the old model goes on."""
 
 from __future__ import annotations

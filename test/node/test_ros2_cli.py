@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """ROS 2's own command line on the node: launch, lifecycle, param, topic, service."""
 
 from __future__ import annotations

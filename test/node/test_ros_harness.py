@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The harness itself: an answer is that to the image which was asked about."""
 
 from time import sleep

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The arithmetic behind diagnostics, at times that the tests make up."""
 
 from __future__ import annotations

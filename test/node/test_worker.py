@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The inference thread: every image is accounted for, the newest wins, nothing ends it."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Images that are too old, too many, or not wanted: dropped, and counted as such."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The inference thread beside others: hangs, swaps, the gate, overload; books always balance."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """predict: every kind of source, the format of its output, and no half-finished results."""
 
 import json

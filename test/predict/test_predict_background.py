@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """predict compares images with pictures that a list or an option names, or says what lacks."""
 
 import json

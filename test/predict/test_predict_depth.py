@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """predict writes metres where somebody says how long the lens is."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """predict --rig: folders and sets of several cameras; maps, and each camera's answers."""
 
 import json

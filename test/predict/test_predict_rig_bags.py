@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """predict --rig of a bag: which images are of one moment, and what the bag has to say."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """predict --video: every image with its answers, in one pass; a whole file or none."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What is told of a bag before its clouds are read."""
 
 from painted_drive import MS, START, drive

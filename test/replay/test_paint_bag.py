@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The command that paints a bag: a scene all right, with every lens and turned; bad bags."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The command that paints clouds: files in KITTI's layout, what comes out, what is refused."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """replay compares images with the newest background of the bag, or with that of a file."""
 
 from types import SimpleNamespace

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """replay: every kind of bag, every image, the same bytes on every run."""
 
 import json

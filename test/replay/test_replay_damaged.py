@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """replay on bags that are not in order: what can be read is replayed, what is wrong is told."""
 
 import re

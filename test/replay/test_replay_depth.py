@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """replay knows the camera by the bag's CameraInfo: metres with one, nothing in metres without."""
 
 from types import SimpleNamespace

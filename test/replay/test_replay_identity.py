@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """replay goes on with the same drive only, whatever another one is called."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Labels for replay: of a file by stamp or number, or of the bag's own topics."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Live replay: a bag through a real node gives what the offline replay says, image by image."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """replay and predict of a model that answers neither lanes nor a mask: nothing misses them."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The bag that replay writes: the node's topics with what the node would have said."""
 
 import cv2

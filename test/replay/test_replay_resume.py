@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """replay that was killed, or is in the way: it goes on to the same bytes, and destroys nothing."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """replay --rig: every moment of a bag as predict and the predictor answer it, in every file."""
 
 import json

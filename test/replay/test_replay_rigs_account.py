@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """replay --rig: what became of every image of every camera, of CameraInfo, and what is refused."""
 
 import json

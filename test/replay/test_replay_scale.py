@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """replay on a real Ray cluster: the same bytes as one process, whatever dies on the way."""
 
 import os

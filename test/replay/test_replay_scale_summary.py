@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """replay of several bags: one summary with pooled counts, and how a cluster is shared out."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Replays of a 4:3 camera: the messages say what was seen, and the pictures show its edge."""
 
 import cv2

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Four real fisheye pictures of a car on a cloth of 40 cm squares: poses, and corners of squares.
 
 The set says where each camera's undistorted picture shows the cloth by a homography to centimetres

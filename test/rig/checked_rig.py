@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Runs ``rig check`` on the patterned ground."""
 
 from types import SimpleNamespace

@@ -1,9 +1,9 @@
+# SPDX-License-Identifier: Apache-2.0
 """A flat world of known marks, and four cameras in it that have nothing in common.
 
-Eight patches of different sizes lie around the vehicle, one cube of another height stands in each
-quadrant, an arrow points ahead and has a bar on its left only: whoever mixes up axes, signs,
-cameras or angles puts one of them in a wrong place. Pictures are made the other way round than the
-package looks things up: from each pixel along its ray to what it hits, a channel for each mark.
+Eight patches of different sizes lie around the vehicle, a cube of another height stands in each
+quadrant, an arrow ahead has a bar on its left only: mixed up axes, signs or cameras move them.
+Pictures are made the other way round than ours: from each pixel along its ray to what it hits.
 """
 
 from dataclasses import dataclass, replace

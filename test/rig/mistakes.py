@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Mistakes that others made with several cameras, to be made on purpose.
 
 Each takes pytest's ``monkeypatch.setattr`` and makes one mistake, in the package's own code or in

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A level ground of patterns that nowhere repeat, and what cameras of a rig see of it.
 
 Pictures are made the other way round than the package looks things up: from each pixel along its

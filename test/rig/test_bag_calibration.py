@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Each moment of a bag has the calibration that was in force when it was taken."""
 
 from dataclasses import replace

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """``rig check``: a rig that is right passes; one with a mistake in it is named."""
 
 import numpy as np

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """``rig check`` out of folders, bags and labelled sets; and what they lack."""
 
 import re

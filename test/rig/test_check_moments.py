@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """``rig check`` of several moments: what stands there contradicts here and there, a pose always."""
 
 from functools import cache

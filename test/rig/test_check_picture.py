@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The picture of ``rig check``: what is drawn lies where the calibration says."""
 
 import numpy as np

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Grid, rig, boxes and maps of the ground: one layout, one frame."""
 
 from dataclasses import replace

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Marks of a known world come out where they are, whatever the cameras are like."""
 
 from functools import cache

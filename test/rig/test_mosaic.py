@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The ground from above: what is on it, who sees it, and where two views differ."""
 
 import numpy as np

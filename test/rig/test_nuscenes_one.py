@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A real key frame of six cameras: annotated boxes are where nuScenes itself puts them."""
 
 import json

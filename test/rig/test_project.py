@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Answers of cameras, put on the ground: one camera is its own mask, several are one map."""
 
 from dataclasses import replace

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the calibration of a rig, and its labels, give away of mistakes."""
 
 from dataclasses import replace

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """``rig.yaml``: what it says, and what it must not say."""
 
 from pathlib import Path

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a rig sees of a grid: which views are kept, whose loss costs what, when it is outdated."""
 
 from dataclasses import replace

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Real fisheye cameras: the squares of a cloth are squares on the ground, also across seams."""
 
 import numpy as np

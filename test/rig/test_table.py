@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The view table: places, weights, choice of views, and what changes them."""
 
 from dataclasses import replace

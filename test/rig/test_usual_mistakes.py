@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Mistakes made on purpose change what they say and nothing else, and `rig trials` counts them."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Every mistake that others made with several cameras, made on purpose: a named test fails.
 
 ``docs/bird_eye_geometry.md`` has the same list. The pictures are those of the true rig.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Soaks: every image's fate, the times of each image, limits that hold."""
 
 import argparse

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Soaks: growth of a process is seen, and noise is not."""
 
 import os

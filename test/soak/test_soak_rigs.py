@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The soak of a rig with real processes; no time is ever judged here."""
 
 import argparse

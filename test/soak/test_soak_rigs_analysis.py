@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Soaks of rigs: each image's fate, what was said of unplugged cameras, limits that hold."""
 
 from copy import deepcopy

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Soaks: the model that is slowed down."""
 
 import numpy as np

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The toy task, in the table while a test runs."""
 
 import pytest

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Labels and perfect answers of every task, the toy among them, made of rendered worlds."""
 
 from functools import lru_cache

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Clouds as drivers send them: every layout gives its points, and keeps all that it had."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Which pictures are of use to which image: one rule for node, bags and files."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What rooms say for ``compare``, ``diff`` and ``mine`` fits together, whatever the tasks are."""
 
 from collections import Counter

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Every task of the table, and the toy, keeps what the contract says; see ``tasks/contract``.
 
 A task that is added to the table is held to all of this without a line being written here.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Every task's messages are the same for rclpy and for rosbags, and can be read back."""
 
 import pytest

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Every room that merges answers to mirrored and resized pictures does it as the contract says."""
 
 import numpy as np

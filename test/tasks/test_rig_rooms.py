@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Questions asked of a whole rig have a table of their own, beside those asked of each image."""
 
 from dataclasses import fields

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A real node publishes the toy's answers, and nothing of the tasks that its model lacks."""
 
 import numpy as np

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The toy task goes the whole way, from rendered worlds to a report, without a file of the package.
 
 The heart of the house: whatever fails here knows a task that it should have asked the table for.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What is learned of the toy's task, and how right it is: its labels, targets, head, loss, metric.
 
 Each class stands for a file of a room, as in ``toy_task``, which has the others.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A whole task in two files: how bright is each cell of a grid of 8 x 8 over what the network sees?
 
 It lives in no room of the package. ``tasks.ROOMS["brightness"] = "toy_task"`` is all that is needed

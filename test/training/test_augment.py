@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Augmentation: image, mask and lanes move together, and lane identity never lies."""
 
 import numpy as np

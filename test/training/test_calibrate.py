@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Calibration of whole models: a frame is decoded once, and each task learns from its labels."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Calibrating an artifact again, as a person would."""
 
 from collections import Counter

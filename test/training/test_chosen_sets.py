@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Sets of worlds of some places and weathers: what is trained and tested on, and who refuses."""
 
 from pathlib import Path

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Composites in training: made when they are seen, of an index, in no order."""
 
 import json

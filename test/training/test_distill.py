@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Distillation: a student is pulled to its teacher in all that both answer."""
 
 import numpy as np

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Features of a larger encoder: a student that has them pays nothing, another one learns."""
 
 import pytest

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """An exported artifact becomes a network again: the same answers, and fit for training."""
 
 import numpy as np

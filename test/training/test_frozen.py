@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Frozen layers are those up to a stride, and training does not touch them."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Tasks that another one moved in beside keep what was fitted to them."""
 
 from dataclasses import replace

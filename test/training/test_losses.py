@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The criterion: the sum of what all tasks cost, whatever the tasks are."""
 
 import pytest

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What no trained task needs is not rendered, read or moved; pictures are the same all the same."""
 
 from dataclasses import replace

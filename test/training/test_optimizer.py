@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Every trained weight has one optimiser and one rate; Muon turns matrices and nothing else."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Depthwise convolutions that go back in float32: the same gradients, wherever they stand."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Pictures, poses and labels of a rig are changed together: what was seen there is seen there."""
 
 from dataclasses import replace

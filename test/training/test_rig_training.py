@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Training on rigs: sets, batches that count rigs, and a run from worlds to a network."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The ring of samples that a fast device is fed from."""
 
 from itertools import islice

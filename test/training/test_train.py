@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The trainer: it learns, resumes exactly, runs in several processes, and says what is wrong."""
 
 import json

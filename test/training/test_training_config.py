@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Configs: defaults, files, overrides, and messages for every mistake."""
 
 import pickle

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Sets and batches: which samples are seen when, by whom, and at what cost of memory."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Task weightings: what each is defined by, on problems small enough to solve by hand."""
 
 import pytest

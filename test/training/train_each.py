@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """``CONFIG:OUT`` ...: trains each config in the processes it is started in, one after the other.
 
 Processes take longer to import what training needs than the tests' runs take to train.

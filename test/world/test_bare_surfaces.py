@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Carriageways that nobody gets who does not ask: what changes with them, and what must not."""
 
 from dataclasses import replace

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Classes are written where colours are: another colour changes pixels of its class only."""
 
 from dataclasses import replace

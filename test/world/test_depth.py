@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The renderer's depth: formulas of flat ground and walls, and that labels and picture agree."""
 
 from dataclasses import replace

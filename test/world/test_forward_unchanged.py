@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Sets are rendered by seed: what a seed shows must not change when the renderer grows.
 
 Sums of all pixels as they were before cameras looked all round. Bit for bit on one machine; the

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A camera that stands still: what drives moves, all else stays but for the noise."""
 
 from dataclasses import replace

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Things pasted into pictures: what is pasted is theirs, the rest is the place's."""
 
 import cv2

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The road around the vehicle: its course, and the ground that is drawn along it."""
 
 from dataclasses import replace

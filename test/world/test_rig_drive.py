@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Random rigs, traffic all round, and drives with them."""
 
 import numpy as np

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The forward camera's picture and that of a rig's camera at its place are of one world."""
 
 from dataclasses import replace

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What cameras have in plain view: all of an empty world; behind a thing, as the formula says."""
 
 from dataclasses import replace

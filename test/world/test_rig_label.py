@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a rig's label says of the ground is what its cameras show there."""
 
 from dataclasses import replace

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Any lens: rays, outlines of polygons, and one scene seen through two of them."""
 
 import cv2

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The synthetic world: deterministic, exactly labelled, moving."""
 
 import cv2

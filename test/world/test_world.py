@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The parts of the synthetic world: geometry by identity, pictures by what they must agree on."""
 
 from dataclasses import replace

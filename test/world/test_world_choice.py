@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Worlds of some places and weathers: the same dice, what is asked for, nothing else moved."""
 
 from collections import Counter

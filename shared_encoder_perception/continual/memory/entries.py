@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Samples that are remembered, and which of them stay when there are too many."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Latents: what the front of an encoder says of remembered samples, float16, with their targets."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The memory of a sequence: what of earlier tasks is drawn from, and what is kept for later."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A share of each batch from memory; which one, is a pure function of the position."""
 
 from __future__ import annotations

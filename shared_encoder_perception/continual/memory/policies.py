@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Which samples of a task are worth remembering: five ways, by name from one literal table.
 
 A policy gives each sample that was seen a key and a group; ``entries.kept`` does the rest.

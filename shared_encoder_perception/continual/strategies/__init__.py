@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What is done against forgetting: strategies by name, from one literal table."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The network as the tasks before left it: what teachers are made of."""
 
 from __future__ import annotations

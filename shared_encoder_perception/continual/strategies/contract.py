@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a strategy against forgetting is to the sequence that it serves.
 
 A strategy is asked at three moments: before a task, at each step of it, and after it. What it

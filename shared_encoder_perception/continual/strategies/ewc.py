@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Elastic weight consolidation (Kirkpatrick et al., PNAS 2017): what mattered moves little.
 
 How much a weight mattered for a task is the diagonal of the empirical Fisher information: the mean,

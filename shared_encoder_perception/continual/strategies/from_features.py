@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A network that begins in the middle: at the features of its encoder, without a picture."""
 
 from __future__ import annotations

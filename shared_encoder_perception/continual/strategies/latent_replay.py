@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Latent replay (Pellegrini et al., IROS 2020): features of earlier samples, not their pictures.
 
 The encoder is cut at a level of its features. What lies in front of the cut stays as it is from the

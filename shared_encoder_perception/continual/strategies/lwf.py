@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Learning without forgetting (Li and Hoiem, ECCV 2016): old answers on new images stay.
 
 The network as it was before a task says what it sees on the task's images, and what is trained is

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Local POD (Douillard et al., PLOP, CVPR 2021): what rows and columns of features hold stays.
 
 Features of the network before the task and of the one that is trained are squared and averaged

@@ -1,1 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a task learns from pictures that nobody has labelled."""

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A teacher whose weights are an average of the student's (Tarvainen and Valpola, NeurIPS 2017)."""
 
 from __future__ import annotations

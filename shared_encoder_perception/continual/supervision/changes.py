@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The same pictures otherwise: mirrored, larger, in another light; decided by a seed."""
 
 from __future__ import annotations

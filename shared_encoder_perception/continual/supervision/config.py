@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What is asked of pictures that nobody has labelled, and how much of it."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Where the pixels of a frame were in an earlier one, and which of them were there at all."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Unlabelled pictures as the network sees them, and pairs of frames of a video."""
 
 from __future__ import annotations

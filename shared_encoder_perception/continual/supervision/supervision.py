@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Losses on pictures that nobody has labelled, beside those of a task's labels.
 
 temporal, depth  the answer to a frame is that to an earlier one, moved by the optical flow

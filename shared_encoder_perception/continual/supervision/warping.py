@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Answers of one picture brought to where another one shows the same things."""
 
 from __future__ import annotations

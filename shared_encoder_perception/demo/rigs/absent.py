@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Which cameras are not in a map: the map itself tells, by the cells that only one of them sees."""
 
 from __future__ import annotations

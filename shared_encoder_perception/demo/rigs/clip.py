@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A drive that a rig's cameras see, of one rendered world after the other; kept once rendered."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the diagnostics of a rig's node say, task by task."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Which model the demo of a rig runs, and what of its answers is shown."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A recorded moment of a rig as a picture: the cameras below each other, and the map beside."""
 
 from __future__ import annotations

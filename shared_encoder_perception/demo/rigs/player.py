@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The cameras of a rig: publish a drive, and wait until the node has said what became of it.
 
 Started by ``demo``; reports progress on stderr and one JSON line on stdout.

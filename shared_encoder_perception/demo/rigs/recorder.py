@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Writes all that a rig's node hears and says into one rosbag2 (mcap), without decoding it.
 
 Started by ``demo``. SIGTERM or SIGINT ends it after what is still queued has been written.

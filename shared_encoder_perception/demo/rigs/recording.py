@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Recorded maps with the pictures that were taken at their time, and what was said meanwhile."""
 
 from __future__ import annotations

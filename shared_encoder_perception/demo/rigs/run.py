@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Drive through a town with several cameras: player -> node for rigs -> recorder, then the video.
 
 Chosen by ``demo`` where its tasks, or its model, are of a rig as a whole.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a recorded drive of a rig shows: what became of each image, which maps came, how fast."""
 
 from __future__ import annotations

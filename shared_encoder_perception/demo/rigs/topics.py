@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The topics of a rig's node that the demo listens to. Nothing here needs ROS."""
 
 from __future__ import annotations

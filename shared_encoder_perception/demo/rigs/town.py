@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The demo's own town: a drive seen by four cameras."""
 
 from __future__ import annotations

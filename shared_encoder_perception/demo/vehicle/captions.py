@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Words above pictures on a dark ground, each in a colour of its own."""
 
 from __future__ import annotations

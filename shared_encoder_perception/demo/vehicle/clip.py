@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The demo's own drive: a motorway's exit, a street and a motorway in the rain, by four cameras."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Which shipped model answers for a single camera."""
 
 from __future__ import annotations

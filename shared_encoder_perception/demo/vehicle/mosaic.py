@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A moment of a drive as one picture: the road ahead as each task sees it, the map, the cameras."""
 
 from __future__ import annotations

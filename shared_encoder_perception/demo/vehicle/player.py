@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The cameras of a vehicle: publish a drive, and wait for both nodes.
 
 Started by ``demo``; reports progress on stderr and one JSON line on stdout.

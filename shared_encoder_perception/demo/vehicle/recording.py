@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A recorded drive, picture by picture of the first camera, with what each node said of it."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Drive with four cameras: player -> two nodes -> recorder, then one video of all that was said.
 
 Chosen by ``demo`` where nothing else is asked for.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One picture of the video that ``demo`` makes of all questions, drawn again from its bag.
 
 python -m shared_encoder_perception.demo.vehicle.still demo_output 4.2 docs/demo.jpg

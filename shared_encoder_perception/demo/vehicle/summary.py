@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a recorded drive shows of both nodes."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The topics of the node that has the first camera's images alone. Nothing here needs ROS."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How sure a number is that was counted over frames: the bootstrap of Efron and Tibshirani (1993).
 
 Frames are drawn anew, with replacement, and the number is computed of what was drawn; between the

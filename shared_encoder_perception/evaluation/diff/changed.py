@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The frames on which two models differ most, as pictures side by side."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Changes and their confidence intervals, drawn: what stands left of zero got worse."""
 
 from __future__ import annotations

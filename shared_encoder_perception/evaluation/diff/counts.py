@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What is counted of one frame so that two models can be compared: a row of numbers that add up.
 
 Every score is computed from sums of such rows, over all frames or over those that the bootstrap

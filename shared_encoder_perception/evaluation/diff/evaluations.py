@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Two results of ``evaluate``, frame by frame: the lines of their ``frames.csv``.
 
 They hold less than answers do, such as shares of each image; what of it can be compared the tasks'

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The images on which two models are compared: labelled ones, rendered ones, or any others."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a new version may lose: a YAML file of limits, and whether they hold.
 
 lane_f1: 0.01                                # largest allowed loss

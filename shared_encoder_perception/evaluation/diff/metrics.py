@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The scores that two models are compared by, each a function of summed counts.
 
 Those with labels have the names, and the values, of ``evaluate``'s headline; ``image/...`` are

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Two answers to every frame, counted side by side."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Two results of ``replay``, frame by frame: the lines of their ``results.jsonl``.
 
 They hold less than answers do, such as of a mask its area only; what of it can be compared the

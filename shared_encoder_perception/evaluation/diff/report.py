@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What changed, for people: a table in the terminal, and one HTML file with frames to look at."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Two finished results, of ``evaluate`` or of ``replay``, instead of two models."""
 
 from __future__ import annotations

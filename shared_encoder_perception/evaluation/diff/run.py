@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Hold version B of a model against version A: what got better, what got worse, and is it chance?
 
     python -m shared_encoder_perception diff A.onnx B.onnx --input DATA/val --out diff

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Charts of a report as PNG: histograms, lines over time, reliability diagrams.
 
 matplotlib is imported when a chart is drawn; ``libraries.can_write`` checks first.

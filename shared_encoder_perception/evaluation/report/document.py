@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A report as it is written: sections of text, numbers, tables and pictures, in one HTML file.
 
     report = Report("Evaluation", {"model": "default 0.5.0"})

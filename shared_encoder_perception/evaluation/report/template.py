@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The page that a report is put into: everything in it, nothing from elsewhere, no script."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What is said of a moment: by the model, by masks put on the ground, by a wrong calibration.
 
 Masks on the ground are the method without a network for rigs (inverse perspective mapping): each

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """``evaluate --rigs``: score a model on labelled moments of rigs, beside what does not need it."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The scores of a group of moments, and of one moment."""
 
 from __future__ import annotations

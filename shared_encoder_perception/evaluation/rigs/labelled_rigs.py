@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Labelled moments of rigs to score on: a set (``rigs.jsonl``), or rendered drives.
 
 What a set holds is counted before anything is scored: a line that cannot be read, a picture that is

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One line per moment: what was seen, how right it was, what it took; a table for any tool."""
 
 from __future__ import annotations

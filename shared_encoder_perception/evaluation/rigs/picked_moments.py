@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The best, the middle and the worst moments, as pictures: what each camera saw, and the ground."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One evaluation of a task for rigs: a model, and what stands beside it, moment by moment.
 
 Three comparisons, each on cells that are the same for all who are compared:

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The scores of a task for rigs as tables: for a terminal, and for the report.
 
 A task's sections say what there is. What people call its numbers, its room may say (``report.py``);

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the words of BDD100K and Scalabel mean, in every release: areas, lane markings, objects.
 
 One file per picture says ``area/drivable`` and ``direction`` where the lists say ``direct`` and

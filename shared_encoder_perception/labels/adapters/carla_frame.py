@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """CARLA's conventions, and the way to ours: all of it stands here, and nowhere else.
 
 World, actors and sensors of CARLA are in Unreal's frame: x ahead, y to the right, z up, which is

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Recordings of several cameras in CARLA, which has no layout of its own for them.
 
 docs/rigs_format.md says how a folder must look: ``frames/*.json``, one file a moment, with what

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """COCO's instances, of ``dataset export coco``, corrected in any tool that keeps its keys."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """CULane: beside each picture a ``.lines.txt``, one boundary per line as ``x y x y …``."""
 
 from __future__ import annotations

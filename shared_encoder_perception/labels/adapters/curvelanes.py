@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """CurveLanes: ``<name>.lines.json`` with boundaries as lists of ``{"x": "1.5", "y": "2"}``."""
 
 from __future__ import annotations

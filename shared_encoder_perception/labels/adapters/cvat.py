@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """CVAT's "CVAT for images 1.1": ``annotations.xml`` of ``dataset export cvat``, corrected there."""
 
 from __future__ import annotations

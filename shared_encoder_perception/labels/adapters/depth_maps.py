@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Pictures with a depth map each, as public sets lay them out."""
 
 from __future__ import annotations

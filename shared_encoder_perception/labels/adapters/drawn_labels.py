@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What people drew in a tool -> labelled frames: what the adapters of all tools have in common."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """KITTI's object detection set as depth: how far the pixels are that show a point of the lidar."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Which picture a tool's file means: names come back changed, and are looked up, never followed."""
 
 from __future__ import annotations

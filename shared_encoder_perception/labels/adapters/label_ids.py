@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Pictures with a map of class ids or colours: CamVid, Cityscapes, IDD lite, KITTI."""
 
 from __future__ import annotations

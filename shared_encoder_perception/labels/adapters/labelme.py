@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Labelme's JSON files, of ``dataset export labelme``, corrected there."""
 
 from __future__ import annotations

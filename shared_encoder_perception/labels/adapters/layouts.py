@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How data sets with maps of class ids or colours keep them, and what their maps mean."""
 
 from __future__ import annotations

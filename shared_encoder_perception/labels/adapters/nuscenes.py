@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """nuScenes: tables of JSON beside ``samples/``, six cameras, boxes in the world.
 
 Everything is brought into the frame of the vehicle at the key frame's moment, which is that of the

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Tables of nuScenes: rows as checked dataclasses, of the keys that we need."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Published sets of backgrounds with something pasted on them: EVA4's session 15, MODEST Museum.
 
 Their masks are JPEGs: what is neither black nor white is not known. Their depth maps are a

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Pictures with a folder of masks for each class ("one-hot planes").
 
 images/drive/0001.jpg

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Scalabel's ``poly2d``: straight and cubic Bezier pieces, in the old and the new form."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """BDD100K and Scalabel: lane markings and drivable areas as ``poly2d``, in the old and new form."""
 
 from __future__ import annotations

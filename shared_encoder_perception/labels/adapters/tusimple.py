@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """TuSimple lane detection: one JSON object per line, boundaries as ``x`` at given rows."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """YOLO polygons as Roboflow and Ultralytics lay them out: ``data.yaml``, ``images``, ``labels``."""
 
 from __future__ import annotations

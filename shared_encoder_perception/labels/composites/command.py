@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """``dataset compose``: backgrounds and cut-outs become an index of as many pairs as one likes."""
 
 from __future__ import annotations

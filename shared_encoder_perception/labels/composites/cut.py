@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """``dataset cut``: cut what is new out of the pictures of a set: things for ``dataset compose``."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The composites of a fold: each is made of its number alone, when somebody asks for it."""
 
 from __future__ import annotations

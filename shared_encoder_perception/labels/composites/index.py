@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The index of a set of composites: of which files they are, and who is held out. A few kilobytes.
 
 A file's content alone decides whether it is held out: not its name, nor what lies beside it.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Look through folders of backgrounds and of cut-outs, and make an index of their composites."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Pictures that composites are made of: places, and things cut out of other pictures."""
 
 from __future__ import annotations

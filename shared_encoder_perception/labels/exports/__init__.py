@@ -1,1 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
 """Native sets as files of annotation tools, to be corrected there."""

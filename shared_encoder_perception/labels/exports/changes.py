@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What people changed: a corrected set held against the one that it was exported from."""
 
 from __future__ import annotations

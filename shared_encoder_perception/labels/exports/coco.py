@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """COCO: one JSON of instances, masks as polygons or run lengths, lines by a key of ours.
 
 COCO knows no polylines: its keypoints are of a fixed number for each category. A line is an

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """``dataset export``: write a native set for people to correct in their own tools."""
 
 from __future__ import annotations

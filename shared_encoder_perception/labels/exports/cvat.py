@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """CVAT: one ``annotations.xml``, "CVAT for images 1.1", and the labels to make a task with."""
 
 from __future__ import annotations

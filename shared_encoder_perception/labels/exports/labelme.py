@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Labelme: a JSON file beside each picture, and lists of the labels and flags there are."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the shapes of an export are called, and what they mean: ``legend.json`` beside its files."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Pixels -> polygons along their edges -> the same pixels.
 
 Polygons are in the tools' coordinates: continuous, (0, 0) is the corner of the first pixel, whose

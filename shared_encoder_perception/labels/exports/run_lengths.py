@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Masks as run lengths, as COCO and CVAT write them.
 
 Written by ourselves: the formats are a page of public documentation and a few lines of numpy, while

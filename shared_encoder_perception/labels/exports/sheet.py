@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One picture of an export: its shapes in the tools' coordinates, for each tool to write down."""
 
 from __future__ import annotations

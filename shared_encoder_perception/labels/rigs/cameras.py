@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A camera of a line of ``rigs.jsonl``: checked, and written."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the ``dataset`` commands do with a set of labelled rigs."""
 
 from __future__ import annotations

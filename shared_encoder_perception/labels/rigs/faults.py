@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Every fault of a set of labelled rigs, with its line; and what is fine, but worth telling."""
 
 from __future__ import annotations

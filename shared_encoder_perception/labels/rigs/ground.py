@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Maps of the ground in a line of ``rigs.jsonl``: the file of one, or polygons of it."""
 
 from __future__ import annotations

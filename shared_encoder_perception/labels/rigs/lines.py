@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A line of ``rigs.jsonl``, checked key by key: docs/rigs_format.md as code."""
 
 from __future__ import annotations

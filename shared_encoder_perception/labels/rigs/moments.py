@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The moments of a set of labelled rigs, as a source of pictures; labels are not read."""
 
 from __future__ import annotations

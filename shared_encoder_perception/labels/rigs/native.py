@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Reading a set of labelled rigs: line by line, or any of its lines."""
 
 from __future__ import annotations

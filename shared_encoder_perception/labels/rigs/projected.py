@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Where boxes around the vehicle are seen in a picture."""
 
 from __future__ import annotations

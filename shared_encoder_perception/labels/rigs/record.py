@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One labelled moment of a rig, before its pictures are read."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """``dataset render --rig``: write rendered drives of a rig as a set; what broke off goes on."""
 
 from __future__ import annotations

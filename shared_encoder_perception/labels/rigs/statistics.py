@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a set of labelled rigs holds, counted."""
 
 from __future__ import annotations

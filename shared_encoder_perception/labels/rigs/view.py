@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A moment of a rig for people: its pictures beside each other, and the ground from above."""
 
 from __future__ import annotations

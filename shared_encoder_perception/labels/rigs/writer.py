@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Writing a set of labelled rigs: pictures, masks, maps, and ``rigs.jsonl`` when all is there."""
 
 from __future__ import annotations

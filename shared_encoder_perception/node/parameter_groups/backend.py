@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Parameters ``backend.*``: what runs them, and how."""
 
 from __future__ import annotations

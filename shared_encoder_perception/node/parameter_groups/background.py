@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Parameters ``background.*``: the picture of the empty place that images are compared with."""
 
 from __future__ import annotations

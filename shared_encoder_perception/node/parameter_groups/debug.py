@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Parameters ``debug.*``: the pictures that the node draws while somebody looks at them."""
 
 from __future__ import annotations

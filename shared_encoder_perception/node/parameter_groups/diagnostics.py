@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Parameters ``diagnostics.*``: how often the node tells how it does, and when it complains."""
 
 from __future__ import annotations

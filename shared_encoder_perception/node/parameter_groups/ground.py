@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Parameters ``ground.*``: where the camera is above the road, in the vehicle's frame.
 
 What tasks make of it they say in their own parameters of that group.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Parameters ``input.*``: which images, and which part of them."""
 
 from __future__ import annotations

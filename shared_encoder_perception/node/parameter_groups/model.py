@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Parameters ``model.*``: which weights."""
 
 from __future__ import annotations

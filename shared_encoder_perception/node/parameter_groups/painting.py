@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Parameters ``painting.*``: a lidar's points get the classes of the pixels that show them."""
 
 from __future__ import annotations

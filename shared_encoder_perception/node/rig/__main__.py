@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """``python -m shared_encoder_perception.node.rig --ros-args -p rig.file:=rig.yaml``."""
 
 import sys

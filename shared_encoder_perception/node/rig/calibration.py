@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What topics say of a rig's calibration, and the table that is made of it in the background.
 
 No map is better than a wrong one: an image is used only if the table in use was made of what was

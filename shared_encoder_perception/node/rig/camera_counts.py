@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What became of a rig's images and moments: each image is in exactly one number of its camera."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How each camera of a rig is doing: waiting, active, late, dead or rejected, and why."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Images of several cameras in, moments out: which belong together, and who is missing.
 
 On the mailbox's principle: of each camera only the newest waits. Nothing here needs ROS.

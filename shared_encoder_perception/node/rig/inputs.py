@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a rig's node listens to: images and CameraInfo of each camera, and TF."""
 
 from __future__ import annotations

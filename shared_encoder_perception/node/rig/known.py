@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What topics have said of one camera's calibration so far."""
 
 from __future__ import annotations

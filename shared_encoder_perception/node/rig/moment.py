@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What of several cameras belongs together in time."""
 
 from __future__ import annotations

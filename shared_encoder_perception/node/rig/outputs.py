@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The rig node's topics: one perceived moment out, as the room of the rigs' task says it."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The rig's debug overlay: its cameras side by side and the map, while somebody looks.
 
 Drawn in a thread of its own, from the newest moment: neither the executor nor the inference thread

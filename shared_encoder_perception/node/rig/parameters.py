@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The rig node's parameters: one table for the declarations, the YAML file and the docs.
 
 ``python -m shared_encoder_perception.node.rig.parameters yaml|markdown`` prints it in one of those

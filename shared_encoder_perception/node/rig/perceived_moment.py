@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One perceived moment of a rig, on its way from the inference thread to the topics."""
 
 from __future__ import annotations

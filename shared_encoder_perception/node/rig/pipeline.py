@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The way of a rig's images through the node: from their topics to the map."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Joins a rig's node and its diagnostics: the tasks rig, camera NAME, processing and output."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The model that a rig's node runs, loaded within a limit of time."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The lifecycle node for a rig: images of several cameras in, the ground around the vehicle out.
 
 Start it with ``python -m shared_encoder_perception.node.rig --ros-args -p rig.file:=rig.yaml``.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The inference thread of a rig: moments in, maps out, away from the ROS executor."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What became of every image of every camera of a bag, and of its CameraInfo.
 
 ``BagMoments`` says which images are of a moment; here are those that are of none, too. The bag is

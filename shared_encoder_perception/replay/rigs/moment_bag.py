@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A bag with the rig node's topics: each message with the stamp of its moment's anchor."""
 
 from __future__ import annotations

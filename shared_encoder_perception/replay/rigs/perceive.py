@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The pass over one bag: every moment through the model, and out as lines, messages and pictures.
 
 `results.jsonl` has the conditions, then one line per moment, the same bytes on every run:

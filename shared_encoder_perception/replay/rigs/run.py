@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """``replay --rig``: bags with several calibrated cameras, moment by moment, without ROS."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a replay of a rig shows: ``summary.json``, and the same for people."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The cameras of a soak of a rig: each at a steady rate, some of them unplugged for a while.
 
 Started by ``soak``. They never catch up: a moment that is late moves all later ones. A camera that

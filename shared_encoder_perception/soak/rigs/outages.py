@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """When which camera of a rig is unplugged."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The consumer of a soak of a rig: hears every map, and what the diagnostics say of each camera.
 
 Started by ``soak``; SIGTERM ends it. See ``soak/probe.py``.

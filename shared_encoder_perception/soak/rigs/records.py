@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the processes of a rig's soak write down beside ``soak/records.py``."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The soak of a rig on one screen."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """``soak --rig``: N cameras at a steady rate, some of them unplugged and back, and their maps.
 
     soak --rig four --model shipped:surround --minutes 20 --unplug front

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Which rig a soak has, and the pictures that its cameras send over and over."""
 
 from __future__ import annotations

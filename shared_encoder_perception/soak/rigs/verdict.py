@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the soak of a rig has to keep, and what it broke."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the files of a task's room hold: the questions that the rest of the house asks it.
 
 Each class in here describes one file, as a Protocol for a module: ``spec.py`` of a room has what

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Engines, versions and frames compared: ``differences``, ``drift``, ``recorded``, ``reasons``."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Several answers to one image, made one: ensemble."""
 
 from __future__ import annotations

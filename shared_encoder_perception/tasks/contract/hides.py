@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What an answer says of what stands between the camera and the ground: hides."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What is known about pictures, and from where: ``labels``, ``teacher``, ``statistics``."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What an answer to one image says of the ground below its pixels: on_ground."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Lines of JSON, drives, bags, the node's work: ``record`` and what a drive shows."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What calibration and time add to answers: refine."""
 
 from __future__ import annotations

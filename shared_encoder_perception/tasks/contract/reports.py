@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """``report.py``, what people get to see of scores.
 
 In tables the model stands beside baselines that do not look at the image.

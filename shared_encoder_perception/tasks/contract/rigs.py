@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the files of a room hold whose question is asked of a whole rig, not of each image.
 
 Such a room stands in ``tasks.RIG_ROOMS``. Its files have the names of those of other rooms, and are

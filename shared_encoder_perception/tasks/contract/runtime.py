@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """From outputs to messages and pictures: spec, decode, draw, content, refine."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Lines in files, scores, comparisons.
 
 What reports show of a task is in ``contract.reports``.

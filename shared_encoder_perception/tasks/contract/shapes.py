@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What people draw of a label in annotation tools: ``shapes.py``."""
 
 from __future__ import annotations

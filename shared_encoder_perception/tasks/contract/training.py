@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How a network learns and gives its answers.
 
 ``Any`` stands for torch's types, so that reading this costs no torch.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The answer of depth: how far each pixel of the source image is, validated once."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a deviation is worth: it is scaled so that 68.3 % of the pixels are within one."""
 
 from __future__ import annotations

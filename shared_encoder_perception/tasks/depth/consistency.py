@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What depth has to be where nobody has measured it: as it was in another picture of the same.
 
 How a camera moved is not known. If it went straight ahead, everything that stands came nearer by

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The topics of depth, what their messages carry, and its parameters."""
 
 from __future__ import annotations

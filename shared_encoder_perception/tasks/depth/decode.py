@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Grids of canonical depth -> depth of source-image pixels."""
 
 from __future__ import annotations

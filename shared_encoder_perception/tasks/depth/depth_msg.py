@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Depth in ROS's messages: images of metres as of REP-118, points, the camera.
 
 For messages of rclpy and of rosbags alike; imports neither.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Depth on a picture: lines of equal distance; and a picture of its own, near red to far blue."""
 
 from __future__ import annotations

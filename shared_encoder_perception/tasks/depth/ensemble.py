@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Depth of mirrored and resized pictures, made one: the median of its logarithm."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How wrong depths are: sums over pixels, numbers of an image.
 
 As Eigen et al. (2014) and KITTI have them: of an image, the mean over its labelled pixels of

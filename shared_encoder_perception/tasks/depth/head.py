@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The head of depth: features -> the depth of each cell of a grid, and how well it is known."""
 
 from __future__ import annotations

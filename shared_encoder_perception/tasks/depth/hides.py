@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Ground that something nearer hides, by the depth of the pixels."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A label of depth: how far each pixel is as somebody measured it, through which lens."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a label of depth is: in files, in worlds, in pictures that are cropped or turned.
 
 In a native set it is a 16-bit PNG beside the line, what its numbers mean, and perhaps a PNG of what

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What depth is taught by: its error in one of several norms, its edges, its deviation.
 
 All of it is of the logarithm of canonical depth, so that an error is a share of the depth. Sources:

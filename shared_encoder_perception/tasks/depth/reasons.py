@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """When depth is worth measuring."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What results of ``evaluate`` and ``replay`` tell of depth: errors of an image, quantiles."""
 
 from __future__ import annotations

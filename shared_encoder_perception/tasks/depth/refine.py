@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What calibration adds to depth: the focal length, which makes metres of it."""
 
 from __future__ import annotations

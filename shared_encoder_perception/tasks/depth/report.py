@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What people get to see of how right depth is: terminal, report and card."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Kinds of image that depth depends on: how long the camera's lens is."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How many depth maps a data set has, and how far its pixels are."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Labelled depth -> what the network is to say of each pixel."""
 
 from __future__ import annotations

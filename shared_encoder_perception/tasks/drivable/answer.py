@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The answer of drivable_surface: a mask of the source image's size."""
 
 from __future__ import annotations

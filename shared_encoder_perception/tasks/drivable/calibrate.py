@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the mask's values are worth, and from which on a pixel counts as drivable."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a mask has to be where nobody has labelled it: as sure, and as it was elsewhere."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The topic of drivable_surface, what its messages carry, and its parameter."""
 
 from __future__ import annotations

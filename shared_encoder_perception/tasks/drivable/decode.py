@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Raw mask -> drivable surface in source-image pixels."""
 
 from __future__ import annotations

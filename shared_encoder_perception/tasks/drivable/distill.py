@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a teacher's mask teaches: its probabilities, as far as it or somebody else is sure.
 
 Where people have labelled, they count in full beside the labels; elsewhere a probability near one

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The drivable surface on a picture: a tint with an outline."""
 
 from __future__ import annotations

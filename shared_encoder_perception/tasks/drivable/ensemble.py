@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Masks of mirrored and resized pictures, made one: the mean of their probabilities."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The head of drivable_surface: features -> the probability of each pixel."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a label of drivable_surface is: in files, in worlds, in pictures that are cropped or turned.
 
 In a native set it is a PNG beside the line, another one for its confidence, and a homography that

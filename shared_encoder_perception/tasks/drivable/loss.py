@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the mask is taught by: cross-entropy of its pixels, and a loss of the whole region."""
 
 from __future__ import annotations

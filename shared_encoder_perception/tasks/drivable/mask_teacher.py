@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The drivable surface that any other network painted, as a label."""
 
 from __future__ import annotations

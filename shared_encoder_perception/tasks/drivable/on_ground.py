@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The drivable surface at single places of an image, for maps of the ground."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """When the drivable surface is worth labelling."""
 
 from __future__ import annotations

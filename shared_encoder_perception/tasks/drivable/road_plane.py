@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Planes of a picture seen from above: as far as the road is flat, and one knows where it lies.
 
 The part of the road is KITTI road's (Fritsch et al. 2013): 6 to 46 m ahead, 10 m to each side, in

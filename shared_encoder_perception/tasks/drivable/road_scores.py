@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """MaxF and AP, as KITTI's road benchmark scores (Fritsch, Kuehnl and Geiger, ITSC 2013).
 
 Probabilities are scored, not one threshold's mask: all of them are tried. Pixels are pooled over

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The drivable surface as people draw it; the homography of the road is not drawn."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The block of drivable_surface in a ModelSpec, and the tensor that it promises."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Where a network is sure of the drivable surface, as a label; in between is ignored."""
 
 from __future__ import annotations

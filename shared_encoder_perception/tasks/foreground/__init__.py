@@ -1,1 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
 """The task foreground: what was not there in a picture of the empty place."""

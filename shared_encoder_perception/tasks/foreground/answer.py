@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The answer of foreground: what is new since a picture of the empty place was taken."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The topic of foreground, what its messages carry, and its parameters."""
 
 from __future__ import annotations

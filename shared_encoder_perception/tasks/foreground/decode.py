@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Raw mask -> foreground in source-image pixels."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The foreground on a picture: a tint with an outline; and what it was compared with."""
 
 from __future__ import annotations

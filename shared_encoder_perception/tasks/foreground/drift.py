@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How two models differ about the foreground: counts of an image, scores of their sums."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The head of foreground: features of two pictures -> the probability of each cell.
 
 The shared encoder has seen both (siamese, as FC-Siam of Daudt et al., ICIP 2018): each level is

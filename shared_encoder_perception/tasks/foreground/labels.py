@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a label of foreground is: a mask, and the picture of the empty place it is to be seen by.
 
 In a native set both are files beside the line. A line may name a ``background`` alone: then nothing

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the foreground is taught by: one of several losses, by name, or two of them together."""
 
 from __future__ import annotations

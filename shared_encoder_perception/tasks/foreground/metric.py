@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How right the foreground is: what training validates by, and what ``evaluate`` adds."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The foreground in lines of JSON: what ``predict`` and ``replay`` write of it."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What results of ``evaluate`` and ``replay`` tell of the foreground: scores, and its area."""
 
 from __future__ import annotations

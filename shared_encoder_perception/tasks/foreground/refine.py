@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the moment adds to foreground: whether there was a background to compare the image with."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What finds the foreground without learning: a difference with a threshold, and OpenCV's MOG2.
 
 They look at both pictures. Their thresholds are tried on the very images that are scored, and the

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What is new in a picture, as people draw it; the picture of the empty place is not drawn."""
 
 from __future__ import annotations

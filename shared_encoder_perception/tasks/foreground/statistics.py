@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How many pairs a data set has, in how many of them nothing is new, and how much is in others."""
 
 from __future__ import annotations

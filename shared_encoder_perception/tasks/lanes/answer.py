@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The lanes' answer: five centre lines of one image, validated once.
 
 Points are ``(x, y)`` in pixels of the image *as received*, pixel centres at integers.

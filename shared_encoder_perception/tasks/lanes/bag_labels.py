@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Labelled lanes that a bag carries: LaneLine or LaneLineArray messages."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What is said of lanes without looking at the image."""
 
 from __future__ import annotations

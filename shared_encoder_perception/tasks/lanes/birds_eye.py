@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Draw the lanes on the road as seen from above, with how uncertain they are."""
 
 from __future__ import annotations

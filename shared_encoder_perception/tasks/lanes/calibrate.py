@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What lines to believe: learned from what an uncalibrated network says about labelled frames."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """From a lane's raw score to what it is worth: the calibration stored in a model's spec."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The lanes' topics, what their messages carry field by field, and their parameters.
 
 What each field means is written in ``msg/LaneLine.msg`` and ``msg/LaneLineArray.msg``.

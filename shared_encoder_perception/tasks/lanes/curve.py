@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Robust curve fits in the image: a parabola on a flat road, seen in perspective.
 
 On the road let ``X = c0 + c1 Z + c2 Z^2``. A camera at height ``H`` with focal length ``f`` and

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Raw lane maps -> lanes in source-image pixels (numpy, all five heads at once).
 
 Each head describes one lane, so nothing has to be clustered: the keypoints' votes for the lane's

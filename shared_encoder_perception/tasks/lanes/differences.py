@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How far an engine's lane maps are from another's, and what is tolerated."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a teacher's lane maps teach.
 
 Where people have labelled, a teacher's heat maps count in full beside the labels. Where nobody has,

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Lanes on a picture: a line of its own colour each, and its name in a corner."""
 
 from __future__ import annotations

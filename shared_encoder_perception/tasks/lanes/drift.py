@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How two models differ about lanes: what is counted of an image; see ``drift_scores``."""
 
 from __future__ import annotations

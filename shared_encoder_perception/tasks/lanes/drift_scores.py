@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The scores of lanes that two models are compared by; ``drift`` says what their columns hold."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Lane maps of mirrored and resized pictures, made one.
 
 A keypoint that a look shows is brought to the cell of the plain grid in which it lies: the

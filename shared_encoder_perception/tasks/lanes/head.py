@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The lanes' heads: features on a grid of stride 8 -> five maps for each lane."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Isotonic regression: the rising curve closest to events (Zadrozny & Elkan, KDD 2002)."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Keypoints of all heads at once, and their votes for where each lane starts (numpy).
 
 Follows GANet (Wang et al., CVPR 2022) reduced to one lane per head: the votes do not cluster lanes,

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The lanes' keys of a line in a native set: what may stand there, read and written."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a label of the lanes is: in files, in worlds, in pictures that are cropped or turned."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """For consumers: where a lane runs on the road, with how much of it is certain.
 
 A lane's polynomial ``y(x)`` is in the vehicle's frame: x forward, y left, metres. Every answer

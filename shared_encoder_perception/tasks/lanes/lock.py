@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A lock for what is checkpointed with a replay."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the lanes' heads are taught by: focal loss of the heat maps, distances of the vectors."""
 
 from __future__ import annotations

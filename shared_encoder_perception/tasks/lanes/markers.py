@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The lanes on the road as shapes for 3D viewers: one ``visualization_msgs/MarkerArray``.
 
 For each lane a line, a band that says how uncertain it is, and a text. Every list holds all shapes

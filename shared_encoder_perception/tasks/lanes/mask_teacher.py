@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Lanes between markings that any other network painted, as labels."""
 
 from __future__ import annotations

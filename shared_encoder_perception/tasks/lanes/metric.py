@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How right lanes are: what training validates by, and what ``evaluate`` shows beside."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The lanes' parameters: what counts as found, lines on the road, lanes followed through time."""
 
 from __future__ import annotations

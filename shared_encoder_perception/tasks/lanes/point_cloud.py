@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The ground points of all lanes as one ``sensor_msgs/PointCloud2``, by numpy."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Where lanes usually start: learned from labels alone."""
 
 from __future__ import annotations

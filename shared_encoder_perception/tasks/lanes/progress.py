@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a LaneLineArray tells of the node's work."""
 
 from __future__ import annotations

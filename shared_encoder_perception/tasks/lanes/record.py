@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Lanes in lines of JSON: what ``predict`` and ``replay`` write of them, and back."""
 
 from __future__ import annotations

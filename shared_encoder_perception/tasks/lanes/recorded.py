@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What results of ``evaluate`` and ``replay`` tell of lanes.
 
 A line of ``frames.csv`` has shares of each image, but neither counts of rows nor lines; one of

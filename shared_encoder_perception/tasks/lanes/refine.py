@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What calibration and time add to lanes: lines on the road, and tracks from image to image."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Which part of a line is left after it was cut by the border of the picture."""
 
 from __future__ import annotations

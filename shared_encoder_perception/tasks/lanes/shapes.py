@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Lanes as people draw them: a polyline for each, and a flag for each that is not there."""
 
 from __future__ import annotations

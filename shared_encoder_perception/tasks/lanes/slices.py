@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How the road bends, as the labelled lanes show it."""
 
 from __future__ import annotations

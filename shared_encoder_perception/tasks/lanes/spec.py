@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The lanes' block of a ModelSpec, and the tensor that it promises."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How many lanes a data set labels, and where they run."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How steady the lanes are over a drive: what ``replay`` tells of it."""
 
 from __future__ import annotations

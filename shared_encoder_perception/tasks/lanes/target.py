@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Lane centre lines -> the five maps of each head: the exact inverse of ``decode``.
 
 The encoding is GANet's (CVPR 2022), one lane per head, with two changes: lines are sampled by arc

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Lanes that a network is sure of, as labels.
 
 What it finds is usually right, what it does not find may be there: a lane without an answer is

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """An answer of yes or no for each pixel of the source image, validated once."""
 
 from __future__ import annotations

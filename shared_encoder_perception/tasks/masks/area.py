@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How much of what a mask is of is found: intersection over union, pooled over images."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How well the edge of a mask is found: what IoU, which counts areas, hardly sees.
 
 The boundary F-score of Csurka et al., "What is a good evaluation measure for semantic

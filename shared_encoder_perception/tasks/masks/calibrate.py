@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a mask's values are worth, and from which on a pixel counts as yes."""
 
 from __future__ import annotations

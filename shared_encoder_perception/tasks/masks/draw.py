@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Masks on pictures: a tint with an outline, in the colour of what they are of."""
 
 from __future__ import annotations

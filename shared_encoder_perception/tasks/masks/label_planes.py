@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Masks of labels in files: what stands in them, and how they move with their picture."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Losses of masks, by name: cross-entropy of the pixels, and losses of the whole region.
 
 All take logits, truth (0 or 1) and the weight of each pixel (0 to 1), (N, H, W) each, and are

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Masks as ``sensor_msgs/Image`` mono8, of rclpy and rosbags alike."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How much of what the network saw a mask covers, and how sure it is: for lines of JSON."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Reliability of a mask's probability: every labelled pixel is a statement.
 
 It comes true where the label says yes.

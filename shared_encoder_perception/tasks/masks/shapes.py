@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Masks as people draw them: regions that are it, regions that nobody knows, and a flag.
 
 The flag says that all was looked at: what no region covers is not it. Without it, that is unknown.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a ModelSpec says of a mask, whatever it is a mask of."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How many masks a data set has, and how much of its pictures they take."""
 
 from __future__ import annotations

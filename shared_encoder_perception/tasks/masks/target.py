@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Labelled mask -> what the network is to say of each pixel, and how much it counts."""
 
 from __future__ import annotations

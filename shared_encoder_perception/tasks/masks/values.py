@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Values of labelled masks, one byte per pixel."""
 
 from __future__ import annotations

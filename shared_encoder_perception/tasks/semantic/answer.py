@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The answer of semantic: a class for every pixel of the source image, validated once."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the confidence of a class is worth: how often the most probable class is the right one.
 
 The graph gives the winner's probability alone, so that is what is calibrated, not each class's:

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a class is, and tables of classes: of a model, of a data set."""
 
 from __future__ import annotations

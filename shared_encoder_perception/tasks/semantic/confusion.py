@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One integer confusion matrix, pooled over images, and what follows from it.
 
 As Cityscapes scores (Cordts et al. 2016): a pixel that is not labelled counts nowhere; one that is

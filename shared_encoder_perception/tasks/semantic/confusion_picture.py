@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The confusion matrix as a picture: of each class, what its pixels are said to be."""
 
 from __future__ import annotations

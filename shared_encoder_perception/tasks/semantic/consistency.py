@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What classes have to be where nobody has labelled them: as sure, and as they were elsewhere."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The topics of semantic, what their messages carry, and its parameter."""
 
 from __future__ import annotations

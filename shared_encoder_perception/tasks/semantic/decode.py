@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Grids of ids and confidence -> classes of source-image pixels."""
 
 from __future__ import annotations

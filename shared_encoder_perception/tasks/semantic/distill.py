@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a teacher's classes teach: each cell's probabilities, and how cells resemble each other.
 
 Structured knowledge distillation (Liu et al., CVPR 2019), its pixel-wise and its pair-wise part.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Classes on a picture: each pixel half in its class's colour."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Classes of mirrored and resized pictures, made one: a vote in which confidence is the weight.
 
 The graph says of each cell one class and its probability, so the mean of all classes' probabilities

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The head of semantic: features -> the class of each cell of a grid, and how sure that is."""
 
 from __future__ import annotations

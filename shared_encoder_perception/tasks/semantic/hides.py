@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Ground that vehicles and people hide, by the classes of the pixels."""
 
 from __future__ import annotations

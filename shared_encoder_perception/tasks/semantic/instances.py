@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """IoU that counts objects, not pixels: iIoU, as Cityscapes scores it (Cordts et al. 2016).
 
 In IoU a near car weighs as much as hundreds of far ones. Here a pixel of an object weighs as much

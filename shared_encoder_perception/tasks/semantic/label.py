@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A label of semantic: the class of each pixel as somebody said it, in a table of theirs."""
 
 from __future__ import annotations

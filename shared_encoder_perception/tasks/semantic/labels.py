@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a label of semantic is: in files, in worlds, in pictures that are cropped or turned.
 
 In a native set it is a PNG of ids beside the line, the table that they are of, and perhaps a PNG

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the classes are taught by: cross-entropy of their cells, and a loss of whole regions."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What classes of one table are in another: literal mappings, and files of one's own.
 
 A class that a mapping does not name is in no class of the other table: its pixels are not labelled.

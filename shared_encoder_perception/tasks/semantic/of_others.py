@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Class maps of public data sets as labels: ids or colours, as they are or in another table."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Points of a lidar get the class of the pixel that shows them (Vora et al., PointPainting, 2020).
 
 A point behind the camera has no pixel, however its coordinates may divide; one behind something

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """When classes are worth labelling."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Classes in lines of JSON: what ``predict`` and ``replay`` write of them."""
 
 from __future__ import annotations

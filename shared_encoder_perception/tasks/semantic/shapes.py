@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Classes as people draw them: a region for each class, or each object; what is left is unknown."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The block of semantic in a ModelSpec, and the tensors that it promises."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How many class maps a data set has, and how much of its pictures each class covers."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Tables of classes that the field knows, and that of the rendered worlds, literally."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Where a network is sure of classes, as a label; the rest is not labelled."""
 
 from __future__ import annotations

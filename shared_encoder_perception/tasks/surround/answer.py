@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The answer of surround: what stands on the ground around the vehicle, validated once."""
 
 from __future__ import annotations

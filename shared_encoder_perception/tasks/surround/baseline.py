@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What is said of the ground without looking, and how to compare with those who look.
 
 What masks of single images say together (``drivable`` put on the ground) needs nothing in here: it

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The topics of surround, what their messages carry, and its parameters.
 
 The maps are ``nav_msgs/OccupancyGrid``, whose layout in memory is that of our arrays: nothing is

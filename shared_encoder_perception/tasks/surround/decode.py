@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Planes of the ground -> what is known of each cell, and single vehicles."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The ground as a picture from above, and its objects in the pictures of the cameras."""
 
 from __future__ import annotations

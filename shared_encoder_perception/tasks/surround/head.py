@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The head of surround: features of all cameras of a rig -> what is on each cell of the ground.
 
 The one head whose answer has another leading axis than the images: that of the rigs, as the tables

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the map of the ground is taught by; docs/surround_losses.md says why.
 
 After Harley et al., "Simple-BEV" (ICRA 2023): cross-entropy of vehicles with a weight for the few

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The vehicles around as shapes for 3D viewers: one ``visualization_msgs/MarkerArray``.
 
 A box and a text for each. Every list begins with a marker that removes all earlier ones: a viewer

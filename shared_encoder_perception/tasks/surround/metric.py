@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How right the ground is: what training validates by, and what ``evaluate`` adds.
 
 Cells are pooled over all moments, and at the answer's own thresholds, 0.5 unless its model says

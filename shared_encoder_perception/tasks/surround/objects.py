@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Maps of vehicles -> single vehicles: grouping by centres, sizes by second moments.
 
 Grouping is FIERY's (Hu et al., ICCV 2021), after Panoptic-DeepLab (Cheng et al., CVPR 2020): peaks

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The ground in lines of JSON: what ``predict`` and ``replay`` write of it.
 
 Maps are pictures of one byte a cell, in the layout of our arrays, so that they can be read as

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What reports show of the ground around a rig."""
 
 from __future__ import annotations

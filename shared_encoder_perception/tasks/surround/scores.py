@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Counts of cells and of objects by their distance from the vehicle: the arithmetic of scores."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Labelled ground -> what the network is to say of each cell, and where nobody can know.
 
 A vehicle is said by the cells that it covers, by a Gaussian bump at its centre, and in each of its

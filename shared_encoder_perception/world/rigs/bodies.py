@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Vehicles, riders and people as faces that can be seen from all sides."""
 
 from __future__ import annotations

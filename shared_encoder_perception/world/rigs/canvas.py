@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a camera of a rig sees so far: colour, class, depth and owner of each pixel.
 
 Solids come in any order and from every side, so each pixel keeps the nearest: a depth test, solid

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How the road runs around the vehicle, ahead and behind: on flat ground, in the vehicle's frame.
 
 Road coordinates are those of ``atlas``: offset to the right of the reference line, and distance

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Dice for traffic all round: in every lane, ahead and behind, parked, waiting, on foot."""
 
 from __future__ import annotations

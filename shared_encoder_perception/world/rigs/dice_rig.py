@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Dice for rigs: how many cameras, where on which vehicle, and through what lens they look."""
 
 from __future__ import annotations

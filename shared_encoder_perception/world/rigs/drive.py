@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A drive through a random world, seen by all cameras of a rig, with what is true on the ground.
 
 RigDrive(seed).render(distance_m)   one moment: increasing the distance is a video

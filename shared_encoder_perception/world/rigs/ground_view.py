@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The ground as a camera of a rig sees it: flat, to all sides."""
 
 from __future__ import annotations

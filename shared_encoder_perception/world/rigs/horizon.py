@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The sky all round: colours, clouds, and what closes the view, painted once for a world."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Which cells of the ground cameras see, and which of them something else stands in front of.
 
 A cell is looked at where a camera's picture shows its centre at z = 0. It is in plain view of that

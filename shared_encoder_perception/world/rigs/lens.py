@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Where each pixel of any camera looks, and where its picture shows flat polygons."""
 
 from __future__ import annotations

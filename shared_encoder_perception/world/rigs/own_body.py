@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The vehicle that carries the rig: where its cameras see it."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What stands beside the road and over it, as solids with all their sides."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The ground seen from above, all round: squares of texels around the vehicle, each coarser."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a world knows of one camera's picture: what exact labels of each task are made of."""
 
 from __future__ import annotations

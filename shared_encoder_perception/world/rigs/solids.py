@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What stands in a world, as flat faces in the vehicle's frame, whoever looks at it."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Who drives, waits, parks and walks around the vehicle, and where at each moment."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Four cameras around a vehicle, each with its own colours; nothing here needs ROS."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Four cameras around a vehicle, the node that listens to them, and what it says."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What is said of each camera of a rig: one state, one line, and what to do."""
 
 from __future__ import annotations

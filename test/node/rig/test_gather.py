@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Images of several cameras become moments, and every image ends in exactly one number."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Whatever cameras and threads do, every image ends in exactly one number."""
 
 from __future__ import annotations

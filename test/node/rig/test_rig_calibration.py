@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A table is made of complete calibrations only, and used only for images that it was made for."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One table of the rig node's parameters: file, page and node say the same."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The inference thread of a rig: what becomes of images when engine, topics or others fail."""
 
 from __future__ import annotations

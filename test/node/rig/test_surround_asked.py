@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What single cameras say is decoded while somebody listens, and the map is the same anyway."""
 
 from __future__ import annotations

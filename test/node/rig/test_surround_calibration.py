@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What calibrates a rig may come late, change, be wrong, or be in a file that is no rig."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The launch file of the rig's node starts what is installed, with parameters that exist."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Four cameras, a real node, and the map: the same as without ROS, whatever the cameras do."""
 
 from __future__ import annotations

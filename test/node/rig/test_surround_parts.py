@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Engines that hang, poses from TF, and other models than the one of the other tests."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A model file that is asked of a rig: each cell is as green as the cameras' pictures are there."""
 
 from __future__ import annotations

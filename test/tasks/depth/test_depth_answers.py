@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Depth of pictures: units, focal lengths, interpolation, messages."""
 
 import math

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Depth without labels: what the camera came nearer by, and nothing else, may differ."""
 
 import math

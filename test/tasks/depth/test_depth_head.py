@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the network says of depth: a plane by three numbers, a picture that can be learned."""
 
 import math

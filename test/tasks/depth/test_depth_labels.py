@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Labels of depth: files, faults, pictures that are moved; and how answers are scored."""
 
 import math

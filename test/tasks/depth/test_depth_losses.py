@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The losses of depth: identities, symmetries and limits."""
 
 import math

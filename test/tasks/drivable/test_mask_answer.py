@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The mask of an image: what it refuses, and where its threshold lies."""
 
 import numpy as np

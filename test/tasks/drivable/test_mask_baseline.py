@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The constant mask is where half of the labels are drivable, of those that say so."""
 
 import numpy as np

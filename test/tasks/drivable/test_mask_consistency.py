@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Masks without labels: equal answers cost nothing, and what is not sure stays unknown."""
 
 from types import SimpleNamespace

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The mask's decoder: its threshold, its calibration, and nothing outside of the crop."""
 
 import numpy as np

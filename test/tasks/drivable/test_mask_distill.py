@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a teacher's mask teaches: as far as it, or somebody else, is sure."""
 
 import pytest

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The drivable surface on pictures: a tint, an outline, and what is not labelled."""
 
 import numpy as np

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Masks of several pictures of one image: their mean, to the byte."""
 
 import numpy as np

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The mask's head and what it finishes: exported as in torch, before it is rounded."""
 
 import numpy as np

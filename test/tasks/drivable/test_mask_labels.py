@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Labels of the drivable surface: what is outside is ignored, and weighs nothing."""
 
 from pathlib import Path

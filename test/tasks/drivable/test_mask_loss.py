@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The mask's losses: known limits, and pixels that do not count."""
 
 import numpy as np

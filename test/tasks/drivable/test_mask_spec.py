@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The mask's block: what it refuses, and what the network is to give."""
 
 import pytest

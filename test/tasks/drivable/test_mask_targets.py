@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the mask's network is to say: the label, and how much of it counts."""
 
 import numpy as np

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the network did not see: neither drivable nor blocked, wherever a mask goes."""
 
 from pathlib import Path

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """KITTI road's numbers: by identity, by hand, threshold by threshold, and seen from above."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Pairs: what a world knows of them, what files hold, and how both pictures move together."""
 
 from dataclasses import replace

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One encoder for both pictures, and what the head makes of them."""
 
 import numpy as np

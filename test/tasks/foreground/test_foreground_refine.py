@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Foreground that nothing was compared with is not known, and the status says why."""
 
 import pickle

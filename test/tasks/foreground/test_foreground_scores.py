@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Foreground scored: edges, empty pairs, answers that know nothing, methods that learn nothing."""
 
 import math

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Errors along a line: where it ends too early, where it leaves its label."""
 
 import numpy as np

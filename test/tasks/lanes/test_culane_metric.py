@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """CULane's benchmark: an oracle of distances, the evaluator's own numbers, its pitfalls by name."""
 
 import math

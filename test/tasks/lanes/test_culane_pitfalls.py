@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Pitfalls of CULane's metric, each with its number."""
 
 import math

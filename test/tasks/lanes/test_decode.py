@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The lanes' decoder inverts encode, and degrades the way it should."""
 
 import gzip

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A lane that splits: where it leaves, and that it does."""
 
 from dataclasses import replace

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Pitch and height learnt from parallel lanes: how well, how fast, and when not at all."""
 
 from __future__ import annotations

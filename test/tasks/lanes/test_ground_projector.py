@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Lane lines on the road: accuracy, range, polynomials and poses."""
 
 from __future__ import annotations

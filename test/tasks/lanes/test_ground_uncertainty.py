@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What is said about errors on the road is what they are: Monte Carlo against propagation."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Isotonic regression: rising, true to the means, content with what it made itself."""
 
 import numpy as np

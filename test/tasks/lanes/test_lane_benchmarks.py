@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The benchmarks' forms of a line are exact, and images of all shapes are pooled."""
 
 import numpy as np

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Calibration of lines: thresholds that separate, confidence that comes true."""
 
 import numpy as np

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The rules by which lane centres come out of boundaries."""
 
 import numpy as np

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a teacher's lane maps teach: as far as it, or somebody else, is sure."""
 
 import pytest

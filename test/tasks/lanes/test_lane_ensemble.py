@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Lane maps of mirrored and resized pictures: where their points come to lie, and what counts."""
 
 import numpy as np

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """lane_geometry: what consumers compute from a polynomial, against sampling and differences."""
 
 from types import SimpleNamespace

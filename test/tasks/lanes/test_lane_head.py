@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The lanes' heads and what they finish: exported as in torch, before any threshold."""
 
 import numpy as np

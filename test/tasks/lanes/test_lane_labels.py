@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Labels of lanes: what is for people alone, how they are joined, what a crop leaves of them."""
 
 import numpy as np

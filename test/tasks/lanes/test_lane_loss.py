@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The lanes' losses: known limits, partial labels, and no silence for rare heads."""
 
 import numpy as np

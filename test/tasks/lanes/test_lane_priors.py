@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Where lanes start: the middle and the spread of what labels show."""
 
 import numpy as np

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """When lanes are worth labelling."""
 
 import pytest

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Calibration error of lines: nothing for an honest forecaster, the gap for one that boasts."""
 
 import math

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The lanes of an image: what they refuse, and that what they hold cannot change."""
 
 import numpy as np

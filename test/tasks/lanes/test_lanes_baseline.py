@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The constant line is right where nothing changes, and goes as far as labels usually go."""
 
 import numpy as np

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Lanes on pictures: where they are, in their colours, with their names."""
 
 import numpy as np

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How the road bends follows the written rule."""
 
 import numpy as np

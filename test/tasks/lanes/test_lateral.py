@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Lateral error in lane widths and metres: identities of a flat straight road, then limits."""
 
 import math

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """markers: what a 3D viewer is told, line by line."""
 
 from dataclasses import replace

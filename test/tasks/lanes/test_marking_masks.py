@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Lines traced in a marking mask: as they were drawn, solid or dashed, and nothing else."""
 
 import cv2

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """point_cloud: the standard message holds what the lanes say, for every reader alike."""
 
 import struct

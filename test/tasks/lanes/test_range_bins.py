@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Errors by range: together they are the lateral error, and width tells how far a row is."""
 
 import numpy as np

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Rows right: limits, symmetry, and the rules they are named after."""
 
 import math

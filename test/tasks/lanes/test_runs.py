@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The longest run of true values, against counting by hand."""
 
 from itertools import groupby, product

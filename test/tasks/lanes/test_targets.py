@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Targets: symmetric, complete along the line, exact where they are supervised."""
 
 import numpy as np

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Steadiness over a drive: nothing for a line that stands, and each fault in its own number."""
 
 import math

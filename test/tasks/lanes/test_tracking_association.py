@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Lines and tracks: paired one to one at the least cost, and never across the gate."""
 
 from itertools import product

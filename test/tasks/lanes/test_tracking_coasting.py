@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Lanes are taken up when sure, kept while they are seen at all, and predicted for a while."""
 
 from dataclasses import replace

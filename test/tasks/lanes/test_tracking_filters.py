@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The filters: right in the limits, as sure as they say, and quick to learn the noise."""
 
 from dataclasses import replace

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Ids follow the physical lane: through lane changes, side by side, and never twice."""
 
 from dataclasses import replace

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What tracking is for, on drives with known truth: less jitter, without lag or new errors."""
 
 from dataclasses import replace

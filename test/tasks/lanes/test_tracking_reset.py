@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What breaks the thread, and what does not: time, size, frames, options, and who asks."""
 
 from dataclasses import replace

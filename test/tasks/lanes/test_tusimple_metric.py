@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """TuSimple's benchmark: an oracle in exact arithmetic, and every pitfall of the rules by name."""
 
 import math

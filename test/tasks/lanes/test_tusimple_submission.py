@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Files for TuSimple's evaluator: matched, refused and written as it would."""
 
 import numpy as np

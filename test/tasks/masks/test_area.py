@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Intersection over union: limits, and what is not labelled."""
 
 import numpy as np

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Boundary F-score: identity, complement, distance against tolerance, and what is ignored."""
 
 import math

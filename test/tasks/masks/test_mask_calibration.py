@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Calibration of the mask: temperature, bias and threshold."""
 
 import numpy as np

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Losses of masks: limits, symmetry, and pixels that do not count."""
 
 import pytest

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Calibration error of pixels: nothing for an honest mask, the gap for one that boasts."""
 
 import math

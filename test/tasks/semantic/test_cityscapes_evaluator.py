@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Our scores of classes are those of the benchmark's own evaluator, of cityscapesScripts."""
 
 from __future__ import annotations

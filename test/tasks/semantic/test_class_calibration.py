@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Confidence of classes: fitted to how often they are right, and looked up on the host."""
 
 from __future__ import annotations

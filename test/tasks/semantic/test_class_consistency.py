@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Classes without labels: equal answers cost nothing, and only what is sure becomes a label."""
 
 from types import SimpleNamespace

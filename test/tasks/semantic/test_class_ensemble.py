@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Classes of several pictures of one image: who is heard, and how sure the result is."""
 
 import numpy as np

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Tables of classes: what is refused, what survives, what two of them have in common."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The confusion matrix: by identity, by hand, and against another way to count."""
 
 from __future__ import annotations

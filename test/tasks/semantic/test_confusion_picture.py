@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the report shows of classes: the matrix as a picture, iIoU where there are objects."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """iIoU: an object weighs what an average one of its class does, whatever its size."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """semantic/label_info: the table of classes as vision_msgs has it, where that is installed.
 
 vision_msgs is not among the wheels of ROS that the tests run with. A package with its name and the

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Classes of public sets in other tables: literally, by files of one's own, and what is refused."""
 
 from __future__ import annotations

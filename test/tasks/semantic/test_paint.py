@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Painted points: a scene of which every answer is known, and points that nobody sees."""
 
 from __future__ import annotations

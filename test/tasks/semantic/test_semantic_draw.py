@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Classes on pictures, and the words beside them."""
 
 import numpy as np

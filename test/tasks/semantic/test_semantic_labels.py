@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Class maps in files: what is written is read; what is wrong is named with the file."""
 
 from __future__ import annotations

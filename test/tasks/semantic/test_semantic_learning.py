@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What classes are taught by: losses by identity and limit, a teacher by identity."""
 
 from __future__ import annotations

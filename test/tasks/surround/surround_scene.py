@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A small scene around a vehicle, with its truth and the answer that says just that."""
 
 from dataclasses import replace

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The network that answers rigs: many at once in training, beside tasks of single images."""
 
 import numpy as np

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What surround is taught by: each part by its definition, and nothing where nothing is known."""
 
 import math

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Labelled ground -> what a network is to say: in metres, of no direction, and never a guess."""
 
 from dataclasses import replace

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The answer: what does not fit together is refused once, and never again."""
 
 from dataclasses import replace

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Decoding: what is true comes back, what is unseen is not said, thresholds are obeyed."""
 
 from dataclasses import replace

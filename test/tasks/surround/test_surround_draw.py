@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Pictures: ahead is up, left is left, and every camera shows what stands in front of it."""
 
 from copy import deepcopy

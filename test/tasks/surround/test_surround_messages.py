@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Messages: the layout of nav_msgs/OccupancyGrid, for rclpy and for rosbags alike, and back."""
 
 from array import array

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Grouping: each vehicle comes back as one, where it is, as large as it is, and turned as it is."""
 
 import numpy as np

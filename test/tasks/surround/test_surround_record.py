@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Lines of JSON, and maps in files that can be read as numbers."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Scores: perfect for the truth, pooled, by distance, and blind to what nobody knows."""
 
 from dataclasses import replace

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Scores of what is in plain view and of what is hidden: apart, pooled, and never a guess."""
 
 from dataclasses import replace

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The block: its tensors follow from its grid, and what no network could be is refused."""
 
 import pytest

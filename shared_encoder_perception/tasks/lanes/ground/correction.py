@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Learns from parallel lanes how the camera's pitch and height differ from the calibrated ones.
 
 Pitch and height are the road's plane as the camera sees it, but for its roll. One image tells

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the projection of lanes is told by its own parameters ``ground.*``."""
 
 from __future__ import annotations

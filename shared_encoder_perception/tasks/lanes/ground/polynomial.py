@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Weighted polynomials ``y(x)`` of several lines at once, with covariance."""
 
 from __future__ import annotations

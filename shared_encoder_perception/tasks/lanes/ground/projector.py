@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Puts the lane lines of one image on the road, with what is known about their errors."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The horizon that parallel lanes imply.
 
 Seen from height ``h``, a line ``y = a + b x + c x^2`` on the road is

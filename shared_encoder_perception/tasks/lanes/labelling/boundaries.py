@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the lane data sets have in common: boundaries as polylines in the image."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Lane centre lines from lane boundaries.
 
 With a camera that does not roll, a row of the image is a line of constant depth on a flat road, so

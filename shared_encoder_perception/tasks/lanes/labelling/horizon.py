@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The row of the horizon, as lines that are parallel on the road imply it.
 
 At a row ``y`` two of them are ``slope * (y - horizon)`` pixels apart, whatever the road's curve:

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The lines of one picture, the two of the ego lane, and how wide a lane usually looks."""
 
 from __future__ import annotations

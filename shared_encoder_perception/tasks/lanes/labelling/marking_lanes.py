@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Lane centres between the markings that a teacher saw, and how far each one is to be believed."""
 
 from __future__ import annotations

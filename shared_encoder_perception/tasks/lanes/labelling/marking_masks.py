@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Markings in a teacher's mask -> lane boundaries: runs of paint linked row by row, dashes joined.
 
 A run is what one row shows of one line. From the bottom up, each run goes to the line whose course

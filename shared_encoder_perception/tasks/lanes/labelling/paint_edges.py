@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Markings drawn as the two edges of their paint -> one line in their middle.
 
 BDD100K's annotators drew most markings twice, once along each edge, and nothing says which two

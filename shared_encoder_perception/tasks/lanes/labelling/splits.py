@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Where the ego lane divides: a line that begins ahead, between the two ego boundaries."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Where along a line its errors are: in fifths of its label, from near to far.
 
 A row is too short where the line does not reach it, and beside where it passes too far from it.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Centre lines scored by the rules of the public benchmarks, TuSimple's and CULane's.
 
 Their evaluators see the whole label, as they do not know of a crop. They score lane boundaries,

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Reliability of lane confidence.
 
 Every detected line of a labelled lane is a statement. It is right where the lane is there and

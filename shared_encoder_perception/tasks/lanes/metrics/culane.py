@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The CULane lane benchmark: F1 of lines drawn 30 px wide, as its public evaluator counts.
 
 The rules, with everything in them that surprises, so that numbers compare with published ones:

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How far beside the lane a line runs, and how far beyond it: what a share of rows does not tell.
 
 In the image the error is in lane widths, so that near and far rows weigh alike: 20 px are a hand's

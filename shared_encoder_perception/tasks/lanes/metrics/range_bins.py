@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Lateral error by range, in lane widths, without a calibrated camera.
 
 How far ahead a row of the image is, the width of the lane there tells: it halves with double the

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Whose rows are right: lane-centre accuracy per head, as update / reset / compute on numpy.
 
 Counts are pooled over images.

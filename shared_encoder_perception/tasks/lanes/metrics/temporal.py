@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What single frames do not tell of a drive: does a line tremble, blink, change name, come late?
 
 Jitter and flicker need no labels. Identity and latency do: whose lane a head is on, and from when

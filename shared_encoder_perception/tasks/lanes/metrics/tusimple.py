@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The TuSimple lane benchmark: accuracy, FP and FN, to the last bit of its public evaluator.
 
 The rules, with everything in them that surprises, so that numbers compare with published ones:

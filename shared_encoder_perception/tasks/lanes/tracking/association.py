@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Which line belongs to which track: one to one, at the least total distance."""
 
 from __future__ import annotations

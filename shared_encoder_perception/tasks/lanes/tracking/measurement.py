@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The lines of one image, as the filters take them."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How lines move from one image to the next: velocity that fades, driven by white noise.
 
 The model is the integrated Ornstein-Uhlenbeck process (Bar-Shalom, Li, Kirubarajan: Estimation with

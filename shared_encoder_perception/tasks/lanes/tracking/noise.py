@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How much a line trembles, learnt while it is followed, against what the model says it does."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the tracker is told by the parameters ``tracking.*``."""
 
 from __future__ import annotations

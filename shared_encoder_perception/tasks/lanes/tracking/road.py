@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Kalman filters of lines on the road: cubic polynomials ``y(x)`` in the vehicle's frame.
 
 The state of a line is where it is at four fixed distances, and how fast it moves sideways there.

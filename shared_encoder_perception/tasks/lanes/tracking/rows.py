@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Kalman filters of lines in the image: where each crosses fixed rows, and how that moves.
 
 Each row of each line has a filter of its own with two states, column and velocity. A line that is

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One physical lane that is followed, and the lane line that it gives."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Follows the lanes of one camera from image to image.
 
 tracker = LaneTracker(TrackingOptions(enabled=True))

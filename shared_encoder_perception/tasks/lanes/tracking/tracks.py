@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The lanes that are followed through one unbroken stretch of images of one camera."""
 
 from __future__ import annotations
