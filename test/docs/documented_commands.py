@@ -69,6 +69,9 @@ NOT_RUN: Final = {
         "`test/training/test_rig_training.py` and `test/training/test_training_commands.py` "
         "export small ones"
     ),
+    r"throughput config/": (
+        "takes minutes: `test/training/test_training_commands.py` measures a smaller one"
+    ),
     r"benchmark --nvtx": "needs an NVIDIA GPU and its profiler",
 }
 """How a line begins that no test runs -> the reason."""
