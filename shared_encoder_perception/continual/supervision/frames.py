@@ -122,7 +122,8 @@ class UnlabelledFrames:
             self._kept[0].add(now)
             return False
         field, agreed = flow_between(before, now)
-        for kept, array in zip(self._kept, (now, before, field, agreed), strict=True):
+        arrays: tuple[NDArray, ...] = (now, before, field, agreed)
+        for kept, array in zip(self._kept, arrays, strict=True):
             kept.add(array)
         return bool(agreed.any())
 
