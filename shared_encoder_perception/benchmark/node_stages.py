@@ -36,7 +36,7 @@ def measure(
         RuntimeError: ROS 2 is not there, or the node or the player failed.
     """
     from shared_encoder_perception.demo.processes import ros_environment
-    from shared_encoder_perception.images.bags import PACKAGE
+    from shared_encoder_perception.files.installed import PACKAGE
 
     os.environ.update(ros_environment(log))
     os.environ.pop("RMW_IMPLEMENTATION", None)

@@ -13,32 +13,17 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final
 
-from shared_encoder_perception.images.bags import PACKAGE
+from shared_encoder_perception.files.installed import PACKAGE, beside_the_code
 
 STOP_TIMEOUT_S: Final = 10.0
 TETHER: Final = f"{PACKAGE}.demo.tether"
-
-
-def fastdds_profile() -> Path:
-    """Return the transport profile: in the source tree, or installed beside it.
-
-    Raises:
-        RuntimeError: Neither is there.
-    """
-    here = Path(__file__).resolve().parents[2]
-    shares = [parent / "share" / PACKAGE for parent in Path(__file__).parents]
-    for folder in (here, *shares, Path(sys.prefix) / "share" / PACKAGE):
-        path = folder / "config" / "fastdds_profile.xml"
-        if path.is_file():
-            return path
-    raise RuntimeError(f"config/fastdds_profile.xml of {PACKAGE} was not found: build the package")
 
 
 def ros_environment(log: Path) -> dict[str, str]:
     """Return an environment in which processes find each other, and nobody else."""
     environment = {
         **os.environ,
-        "FASTRTPS_DEFAULT_PROFILES_FILE": str(fastdds_profile()),
+        "FASTRTPS_DEFAULT_PROFILES_FILE": str(beside_the_code("config/fastdds_profile.xml")),
         "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
         "ROS_DOMAIN_ID": str(random.SystemRandom().randint(1, 100)),
         "ROS_LOG_DIR": str(log),

@@ -14,8 +14,9 @@ from typing import Any, Final
 from rosbags.serde import SerdeError
 from rosbags.typesys import Stores, get_types_from_idl, get_types_from_msg, get_typestore
 
+from shared_encoder_perception.files.installed import PACKAGE
 from shared_encoder_perception.images.bag_parts import Channel, Tell
-from shared_encoder_perception.images.bags import PACKAGE, BagError, first_line, typestore
+from shared_encoder_perception.images.bags import BagError, first_line, typestore
 
 ADDED_BYTES: Final = {f"{PACKAGE}/msg/LaneLineArray": 16}
 """What was added to the end of messages of ours, where zeros stand for not known."""

@@ -4,13 +4,13 @@
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from shared_encoder_perception.files.installed import PACKAGE, beside_the_code
 from shared_encoder_perception.files.plain_file import plain
 from shared_encoder_perception.files.safe_text import printable
 from shared_encoder_perception.images.bag_parts import ROS_ENCODING, Connection
@@ -20,7 +20,6 @@ from shared_encoder_perception.images.own_topics import IMAGE_TYPES, is_ours
 if TYPE_CHECKING:
     from shared_encoder_perception.images.bag_reader import Bag
 
-PACKAGE: Final = "shared_encoder_perception"
 METADATA: Final = "metadata.yaml"
 STORAGE_SUFFIXES: Final = (".mcap", ".db3")
 COMPRESSED: Final = ".zstd"
@@ -39,18 +38,12 @@ def message_folder() -> Path:
     """Return the folder with our ``.msg`` files: in the source tree, or installed beside it.
 
     Raises:
-        BagError: Neither is there, e.g. in a ``pip install`` without the messages.
+        BagError: Neither is there, e.g. where the code alone was copied.
     """
-    candidates = [Path(__file__).resolve().parents[2] / "msg"]
-    candidates += [parent / "share" / PACKAGE / "msg" for parent in Path(__file__).parents]
-    candidates.append(Path(sys.prefix) / "share" / PACKAGE / "msg")
-    for folder in candidates:
-        if (folder / "LaneLine.msg").is_file():
-            return folder
-    raise BagError(
-        f"the message files of {PACKAGE} were not found; looked in "
-        f"{', '.join(str(folder) for folder in candidates)}: build the package"
-    )
+    try:
+        return beside_the_code("msg/LaneLine.msg").parent
+    except FileNotFoundError as error:
+        raise BagError(str(error)) from None
 
 
 @lru_cache(maxsize=1)

@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from shared_encoder_perception import tasks
 from shared_encoder_perception.files.data_paths import shown
-from shared_encoder_perception.images.bags import PACKAGE
+from shared_encoder_perception.files.installed import PACKAGE
 from shared_encoder_perception.replay.recorder import ANSWERS, PART, RESULTS, TIMINGS, Tallies
 
 NAME: Final = "checkpoint.part"

@@ -13,14 +13,18 @@ from numpy.typing import NDArray
 from shared_encoder_perception.images.listing import files_matching
 from shared_encoder_perception.labels.adapters.drawn_labels import corrected, number
 from shared_encoder_perception.labels.exports.coco import (
-    ATTRIBUTES,
-    CONFIDENCE,
     FLAGS,
     INSTANCE,
     POLYLINE,
 )
 from shared_encoder_perception.labels.exports.run_lengths import of_runs, unpacked
-from shared_encoder_perception.labels.exports.sheet import NO_MASK, Shape, Sheet
+from shared_encoder_perception.labels.exports.sheet import (
+    ATTRIBUTES,
+    CONFIDENCE,
+    NO_MASK,
+    Shape,
+    Sheet,
+)
 from shared_encoder_perception.labels.frame import LabelledFrame
 from shared_encoder_perception.labels.label_io import (
     UnusablePictureError,

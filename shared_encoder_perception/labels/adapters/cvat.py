@@ -13,9 +13,9 @@ import numpy as np
 
 from shared_encoder_perception.files.plain_file import plain
 from shared_encoder_perception.labels.adapters.drawn_labels import corrected, number
-from shared_encoder_perception.labels.exports.cvat import CONFIDENCE, FILE
+from shared_encoder_perception.labels.exports.cvat import FILE
 from shared_encoder_perception.labels.exports.run_lengths import of_runs
-from shared_encoder_perception.labels.exports.sheet import NO_MASK, Shape, Sheet
+from shared_encoder_perception.labels.exports.sheet import CONFIDENCE, NO_MASK, Shape, Sheet
 from shared_encoder_perception.labels.frame import LabelledFrame
 from shared_encoder_perception.labels.label_io import (
     CHUNK,

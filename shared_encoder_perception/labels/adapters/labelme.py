@@ -17,10 +17,15 @@ from shared_encoder_perception.images.listing import files_matching
 from shared_encoder_perception.images.picture_bytes import PictureError
 from shared_encoder_perception.images.picture_file import UNCHANGED, decode
 from shared_encoder_perception.labels.adapters.drawn_labels import Corrected, corrected, number
-from shared_encoder_perception.labels.exports.labelme import ATTRIBUTES, CONFIDENCE
 from shared_encoder_perception.labels.exports.legend import BY_MODEL
 from shared_encoder_perception.labels.exports.legend import FILE as LEGEND
-from shared_encoder_perception.labels.exports.sheet import NO_MASK, Shape, Sheet
+from shared_encoder_perception.labels.exports.sheet import (
+    ATTRIBUTES,
+    CONFIDENCE,
+    NO_MASK,
+    Shape,
+    Sheet,
+)
 from shared_encoder_perception.labels.frame import LabelledFrame
 from shared_encoder_perception.labels.label_io import (
     UnusablePictureError,

@@ -17,13 +17,16 @@ from numpy.typing import NDArray
 from shared_encoder_perception.labels.exports.legend import Legend
 from shared_encoder_perception.labels.exports.outlines import filled
 from shared_encoder_perception.labels.exports.run_lengths import runs_of
-from shared_encoder_perception.labels.exports.sheet import DECIMALS, Shape, Sheet
+from shared_encoder_perception.labels.exports.sheet import (
+    ATTRIBUTES,
+    CONFIDENCE,
+    DECIMALS,
+    Shape,
+    Sheet,
+)
 
 FILE: Final = "annotations/instances_default.json"
 POLYLINE: Final = "polyline"
-ATTRIBUTES: Final = "attributes"
-"""A key of annotations that several tools know; here also of pictures."""
-CONFIDENCE: Final = "confidence"
 INSTANCE: Final = "instance"
 FLAGS: Final = "flags"
 

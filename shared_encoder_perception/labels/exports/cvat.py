@@ -13,13 +13,12 @@ from xml.etree import ElementTree as Xml
 from shared_encoder_perception.files.data_paths import write_new
 from shared_encoder_perception.labels.exports.legend import Legend
 from shared_encoder_perception.labels.exports.run_lengths import runs_of
-from shared_encoder_perception.labels.exports.sheet import Shape, Sheet
+from shared_encoder_perception.labels.exports.sheet import CONFIDENCE, Shape, Sheet
 from shared_encoder_perception.tasks.shapes import Name
 
 FILE: Final = "annotations.xml"
 LABELS: Final = "labels.json"
 """What CVAT takes as the labels of a new task, in its "Raw" editor."""
-CONFIDENCE: Final = "confidence"
 TYPES: Final = {"line": "polyline", "region": "any", "flag": "tag"}
 NO_XML: Final = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """What no file of XML may hold."""

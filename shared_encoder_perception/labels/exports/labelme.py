@@ -13,16 +13,19 @@ import numpy as np
 from shared_encoder_perception.drawing.pictures import as_png
 from shared_encoder_perception.files.data_paths import write_new
 from shared_encoder_perception.labels.exports.legend import Legend
-from shared_encoder_perception.labels.exports.sheet import Shape, Sheet, place_of
+from shared_encoder_perception.labels.exports.sheet import (
+    ATTRIBUTES,
+    CONFIDENCE,
+    Shape,
+    Sheet,
+    place_of,
+)
 
 FILE: Final = ""
 LABELS: Final = "labels.txt"
 FLAGS: Final = "flags.txt"
 VERSION: Final = "5.3.0"
 """The first that has masks."""
-ATTRIBUTES: Final = "attributes"
-"""A key of ours in shapes and files: Labelme keeps keys that it does not know."""
-CONFIDENCE: Final = "confidence"
 
 
 class Writer:

@@ -21,6 +21,10 @@ from shared_encoder_perception.tasks.shapes import Drawing, Region
 
 HALF: Final = 0.5
 """Our pixel centres are at integers; those of all three tools are half a pixel further."""
+CONFIDENCE: Final = "confidence"
+"""What writers call it that a model is so sure."""
+ATTRIBUTES: Final = "attributes"
+"""A key that several tools know or keep: what is said of a shape or a picture beside its label."""
 DECIMALS: Final = 2
 """Of written coordinates, as native sets have."""
 SPECK_PX: Final = 16
