@@ -71,19 +71,15 @@ def _gathered(ray: Any, running: list[Any]) -> list[str]:
     """Wait for all tasks; return what each said, in their order."""
     order, errors = list(running), dict.fromkeys(running, "")
     with tqdm(total=len(order), desc="learning", unit="run") as bar:
-        try:
-            while running:
-                done, running = ray.wait(running, timeout=POLL_S)
-                for one in done:
-                    try:
-                        errors[one] = ray.get(one)
-                    except ray.exceptions.RayError as error:
-                        lines = str(error).strip().splitlines() or [type(error).__name__]
-                        errors[one] = f"its process died: {lines[0].strip()}"
-                    if errors[one]:
-                        tqdm.write(f"error: {errors[one]}")
-                    bar.update()
-        finally:
-            for one in running:
-                ray.cancel(one, force=True)
+        while running:
+            done, running = ray.wait(running, timeout=POLL_S)
+            for one in done:
+                try:
+                    errors[one] = ray.get(one)
+                except ray.exceptions.RayError as error:
+                    lines = str(error).strip().splitlines() or [type(error).__name__]
+                    errors[one] = f"its process died: {lines[0].strip()}"
+                if errors[one]:
+                    tqdm.write(f"error: {errors[one]}")
+                bar.update()
     return [errors[one] for one in order]

@@ -111,21 +111,17 @@ class _Dispatch:
         order = sorted(jobs, key=lambda job: (-_bytes(job.bag), job.name))
         waiting, outcomes = deque(_Try(job) for job in order), {}
         with tqdm(total=len(jobs), desc="replaying", unit="bag") as bar:
-            try:
-                while waiting or self._running:
-                    while waiting and len(self._running) < self._workers:
-                        self._start(waiting.popleft())
-                    for one, outcome in self._ended():
-                        if outcome.error and one.number <= self._args.retries:
-                            waiting.append(replace(one, number=one.number + 1))
-                            _say(f"{one.job.name}: try {one.number} failed: {outcome.error}")
-                            continue
-                        outcomes[one.job] = replace(outcome, tries=one.number)
-                        bar.update()
-                        _report(outcomes[one.job])
-            finally:
-                for ref in self._running:
-                    self._ray.cancel(ref, force=True)
+            while waiting or self._running:
+                while waiting and len(self._running) < self._workers:
+                    self._start(waiting.popleft())
+                for one, outcome in self._ended():
+                    if outcome.error and one.number <= self._args.retries:
+                        waiting.append(replace(one, number=one.number + 1))
+                        _say(f"{one.job.name}: try {one.number} failed: {outcome.error}")
+                        continue
+                    outcomes[one.job] = replace(outcome, tries=one.number)
+                    bar.update()
+                    _report(outcomes[one.job])
         return [outcomes[job] for job in jobs]
 
     def _start(self, one: _Try) -> None:

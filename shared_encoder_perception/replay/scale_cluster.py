@@ -7,12 +7,16 @@ import argparse
 import logging
 import os
 import shutil
+import signal
 import socket
+import sys
 import tempfile
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from importlib import import_module
+from pathlib import Path
 from typing import Any, Final
 
 from shared_encoder_perception.backends.hardware import cores, gpus
@@ -48,6 +52,9 @@ class Plan:
 def cluster(ray: Any, args: argparse.Namespace) -> Iterator[Plan]:
     """Be connected to a cluster; end it afterwards if we started it, and only then.
 
+    What tasks still run is ended by Ray, which kills the workers of a driver that leaves. To cancel
+    them here first would race with tasks that complete at that moment, of which Ray itself dies.
+
     Raises:
         ValueError: It lacks what a task needs.
         RuntimeError: There is none.
@@ -68,20 +75,47 @@ def cluster(ray: Any, args: argparse.Namespace) -> Iterator[Plan]:
         _knock(args.ray)
     try:
         try:
-            ray.init(
-                **options,
-                runtime_env={"env_vars": WORKER_ENVIRONMENT},
-                log_to_driver=False,
-                logging_level=logging.ERROR,
-            )
+            with _interrupted_after():
+                ray.init(
+                    **options,
+                    runtime_env={"env_vars": WORKER_ENVIRONMENT},
+                    log_to_driver=False,
+                    logging_level=logging.ERROR,
+                )
         except (OSError, RuntimeError) as error:
             raise RuntimeError(f"no Ray cluster at {args.ray}: {first_line(error)}") from None
         nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
         yield plan or plan_of(args, nodes)
     finally:
-        ray.shutdown()
+        with _interrupted_after():
+            ray.shutdown()
         if folder is not None:
             shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _interrupted_after() -> Iterator[None]:
+    """Hear Ctrl-C when the block is over: it would leave Ray half begun, which then crashes.
+
+    A second one is heard at once, should Ray hang.
+    """
+    before = signal.getsignal(signal.SIGINT)
+    if threading.current_thread() is not threading.main_thread() or not callable(before):
+        yield
+        return
+    heard: list[int] = []
+
+    def later(number: int, _: Any) -> None:
+        signal.signal(number, before)
+        heard.append(number)
+
+    signal.signal(signal.SIGINT, later)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if heard:
+        raise KeyboardInterrupt
 
 
 def _knock(address: str) -> None:
@@ -106,6 +140,12 @@ def require_ray() -> Any:
     Raises:
         ValueError: It is not installed.
     """
+    token = os.environ.get("RAY_AUTH_TOKEN_PATH") or Path.home() / ".ray" / "auth_token"
+    has_token = "RAY_AUTH_TOKEN" in os.environ or Path(token).exists()
+    if has_token and "ray" not in sys.modules:
+        # Ray's first local cluster leaves a token, all that are begun on this machine later ask for
+        # it, and who joins them by their address has to be told so, before the import.
+        os.environ.setdefault("RAY_AUTH_MODE", "token")
     try:
         return import_module("ray")
     except ModuleNotFoundError:

@@ -162,23 +162,27 @@ def test_our_cluster_ends_with_us(scaled):
     assert ray_processes(os.getpid()) == []
 
 
-def test_interrupted_the_cluster_ends_and_one_process_can_finish(tmp_path, models, bags, serial):
-    out = tmp_path / "out"
-    options = ("--ray", "--workers", 2, "--checkpoint-every", EVERY)
-    command = arguments(models, bags[0], out, bags[1], *options)
-    driver = subprocess.Popen(
+def started_replay(*given):
+    """Return a replay in a process of its own."""
+    command = arguments(*given, "--workers", 2, "--checkpoint-every", EVERY)
+    return subprocess.Popen(
         [sys.executable, "-m", "shared_encoder_perception", *command],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
     )
+
+
+def test_interrupted_the_cluster_ends_and_one_process_can_finish(tmp_path, models, bags, serial):
+    out = tmp_path / "out"
+    driver = started_replay(models, bags[0], out, bags[1], "--ray")
     assert wait_for_worker(out / "long", EVERY) is not None
     started = ray_processes(driver.pid)
     assert len(started) > 2
     os.kill(driver.pid, signal.SIGINT)
     _, said = driver.communicate(timeout=PATIENCE_S)
-    assert driver.returncode == 130 and "interrupted" in said
+    assert driver.returncode == 130 and "interrupted" in said, said
     assert not [pid for pid in started if Path(f"/proc/{pid}").exists()]
     assert not (out / "summary.json").exists()
     assert replay(models, bags[0], out, bags[1], "--resume") == 0
@@ -216,6 +220,32 @@ def test_a_cluster_by_its_address_is_used_and_left_alone(
     monkeypatch.chdir(bags[1].parent)  # workers elsewhere have another working folder
     models = SimpleNamespace(tiny=os.path.relpath(models.tiny))
     out = Path(os.path.relpath(tmp_path / "out"))
-    assert replay(models, Path("short"), out, "--ray", address) == 0
+    driver = started_replay(models, Path("short"), out, "--ray", address)  # knows no other cluster
+    _, said = driver.communicate(timeout=PATIENCE_S)
+    assert driver.returncode == 0, said
     theirs = serial / "short" / "results.jsonl"
     assert (tmp_path / "out" / "results.jsonl").read_bytes() == theirs.read_bytes()
+
+
+def test_interrupted_its_tasks_end_on_somebody_elses_cluster(tmp_path, models, bags, address):
+    out = tmp_path / "out"
+    driver = started_replay(models, bags[0], out, bags[1], "--ray", address)
+    worker, _ = wait_for_worker(out / "long", EVERY)
+    os.kill(driver.pid, signal.SIGINT)
+    _, said = driver.communicate(timeout=PATIENCE_S)
+    assert driver.returncode == 130 and "interrupted" in said, said
+    deadline = time.monotonic() + PATIENCE_S
+    while worker in writers(out / "long" / "results.jsonl.part"):
+        assert time.monotonic() < deadline, "the task goes on without its driver"
+        time.sleep(0.05)
+
+
+def test_interrupted_while_ray_starts_it_is_told_and_nothing_stays(tmp_path, models, bags):
+    driver = started_replay(models, bags[0], tmp_path / "out", bags[1], "--ray")
+    while not (started := ray_processes(driver.pid)):
+        assert driver.poll() is None
+        time.sleep(0.002)
+    os.kill(driver.pid, signal.SIGINT)
+    _, said = driver.communicate(timeout=PATIENCE_S)
+    assert driver.returncode == 130 and "interrupted" in said, said
+    assert not [pid for pid in started if Path(f"/proc/{pid}").exists()]

@@ -153,13 +153,13 @@ class Bench:
             if infos:
                 self.peer.spin_for(0.02)  # the lens is told before the image that it took
             self.send(*names, pictures=pictures)
-            return bool(self.peer.spin_until(condition, 0.1))
+            return bool(self.peer.spin_until(_once_told(condition), 0.1))
 
         assert self.peer.spin_until(holds), self.told()
 
     def wait(self, condition: Callable[[], Any]) -> None:
         """Wait until a condition holds, and send nothing."""
-        assert self.peer.spin_until(condition), self.told()
+        assert self.peer.spin_until(_once_told(condition)), self.told()
 
     def told(self) -> dict[str, str]:
         """Return what the node says of itself, for people."""
@@ -264,3 +264,15 @@ def local_rig(model: Path, rig: Path, **options: Any) -> Iterator[tuple[LocalRig
 def _literal(value: Any) -> str:
     """Write a value as YAML."""
     return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _once_told(condition: Callable[[], Any]) -> Callable[[], Any]:
+    """Return a condition that does not hold while a value that it asks for was never told."""
+
+    def holds() -> Any:
+        try:
+            return condition()
+        except KeyError:
+            return False
+
+    return holds
