@@ -3,8 +3,8 @@
 
 ``node_view.jpg`` is what the node publishes on ~/debug/overlay/compressed: the shipped model's
 answer on rendered roads that it was not trained on. Its ground lines come from the rendered world's
-own geometry. ``frames.png`` explains frames and signs. ``classes.jpg`` holds what the shipped model
-with classes says of rendered roads beside what is there, ``depth.jpg`` what that with depth says.
+own geometry. ``frames.png`` explains frames and signs. ``classes.jpg`` and ``depth.jpg``
+hold what it says of the classes and the depth of rendered roads beside what is there.
 ``rig_check.jpg`` is what ``rig check`` draws of a rendered town, seen by four cameras.
 """
 
@@ -117,7 +117,7 @@ def _line_on_ground(
 
 def draw_classes(path: Path) -> None:
     """Draw the classes of some worlds: answered on the left, true on the right."""
-    predictor = Predictor(load_backend("shipped:semantic", "onnxruntime"))
+    predictor = Predictor(load_backend(DEFAULT_MODEL, "onnxruntime"))
     rows = []
     for seed in CLASSES:
         sample = render_sample(seed, (320, 832), tasks=(SEMANTIC,))  # all of it is seen
@@ -130,7 +130,7 @@ def draw_classes(path: Path) -> None:
 
 def draw_depth(path: Path) -> None:
     """Draw some worlds: lines of equal depth, depth as answered, as it is, and the error."""
-    predictor = Predictor(load_backend("shipped:depth", "onnxruntime"))
+    predictor = Predictor(load_backend(DEFAULT_MODEL, "onnxruntime"))
     rows = []
     for seed in DEPTHS:
         sample = render_sample(seed, (320, 832), tasks=(DEPTH,))

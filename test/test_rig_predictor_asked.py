@@ -76,7 +76,7 @@ def test_a_map_that_is_made_of_answers_still_has_them(on_ground, decoded):
     found = on_ground.predict(images, ())
     assert decoded == {"drivable_surface": 4}
     whole = on_ground.predict(images)
-    assert decoded == {"drivable_surface": 8, "lanes": 4}
+    assert decoded == {"drivable_surface": 8, "lanes": 4, "semantic": 4, "depth": 4}
     assert whole.surround.seen.any()
     same(found.surround, whole.surround)
 

@@ -90,7 +90,8 @@ def test_what_is_shipped_answers_what_networks_do_by_default():
 def test_shipped_models_have_names():
     assert local_path("shipped:default") == DEFAULT_MODEL
     assert load_backend("shipped:semantic").spec.name == "semantic"
-    with pytest.raises(StoreError, match=r"shipped:\.\./x is no .*: shipped:default, shipped:dep"):
+    assert local_path("shipped:depth") == DEFAULT_MODEL  # its name before 1.0.0
+    with pytest.raises(StoreError, match=r"shipped:\.\./x is no .*: shipped:default, shipped:lan"):
         load_backend("shipped:../x")
 
 
@@ -105,7 +106,7 @@ def test_a_shipped_model_is_given_by_name_to_commands_that_want_a_file(tmp_path,
 
 @pytest.mark.parametrize(
     ("name", "of", "task", "bytes_at_most"),
-    [("semantic", "default", "semantic", 9_000_000), ("depth", "semantic", "depth", 10_000_000)],
+    [("semantic", "lanes", "semantic", 9_000_000), ("default", "semantic", "depth", 12_000_000)],
 )
 def test_a_shipped_model_with_one_more_task_is_the_other_and_that(name, of, task, bytes_at_most):
     """Weights, priors, thresholds and calibration; engines may round otherwise in another graph."""

@@ -11,16 +11,6 @@ from shared_encoder_perception.evaluation.card import BEGIN, END, fill_in
 
 ROOT = Path(__file__).resolve().parents[2]
 MODELS = ROOT / "shared_encoder_perception" / "models"
-LINKS = {
-    "../shared_encoder_perception/models/": "",
-    "](../config/": "](../../config/",
-    "](../CHANGELOG.md": "](../../CHANGELOG.md",
-    **{
-        f"]({page}.md": f"](../../docs/{page}.md"
-        for page in ("data_card", "benchmark", "evaluation", "training")
-    },
-}
-"""In the documentation, and in the package."""
 
 
 def test_only_the_marked_part_is_replaced():
@@ -62,12 +52,3 @@ def test_a_card_of_nothing_is_refused_and_keeps_its_tables(tmp_path, capsys):
     assert main(["card", str(card), "--worlds", "0"]) == 2
     assert "--worlds is 0, expected at least 1" in capsys.readouterr().err
     assert "measured" in card.read_text()
-
-
-def test_the_card_in_the_package_is_the_one_in_the_docs():
-    shown = (ROOT / "docs" / "model_card.md").read_text()
-    packed = (MODELS / "default.md").read_text()
-    for here, there in LINKS.items():
-        assert here in shown
-        shown = shown.replace(here, there)
-    assert packed == shown

@@ -173,7 +173,8 @@ def test_force_removes_what_the_earlier_result_named_and_nothing_else(tmp_path, 
     (out / "masks" / "label.png").write_text("somebody else's")
     records = predict(tmp_path / "in" / "side1", out, "--force")
     files = {path.relative_to(out).as_posix() for path in out.rglob("*") if path.is_file()}
-    assert files == {"predictions.jsonl", "masks/label.png", records[0]["mask"]}
+    named = {records[0][key] for key in ("mask", "semantic", "depth")}
+    assert files == {"predictions.jsonl", "masks/label.png", *named}
 
 
 def test_force_over_a_foreign_file(tmp_path, images):
@@ -197,7 +198,8 @@ def test_a_killed_run_leaves_only_the_part(tmp_path, images):
             time.sleep(0.02)
         process.kill()
     left = {path.name for path in out.iterdir()} - {WRITING}  # that one claims nothing any more
-    assert left == {"masks", "predictions.jsonl.part"}
+    assert {"masks", "predictions.jsonl.part"} <= left
+    assert left <= {"masks", "semantic", "depth", "predictions.jsonl.part"}
 
 
 def test_a_run_that_fails_half_way_leaves_only_the_part(tmp_path, images):

@@ -16,7 +16,7 @@ PARAMETERS: Final = (
         ENABLED,
         False,
         "Publish the clouds of `points` on `points/painted`, each point with the class of the "
-        "pixel that shows it. Needs a model that answers classes (shipped:semantic), and a "
+        "pixel that shows it. Needs a model that answers classes, as the default does, and a "
         "CameraInfo.",
     ),
     Parameter(
