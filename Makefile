@@ -2,7 +2,7 @@
 # Everything from nothing, on a machine with make, python3 and a C++ compiler:
 #
 #   make demo    the main job: a rendered drive through two real ROS 2 nodes, all they say in one video, and a summary;
-#                your own drive, lanes and mask: VIDEO=drive.mp4 or IMAGES=folder or BAG=rosbag2
+#                lanes and mask of your own drive: VIDEO=drive.mp4 or IMAGES=folder or BAG=rosbag2
 #                TASKS=semantic draws just that, by a shipped model that answers it
 #                TASKS=surround: four cameras through a town, and the map of the ground around
 #   make test    lint, types, tests (fetches torch)

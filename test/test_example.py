@@ -10,32 +10,37 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import ros_harness as ros
 from ground_lines import ground_perception
+from rclpy.qos import qos_profile_sensor_data
 from sensor_msgs.msg import Image
 from shared_encoder_perception.msg import LaneLineArray
 from std_msgs.msg import Header
 from task_messages import messages_of
 from tiny_model import SPEC, random_image, write_models
 
+from shared_encoder_perception.images.image_msg import to_bgr
 from shared_encoder_perception.node.messages import new_message
 from shared_encoder_perception.tasks.drivable.content import MASK_TOPIC
 from shared_encoder_perception.tasks.lanes.content import ARRAY_TOPIC
 
 EXAMPLE = ros.ROOT / "examples" / "world_model.py"
+CAMERA = ros.ROOT / "examples" / "camera.py"
 
 
 class Example:
     """The process and what it printed."""
 
-    def __init__(self, folder: Path, namespace: str) -> None:
+    def __init__(self, folder: Path, namespace: str, *words: str) -> None:
         """Start it as its first lines say."""
         self._log = folder / "example.log"
-        command = [sys.executable, str(EXAMPLE), "--ros-args", "-r", f"__ns:={namespace}"]
+        command = [sys.executable, *words, "--ros-args", "-r", f"__ns:={namespace}"]
         with self._log.open("wb") as log:
             self.process = subprocess.Popen(
                 command,
@@ -65,9 +70,9 @@ class Example:
 
 
 @contextmanager
-def example(folder: Path, namespace: str) -> Iterator[Example]:
+def example(folder: Path, namespace: str, *words: str) -> Iterator[Example]:
     """Start the example, end it as a user does, and see that it leaves without a complaint."""
-    running = Example(folder, namespace)
+    running = Example(folder, namespace, *(words or [str(EXAMPLE)]))
     try:
         yield running
         running.process.send_signal(signal.SIGINT)
@@ -153,3 +158,21 @@ def test_it_stays_an_example() -> None:
 def test_the_page_on_messages_names_it(name: str) -> None:
     """Whoever reads about the fields finds the code."""
     assert name in (ros.ROOT / "docs" / "messages.md").read_text()
+
+
+def test_the_camera_plays_a_folder_again_and_again(tmp_path: Path) -> None:
+    """Its own pictures, in their order, as drivers publish: best effort, with stamps that rise."""
+    pictures = [np.full((32, 80, 3), 60 * one, np.uint8) for one in range(3)]
+    for number, picture in enumerate(pictures):
+        cv2.imwrite(str(tmp_path / f"{number}.png"), picture)
+    namespace = ros.new_namespace()
+    with ros.peer_in(namespace) as peer:
+        found: list[Image] = []
+        peer.node.create_subscription(Image, "image", found.append, qos_profile_sensor_data)
+        with example(tmp_path, namespace, str(CAMERA), str(tmp_path)):
+            assert peer.spin_until(lambda: len(found) > 4)
+    grey = [int(to_bgr(one)[0, 0, 0]) for one in found]
+    rounds = [(later - before) % 180 for before, later in pairwise(grey)]
+    assert set(grey) == {0, 60, 120} and rounds.count(60) >= len(rounds) - 1  # one may be lost
+    stamps = [(one.header.stamp.sec, one.header.stamp.nanosec) for one in found]
+    assert stamps == sorted(set(stamps)) and found[0].header.frame_id == "camera_optical"

@@ -32,8 +32,8 @@ SHIPPED: Final = "shipped:"
 """Before the name of a model that comes with the package."""
 FOLDER: Final = Path(__file__).resolve().parent.parent / "models"
 """Where those are."""
-RENAMED: Final = {"depth": "default"}
-"""The names that shipped models had before 1.0.0, and have no more."""
+RENAMED: Final = {"shipped:depth": "shipped:default"}
+"""What shipped models were called before 1.0.0, and are no more."""
 
 CONNECT_S: Final = 10.0
 SILENCE_S: Final = 60.0
@@ -82,8 +82,7 @@ def local_path(url: str) -> Path | None:
     """
     if url.startswith(SHIPPED):
         there = {path.stem: path for path in sorted(FOLDER.glob("*.onnx"))}
-        name = url.removeprefix(SHIPPED)
-        name = RENAMED.get(name, name)
+        name = RENAMED.get(url, url).removeprefix(SHIPPED)
         if name not in there:
             known = ", ".join(SHIPPED + name for name in there) or f"none in {FOLDER}"
             raise StoreError(f"{printable(url)} is no model that is shipped, there are: {known}")

@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import Final
 
 from shared_encoder_perception.files.installed import PACKAGE, beside_the_code
+from shared_encoder_perception.node.middleware import PROFILE, PROFILE_VARIABLE
 
 STOP_TIMEOUT_S: Final = 10.0
 TETHER: Final = f"{PACKAGE}.demo.tether"
@@ -23,7 +24,7 @@ def ros_environment(log: Path) -> dict[str, str]:
     """Return an environment in which processes find each other, and nobody else."""
     environment = {
         **os.environ,
-        "FASTRTPS_DEFAULT_PROFILES_FILE": str(beside_the_code("config/fastdds_profile.xml")),
+        PROFILE_VARIABLE: str(beside_the_code(PROFILE)),
         "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
         "ROS_DOMAIN_ID": str(random.SystemRandom().randint(1, 100)),
         "ROS_LOG_DIR": str(log),

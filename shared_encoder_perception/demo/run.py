@@ -21,6 +21,7 @@ import argparse
 from pathlib import Path
 from typing import Final
 
+from shared_encoder_perception import tasks
 from shared_encoder_perception.artifact.file import ArtifactError, read_artifact
 from shared_encoder_perception.artifact.remote import local_path
 from shared_encoder_perception.artifact.shipped import model_for
@@ -74,7 +75,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--tasks",
         nargs="+",
         metavar="TASK",
-        help="draw just these, by a shipped model that answers them (default: all of the model's)",
+        help="draw just these, by a shipped model that answers them (default: of your own pictures "
+        "lanes and drivable_surface, else all of the model's)",
     )
     parser.add_argument("--out", type=Path, default=Path("demo_output"))
 
@@ -101,6 +103,8 @@ def run(args: argparse.Namespace) -> int:
             clear(args.out, None)
             return rigs.drive(args)
     args.rate = args.rate or RATE_HZ
+    if source is not None and not args.tasks and not args.model and args.focal_px is None:
+        args.tasks = list(tasks.DEFAULT)  # of somebody's own pictures: the main job
     if args.tasks:
         args.model = model_for(args.tasks, args.model)
     spec = _spec_of(args.model or DEFAULT_MODEL)

@@ -9,6 +9,7 @@ from importlib import import_module
 
 from shared_encoder_perception import libraries
 from shared_encoder_perception.files.installed import lacks_ros
+from shared_encoder_perception.node.middleware import use_profile
 
 USER_ERROR = 2
 
@@ -29,5 +30,6 @@ def start(module: str) -> int:
     if lacking := lacks_ros():
         print(f"error: the node needs {lacking}", file=sys.stderr)
         return USER_ERROR
+    use_profile()
     status: int = import_module(module).main()
     return status

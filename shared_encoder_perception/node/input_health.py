@@ -55,7 +55,10 @@ class TopicState:
             return self.mismatch
         if self.publishers:
             plural = "s" if self.publishers > 1 else ""
-            return f"{self.topic} has {self.publishers} publisher{plural}, but no image comes"
+            return (
+                f"{self.topic} has {self.publishers} publisher{plural}, but no image comes: does "
+                "the camera's driver have the Fast DDS profile, too?"
+            )
         hint = self.hint or "start the camera, or remap the topic to the camera's"
         return f"nobody publishes {self.topic}: {hint}"
 

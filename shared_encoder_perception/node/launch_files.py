@@ -29,9 +29,8 @@ from launch.substitutions import LaunchConfiguration
 from launch_ros.parameter_descriptions import ParameterFile, ParameterValue
 
 from shared_encoder_perception.node.launched import Outcome, is_true, warn_of_unknown
+from shared_encoder_perception.node.middleware import PROFILE, PROFILE_VARIABLE
 
-PROFILE: Final = "config/fastdds_profile.xml"
-PROFILE_VARIABLE: Final = "FASTRTPS_DEFAULT_PROFILES_FILE"
 ENGINE_ARGUMENTS: Final = {
     "model": ("", "Model file, URL or shipped:NAME; empty for the one params_file names."),
     "backend": ("", "auto, onnxruntime, openvino, tensorrt or torch; empty as above."),

@@ -58,7 +58,11 @@ def test_before_activation_the_input_is_not_judged() -> None:
     [
         (TopicState("/front/image", 0), "nobody publishes /front/image: start the camera"),
         (TopicState("/i", 0, hint="/i/compressed is published"), "/i/compressed is published"),
-        (TopicState("/i", 2), "/i has 2 publishers, but no image comes"),
+        (
+            TopicState("/i", 2),
+            "/i has 2 publishers, but no image comes: does the camera's driver have the Fast DDS "
+            "profile, too?",
+        ),
         (TopicState("/i", 1, "RELIABILITY does not fit"), "RELIABILITY does not fit"),
     ],
 )

@@ -19,10 +19,14 @@ import loss_probe
 from patience import PATIENCE_S
 
 from shared_encoder_perception.demo.processes import ros_environment
+from shared_encoder_perception.node.middleware import (
+    NEWER_VARIABLE,
+    PROFILE_VARIABLE,
+    use_profile,
+)
 
 ROOT = Path(__file__).resolve().parents[2]
 PROFILE = ROOT / "config" / "fastdds_profile.xml"
-PROFILE_VARIABLE = "FASTRTPS_DEFAULT_PROFILES_FILE"
 
 SIZE = (720, 960)
 """Height and width of a bgr8 image of 2 MB."""
@@ -80,10 +84,24 @@ def test_the_demo_sets_the_profile(tmp_path: Path) -> None:
     assert Path(ros_environment(tmp_path)[PROFILE_VARIABLE]).samefile(PROFILE)
 
 
+def test_a_node_without_launch_takes_the_profile_unless_it_has_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv(PROFILE_VARIABLE)
+    use_profile()
+    assert Path(os.environ[PROFILE_VARIABLE]).samefile(PROFILE)
+    for variable in (PROFILE_VARIABLE, NEWER_VARIABLE):
+        monkeypatch.delenv(PROFILE_VARIABLE)
+        monkeypatch.setenv(variable, "mine.xml")
+        use_profile()
+        assert os.environ[variable] == "mine.xml"
+        assert os.environ.get(PROFILE_VARIABLE) in (None, "mine.xml")
+
+
 def test_the_launch_files_set_the_profile() -> None:
     """By their text: ROS's launch is not installed everywhere."""
     text = (ROOT / "shared_encoder_perception" / "node" / "launch_files.py").read_text()
-    assert PROFILE_VARIABLE in text and PROFILE.name in text
+    assert "SetEnvironmentVariable(PROFILE_VARIABLE, str(share() / PROFILE))" in text
     for name in ("perception", "surround"):
         assert "with_profile=True" in (ROOT / "launch" / f"{name}.launch.py").read_text()
 

@@ -12,6 +12,7 @@ from shared_encoder_perception.tasks.contract.refining import Moment
 from shared_encoder_perception.tasks.depth.depth_msg import pinhole
 from shared_encoder_perception.world.synthetic import VALIDATION_SEED, render_sample
 
+assert toy_task.NAME not in tasks.ROOMS, "the tests put the toy over a room of this name"
 TASKS = (*tasks.ROOMS, toy_task.NAME)
 
 
