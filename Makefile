@@ -90,7 +90,7 @@ demo: setup
 	  $(if $(TASKS),--tasks $(TASKS)) $(if $(VIDEO),--video "$(VIDEO)") $(if $(IMAGES),--images "$(IMAGES)") $(if $(BAG),--bag "$(BAG)") $(ARGS)
 
 test: lint
-	@$(BIN)/python -m pytest -n 2 --no-loadscope-reorder
+	@$(BIN)/python -m pytest -n 3 --no-loadscope-reorder
 
 # Without torch: what needs it skips itself.
 test-runtime: setup

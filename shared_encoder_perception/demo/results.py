@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from shared_encoder_perception.files.whole_file import write_json
 from shared_encoder_perception.images.video import write_video
 
-RESULTS: Final = ("bag", "recording", "log", "overlay.mp4", "summary.json")
+RESULTS: Final = ("bag", "recording", "log", "overlay.mp4", "summary.json", "rig.yaml")
 MARKER: Final = ".shared_encoder_perception_demo"
 """In a folder that holds it, ``RESULTS`` are ours to replace."""
 INCOMPLETE: Final = 1

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Data sets: convert them to our format, check, merge, count and look at them.
 
+    dataset convert masks labelled/ --out data/mine
+                                            images/ and masks/ of one's own
     dataset convert tusimple clips/ --out data/tusimple
     dataset render --count 5000 --out data/worlds
     dataset compose --backgrounds places/ --foregrounds things/ --out data/pairs
@@ -36,6 +38,7 @@ from __future__ import annotations
 import argparse
 from collections import Counter
 from collections.abc import Iterator
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -64,6 +67,10 @@ from shared_encoder_perception.libraries import can_write
 from shared_encoder_perception.tasks.label_files import FILE_NAME, LabelError
 
 FAULTS_FILE = "convert_faults.txt"
+VALUES = ("drivable", "not-drivable", "unknown")
+"""What the values of a mask may mean, of the format ``masks``."""
+shown = partial(tqdm, unit="frame", delay=0.1)
+"""Shows progress, but not before there is any: an error stands alone."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -98,6 +105,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="F",
         help="focal length in pixels, for depth of sets that do not say it",
     )
+    for what in VALUES:
+        text = f"masks: values of the masks that are {what} (255, 0 and 127)"
+        add.add_argument(f"--{what}-ids", type=int, nargs="+", metavar="ID", help=text)
     exports.add_arguments_of_return(add)
     add.set_defaults(action_run=_convert)
 
@@ -157,18 +167,21 @@ def run(args: argparse.Namespace) -> int:
 
 def _convert(args: argparse.Namespace) -> int:
     """Write a public set in our format; a frame whose picture is unusable is reported."""
-    of_return = exports.options_of_return(args)
+    options: dict[str, Any] = exports.options_of_return(args)
+    options |= {"lane_changes": True} if args.lane_changes else {}
+    options |= {"classes": args.classes} if args.classes else {}
+    options |= {"focal_px": args.focal_px} if args.focal_px else {}
+    names = [f"{what.replace('-', '_')}_ids" for what in VALUES]
+    options |= {name: ids for name in names if (ids := getattr(args, name))}
     if args.format in RIG_FORMATS:
+        if options:
+            raise ValueError(f"the format {args.format!r} has no option {next(iter(options))!r}")
         return rigs.convert(args)
     notes: Counter[str] = Counter()
     faults: list[str] = []
     with native.Writer(args.out) as writer:
-        options: dict[str, Any] = {"lane_changes": True} if args.lane_changes else {}
-        options |= {"classes": args.classes} if args.classes else {}
-        options |= {"focal_px": args.focal_px} if args.focal_px else {}
-        options |= of_return
         frames = islice(read(args.format, args.path, **options), args.limit)
-        for frame in tqdm(frames, unit="frame"):
+        for frame in shown(frames):
             if isinstance(frame, LabelError):
                 faults.append(str(frame))
                 continue
@@ -201,9 +214,7 @@ def _validate(args: argparse.Namespace) -> int:
         return rigs.validate(args)
     path = native.labels_file(args.path)
     lines = faulty = 0
-    for number, faults in tqdm(
-        find_faults(path, pictures=not args.labels_only), unit="frame", leave=False
-    ):
+    for number, faults in shown(find_faults(path, pictures=not args.labels_only), leave=False):
         lines, faulty = number, faulty + bool(faults)
         for fault in faults:
             tqdm.write(printable(f"{path}, line {number}: {fault}"))
@@ -218,7 +229,7 @@ def _merge(args: argparse.Namespace) -> int:
             f"{rigs[0]} is a set of rigs, and merge makes one set of frames.jsonl only: train and "
             "evaluate on several sets of rigs as they are"
         )
-    counts = merge(args.paths, args.out, lambda frames, what: tqdm(frames, what, unit="frame"))
+    counts = merge(args.paths, args.out, lambda frames, what: shown(frames, what))
     print(
         f"{counts['frames']} frames: {args.out / FILE_NAME}\n"
         f"duplicates {counts['duplicate']}, conflicting labels {counts['conflict']}, "
@@ -242,7 +253,7 @@ def _stats(args: argparse.Namespace) -> int:
     if is_rig_set(args.path):
         return rigs.stats(args)
     drawn = args.out and can_write("the plot", "matplotlib")
-    frames = tqdm(native.read(args.path), unit="frame", leave=False)
+    frames = shown(native.read(args.path), leave=False)
     statistics = count(frames, pictures=not args.labels_only)
     print(table(statistics))
     if drawn:

@@ -31,6 +31,7 @@ FORMATS: Final = MappingProxyType(
         "idd": ("adapters.label_ids", {"layout": "idd"}, "IDD lite: label ids"),
         "kitti_road": ("adapters.label_ids", {"layout": "kitti_road"}, "KITTI road: gt_image_2"),
         "kitti_semantics": ("adapters.label_ids", {"layout": "kitti_semantics"}, "KITTI semantics"),
+        "masks": ("adapters.masks", {}, "images/ and masks/: where one may drive, by people"),
         "planes": ("adapters.planes", {}, "images/ and a folder of masks for each class"),
         "kitti_depth": (
             "adapters.depth_maps",

@@ -51,7 +51,7 @@ def labels_file(path: Path) -> Path:
     """Return the ``frames.jsonl`` of a set given by its folder or by that file.
 
     Raises:
-        OSError: A pipe or a device is there.
+        OSError: A pipe or a device is there, or a folder without that file.
         ValueError: It is an index of composites.
     """
     if path.name == INDEX_NAME or (path.is_dir() and is_index(path)):
@@ -59,7 +59,19 @@ def labels_file(path: Path) -> Path:
             f"{path} is an index of composites, expected a native set: write some of them as one "
             "with dataset render --composites"
         )
+    if path.is_dir() and not os.path.lexists(path / FILE_NAME):
+        raise FileNotFoundError(_no_set(path))
     return plain(path / FILE_NAME if path.is_dir() else path)
+
+
+def _no_set(folder: Path) -> str:
+    """Say what to do about a folder without ``frames.jsonl``."""
+    told = f"there is no {FILE_NAME} in {folder}: "
+    if (folder / f"{FILE_NAME}.part").exists():
+        return f"{told}the command that wrote it did not finish; run it again"
+    if all((folder / name).is_dir() for name in (IMAGES, "masks")):
+        return f"{told}convert it first, e.g. dataset convert masks {folder} --out SET"
+    return f"{told}convert other data sets first; dataset convert --help lists their formats"
 
 
 def read(path: Path) -> Iterator[LabelledFrame]:

@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+from argparse import ArgumentParser
 from bisect import bisect_right
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,6 +14,7 @@ from shared_encoder_perception.ground.camera_info import camera_model, info_key
 from shared_encoder_perception.images.bags import first_line, open_bag
 from shared_encoder_perception.images.stamps import stamp_ns
 from shared_encoder_perception.structures import Size
+from shared_encoder_perception.tasks.options import FOCAL
 
 INFO: Final = "sensor_msgs/msg/CameraInfo"
 COMPRESSED: Final = "/compressed"
@@ -79,3 +82,32 @@ def read_infos(path: Path, image: str) -> tuple[CameraInfos, list[str]]:
                 if problem not in problems:
                     problems.append(problem)
     return infos, problems
+
+
+def add_focal_option(parser: ArgumentParser) -> None:
+    """Declare what a replay can be told of the camera, as ``predict`` can."""
+    parser.add_argument(
+        "--focal-px",
+        type=float,
+        metavar="F",
+        help="focal length of the camera in pixels of the images, instead of the bag's CameraInfo: "
+        "depth is in metres then",
+    )
+
+
+def unknown_for_want_of_a_lens(unsure: Mapping[str, int], image: str) -> list[str]:
+    """Say of how many images something is unknown that needs the camera, and what to do.
+
+    Args:
+        unsure: What tasks said of images that they are not sure of -> how many those are.
+        image: Topic of the images.
+    """
+    told = []
+    for why, count in unsure.items():
+        if FOCAL in why:  # a parameter of the node: a replay has an option for it
+            what = why.partition(":")[0]
+            why = f"{what}: record the CameraInfo on {beside(image)}, too, or give --focal-px F"
+        elif "CameraInfo" in why:
+            why = f"{why}, or give --focal-px F"
+        told.append(f"{count} images: {why}")
+    return told

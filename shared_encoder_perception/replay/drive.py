@@ -20,6 +20,8 @@ from shared_encoder_perception.replay.reading import BagFrame
 from shared_encoder_perception.spec import picture_inputs
 from shared_encoder_perception.structures import Perception
 from shared_encoder_perception.tasks.contract.refining import Moment
+from shared_encoder_perception.tasks.options import with_focal
+from shared_encoder_perception.tasks.status import Level
 
 TRACKING: Final = "tracking.enabled"
 """Parameter of tasks that can follow things from image to image; others lack it."""
@@ -57,6 +59,7 @@ class Drive:
 
     Attributes:
         tracking: Whether things are followed from image to image.
+        unsure: What tasks that need the camera said of images -> of how many, unless all is well.
     """
 
     def __init__(
@@ -66,6 +69,7 @@ class Drive:
         tracking: bool,
         infos: CameraInfos | None = None,
         companions: Companions | None = None,
+        focal_px: float | None = None,
     ) -> None:
         """Begin a drive.
 
@@ -75,11 +79,18 @@ class Drive:
             tracking: Whether to follow things, such as lanes.
             infos: The CameraInfo of the images, for tasks that need it.
             companions: What images are compared with; by default with nothing of use.
+            focal_px: Focal length of the camera, pixels of the images; ``infos`` do not count then.
+
+        Raises:
+            ValueError: It is none, or nothing that the model answers depends on it.
         """
         self._predictor, self._crop = predictor, crop
-        self.tracking, self._infos = tracking, infos or CameraInfos()
+        self.tracking = tracking
+        self._infos = infos if infos is not None and focal_px is None else CameraInfos()
         self._companions = companions or Companions(predictor.spec, None)
         self._refiners: dict[str, Any] = {}
+        self._of_camera: list[str] = []
+        self.unsure: Counter[str] = Counter()
         options = dict(predictor.options)
         for name, content in tasks.parts("content", predictor.spec.tasks).items():
             values = {parameter.name: parameter.default for parameter in content.PARAMETERS}
@@ -88,10 +99,11 @@ class Drive:
             options[name] = content.options(values.__getitem__, predictor.spec.tasks[name])
             refine = tasks.find_part(name, "refine")
             compares = picture_inputs(predictor.spec.tasks[name], predictor.spec.input_size)
-            needed = tracking or compares or getattr(content, "NEEDS_CAMERA", False)
-            if needed and refine is not None:
+            of_camera = getattr(content, "NEEDS_CAMERA", False)
+            if (tracking or compares or of_camera) and refine is not None:
+                self._of_camera += [name] if of_camera else []
                 self._refiners[name] = refine.Refiner(refine.options(values.__getitem__))
-        predictor.options = options
+        predictor.options = with_focal(predictor.spec, options, focal_px)
         self._watch = StampWatch()
         self._last_ns = 0
         self._tally: Counter[str] = Counter()
@@ -151,18 +163,23 @@ class Drive:
             name: refiner(perception.answers[name], moment)
             for name, refiner in self._refiners.items()
         }
+        statuses = (self._refiners[name].statuses() for name in self._of_camera)
+        said = [status for told in statuses for status in told.values()]
+        self.unsure.update(status.message for status in said if status.level is not Level.OK)
         return replace(perception, answers={**perception.answers, **refined}), info
 
     def state(self) -> tuple[object, ...]:
         """Return all that the next image depends on, to be given to ``restore``."""
         counts = self._companions.counts
-        return self._refiners, self._watch, self._last_ns, self._tally, counts
+        return self._refiners, self._watch, self._last_ns, self._tally, counts, self.unsure
 
     def restore(self, state: tuple[object, ...]) -> None:
         """Go on where another drive was when it gave its state."""
-        self._refiners, self._watch, self._last_ns, self._tally, *counts = state  # type: ignore[assignment]
-        if counts:  # checkpoints of earlier versions have none
-            self._companions.counts = counts[0]  # type: ignore[assignment]
+        self._refiners, self._watch, self._last_ns, self._tally, *more = state  # type: ignore[assignment]
+        if more:  # checkpoints of earlier versions have none, or not all of them
+            self._companions.counts = more[0]  # type: ignore[assignment]
+        if more[1:]:
+            self.unsure = more[1]  # type: ignore[assignment]
 
     def _skip(self, frame: BagFrame, reason: str, why: str, jumped: bool = False) -> Seen:
         """Count an image that is not perceived."""

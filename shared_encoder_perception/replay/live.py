@@ -24,6 +24,7 @@ from shared_encoder_perception.replay.live_report import to_text, write_report
 from shared_encoder_perception.replay.live_result import compare
 from shared_encoder_perception.replay.recorder import RESULTS
 from shared_encoder_perception.replay.summary import to_json
+from shared_encoder_perception.tasks.options import FOCAL
 
 LIVE: Final = "live"
 """Folder of the live run, in that of the offline replay."""
@@ -78,6 +79,10 @@ def play_live(bag: Path, out: Path, args: argparse.Namespace) -> int:
         arguments += ["--limit", str(args.limit)]
     beside, given = _companions(bag, conditions, args.background)
     arguments += beside
+    if args.focal_px is None:
+        arguments.append("--camera-info")
+    else:
+        given[FOCAL] = args.focal_px
     # The engine of the offline replay, whatever chose it.
     parameters = {
         **engine_parameters(args),
@@ -111,7 +116,7 @@ def play_live(bag: Path, out: Path, args: argparse.Namespace) -> int:
 
 def _companions(
     bag: Path, conditions: Mapping[str, Any], file: Path | None
-) -> tuple[list[str], dict[str, str]]:
+) -> tuple[list[str], dict[str, Any]]:
     """Return what player and node are told of the pictures that images are compared with.
 
     Args:
@@ -121,7 +126,7 @@ def _companions(
     """
     if file is not None:
         return [], {"background.file": str(file.resolve())}
-    arguments, parameters = [], {}
+    arguments, parameters = [], dict[str, Any]()
     for name, topic in conditions.get("companions", {}).items():
         if not topic:
             continue

@@ -12,11 +12,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 from time import monotonic
-from typing import Final
+from typing import Any, Final
 
 import rclpy
 from rclpy.node import Node
-from sensor_msgs.msg import CompressedImage, Image
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from tqdm import tqdm
 
 from shared_encoder_perception.demo.node_arguments import image_topic
@@ -29,8 +29,11 @@ from shared_encoder_perception.demo.player import (
 )
 from shared_encoder_perception.demo.playing import run_player
 from shared_encoder_perception.images.bags import images_of, open_bag
+from shared_encoder_perception.images.stamps import stamp_ns
 from shared_encoder_perception.node.companions import LATCHED_QOS
 from shared_encoder_perception.node.parameter_groups.images import COMPRESSED, RAW
+from shared_encoder_perception.replay.camera_infos import CameraInfos, read_infos
+from shared_encoder_perception.replay.messages import to_bytes
 
 LISTENERS: Final = 2
 """The node and the recorder."""
@@ -59,6 +62,8 @@ class LivePlayer(Node):
             kind = CompressedImage if how == COMPRESSED else Image
             ours = name + ("/compressed" if how == COMPRESSED else "")
             self._beside[topic] = self.create_publisher(kind, ours, LATCHED_QOS)
+        self._infos = self.create_publisher(CameraInfo, "camera_info", QUEUE)
+        self._info: Any = None
         self.heard = NodeListener(self)
         self.published = 0
 
@@ -106,6 +111,15 @@ class LivePlayer(Node):
         self._beside[topic].publish(data)
         self.spin_for(PICTURE_S)
 
+    def publish_info(self, info: Any) -> None:
+        """Publish the CameraInfo of the next image unless it is that of the last."""
+        if info is None or info is self._info:
+            return
+        self._info = info
+        self.wait_for_answers()
+        self._infos.publish(to_bytes(info))
+        self.spin_for(PICTURE_S)
+
     def spin_for(self, seconds: float) -> None:
         """Serve subscriptions for a while."""
         end_s = monotonic() + seconds
@@ -115,6 +129,7 @@ class LivePlayer(Node):
 
 def play(player: LivePlayer, args: argparse.Namespace) -> None:
     """Publish the images and wait for the last answers."""
+    infos = read_infos(args.bag, args.topic)[0] if args.camera_info else CameraInfos()
     with open_bag(args.bag) as reader:
         connections = images_of(reader, args.topic)
         total = sum(c.msgcount for c in connections)
@@ -130,6 +145,12 @@ def play(player: LivePlayer, args: argparse.Namespace) -> None:
                     continue
                 if player.published == args.limit:
                     break
+                if len(infos):  # as the offline replay: the one that held when it was taken
+                    began_s, at_ns = monotonic(), 0
+                    if len(infos) > 1:
+                        at_ns = stamp_ns(reader.deserialize(data, connection.msgtype).header)
+                    player.publish_info(infos.at(at_ns))
+                    start_s += monotonic() - began_s
                 first_ns = arrived_ns if first_ns is None else first_ns
                 due_s = start_s + (arrived_ns - first_ns) * 1e-9 / args.rate
                 player.spin_for(max(due_s - monotonic(), 0.0))
@@ -147,6 +168,7 @@ def main() -> int:
     parser.add_argument("--transport", choices=(RAW, COMPRESSED), required=True)
     parser.add_argument("--rate", type=float, required=True, help="1 = as recorded")
     parser.add_argument("--limit", type=int)
+    parser.add_argument("--camera-info", action="store_true", help="play that of the images, too")
     parser.add_argument(
         "--beside", nargs=3, action="append", default=[], metavar=("NAME", "TOPIC", "TRANSPORT")
     )

@@ -20,7 +20,7 @@ from shared_encoder_perception.images.preprocess import default_crop
 from shared_encoder_perception.images.stamps import stamp_ns
 from shared_encoder_perception.structures import Size
 from shared_encoder_perception.tasks.contract.records import Progress
-from shared_encoder_perception.tasks.topics import telling
+from shared_encoder_perception.tasks.topics import latched, telling
 
 PERCENTILES: Final = (50, 95, 99, 100)
 SHOWN: Final = 50
@@ -116,11 +116,15 @@ def _read(
     follow = telling(info.tasks)
     input_size = (int(info.input_height), int(info.input_width))
     wanted = {image, DIAGNOSTICS, *gatherer.topics}
+    announced = {f"/{one.topic.name}" for one in latched(info.tasks)}
     connections = [c for c in reader.connections if c.topic in wanted]
     for connection, at_ns, message in read_messages(reader, recording, connections):
         if connection.topic == DIAGNOSTICS:  # recorded where no answer tells of the node's work
             counts = counts_of(message)
             live.dropped = max(live.dropped, sum(counts.get(one, 0) for one in DROP_REASONS))
+            continue
+        if connection.topic in announced:  # of the model: of no image, and perhaps without a header
+            gatherer.add(connection.topic, message)
             continue
         stamp = stamp_ns(message.header)
         if connection.topic == image:

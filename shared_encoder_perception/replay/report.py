@@ -86,34 +86,35 @@ def _write_drive(
     report: Report, names: Sequence[str], results: Path, summary: Mapping[str, Any]
 ) -> None:
     """Show the answers over the drive."""
-    steady, rooms = (tasks.parts(part, names).values() for part in ("steadiness", "drive_report"))
+    steady, rooms = tasks.parts("steadiness", names).values(), tasks.parts("drive_report", names)
     if not steady and not rooms:
         return
     report.section("Drive")
     for room in steady:
         table = room.table(summary["temporal"], summary["detected"])
         report.table(table.header, table.rows, table.title)
-    time_s, series = _over_time(results, list(rooms), summary["frames"])
-    for room in rooms:
+    time_s, series = _over_time(results, rooms, summary["frames"])
+    for task, room in rooms.items():
         title, unit, lines = room.CHART
-        drawn = {name: (time_s, series[name]) for name in lines}
+        drawn = {name: (time_s, series[task, name]) for name in lines}
         report.picture(charts.lines(drawn, title, "s", unit, y_limits=(0.0, 1.0)))
 
 
 def _over_time(
-    results: Path, rooms: Sequence[Any], frames: int
-) -> tuple[NDArray[np.float64], dict[str, NDArray]]:
+    results: Path, rooms: Mapping[str, Any], frames: int
+) -> tuple[NDArray[np.float64], dict[tuple[str, str], NDArray]]:
     """Read what is drawn over the drive, averaged to at most ``POINTS``.
 
     Args:
         results: ``results.jsonl``.
-        rooms: ``drive_report`` of the tasks.
+        rooms: ``drive_report`` of the tasks, by their names.
         frames: Number of images.
 
     Returns:
-        (N,) seconds since the first stamp, and (N,) numbers by name; NaN where there are none.
+        (N,) seconds since the first stamp, and (N,) numbers by task and name, as several tasks may
+        call theirs the same; NaN where there are none.
     """
-    names = [name for room in rooms for name in room.CHART.names]
+    names = [(task, name) for task, room in rooms.items() for name in room.CHART.names]
     bins = min(max(frames, 1), POINTS)
     sums = np.zeros((len(names) + 1, bins))
     counts = np.zeros_like(sums)
@@ -125,7 +126,11 @@ def _over_time(
             if "skipped" in record:
                 continue
             first_ns = record["stamp_ns"] if first_ns is None else first_ns
-            said = {name: v for room in rooms for name, v in room.over_time(record).items()}
+            said = {
+                (task, name): value
+                for task, room in rooms.items()
+                for name, value in room.over_time(record).items()
+            }
             values = [
                 (record["stamp_ns"] - first_ns) * 1e-9,
                 *(said.get(name, np.nan) for name in names),

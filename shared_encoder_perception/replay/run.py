@@ -51,8 +51,8 @@ from shared_encoder_perception.images.sources import parse_crop
 from shared_encoder_perception.images.video import rate_hz
 from shared_encoder_perception.libraries import REPORT_LIBRARIES, can_write
 from shared_encoder_perception.predictor import Predictor
+from shared_encoder_perception.replay import camera_infos
 from shared_encoder_perception.replay import folder as folders
-from shared_encoder_perception.replay.camera_infos import read_infos
 from shared_encoder_perception.replay.companions import Companions
 from shared_encoder_perception.replay.conditions import conditions_of
 from shared_encoder_perception.replay.drive import Drive
@@ -88,6 +88,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--labels", help="frames.jsonl, or a LaneLine topic of the bag")
     parser.add_argument("--crop", type=parse_crop, metavar="X,Y,W,H", help="part of the images")
     add_companion_option(parser)
+    camera_infos.add_focal_option(parser)
     parser.add_argument("--tracking", action="store_true", help="follow lanes, as the node can")
     parser.add_argument("--limit", type=int, help="stop after so many images of each bag")
     parser.add_argument("--no-bag", action="store_true", help="do not write the bag")
@@ -137,6 +138,7 @@ def run(args: argparse.Namespace) -> int:
         live.check(args)
     if len(args.bags) > 1 or args.ray is not None:
         return replay_several(args)
+    BagImages.of(args.bags[0], args.topic, None)  # what is wrong is told before the model is loaded
     predictor = Predictor(load_engine(args))
     predictor.warm_up()
     status = replay_bag(predictor, args.bags[0], args.out, args)
@@ -218,9 +220,9 @@ def _replay_bag(predictor: Predictor, bag: Path, out: Path, args: argparse.Names
     companions = Companions(predictor.spec, args.background)
     images = BagImages.of(bag, args.topic, topic, companions.wanted)
     companions.found(images.beside)
-    infos, problems = read_infos(bag, images.topic)
+    infos, problems = camera_infos.read_infos(bag, images.topic)
     images.problems += [one for one in problems if one not in images.problems]
-    drive = Drive(predictor, args.crop, args.tracking, infos, companions)
+    drive = Drive(predictor, args.crop, args.tracking, infos, companions, args.focal_px)
     conditions = conditions_of(
         predictor,
         bag,
@@ -262,7 +264,8 @@ def _replay_bag(predictor: Predictor, bag: Path, out: Path, args: argparse.Names
         )
         drawing_s = perf_counter() - start_s
     stage_ms = read_timings(out / TIMINGS)
-    summary = summarise(at, drive.stamps, stage_ms, drawing_s, companions.faults())
+    notes = camera_infos.unknown_for_want_of_a_lens(drive.unsure, images.topic)
+    summary = summarise(at, drive.stamps, stage_ms, drawing_s, companions.faults(), notes)
     if not args.no_report:
         names = predictor.spec.tasks
         write_report(out / folders.REPORT, out, names, summary, stage_ms, pictures)

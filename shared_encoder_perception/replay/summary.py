@@ -39,6 +39,7 @@ def summarise(
     stage_ms: Mapping[str, array[float]],
     drawing_s: float,
     others: Sequence[str] = (),
+    notes: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Return the numbers of a replay.
 
@@ -48,6 +49,7 @@ def summarise(
         stage_ms: As of ``read_timings``.
         drawing_s: Time that bag and video took; 0 for none.
         others: What else is wrong, in words.
+        notes: What should be known, though nothing is wrong with the images.
     """
     tallies = at.tallies
     faults = [f"{n} images {why}" for why, n in _named(tallies.skipped, tallies.examples)]
@@ -65,7 +67,7 @@ def summarise(
         "conditions": dict(at.conditions),
         # A topic of a type that nobody knows is worth a word, but takes nothing from the images.
         "status": PARTIAL if faults or not at.complete or not tallies.perceived else GOOD,
-        "problems": [*at.problems, *faults],
+        "problems": [*at.problems, *faults, *notes],
         "frames": at.frames,
         "perceived": tallies.perceived,
         "skipped": dict(sorted(tallies.skipped.items())),

@@ -22,6 +22,7 @@ from shared_encoder_perception.images.bags import (
 from shared_encoder_perception.images.image_msg import to_bgr
 from shared_encoder_perception.images.stamps import stamp_ns
 from shared_encoder_perception.rig.bag_calibration import BagCalibration
+from shared_encoder_perception.rig.bag_topics import named_in
 from shared_encoder_perception.rig.frame import RigFrame
 from shared_encoder_perception.rig.moments import RigMoment, RigSource
 from shared_encoder_perception.rig.rig_file import RigFile
@@ -69,11 +70,12 @@ class BagMoments(RigSource):
             BagError: The bag cannot be used, or lacks what a camera needs; the camera is named.
             ValueError: The rig cannot be built.
         """
-        self._topics = {entry.name: entry.image_topic for entry in rig_file.entries}
         self._cameras: dict[str, str] = {}
         self._wanted: Callable[[int, float], bool] = _all
         self.max_skew_s = max_skew_s
         with open_bag(path) as reader:
+            rig_file = named_in(reader, rig_file)
+            self._topics = {entry.name: entry.image_topic for entry in rig_file.entries}
             for name, topic in self._topics.items():
                 _check_topic(reader, path, name, topic)
                 if (other := self._cameras.setdefault(topic, name)) != name:

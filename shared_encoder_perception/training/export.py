@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Collection, Iterator
+import sys
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -37,7 +38,8 @@ from shared_encoder_perception.labels.sample import Sample
 from shared_encoder_perception.model.checkpoint import load_network, save_network
 from shared_encoder_perception.model.network import plain_spec
 from shared_encoder_perception.model.onnx_export import export_onnx
-from shared_encoder_perception.spec import ModelSpec
+from shared_encoder_perception.spec import INPUT_SIZE, ModelSpec
+from shared_encoder_perception.structures import Size
 from shared_encoder_perception.training.agreement import compare
 from shared_encoder_perception.training.calibrate import learn_priors
 from shared_encoder_perception.training.calibrated_artifact import (
@@ -47,7 +49,7 @@ from shared_encoder_perception.training.calibrated_artifact import (
 )
 from shared_encoder_perception.training.held_out import held_out_frames
 from shared_encoder_perception.training.kept import kept_blocks
-from shared_encoder_perception.training.origin import read_origin
+from shared_encoder_perception.training.origin import Course, read_course, read_origin
 from shared_encoder_perception.training.rig_export import ROUNDING, compare_rigs
 from shared_encoder_perception.world.synthetic import CALIBRATION_SEED, render_sample
 
@@ -66,7 +68,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--name", default="default", help="model name in the spec")
     parser.add_argument("--version", default="0.1.0", help="model version in the spec")
     parser.add_argument(
-        "--size", type=int, nargs=2, metavar=("HEIGHT", "WIDTH"), default=(320, 800)
+        "--size",
+        type=int,
+        nargs=2,
+        metavar=("HEIGHT", "WIDTH"),
+        help="of the pictures that it takes (default: that of the run's last stage, as the "
+        f"config.yaml beside the checkpoint has it; without one {INPUT_SIZE[0]} {INPUT_SIZE[1]})",
     )
     parser.add_argument(
         "--training-data", help="one line for people (default: the run's data sets)"
@@ -83,20 +90,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--keep-calibration",
         metavar="ARTIFACT",
         help="take the priors, thresholds and calibration of the tasks that this artifact answers "
-        "from it: for a network that other tasks have moved into (train_only)",
+        "from it, but for those that the run trained: for a network that other tasks have moved "
+        "into, or of which some alone were trained (train_only)",
     )
     add_calibration_options(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Export, compare with torch, calibrate the decoder, score; all goes into the spec."""
-    size = (args.size[0], args.size[1])
-    # Before the work: they may not be there.
-    held_out = held_out_frames(args.held_out, args.sources, size)
-    old = load_backend(args.keep_calibration) if args.keep_calibration else None
     checkpoint = args.checkpoint
     if checkpoint.is_dir():
         checkpoint = checkpoint / "network.pt"
+    course = read_course(checkpoint.parent)
+    size = _size(args.size, course, checkpoint)
+    # Before the work: they may not be there.
+    held_out = held_out_frames(args.held_out, args.sources, size)
+    old = load_backend(args.keep_calibration) if args.keep_calibration else None
     network = load_network(checkpoint)
     origin = read_origin(checkpoint.parent)
     out = args.out or checkpoint.with_name("model.onnx")
@@ -127,7 +136,8 @@ def run(args: argparse.Namespace) -> int:
         kept = {}
         if old is not None:
             images = _images(args.images, spec)
-            kept = kept_blocks(old, redact(args.keep_calibration), load_backend(part), images)
+            title, trained = redact(args.keep_calibration), course.train_only
+            kept = kept_blocks(old, title, load_backend(part), images, trained)
         new = [name for name in spec.tasks if name not in kept]
         spec = learn_priors(spec, _usual_worlds(new), new)
         replace_spec(part, spec)
@@ -139,6 +149,25 @@ def run(args: argparse.Namespace) -> int:
         f"{out.with_suffix(CHECKPOINT)}"
     )
     return 0
+
+
+def _size(asked: Sequence[int] | None, course: Course, checkpoint: Path) -> Size:
+    """Say, and return, the size to export at."""
+    given = (asked[0], asked[1]) if asked else None
+    size = given or course.size or INPUT_SIZE
+    shown = f"{size[0]}x{size[1]}"
+    if given is None:
+        why = "that of the run's last stage" if course.size else f"no config beside {checkpoint}"
+        shown += f" ({why})"
+    print(f"size: {shown}")
+    if course.size and size != course.size:
+        trained = f"{course.size[0]}x{course.size[1]}"
+        print(
+            f"warning: --size is {shown}, and the run's last stage was trained at {trained}: "
+            "scores may be much lower",
+            file=sys.stderr,
+        )
+    return size
 
 
 def store_halves(path: Path) -> None:

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -16,29 +16,36 @@ from shared_encoder_perception.training.agreement import Tensors, compare_answer
 
 
 def kept_blocks(
-    source: Backend, title: str, backend: Backend, images: Iterable[NDArray[np.uint8]]
+    source: Backend,
+    title: str,
+    backend: Backend,
+    images: Iterable[NDArray[np.uint8]],
+    trained: Collection[str] = (),
 ) -> dict[str, Any]:
     """Return the spec blocks of ``source`` for the tasks that ``backend`` answers just like it.
 
-    A task that moves into a finished network leaves the others' weights as they are; so may what
-    was fitted to them: priors, thresholds, calibration.
+    A task that moves into a finished network, or alone is trained further, leaves the others'
+    weights as they are; so may what was fitted to them: priors, thresholds, calibration.
 
     Args:
         source: The artifact that had the tasks before.
         title: How errors name it.
         backend: The new artifact.
         images: Network inputs (H, W, 3) to compare both on.
+        trained: Tasks that ``source`` may have, too, and that have been trained since.
 
     Raises:
         ValueError: They share no task, see other pictures, or answer otherwise.
     """
     old, new = source.spec, backend.spec
-    shared = {name: block for name, block in old.tasks.items() if name in new.tasks}
+    stayed = set(new.tasks) - set(trained)
+    shared = {name: block for name, block in old.tasks.items() if name in stayed}
     if not shared or len(shared) == len(new.tasks):
         which = "all tasks" if shared else "no task"
+        but = f", but for those trained since ({', '.join(trained)})" if trained else ""
         raise ValueError(
-            f"{title} has {which} of the new model ({', '.join(new.tasks)}): calibration is kept "
-            "for some of them, while the others are new"
+            f"{title} has {which} of the new model ({', '.join(new.tasks)}{but}): calibration is "
+            "kept for some of them, while the others are new, or the run's train_only names them"
         )
     if (old.shrink, _pictures(old)) != (new.shrink, _pictures(new)):
         raise ValueError(

@@ -37,8 +37,9 @@ from shared_encoder_perception.model.checkpoint import load_network
 from shared_encoder_perception.model.config import NetworkConfig
 from shared_encoder_perception.model.network import DeployWrapper, PerceptionNetwork, plain_spec
 from shared_encoder_perception.model.onnx_export import export_onnx
-from shared_encoder_perception.spec import INPUT_IMAGE, ModelSpec
+from shared_encoder_perception.spec import INPUT_IMAGE, INPUT_SIZE, ModelSpec
 from shared_encoder_perception.structures import Size
+from shared_encoder_perception.training.origin import read_course
 from shared_encoder_perception.training.record import read_metrics
 
 ROUNDS = 60
@@ -90,7 +91,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--rounds", type=int, default=ROUNDS, help="inferences of each network")
     parser.add_argument("--threads", type=int, default=0, help="of one inference, 0 = all cores")
     parser.add_argument(
-        "--size", type=int, nargs=2, metavar=("HEIGHT", "WIDTH"), default=(320, 800)
+        "--size",
+        type=int,
+        nargs=2,
+        metavar=("HEIGHT", "WIDTH"),
+        help="of the pictures (default: that of the runs' last stages, where it is the same; else "
+        f"{INPUT_SIZE[0]} {INPUT_SIZE[1]})",
     )
 
 
@@ -103,8 +109,16 @@ def run(args: argparse.Namespace) -> int:
         networks[name] = PerceptionNetwork(config).eval()
     if not networks or args.rounds < 1:
         raise ValueError("name at least one run or --encoder, and at least one round")
-    print(table(measure(networks, scores, tuple(args.size), args.rounds, args.threads)))
+    size = (args.size[0], args.size[1]) if args.size else _size(args.runs)
+    print(f"pictures of {size[0]}x{size[1]}\n")
+    print(table(measure(networks, scores, size, args.rounds, args.threads)))
     return 0
+
+
+def _size(runs: Sequence[Path]) -> Size:
+    """Return the size that all runs ended with, or the default."""
+    sizes = {read_course(path).size for path in runs}
+    return next(iter(sizes)) or INPUT_SIZE if len(sizes) == 1 else INPUT_SIZE
 
 
 def _configs(args: argparse.Namespace) -> Iterator[NetworkConfig]:

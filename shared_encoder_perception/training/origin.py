@@ -1,17 +1,25 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where a model comes from: the commit of the code and the data sets of its run."""
+"""Where a model comes from: the commit of its run's code, the data sets, sizes and tasks."""
 
 from __future__ import annotations
 
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
+
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
 
 from shared_encoder_perception.files.typed_json import parse_json
+from shared_encoder_perception.structures import Size
+from shared_encoder_perception.training.structured import ConfigError, read_yaml
 
 STARTS: Final = "run.json"
 """In the folder of a run: one entry for each start."""
+CONFIG: Final = "config.yaml"
+"""And all that was asked for."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +49,43 @@ def read_origin(folder: Path) -> Origin:
         for item in start["data"]["train"]
     }
     return Origin(starts[-1]["commit"], ", ".join(sorted(sets)))
+
+
+@dataclass(frozen=True)
+class Course:
+    """How the run went whose folder a network lies in.
+
+    Attributes:
+        size: ``(height, width)`` of its last stage; ``None`` where no run's config is.
+        train_only: Tasks that alone were trained; empty for all.
+    """
+
+    size: Size | None = None
+    train_only: tuple[str, ...] = ()
+
+
+def read_course(folder: Path) -> Course:
+    """Read how the network in the folder of a run, or of a sequence of tasks, was trained.
+
+    Only these keys are looked at: configs of earlier versions may have others.
+
+    Raises:
+        ConfigError: The config there cannot be read.
+    """
+    path = folder / CONFIG
+    if not path.is_file():
+        return Course()
+    try:
+        found: Any = OmegaConf.to_container(read_yaml(path))
+    except (OmegaConfBaseException, YAMLError) as error:
+        raise ConfigError(f"{path}: {' '.join(str(error).split())}") from None
+    training = found.get("train", found)  # of a sequence: how each task is trained
+    try:
+        height, width = training["stages"][-1]["size"]
+        only = training.get("train_only", ())
+        return Course((int(height), int(width)), tuple(map(str, only)))
+    except (LookupError, TypeError, ValueError, AttributeError):
+        return Course()  # another program's config
 
 
 def commit() -> str:

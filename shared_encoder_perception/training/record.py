@@ -32,19 +32,26 @@ from shared_encoder_perception.files.typed_json import parse_json
 from shared_encoder_perception.model.checkpoint import save_network
 from shared_encoder_perception.training.config import ConfigError, save_config
 from shared_encoder_perception.training.module import StageTraining
-from shared_encoder_perception.training.origin import STARTS, commit
+from shared_encoder_perception.training.origin import CONFIG, STARTS, commit
 from shared_encoder_perception.training.sets import pictures_of
+from shared_encoder_perception.training.structured import differences
 
 PANELS: Final = "panels"
 """Folder of the pictures of each validation."""
 METRICS: Final = "metrics.jsonl"
+COME_OF: Final = (METRICS, "network.pt", "stage*.pt", "stage*/*.ckpt", "matrix.json", "task*/*")
+"""What there is in a folder once something was learned, by a run or by a sequence of tasks."""
 LOG_EVERY: Final = 10
 """Steps between rows of losses."""
+SAID: Final = 6
+"""Differences of two configs that a message tells."""
 LIBRARIES: Final = ("torch", "timm", "lightning", "torchvision", "kornia", "numpy")
 
 
 def open_folder(config: Any) -> Path:
     """Make the folder of a run, or check that the run in it is this one.
+
+    A run of which nothing came yet, since its data could not be read, is forgotten.
 
     Args:
         config: A ``TrainConfig``, or any that ``save_config`` takes, with ``out``.
@@ -54,18 +61,17 @@ def open_folder(config: Any) -> Path:
     """
     out = Path(config.out)
     out.mkdir(parents=True, exist_ok=True)
-    new, old = out / "config.yaml.new", out / "config.yaml"
+    new, old = out / f"{CONFIG}.new", out / CONFIG
     save_config(config, new)
-    if old.exists():
-        before, now = old.read_text().splitlines(), new.read_text().splitlines()
-        changed = [line.strip() for line in now if line not in before]
-        changed += [line.strip() for line in before if line not in now]
-        if before != now:
-            new.unlink()
-            raise ConfigError(
-                f"{out} holds a run with another config ({'; '.join(changed[:6])}): "
-                "choose another folder with out=, or remove it"
-            )
+    if not any(found for pattern in COME_OF for found in out.glob(pattern)):
+        (out / STARTS).unlink(missing_ok=True)  # what those starts read, nobody was trained on
+    elif old.exists() and (changed := differences(old, new)):
+        new.unlink()
+        more = f"; and {len(changed) - SAID} more" if len(changed) > SAID else ""
+        raise ConfigError(
+            f"{out} holds a run with another config ({'; '.join(changed[:SAID])}{more}): "
+            "choose another folder with out=, or remove it"
+        )
     os.replace(new, old)
     return out
 

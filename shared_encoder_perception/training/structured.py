@@ -63,6 +63,46 @@ def save_config(config: Any, path: Path) -> None:
     path.write_text(OmegaConf.to_yaml(OmegaConf.structured(config)), encoding="utf-8")
 
 
+def differences(before: Path, now: Path) -> list[str]:
+    """Say by which keys two configs differ, such as ``seed: 4, was 0``.
+
+    Args:
+        before: A file of ``save_config``.
+        now: Likewise.
+
+    Raises:
+        ConfigError: One of them cannot be read.
+    """
+    old, new = _flat(before), _flat(now)
+    keys = [*new, *(key for key in old if key not in new)]
+    return [
+        f"{key}: {new.get(key, 'nothing')}, was {old.get(key, 'nothing')}"
+        for key in keys
+        if (key in old, old.get(key)) != (key in new, new.get(key))
+    ]
+
+
+def _flat(path: Path) -> dict[str, Any]:
+    """Return the values of a config by their keys with dots; a list of numbers is a value."""
+    try:
+        content = OmegaConf.to_container(read_yaml(path))
+    except (OmegaConfBaseException, YAMLError) as error:
+        raise ConfigError(f"{path}: {' '.join(str(error).split())}") from None
+    found: dict[str, Any] = {}
+
+    def put(key: str, value: Any) -> None:
+        of_parts = isinstance(value, list) and any(isinstance(item, dict) for item in value)
+        within = dict(enumerate(value)) if of_parts else value
+        if not (isinstance(within, dict) and within):
+            found[key] = value
+            return
+        for name, item in within.items():
+            put(f"{key}.{name}" if key else str(name), item)
+
+    put("", content)
+    return found
+
+
 def read_yaml(path: Path) -> Any:
     """Read a YAML file of a mapping."""
     if not path.exists():

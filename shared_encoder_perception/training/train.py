@@ -15,7 +15,7 @@ import argparse
 import logging
 import os
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
@@ -33,6 +33,7 @@ from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from shared_encoder_perception import tasks
 from shared_encoder_perception.artifact.store import fetch
+from shared_encoder_perception.evaluation.deviations import shown_scores
 from shared_encoder_perception.files.data_paths import refuse_links_out
 from shared_encoder_perception.files.whole_file import sole_writer
 from shared_encoder_perception.model.checkpoint import (
@@ -51,6 +52,7 @@ from shared_encoder_perception.training.record import (
     Recorder,
     check_data,
     open_folder,
+    read_metrics,
     record_start,
 )
 from shared_encoder_perception.training.rig_module import RigStageTraining
@@ -213,6 +215,27 @@ def first_network(config: TrainConfig) -> PerceptionNetwork:
     return network
 
 
+def last_validation(out: Path, names: Sequence[str]) -> str:
+    """Say in one line what a run's last validation found, and which network was kept.
+
+    Args:
+        out: Folder of the run.
+        names: Tasks of its network.
+    """
+    rows = read_metrics(out, "val")
+    if not rows:
+        return "validation: none"
+    last = rows[-1]
+    titles = {"score": "score"} | {key: one.title for key, one in shown_scores(names).items()}
+    found = [f"{say} {last[key]:.3f}" for key, say in titles.items() if last.get(key) is not None]
+    line = f"validation at step {last['step']}: {', '.join(found) or 'nothing labelled'}"
+    stage = [row for row in rows if row["stage"] == last["stage"]]
+    best = max(reversed(stage), key=lambda row: row["score"] or -1.0)
+    if best is not last:
+        line += f"; kept is the network of step {best['step']}, score {best['score']:.3f}"
+    return line
+
+
 def _check_processes(config: TrainConfig) -> None:
     """Refuse several processes that nobody started: stages would start them again and again."""
     machine = config.machine
@@ -249,6 +272,7 @@ def run(args: argparse.Namespace) -> int:
         return 0
     without_hints()
     checkpoint = train(config)
+    print(last_validation(checkpoint.parent, config.network.tasks))
     print(f"network: {checkpoint}\nmetrics: {checkpoint.parent / 'metrics.jsonl'}")
     if (checkpoint.parent / PANELS).is_dir():
         print(f"pictures: {checkpoint.parent / PANELS}")

@@ -29,6 +29,8 @@ from shared_encoder_perception.demo.vehicle.summary import summarise
 from shared_encoder_perception.images.bags import open_bag
 from shared_encoder_perception.images.sources import VideoSource
 from shared_encoder_perception.node.parameters import all_parameters
+from shared_encoder_perception.replay.camera_infos import read_infos
+from shared_encoder_perception.rig.bag_moments import BagMoments
 from shared_encoder_perception.rig.moments import FolderMoments
 from shared_encoder_perception.rig.rig import Rig
 from shared_encoder_perception.rig.rig_file import RigFile, read_rig
@@ -95,6 +97,20 @@ def test_the_bag_holds_every_question_and_the_video_every_picture(driven):
         own = {topic.name for topic in tasks.part(name, "content").TOPICS}
         within = "" if tasks.is_rig(name) else "/perception"
         assert {f"{within}/{topic}" for topic in own} & topics, name
+
+
+def test_the_bag_can_be_replayed_with_each_cameras_lens(driven):
+    """By ``replay``, which looks for CameraInfo beside the images, and by ``replay --rig``."""
+    out, _ = driven
+    file = read_rig(out / RIG_FILE)
+    for entry in file.entries:
+        infos, problems = read_infos(out / "bag", f"/{entry.name}/image")
+        assert not problems and len(infos) == 1, entry.name
+        _, lens, why = infos.lens(0, entry.intrinsics.size)
+        assert not why and np.allclose(lens.matrix.ravel(), entry.intrinsics.k)
+    moments = list(BagMoments(out / "bag", file, 0.1))
+    assert len(moments) == MOMENTS
+    assert {name for one in moments for name in one.frame.images} == set(CAMERAS)
 
 
 def test_a_moment_is_of_one_time_and_its_depth_is_in_metres(driven):

@@ -46,6 +46,7 @@ NOT_RUN: Final = {
         "takes minutes, and the network: `test/test_packaging.py` builds both packages and "
         "looks into them"
     ),
+    r"make setup": "`make demo` and `make test` begin with it",
     r"make test-tensorrt": "downloads 225 MB more",
     r"make docs": (
         "downloads a site generator; what it stages, and what it calls a dead link, is tested "
@@ -92,6 +93,7 @@ RUN: Final = {
     "dataset convert coco": ("labels/test_export_round_trip", "labels/test_export_corrections"),
     "dataset convert cvat": ("labels/test_export_round_trip", "labels/test_export_corrections"),
     "dataset convert idd": ("labels/test_dataset_masks", "tasks/semantic/test_mappings"),
+    "dataset convert masks": ("labels/test_own_masks",),
     "dataset convert nuscenes": ("labels/test_rigs_nuscenes",),
     "dataset convert tusimple": ("labels/test_bad_pictures", "labels/test_paths_of_converted"),
     "dataset cut": ("labels/test_cut",),
@@ -122,6 +124,8 @@ RUN: Final = {
         *("predict/test_predict_background", "predict/test_predict_depth", "rig_drive"),
     ),
     "publish": ("artifact/test_model_store",),
+    "python examples/": ("test_example",),
+    "python -m shared_encoder_perception.node --ros-args": ("node_processes",),
     "python -m shared_encoder_perception.node.parameters markdown": ("node/test_parameters",),
     "python -m shared_encoder_perception.node.parameters yaml": ("node/test_parameters",),
     "quantize": ("artifact/test_quantize", "evaluation/test_compare"),

@@ -153,7 +153,7 @@ def faulty(folder, fault):
         ("broken picture", "line 3: cannot read the picture"),
         ("no mask", "cannot read the mask"),
         ("bad line", "line 2: "),
-        ("no set", "No such file or directory"),
+        ("no set", "there is no frames.jsonl in"),
     ],
 )
 def test_what_cannot_be_scored_is_said(models, tmp_path, capsys, fault, message):

@@ -19,7 +19,8 @@ pytest.importorskip("torch", reason="the offline side needs torch: make test")
 from fuzzing import fuzz
 from hypothesis import strategies as st
 from labelled_set import lanes_of, mask_of
-from valid_sets import BDD_LIST, NATIVE, PICTURE, ROAD, SETS, SIZE, encoded
+from valid_sets import BDD_LIST, NATIVE, PICTURE, ROAD, SIZE, encoded
+from valid_sets import SETS as OTHERS
 
 from shared_encoder_perception.__main__ import main
 from shared_encoder_perception.labels import formats, native
@@ -27,6 +28,10 @@ from shared_encoder_perception.labels.mask_files import MaskValues
 from shared_encoder_perception.labels.validate import find_faults
 from shared_encoder_perception.tasks.label_files import LabelError
 
+SETS = {
+    **OTHERS,
+    "masks": ("masks", {"images/a.png": PICTURE}, {"masks/a.png": encoded(ROAD * 255)}),
+}
 ODD = (
     *(None, True, False, 0, -1, 1.5, 1e9, -1e300, 1e308, 10**400, float("nan"), float("inf")),
     *("", "x", "../x", "/etc/passwd", "a/../../x", "\x1b[31m\n", "\u202e", "1e999", "a" * 300),
@@ -201,7 +206,7 @@ def check_pixels(name, seed):
 
 
 def test_map_values_that_nobody_knows_are_no_negatives():
-    names = st.sampled_from(("camvid", "kitti"))
+    names = st.sampled_from(("camvid", "kitti", "masks"))
     fuzz(40, check_pixels, name=names, seed=st.integers(0, 1 << 32))
 
 

@@ -5,6 +5,7 @@ import json
 import shutil
 import tracemalloc
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -180,6 +181,15 @@ def test_pictures_and_report_show_every_image(tmp_path, models):
     assert not list(out.glob("*.part"))
     with Reader(out / "bag") as reader:
         assert reader.message_count == 1 + 5 * 8
+
+
+def test_a_bag_is_looked_for_before_the_model_is_loaded(tmp_path, capsys):
+    neither = SimpleNamespace(tiny=tmp_path / "none.onnx")
+    assert replay(neither, tmp_path / "none", tmp_path / "out") == 2
+    assert "there is no bag" in capsys.readouterr().err
+    bag = replay_bags.write_bag(tmp_path / "bag", drive(1))
+    assert replay(neither, bag, tmp_path / "out", "--topic", "/other") == 2
+    assert "has no images on '/other'" in capsys.readouterr().err
 
 
 def test_reading_needs_no_more_memory_for_a_longer_bag(tmp_path):

@@ -6,7 +6,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import replay_bags
-from replay_bags import TOPIC, drive, header, replay, stamps
+from camera_info_bags import COUNT, FOCALS, bag_with_infos
+from replay_bags import replay
 from tiny_model import random_image
 
 pytest.importorskip("torch", reason="exports a network of random weights")
@@ -14,26 +15,8 @@ pytest.importorskip("torch", reason="exports a network of random weights")
 from shared_encoder_perception.backends import load_backend
 from shared_encoder_perception.images.bags import open_bag, read_messages
 from shared_encoder_perception.predictor import Predictor
-from shared_encoder_perception.replay.camera_infos import beside
-from shared_encoder_perception.replay.messages import new_message
 from shared_encoder_perception.tasks.depth.content import DEPTH_TOPIC, INFO_TOPIC
 from shared_encoder_perception.tasks.depth.depth_msg import read_depth
-
-COUNT = 4
-FOCALS = (500.0, 500.0, 1000.0, 1000.0)
-"""Of each image: the camera zooms in the middle of the drive."""
-
-
-def info(stamp_ns, focal_px, size):
-    message = new_message("sensor_msgs/msg/CameraInfo")
-    message.header = header(stamp_ns)
-    message.height, message.width = size
-    message.distortion_model = "plumb_bob"
-    message.d = np.zeros(5)
-    message.k = np.array([focal_px, 0, size[1] / 2, 0, focal_px, size[0] / 2, 0, 0, 1.0])
-    message.r = np.eye(3).ravel()
-    message.p = np.insert(message.k.reshape(3, 3), 3, 0, axis=1).ravel()
-    return message
 
 
 @pytest.fixture(scope="module")
@@ -41,16 +24,8 @@ def models(one_task_model):
     return SimpleNamespace(tiny=one_task_model("depth"))
 
 
-def bag_with(path, focals, size=None):
-    size = size or random_image(0).shape[:2]
-    messages = drive(COUNT)
-    for stamp, focal in zip(stamps(COUNT), focals, strict=False):
-        messages.append((beside(TOPIC), stamp, info(stamp, focal, size)))
-    return replay_bags.write_bag(path, sorted(messages, key=lambda one: one[1]))
-
-
 def test_metres_come_with_the_camera_info_of_their_time(tmp_path, models):
-    bag, out = bag_with(tmp_path / "bag", FOCALS), tmp_path / "out"
+    bag, out = bag_with_infos(tmp_path / "bag", FOCALS), tmp_path / "out"
     assert replay(models, bag, out, "+bag") == 0
     _, lines = replay_bags.results(out)
     predictor = Predictor(load_backend(models.tiny, "onnxruntime"))
@@ -70,10 +45,58 @@ def test_metres_come_with_the_camera_info_of_their_time(tmp_path, models):
     assert cameras == list(FOCALS)
 
 
-@pytest.mark.parametrize("size", [None, (31, 17)], ids=["none", "of other images"])
-def test_without_a_camera_that_fits_there_are_no_metres(size, tmp_path, models):
-    bag = bag_with(tmp_path / "bag", () if size is None else FOCALS, size)
+@pytest.mark.parametrize(
+    ("size", "told"),
+    [
+        (
+            None,
+            "all depth is unknown, as the camera's focal length is: record the CameraInfo on "
+            "/camera/camera_info, too, or give --focal-px F",
+        ),
+        (
+            (31, 17),
+            "its CameraInfo is for 17x31: publish the CameraInfo that belongs to the "
+            "image, or give --focal-px F",
+        ),
+    ],
+    ids=["none", "of other images"],
+)
+def test_without_a_camera_that_fits_there_are_no_metres(size, told, tmp_path, models, capsys):
+    bag = bag_with_infos(tmp_path / "bag", () if size is None else FOCALS, size)
     assert replay(models, bag, tmp_path / "out", "+video") == 0
     _, lines = replay_bags.results(tmp_path / "out")
     assert [line["depth"]["median_m"] for line in lines] == [None] * COUNT
     assert (tmp_path / "out" / "overlay.mp4").exists()
+    (problem,) = replay_bags.summary(tmp_path / "out")["problems"]
+    assert problem.startswith(f"{COUNT} images: ") and problem.endswith(told)
+    assert f"problem   {problem}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("focals", [(), FOCALS], ids=["no CameraInfo", "another CameraInfo"])
+def test_a_focal_length_that_was_told_comes_first(focals, tmp_path, models):
+    """As that of predict comes before what frames.jsonl says."""
+    bag, out = bag_with_infos(tmp_path / "bag", focals), tmp_path / "out"
+    assert replay(models, bag, out, "--focal-px", "250") == 0
+    conditions, lines = replay_bags.results(out)
+    assert conditions["focal_px"] == 250
+    assert not replay_bags.summary(out)["problems"]
+    predictor = Predictor(load_backend(models.tiny, "onnxruntime"))
+    for index, line in enumerate(lines):
+        depth = predictor(random_image(index)).answers["depth"].through(250.0).depth
+        median = np.median(depth[np.isfinite(depth)])
+        assert line["depth"]["median_m"] == pytest.approx(median, abs=2e-3)
+
+
+@pytest.mark.parametrize(
+    ("task", "focal", "reason"),
+    [
+        ("depth", "0", "--focal-px is 0, expected more than 0"),
+        ("semantic", "250", "but the model has no depth: it answers semantic"),
+    ],
+)
+def test_a_focal_length_of_no_use_is_refused(task, focal, reason, tmp_path, one_task_model, capsys):
+    bag = bag_with_infos(tmp_path / "bag", ())
+    given = SimpleNamespace(tiny=one_task_model(task))
+    assert replay(given, bag, tmp_path / "out", "--focal-px", focal) == 2
+    assert reason in capsys.readouterr().err
+    assert not list((tmp_path / "out").glob("*.jsonl*"))

@@ -2,6 +2,7 @@
 """Live replay: a bag through a real node gives what the offline replay says, image by image."""
 
 import json
+from types import SimpleNamespace
 
 import pytest
 
@@ -9,6 +10,7 @@ pytest.importorskip("rclpy", reason="ROS 2 is not installed")
 pytest.importorskip("shared_encoder_perception.msg", reason="our ROS messages are not built")
 
 import replay_bags
+from camera_info_bags import FOCALS, bag_with_infos
 from replay_bags import COMPRESSED, IMAGE, drive, replay
 from tiny_model import write_models
 
@@ -51,6 +53,31 @@ def test_live_answers_equal_the_offline_ones(tmp_path, models, kind, capsys):
         assert [one["what"] for one in result["different"]] == different
         assert result["unknown"] == unknown
         assert result["equal"] == summary["perceived"] - 1
+
+
+def live(tmp_path, model, bag, capsys, *options):
+    """Play a bag; return the lines offline and the summary of the live run."""
+    out = tmp_path / "out"
+    status = replay(SimpleNamespace(tiny=model), bag, out, "--live", *options)
+    assert status == 0, capsys.readouterr().err
+    summary = json.loads((out / "live" / "summary.json").read_text())
+    assert summary["perceived"] == summary["equal"] > 0
+    return replay_bags.results(out)[1], summary
+
+
+def test_what_is_told_once_of_a_model_is_of_no_image(tmp_path, one_task_model, capsys):
+    """The names of the classes come in a message without a header, and without a stamp."""
+    bag = replay_bags.write_bag(tmp_path / "bag", drive(COUNT))
+    _, summary = live(tmp_path, one_task_model("semantic"), bag, capsys)
+    assert summary["perceived"] + summary["dropped"] == summary["published"] == COUNT
+
+
+@pytest.mark.parametrize("options", [(), ("--focal-px", "250")], ids=["info", "option"])
+def test_the_node_has_the_lens_of_the_offline_replay(tmp_path, one_task_model, options, capsys):
+    """The bag's CameraInfo is played, too, unless the focal length was told."""
+    bag = bag_with_infos(tmp_path / "bag", FOCALS)
+    lines, _ = live(tmp_path, one_task_model("depth"), bag, capsys, *options)
+    assert all(line["depth"]["median_m"] is not None for line in lines)
 
 
 @pytest.mark.parametrize(

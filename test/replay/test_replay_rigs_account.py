@@ -198,6 +198,7 @@ def test_each_moment_has_the_camera_info_of_its_time_and_a_change_is_told(
         ("--labels", "frames.jsonl"),
         ("--crop", "0,0,8,8"),
         ("--background", "empty.png"),
+        ("--focal-px", "500"),
         ("--tracking",),
         ("--live",),
         ("--live-rate", "2"),

@@ -5,13 +5,15 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from replay_bags import image_message, write_bag
 from rig_bags import SKEW_NS, START_NS, STEP_NS, bag_of, info_message, told_by_topics, topics_of
 from rig_drive import RIG, moment
 
 from shared_encoder_perception.ground.view import CameraView
 from shared_encoder_perception.images.bags import BagError
+from shared_encoder_perception.replay.rigs.account import BagAccount
 from shared_encoder_perception.rig.bag_moments import BagMoments
-from shared_encoder_perception.rig.rig_file import read_rig
+from shared_encoder_perception.rig.rig_file import RigFile, read_rig
 
 COUNT, CHANGED = 5, 2
 """Moments, and the one from which on the left camera has another lens."""
@@ -43,6 +45,33 @@ def moments_of(folder, more=(), told=True, **keys):
 
 def focal(frame):
     return float(frame.rig["left"].view.camera.matrix[0, 0])
+
+
+@pytest.mark.parametrize("told", [False, True], ids=["intrinsics", "info_topic"])
+def test_a_relative_topic_is_below_the_root_in_a_bag(tmp_path, told):
+    rig, messages = told_by_topics(tmp_path) if told else (topics_of(tmp_path), [])
+    taken = [moment(0)] * COUNT
+    bag = bag_of(tmp_path / "bag", taken, more=messages)
+    text = (tmp_path / rig).read_text()
+    assert text.count("topic: /") >= 4
+    (tmp_path / "relative.yaml").write_text(text.replace("topic: /", "topic: "))
+    source = BagMoments(bag, read_rig(tmp_path / "relative.yaml"), 0.05)
+    assert len([one for one in source if len(one.frame.images) == 4]) == COUNT
+    account = BagAccount(bag, read_rig(tmp_path / "relative.yaml"))
+    assert [len(camera.images) for camera in account.cameras] == [COUNT] * 4
+    assert [camera.infos for camera in account.cameras] == [int(told)] * 4
+
+
+def test_a_topic_of_exactly_that_name_comes_first(tmp_path):
+    """Names without a slash in front are none of ROS, but a bag may have them."""
+    images = moment(0)
+    messages = [
+        (topic, START_NS, image_message(images["front"], START_NS + later))
+        for topic, later in (("front/image", 0), ("/front/image", 1))
+    ]
+    bag = write_bag(tmp_path / "bag", messages)
+    file = RigFile((replace(RigFile.of(RIG).entries[0], topic="front/image"),))
+    assert [one.topic for one in BagAccount(bag, file).cameras] == ["front/image"]
 
 
 def test_moments_after_a_change_have_another_rig(tmp_path):

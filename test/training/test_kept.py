@@ -52,6 +52,24 @@ def folder(tmp_path_factory):
     return mine
 
 
+def test_a_task_that_alone_was_trained_is_fitted_again_and_the_others_keep_theirs(folder, tmp_path):
+    """By the run's config; `old.onnx` has all tasks that the network has."""
+    trained = network(BEFORE)
+    with torch.no_grad():
+        for own in trained.own_modules("drivable_surface"):
+            for weight in own.parameters():
+                weight.mul_(1.5)
+    save_network(trained, tmp_path / "network.pt")
+    (tmp_path / "config.yaml").write_text(
+        "stages: [{size: [64, 160]}]\ntrain_only: [drivable_surface]\n"
+    )
+    options = ["--keep-calibration", str(folder / "old.onnx"), "--worlds", "24"]
+    assert main(["export", str(tmp_path), *options]) == 0
+    old, new = (read_artifact(path).spec for path in (folder / "old.onnx", tmp_path / "model.onnx"))
+    assert new.tasks["lanes"] == old.tasks["lanes"]
+    assert new.tasks["drivable_surface"].mask_temperature not in (1.0, 1.7)
+
+
 def export(folder, checkpoint, *options):
     arguments = ["--size", "64", "160", "--worlds", "6", "--out", str(folder / "model.onnx")]
     return main(["export", str(folder / checkpoint), *arguments, *options])

@@ -174,7 +174,7 @@ def test_unstarted_processes_are_refused(data, tmp_path):
 
 
 def test_another_config_in_the_same_folder_is_refused(whole, data):
-    with pytest.raises(ValueError, match=r"another config .*seed: 5.*out="):
+    with pytest.raises(ValueError, match=r"another config \(seed: 5, was 0\): .*out="):
         train(config(data, whole, "seed=5"))
 
 

@@ -7,6 +7,7 @@ Chosen by ``demo`` where nothing else is asked for.
 from __future__ import annotations
 
 import argparse
+import shutil
 from pathlib import Path
 from typing import Any, Final
 
@@ -50,6 +51,7 @@ def drive(args: argparse.Namespace) -> int:
     file = read_rig(clip / RIG_FILE)
     with results.recording() as bag:
         told = play(clip, file, rate, results.log, bag)
+    shutil.copy(clip / RIG_FILE, results.bag.parent)  # replay --rig asks for it
     summary = summarise(results.bag, file, told["published"])
     status = results.tell(summary, mosaic_frames(results.bag, file), SHOWN_HZ, args.no_video)
     return status or (INCOMPLETE if told["left_out"] else 0)
@@ -88,8 +90,7 @@ def play(clip: Path, file: RigFile, rate: float, log: Path, bag: Path) -> dict[s
     of_rig = ros_arguments({**node_parameters(rig, file, around), **patience})
     with Processes(log) as processes:
         print("starting recorder, two nodes and player")
-        recorded = (str(bag), str(rig), "--beside", NAMESPACE)
-        processes.start("recorder", "demo.rigs.recorder", *recorded)
+        processes.start("recorder", "demo.vehicle.recorder", str(bag), str(rig))
         processes.start("rig_node", "node.rig", "--ros-args", *of_rig)
         processes.start("camera_node", "node", "--ros-args", *camera_node_arguments(file, ahead))
         options = ("--folder", str(clip), "--rate", str(rate))

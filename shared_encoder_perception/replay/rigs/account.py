@@ -17,6 +17,7 @@ from typing import Any, Final, NamedTuple
 from shared_encoder_perception.images.bags import first_line, images_of, open_bag
 from shared_encoder_perception.images.stamps import stamp_ns
 from shared_encoder_perception.replay.camera_infos import INFO, CameraInfos
+from shared_encoder_perception.rig.bag_topics import named_in
 from shared_encoder_perception.rig.moments import RigMoment
 from shared_encoder_perception.rig.rig_file import RigFile
 
@@ -81,13 +82,13 @@ class BagAccount:
         Raises:
             BagError: Nothing of the bag can be read.
         """
-        self.cameras = [
-            CameraAccount(entry.name, entry.image_topic, entry.info_topic)
-            for entry in rig_file.entries
-        ]
         self.moments, self._path, self._last_ns = 0, path, 0
-        by_image = {camera.topic: camera for camera in self.cameras}
         with open_bag(path) as reader:
+            self.cameras = [
+                CameraAccount(entry.name, entry.image_topic, entry.info_topic)
+                for entry in named_in(reader, rig_file).entries
+            ]
+            by_image = {camera.topic: camera for camera in self.cameras}
             wanted = {one.info_topic for one in self.cameras if one.info_topic}
             images = [one for topic in by_image for one in images_of(reader, topic)]
             infos = [c for c in reader.connections if c.msgtype == INFO and c.topic in wanted]
