@@ -228,4 +228,6 @@ a reader nothing: of that folder (`/…`), the machine (`HOST`, `KERNEL`), and t
 """
 
 if __name__ == "__main__":
+    # As Ctrl-C: the step that runs is ended, and the folder removed.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     sys.exit(main())

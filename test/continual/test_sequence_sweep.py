@@ -99,6 +99,7 @@ def test_one_by_its_number_then_all_and_one_that_fails_stops_no_other(path, caps
     before = (run / "seed=1" / "run.json").read_text()
     (run / "seed=0").mkdir()
     (run / "seed=0" / "config.yaml").write_text("another: config\n")
+    (run / "seed=0" / "metrics.jsonl").write_text("{}\n")  # something was learned there
     capsys.readouterr()
     assert continual(path, *steps) == 1
     told = capsys.readouterr()

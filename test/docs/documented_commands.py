@@ -23,6 +23,7 @@ from doc_pages import PAGES, ROOT, shell_commands
 from shared_encoder_perception.__main__ import COMMANDS, PACKAGE, main
 
 HERE: Final = "commands.md"
+TOUR: Final = "tour.md"
 CHEAP: Final = "test/docs/test_cheap_commands.py"
 """Runs what is quick and no other test runs."""
 
@@ -124,7 +125,8 @@ RUN: Final = {
         *("predict/test_predict_background", "predict/test_predict_depth", "rig_drive"),
     ),
     "publish": ("artifact/test_model_store",),
-    "python examples/": ("test_example",),
+    "python examples/camera.py": ("test_example",),
+    "python examples/world_model.py": ("test_example",),
     "python -m shared_encoder_perception.node --ros-args": ("node_processes",),
     "python -m shared_encoder_perception.node.parameters markdown": ("node/test_parameters",),
     "python -m shared_encoder_perception.node.parameters yaml": ("node/test_parameters",),
@@ -157,10 +159,13 @@ class Shown(NamedTuple):
 
 
 def lines() -> list[Line]:
-    """Return every command line of the pages but ``docs/commands.md``, in their order."""
+    """Return every command line of the pages, in their order.
+
+    But of ``docs/commands.md``, and of the tour, which is written by running them.
+    """
     found = []
     for page in PAGES:
-        if page.name != HERE:
+        if page.name not in (HERE, TOUR):
             for words in shell_commands(page.read_text()):
                 if words[:3] == ["python", "-m", PACKAGE]:
                     words = words[3:]
@@ -187,6 +192,8 @@ def told(line: Line, command: str) -> set[str]:
         return {"demo", *(f"--{name.lower()}" for name in given)}
     if command.startswith("python -m "):
         words = set(command.rpartition(".")[2].split())
+    elif command.startswith("python "):
+        words = {command.rpartition("/")[2]}
     return words | {word for word in line.words if word.startswith("--")}
 
 

@@ -80,7 +80,12 @@ def open_input(
     Raises:
         ValueError: It cannot be read, with the reason.
     """
-    labels = labels_file(path)
+    try:
+        labels = labels_file(path)
+    except FileNotFoundError:
+        if not path.is_dir():
+            raise
+        labels = path  # a folder of pictures, or a bag
     jsonl = labels.suffix == Path(FILE_NAME).suffix and labels.is_file()
     if jsonl and topic is None and _has_labels(labels):
         return labelled_input(open_set(path, answered), limit)
