@@ -107,7 +107,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _fail(_what_is_missing(name, error))
     parser = _Parser(
         prog=f"shared_encoder_perception {name}",
-        description=purpose.capitalize() + ".",
+        description=f"{purpose[0].upper()}{purpose[1:]}.",
         epilog=module.__doc__,
     )
     parser.add_argument("--debug", action="store_true", help="show where an error came from")

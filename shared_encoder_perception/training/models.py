@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Compare networks in one table: parameters, work, latency, and what their runs reached.
+r"""Compare networks in one table: parameters, work, latency, and what their runs reached.
 
     python -m shared_encoder_perception models runs/a runs/b
     python -m shared_encoder_perception models --encoder resnet18 repvgg_a0 --architecture baseline
