@@ -8,6 +8,7 @@ warning an error, and then every link of the result is followed.
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from pathlib import Path
 from typing import Final
@@ -24,6 +25,8 @@ SITE: Final = ROOT / "build" / "site"
 def main() -> int:
     """Build and check; return the exit status."""
     os.chdir(ROOT)
+    # A page that went would stay, and its links be followed.
+    shutil.rmtree(SITE, ignore_errors=True)
     try:
         pages = Staging(ROOT, SOURCE).run()
     except ValueError as error:
