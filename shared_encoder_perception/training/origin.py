@@ -6,15 +6,11 @@ from __future__ import annotations
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
-
-from omegaconf import OmegaConf
-from omegaconf.errors import OmegaConfBaseException
-from yaml import YAMLError
+from typing import Final
 
 from shared_encoder_perception.files.typed_json import parse_json
 from shared_encoder_perception.structures import Size
-from shared_encoder_perception.training.structured import ConfigError, read_yaml
+from shared_encoder_perception.training.structured import read_values
 
 STARTS: Final = "run.json"
 """In the folder of a run: one entry for each start."""
@@ -75,10 +71,7 @@ def read_course(folder: Path) -> Course:
     path = folder / CONFIG
     if not path.is_file():
         return Course()
-    try:
-        found: Any = OmegaConf.to_container(read_yaml(path))
-    except (OmegaConfBaseException, YAMLError) as error:
-        raise ConfigError(f"{path}: {' '.join(str(error).split())}") from None
+    found = read_values(path)
     training = found.get("train", found)  # of a sequence: how each task is trained
     try:
         height, width = training["stages"][-1]["size"]

@@ -84,10 +84,7 @@ def differences(before: Path, now: Path) -> list[str]:
 
 def _flat(path: Path) -> dict[str, Any]:
     """Return the values of a config by their keys with dots; a list of numbers is a value."""
-    try:
-        content = OmegaConf.to_container(read_yaml(path))
-    except (OmegaConfBaseException, YAMLError) as error:
-        raise ConfigError(f"{path}: {' '.join(str(error).split())}") from None
+    content = read_values(path)
     found: dict[str, Any] = {}
 
     def put(key: str, value: Any) -> None:
@@ -111,6 +108,19 @@ def read_yaml(path: Path) -> Any:
     if not OmegaConf.is_dict(content):
         raise ConfigError(f"{path}: expected keys and values at the top level")
     return content
+
+
+def read_values(path: Path) -> dict[str, Any]:
+    """Read a YAML file of a mapping, whatever its keys are, as Python's own values.
+
+    Raises:
+        ConfigError: It cannot be read.
+    """
+    try:
+        found: Any = OmegaConf.to_container(read_yaml(path))
+    except (OmegaConfBaseException, YAMLError) as error:
+        raise ConfigError(f"{path}: {' '.join(str(error).split())}") from None
+    return dict(found)
 
 
 def _thaw(node: Any) -> None:
