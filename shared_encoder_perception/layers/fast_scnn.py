@@ -84,10 +84,17 @@ class FastScnnDecoder(nn.Module):
 class Bottleneck(nn.Module):
     """Widen, look around, narrow; added to what came in (MobileNetV2, Sandler et al. 2018)."""
 
-    def __init__(self, inputs: int, outputs: int, stride: int) -> None:
-        """What came in is added where it has the result's shape."""
+    def __init__(self, inputs: int, outputs: int, stride: int, wider: int = EXPANSION) -> None:
+        """Build it; what came in is added where it has the result's shape.
+
+        Args:
+            inputs: Channels.
+            outputs: Channels.
+            stride: Of the convolution that looks around.
+            wider: How many times as wide as ``inputs`` it is inside.
+        """
         super().__init__()
-        wide = EXPANSION * inputs
+        wide = wider * inputs
         self.body = nn.Sequential(
             *conv_bn_relu(inputs, wide, 1),
             *_depthwise(wide, stride),

@@ -63,6 +63,17 @@ def with_names_of_today(weights: Mapping[str, T]) -> dict[str, T]:
     return found
 
 
+def grown(network: PerceptionNetwork) -> set[str]:
+    """Return the names of weights that a network of an earlier version lacks.
+
+    They are of parts that came to its tasks' heads since (``GROWN`` there), and change nothing as
+    they begin: without them it answers as it did.
+    """
+    rooms = tasks.parts("head", network.config.tasks).values()
+    later = tuple(start for room in rooms for start in getattr(room, "GROWN", ()))
+    return {name for name in network.state_dict() if name.startswith(later)}
+
+
 def take_over(network: PerceptionNetwork, start: PerceptionNetwork) -> int:
     """Copy the weights of another network as far as their names and shapes fit (in place).
 
@@ -151,7 +162,8 @@ def read_network(file: Path | BinaryIO, source: str) -> tuple[PerceptionNetwork,
             for name, value in weights.items()
         ):
             raise ValueError("its weights are no tensors by name")
-        network.load_state_dict(with_names_of_today(weights))
+        found, begun = with_names_of_today(weights), network.state_dict()
+        network.load_state_dict({name: begun[name] for name in grown(network)} | found)
     except SpecError as error:
         raise SpecError(f"{source}: {error}") from None
     except tasks.UnknownTaskError as error:

@@ -8,7 +8,7 @@ the artifact does.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from shared_encoder_perception.artifact.file import NETWORK_KEY, network_config
 from shared_encoder_perception.artifact.tensors import blank
-from shared_encoder_perception.model.checkpoint import CheckpointError, with_names_of_today
+from shared_encoder_perception.model.checkpoint import CheckpointError, grown, with_names_of_today
 from shared_encoder_perception.model.config import NetworkConfig, config_from_file
 from shared_encoder_perception.model.fold_input import first_weights, unfolded
 from shared_encoder_perception.model.network import PerceptionNetwork, promised
@@ -60,6 +60,8 @@ def unfold(
     folded = with_names_of_today(_folded_weights(model.graph, std))
     modules = dict(network.named_modules())
     convolutions = {n: m for n, m in modules.items() if isinstance(m, nn.Conv2d)}
+    lacked = _lacked(network, convolutions.keys() - folded.keys())
+    convolutions = {n: m for n, m in convolutions.items() if f"{n}.weight" not in lacked}
     if convolutions.keys() != folded.keys():
         strange = sorted(convolutions.keys() ^ folded.keys())[:3]
         raise CheckpointError(
@@ -67,7 +69,7 @@ def unfold(
             "Set `init_network` in the config to what the artifact was built from; encoders with "
             "parallel branches (repvgg) cannot be taken back: use the checkpoint"
         )
-    norms = _following_norms(network)
+    norms = {n: norm for n, norm in _following_norms(network).items() if n in convolutions}
     with torch.no_grad():
         for name, convolution in convolutions.items():
             weight, bias = folded[name]
@@ -86,12 +88,22 @@ def unfold(
                 norm.bias.zero_() if bias is None else norm.bias.copy_(bias)
             elif convolution.bias is not None:  # export leaves one of zeros out
                 convolution.bias.zero_() if bias is None else convolution.bias.copy_(bias)
-        _take_others(network, norms, model.graph, source)
+        _take_others(network, norms, lacked, model.graph, source)
     return network, list(norms.values())
 
 
+def _lacked(network: PerceptionNetwork, missing: Collection[str]) -> set[str]:
+    """Return the weights that an artifact of an earlier version lacks: they stay as they begin."""
+    later = grown(network)
+    return later if any(f"{name}.weight" in later for name in missing) else set()
+
+
 def _take_others(
-    network: PerceptionNetwork, norms: dict[str, Any], graph: onnx.GraphProto, source: str
+    network: PerceptionNetwork,
+    norms: dict[str, Any],
+    lacked: Collection[str],
+    graph: onnx.GraphProto,
+    source: str,
 ) -> None:
     """Take the parameters that belong to no convolution and no norm behind one, by their names.
 
@@ -104,7 +116,7 @@ def _take_others(
     values = {item.name.removeprefix(PREFIX): item for item in graph.initializer}
     values = with_names_of_today(values)
     for name, parameter in network.named_parameters():
-        if id(parameter) in taken:
+        if id(parameter) in taken or name in lacked:
             continue
         array = numpy_helper.to_array(values[name]) if name in values else None
         if array is None or array.shape != tuple(parameter.shape):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the foreground is taught by: one of several losses, by name, or two of them together."""
+"""What the foreground is taught by: one of several losses, by name, or several of them together."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from shared_encoder_perception.tasks.foreground.head import LOGITS
 from shared_encoder_perception.tasks.masks.losses import (
     compared,
     dice,
+    edges,
     lovasz,
     masked_bce,
     mean_error,
@@ -33,6 +34,7 @@ LOSSES: Final[Mapping[str, Sequence[Term]]] = MappingProxyType(
         "lovasz": (lovasz,),
         "bce_dice": (masked_bce, dice),
         "bce_lovasz": (masked_bce, lovasz),
+        "bce_dice_edges": (masked_bce, dice, edges),
     }
 )
 """Name -> the terms that are summed."""

@@ -7,6 +7,7 @@ torch = pytest.importorskip("torch", reason="the offline side needs torch: make 
 
 from shared_encoder_perception.tasks.masks.losses import (
     dice,
+    edges,
     lovasz,
     masked_bce,
     mean_error,
@@ -83,3 +84,29 @@ def test_ssim_of_two_flat_pictures_is_its_formula():
     likeness = (2 * 0.5 * 1 + 1e-4) / (0.25 + 1 + 1e-4)
     found = ssim(logits, truth, torch.ones(1, *SIZE))
     assert found.item() == pytest.approx((1 - likeness) / 2, rel=1e-3)
+
+
+def test_edges_cost_by_how_little_they_meet():
+    """Nothing where they agree; all where the answer has none, or has them elsewhere."""
+    truth, sure = square(), SURE * (2 * square() - 1)
+    right, flat = edges(sure, truth, everywhere()), edges(0 * sure, truth, everywhere())
+    assert right.item() == pytest.approx(0, abs=1e-3)
+    assert flat.item() == pytest.approx(1, abs=0.02)
+    beside = [edges(sure.roll(by, 2), truth, everywhere()).item() for by in (1, 2, 8)]
+    assert right < beside[0] < beside[1] <= beside[2] < 1.01
+
+
+def test_edges_of_what_is_not_labelled_are_not_asked_for():
+    torch.manual_seed(0)
+    logits, truth, where = torch.randn(2, *SIZE), square(), everywhere()
+    where[:, :, 24:] = 0
+    changed = logits.clone()
+    changed[:, :, 24:] = -changed[:, :, 24:] * 3
+    said = [edges(one, truth, where).item() for one in (logits, changed)]
+    assert said[0] == pytest.approx(said[1], rel=1e-5)
+    sure = SURE * (2 * truth - 1)
+    sure[:, :, 24:] = -SURE  # an edge along the rim of what is labelled
+    assert edges(sure, truth, where).item() == pytest.approx(0, abs=1e-3)
+    nothing = torch.zeros(2, *SIZE, requires_grad=True)
+    edges(nothing, truth, torch.zeros_like(where)).backward()
+    assert nothing.grad.abs().max() == 0
