@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Draw the pictures of the pages again, but for overlay.jpg: ``python docs/draw_pictures.py``.
 
-``node_view.jpg`` is what the node publishes on ~/debug/overlay/compressed with ``shipped:lanes``,
-on rendered roads that it was not trained on. Its ground lines come from the world's own geometry.
+``node_view.jpg`` is what the node publishes on ~/debug/overlay/compressed, on rendered
+roads that it was not trained on. Its ground lines come from the world's own geometry.
 ``frames.png`` explains frames and signs. ``classes.jpg`` and ``depth.jpg`` hold what the default
 model says of the classes and the depth of rendered roads beside what is there. ``rig_check.jpg`` is
 what ``rig check`` draws of a rendered town, seen by four cameras.
@@ -60,7 +60,7 @@ TOWN: Final = 1_000_000_284
 
 def draw_node_view(path: Path) -> None:
     """Draw what the node sees of some rendered roads."""
-    backend = load_backend("shipped:lanes", "onnxruntime")
+    backend = load_backend(DEFAULT_MODEL, "onnxruntime")
     predictor = Predictor(backend)
     predictor.warm_up()
     pictures = []

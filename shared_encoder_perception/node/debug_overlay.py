@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import cv2
@@ -15,6 +15,7 @@ from shared_encoder_perception import tasks
 from shared_encoder_perception.drawing.overlay import draw, resized
 from shared_encoder_perception.drawing.text import draw_notes
 from shared_encoder_perception.structures import Perception
+from shared_encoder_perception.tasks.topics import pictures
 
 BIRDS_EYE_SHARE: Final = 0.3
 """Width of the view from above, as a share of the image's."""
@@ -38,6 +39,8 @@ class DebugOptions:
         overlay_quality: JPEG quality, 1 to 100.
         overlay_max_rate_hz: Most overlays in a second.
         overlay_birds_eye: Whether what has ground geometry is drawn from above too.
+        overlay_all: Whether tasks are drawn, too, that have a debug topic with a picture of their
+            own; a model of nothing else is drawn in any case.
         markers_max_rate_hz: Most marker arrays in a second.
     """
 
@@ -45,6 +48,7 @@ class DebugOptions:
     overlay_quality: int = 80
     overlay_max_rate_hz: float = 10.0
     overlay_birds_eye: bool = True
+    overlay_all: bool = False
     markers_max_rate_hz: float = 10.0
 
     @classmethod
@@ -55,6 +59,7 @@ class DebugOptions:
             int(value("debug.overlay_quality")),
             float(value("debug.overlay_max_rate_hz")),
             bool(value("debug.overlay_birds_eye")),
+            bool(value("debug.overlay_all")),
             float(value("debug.markers_max_rate_hz")),
         )
 
@@ -74,7 +79,7 @@ def notes_of(model: str, stage_ms: Mapping[str, float], replaced: int) -> list[s
 def render(
     image: NDArray[np.uint8], perception: Perception, notes: list[str], options: DebugOptions
 ) -> NDArray[np.uint8]:
-    """Draw everything that was perceived.
+    """Draw what was perceived.
 
     Args:
         image: (H, W, 3) uint8 BGR of ``perception.image_size``; not drawn on.
@@ -85,6 +90,8 @@ def render(
     Returns:
         (h, w, 3) uint8 BGR, at most ``overlay_width`` columns and the view from above.
     """
+    if not options.overlay_all:
+        perception = _readable(perception)
     if image.shape[1] > options.overlay_width:
         scale = options.overlay_width / image.shape[1]
         size = (max(round(image.shape[0] * scale), 1), options.overlay_width)
@@ -99,6 +106,12 @@ def render(
     rooms = tasks.parts("birds_eye", perception.answers)
     views = [room.from_above(perception.answers[name], size) for name, room in rooms.items()]
     return np.hstack([picture, *(view for view in views if view is not None)])
+
+
+def _readable(perception: Perception) -> Perception:
+    """Leave out what fills all of a picture and has one of its own, if something else is left."""
+    answers = {name: one for name, one in perception.answers.items() if not pictures([name])}
+    return replace(perception, answers=answers) if answers else perception
 
 
 def encode_jpeg(picture: NDArray[np.uint8], quality: int) -> bytes:

@@ -41,7 +41,8 @@ NODE: Final = "perception"
 """The node's name, below which it publishes what only people look at."""
 ANSWER_DEPTH, OVERLAY_DEPTH, LATCHED_DEPTH = 5, 1, 1
 """Messages that the node keeps for a slow subscriber."""
-OPTIONS: Final = DebugOptions()
+OPTIONS: Final = DebugOptions(overlay_all=True)
+"""Nobody can look at the tasks' own pictures here."""
 READ_AHEAD: Final = 4
 SHEET: Final = 6
 """Pictures kept for the report."""

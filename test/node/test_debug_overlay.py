@@ -1,18 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
 """debug_overlay and birds_eye: what was perceived shows, at any size."""
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
 from ground_lines import SIZE, ground_lanes, ground_line, ground_perception
 from perceptions import perception as perception_of
 
+from shared_encoder_perception.backends import DEFAULT_MODEL, load_backend
 from shared_encoder_perception.drawing.overlay import draw
 from shared_encoder_perception.node.debug_overlay import DebugOptions, encode_jpeg, notes_of, render
 from shared_encoder_perception.node.parameter_groups.debug import PARAMETERS
+from shared_encoder_perception.predictor import Predictor
 from shared_encoder_perception.tasks.lanes.answer import LaneId, LaneLine, LaneStatus
 from shared_encoder_perception.tasks.lanes.birds_eye import BEHIND_M, FAR_M, SIDE_M, draw_birds_eye
 from shared_encoder_perception.tasks.lanes.draw import LANE_COLOURS
+from shared_encoder_perception.world.synthetic import render_sample
 
 GREY = np.full((*SIZE, 3), 100, np.uint8)
 FLAT = DebugOptions(overlay_birds_eye=False)
@@ -134,3 +139,28 @@ def test_quality_counts_and_jpegs_decode():
     small, large = encode_jpeg(noise, 10), encode_jpeg(noise, 95)
     assert len(small) < len(large) / 2
     assert cv2.imdecode(np.frombuffer(small, np.uint8), cv2.IMREAD_COLOR).shape == noise.shape
+
+
+def seen_of(*names):
+    """What the default model says of a picture, of some tasks."""
+    predictor = Predictor(load_backend(DEFAULT_MODEL, "onnxruntime"))
+    image = render_sample(1, tasks=()).image
+    said = predictor(image)
+    return image, replace(said, answers={name: said.answers[name] for name in names})
+
+
+def test_what_has_a_debug_topic_of_its_own_is_left_out_of_the_overlay():
+    image, all_of_it = seen_of("lanes", "drivable_surface", "semantic", "depth")
+    two = replace(
+        all_of_it, answers={n: all_of_it.answers[n] for n in ("lanes", "drivable_surface")}
+    )
+    shown = render(image, all_of_it, [], FLAT)
+    np.testing.assert_array_equal(shown, draw(image, two))
+    everything = render(image, all_of_it, [], replace(FLAT, overlay_all=True))
+    np.testing.assert_array_equal(everything, draw(image, all_of_it))
+    assert not np.array_equal(shown, everything)
+
+
+def test_where_nothing_else_was_asked_the_overlay_shows_it():
+    image, classes = seen_of("semantic")
+    np.testing.assert_array_equal(render(image, classes, [], FLAT), draw(image, classes))

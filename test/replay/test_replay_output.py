@@ -16,8 +16,9 @@ from shared_encoder_perception.images.bags import open_bag, read_messages
 from shared_encoder_perception.images.image_msg import to_bgr
 from shared_encoder_perception.images.sources import VideoSource
 from shared_encoder_perception.images.video import rate_hz
-from shared_encoder_perception.node.debug_overlay import DebugOptions, encode_jpeg, render
+from shared_encoder_perception.node.debug_overlay import encode_jpeg, render
 from shared_encoder_perception.predictor import Predictor
+from shared_encoder_perception.replay import pictures
 from shared_encoder_perception.replay.messages import new_message, to_bytes
 from shared_encoder_perception.tasks.contract.runtime import Context
 from shared_encoder_perception.tasks.drivable import content as drivable
@@ -108,10 +109,10 @@ def test_the_array_counts_as_the_node_does(recorded):
 def test_the_overlay_is_what_the_node_draws(recorded, predictor):
     for place, index in enumerate(PERCEIVED):
         image = random_image(index)
-        drawn = render(image, predictor(image), ["tiny 1.2.3"], DebugOptions())
+        drawn = render(image, predictor(image), ["tiny 1.2.3"], pictures.OPTIONS)
         message = recorded[OVERLAY][place][1]
         assert message.format == "bgr8; jpeg compressed bgr8"
-        assert bytes(message.data) == encode_jpeg(drawn, DebugOptions().overlay_quality)
+        assert bytes(message.data) == encode_jpeg(drawn, pictures.OPTIONS.overlay_quality)
 
 
 def test_model_info_is_latched_and_complete(tmp_path, models, predictor):

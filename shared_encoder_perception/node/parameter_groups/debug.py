@@ -37,6 +37,12 @@ PARAMETERS: Final = (
         read_only=False,
     ),
     Parameter(
+        "debug.overlay_all",
+        False,
+        "Draw into the overlay, too, what has a debug topic of its own (classes, depth).",
+        read_only=False,
+    ),
+    Parameter(
         "debug.markers_max_rate_hz",
         10.0,
         "Most marker arrays in a second on ~/debug/markers; none unless somebody subscribes.",

@@ -96,7 +96,7 @@ RIG: Final = (
 
 LEFT_OUT: Final = (
     *("model.try_first", "backend.build_only"),
-    *("debug.markers_max_rate_hz", "debug.overlay_birds_eye"),
+    *("debug.markers_max_rate_hz", "debug.overlay_birds_eye", "debug.overlay_all"),
 )
 LEFT_OUT_IMAGES: Final = ("input.reliability", "input.depth")
 """What stays of ``input.*``: the rest is said of each camera in the file."""

@@ -89,7 +89,9 @@ def test_an_artifact_of_before_runs_in_torch_as_it_did(before, artifact):
     now, then = (one.numpy() for one in pictures(1))
     found = backend.infer({"image": now, "background": then})["foreground"]
     with torch.no_grad():
-        logits = before(torch.from_numpy(now), inputs={"background": torch.from_numpy(then)})[LOGITS]
+        logits = before(torch.from_numpy(now), inputs={"background": torch.from_numpy(then)})[
+            LOGITS
+        ]
     assert np.abs(found - 255 * torch.sigmoid(logits).numpy()).max() <= 0.51 + 1e-2
 
 
