@@ -14,6 +14,8 @@ from typing import Any, Final
 
 import cv2
 
+FILE_NAME: Final = "frames.jsonl"
+"""The lines of a native data set, each of which names its picture."""
 _SUFFIXES: Final = (
     *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".dib", ".webp", ".tif", ".tiff"),
     *(".ppm", ".pgm", ".pbm", ".pnm", ".ras", ".sr"),

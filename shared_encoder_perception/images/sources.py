@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where images come from without ROS: a folder, a frames.jsonl, a video, a rosbag2.
+"""Where images come from without ROS: a folder, a native data set, a video, a rosbag2.
 
 Every source is an iterable of ``Frame`` that reads as it goes: memory does not grow with length.
 """
@@ -23,6 +23,7 @@ from shared_encoder_perception.images.bag_source import BagSource
 from shared_encoder_perception.images.bags import is_bag
 from shared_encoder_perception.images.frames import Frame, Source, SourceError
 from shared_encoder_perception.images.listing import (
+    FILE_NAME,
     IMAGE_SUFFIXES,
     counting,
     has_image_suffix,
@@ -48,7 +49,7 @@ __all__ = [
 
 
 def open_source(path: Path, topic: str | None = None) -> Source:
-    """Choose the reader for ``path`` by what is there.
+    """Choose the reader for ``path`` by what is there; a folder may be a native data set.
 
     Raises:
         SourceError: Nothing there, empty, or of no known kind.
@@ -65,7 +66,8 @@ def open_source(path: Path, topic: str | None = None) -> Source:
     if topic is not None:
         raise SourceError(f"--topic is for bags, and {path} is none")
     if path.is_dir():
-        return FolderSource(path)
+        listing = path / FILE_NAME  # its masks and depth maps are pictures, too, and no input
+        return JsonlSource(listing) if listing.is_file() else FolderSource(path)
     if path.suffix == ".jsonl":
         return JsonlSource(path)
     if has_image_suffix(path):

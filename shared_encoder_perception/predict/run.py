@@ -66,7 +66,7 @@ SHEET_PICTURES: Final = 24
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument(
-        "--input", type=Path, required=True, help="image folder, frames.jsonl, video or rosbag2"
+        "--input", type=Path, required=True, help="image folder, data set, video or rosbag2"
     )
     parser.add_argument("--out", type=Path, help="folder for the results")
     add_engine_options(parser)

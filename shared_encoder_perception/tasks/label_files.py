@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,12 +18,10 @@ from shared_encoder_perception.files.data_paths import (
     shown,
     write_new,
 )
+from shared_encoder_perception.images.listing import FILE_NAME as FILE_NAME
 from shared_encoder_perception.images.picture_bytes import PictureError
 from shared_encoder_perception.images.picture_file import read_values
 from shared_encoder_perception.structures import Size
-
-FILE_NAME: Final = "frames.jsonl"
-"""The lines of a native set."""
 
 
 class LabelError(ValueError):

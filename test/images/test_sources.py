@@ -94,6 +94,16 @@ def test_jsonl_gives_each_frame_its_crop(tmp_path):
     assert all(isinstance(value, int) for value in frames[0].crop)
 
 
+def test_the_folder_of_a_native_set_is_the_pictures_that_it_lists(tmp_path):
+    """Its masks and depth maps are pictures, too, and none of a camera's."""
+    (tmp_path / "masks").mkdir()
+    cv2.imwrite(str(tmp_path / "masks/a.png"), np.zeros((8, 8), np.uint8))
+    write_jsonl(tmp_path, '{"image": "a.png", "crop": [1, 2, 100, 40], "mask": "masks/a.png"}\n')
+    source = open_source(tmp_path)
+    assert [(frame.name, frame.crop) for frame in source] == [("a.png", Crop(1, 2, 100, 40))]
+    assert len(source) == 1
+
+
 @pytest.mark.parametrize(
     ("line", "reason"),
     [
@@ -126,6 +136,7 @@ def test_pictures_that_cannot_be_read_are_left_out_and_told(tmp_path):
     listed = open_source(write_jsonl(tmp_path, *lines))
     assert [frame.name for frame in listed] == ["a.png"]
     assert ["line 1: there is no image" in listed.problems[0], len(listed.problems)] == [True, 2]
+    listed.path.unlink()
     folder = open_source(tmp_path)
     for _ in range(2):  # every reading tells once
         assert [frame.name for frame in folder] == ["a.png", "last.png"]

@@ -91,10 +91,14 @@ def test_without_any_background_both_ways_are_named_and_nothing_is_left(
     pictures, tmp_path, model, capsys
 ):
     write(pictures, [{"image": "0.png"}, {"image": "1.png", "background": None}])
+    listing = pictures / "frames.jsonl"
     for source, where in (
+        (listing, "line 1: 0.png has no picture 'background'"),
+        (pictures, "line 1: 0.png has no picture 'background'"),
         (pictures, "/in has none"),
-        (pictures / "frames.jsonl", "line 1: 0.png has no picture 'background'"),
     ):
+        if where == "/in has none":
+            listing.unlink()  # without it the folder is no set
         assert command(model, source, tmp_path / "out") == 2
         said = capsys.readouterr().err
         assert where in said and "--background FILE" in said and 'by the key "background"' in said

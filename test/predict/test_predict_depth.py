@@ -43,7 +43,7 @@ def test_the_option_wins_over_the_list_and_nothing_is_no_metre(pictures, tmp_pat
     given = {"none": (), "list": (), "option": ("--focal-px", "200", "--video", "seen.mp4")}
     given["option"] = (*given["option"][:3], str(tmp_path / "seen.mp4"))
     for name, focal in (("none", None), ("list", 120.0), ("option", 200.0)):
-        source = pictures if name == "none" else pictures / "frames.jsonl"
+        source = pictures / "a.png" if name == "none" else pictures
         line, depth = predicted(model, source, tmp_path / name, *given[name])
         assert line["depth_focal_px"] == focal
         expected = answer if focal is None else answer.through(focal)

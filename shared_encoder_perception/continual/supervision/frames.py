@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import Any, Final
+from typing import Any
+from weakref import finalize
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,11 +18,8 @@ from shared_encoder_perception.continual.supervision.flow import flow_between
 from shared_encoder_perception.images.frames import Frame, Source, tell
 from shared_encoder_perception.images.preprocess import ImageTransform
 from shared_encoder_perception.images.sources import open_source
-from shared_encoder_perception.labels.native import labels_file
 from shared_encoder_perception.structures import Size
 from shared_encoder_perception.training.mixture import shuffled
-
-_LISTING: Final = "frames.jsonl"
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,8 +41,7 @@ class Drawn:
 
 def open_unlabelled(path: str) -> Source:
     """Open a path of a task's ``unlabelled``; a folder with a ``frames.jsonl`` is a native set."""
-    folder = Path(path)
-    return open_source(labels_file(folder) if (folder / _LISTING).is_file() else folder)
+    return open_source(Path(path))
 
 
 class UnlabelledFrames:
@@ -133,7 +130,8 @@ class _Kept:
 
     def __init__(self, dtype: Any, shape: tuple[int, ...]) -> None:
         """Begin with none."""
-        self._file = TemporaryFile()  # noqa: SIM115  # closed by ``close``
+        self._file = TemporaryFile()  # noqa: SIM115  # removed with these arrays, at the latest
+        self._remove = finalize(self, self._file.close)
         self._dtype, self._shape = np.dtype(dtype), shape
         self._bytes = self._dtype.itemsize * int(np.prod(shape))
         self.count = 0
@@ -151,7 +149,7 @@ class _Kept:
 
     def close(self) -> None:
         """Remove the file."""
-        self._file.close()
+        self._remove()
 
 
 def _pairs(
