@@ -38,7 +38,6 @@ from __future__ import annotations
 import argparse
 from collections import Counter
 from collections.abc import Iterator
-from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -59,6 +58,7 @@ from shared_encoder_perception.labels.formats import FORMATS, RIG_FORMATS, read
 from shared_encoder_perception.labels.frame import LabelledFrame
 from shared_encoder_perception.labels.label_command import FAULTY, report_faults
 from shared_encoder_perception.labels.merge import REPORT, merge
+from shared_encoder_perception.labels.progress import shown
 from shared_encoder_perception.labels.rigs import command as rigs
 from shared_encoder_perception.labels.rigs.native import is_rig_set
 from shared_encoder_perception.labels.statistics import count, plot, table
@@ -69,8 +69,6 @@ from shared_encoder_perception.tasks.label_files import FILE_NAME, LabelError
 FAULTS_FILE = "convert_faults.txt"
 VALUES = ("drivable", "not-drivable", "unknown")
 """What the values of a mask may mean, of the format ``masks``."""
-shown = partial(tqdm, unit="frame", delay=0.1)
-"""Shows progress, but not before there is any: an error stands alone."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -10,8 +10,6 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
-from tqdm import tqdm
-
 from shared_encoder_perception import tasks as table
 from shared_encoder_perception.backends import DEFAULT_MODEL, BackendOptions, load_backend
 from shared_encoder_perception.files.data_paths import PathError
@@ -21,6 +19,7 @@ from shared_encoder_perception.images.bags import is_bag
 from shared_encoder_perception.labels import native
 from shared_encoder_perception.labels.frame import LabelledFrame
 from shared_encoder_perception.labels.mask_files import ClassIds, MaskValues
+from shared_encoder_perception.labels.progress import shown
 from shared_encoder_perception.labels.pseudo import label
 from shared_encoder_perception.labels.statistics import pseudo_words
 from shared_encoder_perception.labels.teacher_masks import (
@@ -77,7 +76,7 @@ def run(args: argparse.Namespace) -> int:
     faults: list[str] = []
     values = MaskValues()
     with native.Writer(args.out, None if is_bag(args.path) else args.path) as writer:
-        for found, encoded in tqdm(islice(_by_teacher(args, values), args.limit), unit="frame"):
+        for found, encoded in shown(islice(_by_teacher(args, values), args.limit)):
             if isinstance(found, LabelError):
                 faults.append(str(found))
                 continue

@@ -16,12 +16,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from tqdm import tqdm
-
 from shared_encoder_perception.files.safe_text import printable
 from shared_encoder_perception.files.typed_json import suggestion
 from shared_encoder_perception.images.listing import counting
 from shared_encoder_perception.labels import native
+from shared_encoder_perception.labels.progress import shown
 
 HELP: Final = "make a set to train on and one to test on, whole stretches of drives apart"
 TRAIN, TEST, LEFT_OUT = "train", "test", "left out"
@@ -168,7 +167,7 @@ def split(
     counts: dict[str, Counter[str]] = {drive: Counter() for drive in names}
     with native.Writer(out / TRAIN, path) as train, native.Writer(out / TEST, path) as test:
         writers = {TRAIN: train, TEST: test}
-        for frame in tqdm(native.read(path), unit="frame", leave=False):
+        for frame in shown(native.read(path), leave=False):
             drive = drive_of(frame.name, pattern)
             if drive not in names:
                 continue

@@ -10,7 +10,6 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from shared_encoder_perception.drawing.pictures import tile, write_picture
 from shared_encoder_perception.files.whole_file import check_outside
@@ -22,6 +21,7 @@ from shared_encoder_perception.labels.composites.index import (
     write_index,
 )
 from shared_encoder_perception.labels.composites.make import make_index
+from shared_encoder_perception.labels.progress import shown
 from shared_encoder_perception.tasks.label_files import FILE_NAME as SET_NAME
 
 HELP: Final = "put cut-outs into pictures of places: an index of pairs, made when they are needed"
@@ -94,7 +94,7 @@ def run(args: argparse.Namespace) -> int:
         mirror=args.mirror,
         empty=args.empty,
         held_out=args.held_out,
-        progress=lambda paths, what: tqdm(paths, what, unit="picture", leave=False),
+        progress=lambda paths, what: shown(paths, what, unit="picture", leave=False),
     )
     size = write_index(path, index)
     print(f"index of {size / 1000:.0f} kB: {path}")

@@ -11,13 +11,13 @@ from typing import Any, Final
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from shared_encoder_perception import tasks as table
 from shared_encoder_perception.drawing.pictures import as_png
 from shared_encoder_perception.files.data_paths import write_new
 from shared_encoder_perception.labels import native
 from shared_encoder_perception.labels.composites.pictures import THING_PX
+from shared_encoder_perception.labels.progress import shown
 
 HELP: Final = "cut what is new out of the pictures of a set: things for compose"
 LEAST_PX: Final = 60
@@ -49,7 +49,7 @@ def run(args: argparse.Namespace) -> int:
     if args.least < 1:
         raise ValueError(f"--least is {args.least}, expected 1 or more")
     count = 0
-    for frame in tqdm(native.read(args.path), unit="image"):
+    for frame in shown(native.read(args.path), unit="image"):
         sample = frame.load()
         for number, thing in enumerate(things_of(sample.image, sample.labels, args.least)):
             name = Path(frame.name).with_suffix("")

@@ -12,8 +12,6 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
 
-from tqdm import tqdm
-
 from shared_encoder_perception.files.data_paths import create, link_fault, write_new
 from shared_encoder_perception.files.whole_file import sole_writer
 from shared_encoder_perception.labels import native
@@ -23,6 +21,7 @@ from shared_encoder_perception.labels.exports.sheet import place_of, sheet_of
 from shared_encoder_perception.labels.frame import LabelledFrame
 from shared_encoder_perception.labels.label_command import report_faults
 from shared_encoder_perception.labels.label_io import image_size
+from shared_encoder_perception.labels.progress import shown
 from shared_encoder_perception.labels.rigs.native import is_rig_set
 
 HELP: Final = "write a native set for CVAT, Labelme or COCO, to be corrected there"
@@ -102,7 +101,7 @@ def run(args: argparse.Namespace) -> int:
             file.parent.mkdir(parents=True, exist_ok=True)
             lines = stack.enter_context(create(part))
         writer = module.Writer(args.out, legend, lines)
-        for frame in tqdm(islice(native.read(args.path), args.limit), unit="frame"):
+        for frame in shown(islice(native.read(args.path), args.limit)):
             try:
                 _check_picture(frame)
                 sheet = sheet_of(frame, legend, masks=args.masks)

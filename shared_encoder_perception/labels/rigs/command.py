@@ -13,6 +13,7 @@ from shared_encoder_perception.drawing.pictures import write_picture
 from shared_encoder_perception.files.safe_text import printable
 from shared_encoder_perception.labels.formats import read_rigs
 from shared_encoder_perception.labels.label_command import FAULTY, report_faults
+from shared_encoder_perception.labels.progress import shown
 from shared_encoder_perception.labels.rigs.faults import RigCheck
 from shared_encoder_perception.labels.rigs.lines import FILE_NAME
 from shared_encoder_perception.labels.rigs.native import RigSet, read_records, rigs_file
@@ -29,7 +30,7 @@ def convert(args: argparse.Namespace) -> int:
     """Write a public set of rigs in our format; a moment that is unusable is reported."""
     faults: list[str] = []
     with RigWriter(args.out, args.path if args.path.is_dir() else None) as writer:
-        for record in tqdm(islice(read_rigs(args.format, args.path), args.limit), unit="moment"):
+        for record in shown(islice(read_rigs(args.format, args.path), args.limit), unit="moment"):
             if isinstance(record, LabelError):
                 faults.append(str(record))
                 continue
@@ -57,7 +58,7 @@ def validate(args: argparse.Namespace) -> int:
     path = rigs_file(args.path)
     check = RigCheck(path, pictures=not args.labels_only)
     lines = faulty = 0
-    for number, faults in tqdm(check.lines(), unit="moment", leave=False):
+    for number, faults in shown(check.lines(), unit="moment", leave=False):
         lines, faulty = number, faulty + bool(faults)
         for fault in faults:
             tqdm.write(printable(f"{path}, line {number}: {fault}"))
@@ -70,7 +71,7 @@ def validate(args: argparse.Namespace) -> int:
 def stats(args: argparse.Namespace) -> int:
     """Print the counts; draw where objects are."""
     drawn = args.out and can_write("the plot", "matplotlib")
-    records = tqdm(read_records(args.path), unit="moment", leave=False)
+    records = shown(read_records(args.path), unit="moment", leave=False)
     statistics = count(records, pictures=not args.labels_only)
     print(table(statistics))
     if drawn:
