@@ -233,3 +233,5 @@ def test_a_task_that_one_model_lacks_breaks_its_limits(place, tmp_path):
     found = diff(place / "a.onnx", lanes_only, *options, expect=1)
     assert "mask_iou cannot be checked: B has no such score" in found["broken"]
     assert found["metrics"]["mask_iou"]["b"] is None
+    score = found["metrics"]["score"]
+    assert score["a"] == score["b"] > 0, "a mean over what both are asked for"

@@ -9,7 +9,7 @@ model A. All but the first are the tasks' own (``drift.py`` of their rooms).
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -68,10 +68,14 @@ class Change:
         return self.interval.excludes_zero
 
 
-def scores_of(names: Iterable[str]) -> list[SummedScore]:
+def scores_of(names: Iterable[str], meant: Container[str] | None = None) -> list[SummedScore]:
     """Return the scores of tasks, of ``AllSums``, in the order in which they are shown.
 
     The first is the mean of those that ``metric.SCORE`` of each task names.
+
+    Args:
+        names: Of tasks.
+        meant: Scores that may be part of the mean; ``None`` for all.
     """
     found: list[SummedScore] = []
     headline: list[SummedScore] = []
@@ -80,6 +84,8 @@ def scores_of(names: Iterable[str]) -> list[SummedScore]:
         wanted = tasks.part(name, "metric").SCORE
         headline += [score for key in wanted for score in own if score.name == key]
         found += own
+    if meant is not None:
+        headline = [score for score in headline if score.name in meant]
     found.sort(key=lambda score: score.place)
     if headline:
         found.insert(0, _mean_of(headline))
@@ -121,7 +127,13 @@ def changes(
         [columns.sums(resampled_sums(side, resamples, seed)) for side in (a, b)] if enough else []
     )
     found = {}
-    for score in scores_of(columns.places):
+    # A mean over what one of them is not asked for would compare different things.
+    shared = {
+        score.name
+        for score in scores_of(columns.places)
+        if not any(math.isnan(float(_value(score, sums)[0])) for sums in whole)
+    }
+    for score in scores_of(columns.places, shared):
         values = [_value(score, sums) for sums in whole]
         if score.perfect is not None:
             values[0] = np.where(np.isnan(values[1]), np.nan, score.perfect)
