@@ -27,7 +27,7 @@ from shared_encoder_perception.model.config import NetworkConfig
 from shared_encoder_perception.model.network import PerceptionNetwork
 from shared_encoder_perception.spec import ModelSpec
 from shared_encoder_perception.structures import Size
-from shared_encoder_perception.training.config import StageConfig, TrainConfig
+from shared_encoder_perception.training.config import ConfigError, StageConfig, TrainConfig
 from shared_encoder_perception.training.data_config import SYNTHETIC, DataConfig, SetConfig
 from shared_encoder_perception.training.distill import distill_config
 from shared_encoder_perception.training.from_artifact import load_artifact
@@ -159,9 +159,23 @@ def learn(
     teacher = work / "teacher.pt"
     if not teacher.exists():  # a run that goes on has the one that it began with
         save_network(start.network, teacher)
+    elif not _same(start.network, teacher):
+        raise ConfigError(
+            f"{work} holds a run that began with another model: name another folder for --work, "
+            "or remove it"
+        )
     without_hints()
     found = train(config_of(start, drives, memory, work, learning, teacher))
     return read_network(found, str(found))[0]
+
+
+def _same(network: PerceptionNetwork, file: Path) -> bool:
+    """Whether a file holds this network, but for what another engine rounds in its statistics."""
+    own, there = (one.state_dict() for one in (network, read_network(file, str(file))[0]))
+    return own.keys() == there.keys() and all(
+        own[name].shape == value.shape and torch.allclose(own[name], value, rtol=1e-3, atol=1e-3)
+        for name, value in there.items()
+    )
 
 
 def config_of(

@@ -125,6 +125,17 @@ def test_what_gains_nothing_is_refused_and_the_reason_told(
     assert report["verdict"]["reasons"]
 
 
+def test_a_run_of_another_model_is_not_gone_on_with(
+    adapted, driven, model, guard, memory, tmp_path, capsys
+):
+    work = shutil.copytree(adapted / "new_work", tmp_path / "new_work")
+    shutil.rmtree(work / "drives")  # which are told of first
+    words = ("--memory", memory, "--steps", 50, "--rate", 0.03)
+    assert adapt(driven, adapted / "new.onnx", guard, tmp_path / "new.onnx", *words) == 2
+    assert "began with another model: name another folder" in capsys.readouterr().err
+    assert not (tmp_path / "new.onnx").exists()
+
+
 def test_an_empty_bag_changes_nothing(driven, model, guard, tmp_path, capsys):
     empty = copy_of(driven, tmp_path / "empty", TOPICS)
     out = tmp_path / "new.onnx"
