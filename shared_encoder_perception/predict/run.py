@@ -10,7 +10,7 @@
      "lanes": {"ego": {"status", "confidence", "points": [[x, y], ...]} or null, ... all five}}
 
 A lane that was not detected is null. Points run near to far in pixels of the source image. The mask
-has the source's size: 255 drivable, 0 not, and --unseen-value (0) outside of "crop", [x, y, width,
+has the source's size: 255 drivable, 0 not, --unseen-value (127) outside of "crop", [x, y, width,
 height] of what the network saw, which is there unless that is all. Each task has keys of its own
 (``record.py`` of its room). With --tta flip,scale:0.75 several pictures of each image are perceived
 and made one; "tta" tells so. Until the run has finished it is called `predictions.jsonl.part`. A

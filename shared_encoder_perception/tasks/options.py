@@ -31,9 +31,8 @@ def add_answer_options(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--unseen-value",
         type=int,
-        default=0,
         metavar="V",
-        help="value of mask pixels outside of the crop: 0, as not drivable, or e.g. 127",
+        help="value of mask pixels outside of the crop (127); 0 is as not drivable",
     )
     parser.add_argument(
         "--focal-px",
@@ -79,14 +78,16 @@ def with_value(spec: ModelSpec, given: Options, name: str, value: Any) -> tuple[
     return told, found
 
 
-def with_unseen(spec: ModelSpec, given: Options, value: int) -> Options:
+def with_unseen(spec: ModelSpec, given: Options, value: int | None) -> Options:
     """Return options with another value for pixels that were not seen.
 
     Raises:
         ValueError: No mask can have that value, or the model has no mask.
     """
+    if value is None:
+        return given
     told, found = with_value(spec, given, UNSEEN, value)
-    if value and not found:
+    if not found:
         raise ValueError(
             f"--unseen-value is {value}, but the model has no mask: it answers {', '.join(told)}"
         )

@@ -77,12 +77,12 @@ def test_own_pictures_need_a_background_and_may_change_it(tmp_path, model, capsy
         cv2.imwrite(str(images / f"{index}.png"), noise(index))
         cv2.imwrite(str(images / f"empty_{index // 2}.png"), noise(50 + index // 2))
         lines.append({"image": f"{index}.png", "background": f"empty_{index // 2}.png"})
-    (images / "frames.jsonl").write_text("".join(f"{json.dumps(line)}\n" for line in lines))
     out = tmp_path / "out"
     command = ["demo", "--out", str(out), "--rate", "2", "--model", str(model)]
     assert main([*command, "--images", str(images)]) == 2
     assert "--background FILE for all images" in capsys.readouterr().err and not out.exists()
-    assert main([*command, "--images", str(images / "frames.jsonl")]) == 0, capsys.readouterr().err
+    (images / "frames.jsonl").write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+    assert main([*command, "--images", str(images)]) == 0, capsys.readouterr().err
     seen, masks, backgrounds = recorded(out / "bag")
     assert len(backgrounds) == 2 and len(masks) == 4
     predictor = Predictor(load_backend(model, "auto"))

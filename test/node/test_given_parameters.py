@@ -70,7 +70,7 @@ def test_parameters_of_a_task_that_the_model_lacks_are_named() -> None:
         for name, one in all_parameters().items()
     }
     assert not idle_lines(defaults, ["lanes"])
-    given = defaults | {"mask.unseen_value": 127, "tracking.enabled": True}
+    given = defaults | {"mask.unseen_value": 0, "tracking.enabled": True}
     (line,) = idle_lines(given, ["lanes"])
     assert "mask.unseen_value" in line and "drivable_surface" in line and "answers lanes" in line
     (line,) = idle_lines(given, ["drivable_surface"])

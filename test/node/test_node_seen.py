@@ -32,7 +32,7 @@ def test_the_node_tells_what_it_did_not_see_and_that_stamps_are_old(tmp_path: Pa
     """In the array, in the mask, in model_info, and once in the log; the stamps are of 1970."""
     model = write_models(tmp_path).tiny
     namespace = ros.new_namespace()
-    arguments = ("-p", f"model.path:={model}", "-p", "mask.unseen_value:=127")
+    arguments = ("-p", f"model.path:={model}")
     pixels = np.random.default_rng(0).integers(0, 256, (*SIZE, 3), np.uint8)
     crop = default_crop(SIZE, (320, 800))
     with (

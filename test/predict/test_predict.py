@@ -89,7 +89,8 @@ def test_folder_gives_one_complete_line_per_image(tmp_path, images):
             assert y == sorted(y, reverse=True)
         mask = cv2.imread(str(tmp_path / "out" / record["mask"]), cv2.IMREAD_UNCHANGED)
         assert mask.shape == (320, 800)
-        assert set(np.unique(mask)) <= {0, 255}
+        assert (mask[: record["crop"][1]] == 127).all(), "what the network did not see"
+        assert set(np.unique(mask[record["crop"][1] :])) <= {0, 255}
     assert (tmp_path / "out" / "sheet.png").is_file()
     assert len(list((tmp_path / "out" / "overlays").rglob("*.png"))) == COUNT
     assert not list((tmp_path / "out").rglob("*.part"))
@@ -103,11 +104,11 @@ def test_jsonl_crop_beats_the_option_and_bounds_the_mask(tmp_path, images):
     options = ("--crop", "0,0,100,40", "--backend", "onnxruntime")
     records = predict(tmp_path / "frames.jsonl", tmp_path / "out", *options)
     predictor = Predictor(load_backend(str(DEFAULT_MODEL), "onnxruntime"))
-    expected = predictor(big, Crop(100, 200, 1000, 400)).answers["drivable_surface"].binary()
+    expected = predictor(big, Crop(100, 200, 1000, 400)).answers["drivable_surface"].values()
     mask = cv2.imread(str(tmp_path / "out" / records[0]["mask"]), cv2.IMREAD_UNCHANGED)
     assert np.array_equal(mask, expected)
-    mask[200:600, 100:1100] = 0
-    assert mask.max() == 0
+    mask[200:600, 100:1100] = 127
+    assert (mask == 127).all()
 
 
 def test_what_was_not_seen_can_be_told_from_what_is_not_drivable(tmp_path, images, models):
@@ -115,14 +116,14 @@ def test_what_was_not_seen_can_be_told_from_what_is_not_drivable(tmp_path, image
     write_folder(tmp_path / "in", [picture])
     plain, told = (
         predict(tmp_path / "in", tmp_path / name, "--model", str(models.tiny), *options)[0]
-        for name, options in (("a", ()), ("b", ("--unseen-value", "127")))
+        for name, options in (("a", ()), ("b", ("--unseen-value", "0")))
     )
     assert plain["crop"] == told["crop"] == [0, 224, 640, 256]
     masks = [
         cv2.imread(str(tmp_path / name / line["mask"]), cv2.IMREAD_UNCHANGED)
         for name, line in (("a", plain), ("b", told))
     ]
-    assert (masks[0][:224] == 0).all() and (masks[1][:224] == 127).all()
+    assert (masks[0][:224] == 127).all() and (masks[1][:224] == 0).all()
     assert np.array_equal(masks[0][224:], masks[1][224:])
 
 

@@ -20,6 +20,7 @@ from shared_encoder_perception.tasks.masks.message import (
     read_message,
     shows_any,
 )
+from shared_encoder_perception.tasks.masks.values import NOT_KNOWN
 from shared_encoder_perception.tasks.packing import pack
 from shared_encoder_perception.tasks.parameter import MODEL_OWN, Parameter, threshold
 
@@ -31,11 +32,10 @@ PARAMETERS: Final = (
     threshold("mask.threshold", "Lowest probability of a drivable pixel."),
     Parameter(
         UNSEEN,
-        NOT_DRIVABLE,
+        NOT_KNOWN,
         "Value of the mask's pixels that the network did not see, which are nearly half of a 4:3 "
-        "camera's. Hazard: with 0 they look like not drivable, though nothing is known of them. "
-        "127 is recommended, and will be the default from 1.0 on; consumers must then take 255 "
-        "alone for drivable and 0 alone for blocked.",
+        "camera's; consumers take 255 alone for drivable and 0 alone for blocked. Hazard: with 0, "
+        "as before 1.1, they look like not drivable, though nothing is known of them.",
         bounds=(0, DRIVABLE - 1),
     ),
 )

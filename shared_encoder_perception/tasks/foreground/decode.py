@@ -9,14 +9,11 @@ from typing import ClassVar
 from shared_encoder_perception.tasks.foreground.answer import ForegroundMask
 from shared_encoder_perception.tasks.foreground.spec import OUTPUT_FOREGROUND
 from shared_encoder_perception.tasks.masks.decode import MaskDecoder, MaskOptions
-from shared_encoder_perception.tasks.masks.values import NOT_KNOWN
 
 
 @dataclass(frozen=True)
 class Options(MaskOptions):
     """What may change from one image to the next; see ``MaskOptions``."""
-
-    mask_unseen_value: int = NOT_KNOWN
 
 
 class Decoder(MaskDecoder[ForegroundMask]):

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared_encoder_perception.structures import Crop, Size
-from shared_encoder_perception.tasks.masks.values import NO, YES
+from shared_encoder_perception.tasks.masks.values import NO, NOT_KNOWN, YES
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,7 +29,7 @@ class Mask:
     probability: NDArray[np.uint8]
     threshold: int = 128
     crop: Crop | None = None
-    unseen_value: int = NO
+    unseen_value: int = NOT_KNOWN
 
     def __post_init__(self) -> None:
         """Check type, shape and threshold; the array is kept without a copy and made read-only."""

@@ -17,6 +17,7 @@ from shared_encoder_perception.structures import Size
 from shared_encoder_perception.tasks.byte_confidence import calibrated_table
 from shared_encoder_perception.tasks.masks.answer import Mask
 from shared_encoder_perception.tasks.masks.spec import MaskBlock
+from shared_encoder_perception.tasks.masks.values import NOT_KNOWN
 
 T = TypeVar("T", bound="MaskOptions")
 M = TypeVar("M", bound=Mask)
@@ -33,7 +34,7 @@ class MaskOptions:
     """
 
     mask_threshold: float
-    mask_unseen_value: int = 0
+    mask_unseen_value: int = NOT_KNOWN
 
     @classmethod
     def of(cls: type[T], block: MaskBlock) -> T:

@@ -68,7 +68,7 @@ def test_unseen_cannot_be_drivable():
         with pytest.raises(ValueError, match="expected 0 to 254"):
             DrivableMask(np.zeros(SIZE, np.uint8), 128, CROP, value)
     (parameter,) = (one for one in content.PARAMETERS if one.name == content.UNSEEN)
-    assert parameter.default == 0 and parameter.read_only
+    assert parameter.default == NOT_KNOWN and parameter.read_only
     assert parameter.allows(127) and not parameter.allows(255) and not parameter.allows(-1)
 
 
