@@ -100,8 +100,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Quantise and say what became of the model."""
-    if args.count < FEWEST or args.keep_first < 0:
-        raise ValueError(f"expected --count of {FEWEST} or more and --keep-first of 0 or more")
+    for name, given, least in (("count", args.count, FEWEST), ("keep-first", args.keep_first, 0)):
+        if given < least:
+            raise ValueError(f"--{name} is {given}, expected {least} or more")
     model = fetch(args.model)
     if args.out.is_dir() or args.out.resolve() == model.resolve():
         raise ValueError(f"--out is {args.out}, expected another file than the model")

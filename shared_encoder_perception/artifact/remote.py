@@ -255,7 +255,8 @@ def _reason(error: Exception, url: str) -> tuple[type[StoreError], str]:
     if status is not None:  # whatever else a server says, it is about the URL
         words = f"HTTP status {status}" + (f", {STATUS[status]}" if status in STATUS else "")
     if isinstance(error, FileNotFoundError) or status in (404, 410):
-        return MissingError, f"it is not there ({words}); check the bucket and the name"
+        place = "folder" if scheme_of(url) == "file" else "bucket"
+        return MissingError, f"it is not there ({words}); check the {place} and the name"
     if (
         isinstance(error, PermissionError)
         or status in (401, 403)

@@ -213,6 +213,11 @@ def test_a_bucket_that_is_not_there_is_said(bucket, model, capsys):
     assert "check the bucket and the name" in capsys.readouterr().err
 
 
+def test_a_folder_that_is_not_there_is_no_bucket(model, tmp_path, capsys):
+    assert main(["publish", str(model), f"file://{tmp_path}/gone/"]) == 2
+    assert "check the folder and the name" in capsys.readouterr().err
+
+
 def test_what_a_web_server_lacks_or_does_not_take_is_said(web, model, capsys):
     with pytest.raises(StoreError, match=r"gone\.onnx: it is not there"):
         fetch(web.replace("tiny", "gone"))

@@ -209,7 +209,7 @@ def test_evenly(total, count, expected):
         ("nowhere", [], "there is no"),
         ("empty", [], "holds no images"),
         ("seven", [], "7 images are too few to measure ranges: expected 8 or more"),
-        ("nine", ["--count", "7"], "expected --count of 8 or more"),
+        ("nine", ["--count", "7"], "--count is 7, expected 8 or more"),
         ("nine", ["--keep", "head."], "no convolution's weights have 'head.' in their name"),
         ("nine", ["--keep-first", "6"], "all 6 convolutions are to stay in fp32"),
     ],
