@@ -88,7 +88,7 @@ def assert_equal(answer: dict[str, Any], expected: Perception) -> None:
         np.testing.assert_array_equal(seen.x_std_px, line.x_std_px)
     mask = answer[MASK_TOPIC]
     pixels = np.frombuffer(mask.data, np.uint8).reshape(mask.height, mask.step)
-    np.testing.assert_array_equal(pixels, drivable.binary())
+    np.testing.assert_array_equal(pixels, drivable.values())
 
 
 class Peer:

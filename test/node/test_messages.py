@@ -183,7 +183,7 @@ def test_mask(perception: Perception, header: Header) -> None:
     assert mask.header == header
     assert (mask.encoding, mask.height, mask.width, mask.step) == ("mono8", 480, 640, 640)
     pixels = np.frombuffer(mask.data, np.uint8).reshape(480, 640)
-    np.testing.assert_array_equal(pixels, drivable.binary())
+    np.testing.assert_array_equal(pixels, drivable.values())
     assert set(np.unique(pixels)) == set(MASK_VALUES)
 
 

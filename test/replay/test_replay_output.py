@@ -93,7 +93,7 @@ def test_lanes_and_mask_are_exactly_the_predictors(recorded, predictor):
             assert back.status == line.status
         mask = recorded[f"/{MASK_TOPIC}"][place][1]
         assert mask.encoding == "mono8"
-        assert np.array_equal(to_bgr(mask)[:, :, 0], perception.answers[DRIVABLE].binary())
+        assert np.array_equal(to_bgr(mask)[:, :, 0], perception.answers[DRIVABLE].values())
 
 
 def test_the_array_counts_as_the_node_does(recorded):

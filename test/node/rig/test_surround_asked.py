@@ -63,7 +63,7 @@ def test_a_task_that_nobody_listens_to_is_not_decoded(
     model = write_tiny_rig_model(tmp_path / "rig.onnx", GRID)
     predictor = offline(model, write(rig), grid=None)
     want = expected(predictor)
-    mask = predictor.predict(PICTURES).cameras["rear"].answers[TASK].binary()
+    mask = predictor.predict(PICTURES).cameras["rear"].answers[TASK].values()
     assert 0 < mask.mean() < 255, "the test would compare nothing"
     options = {"rig.publish_cameras": topic == MASK, "debug.overlay_max_rate_hz": 30.0}
     with local_rig(model, rig, **options) as (_, bench):

@@ -151,7 +151,7 @@ def test_each_cameras_own_answers_come_below_its_name(running: SimpleNamespace) 
     assert mask.header.frame_id == "rear_optical"
     answer = running.predictor.predict(PICTURES).cameras["rear"].answers["drivable_surface"]
     pixels = np.frombuffer(mask.data, np.uint8).reshape(mask.height, mask.step)
-    np.testing.assert_array_equal(pixels, answer.binary())
+    np.testing.assert_array_equal(pixels, answer.values())
 
 
 def test_the_overlay_is_drawn_while_somebody_looks(running: SimpleNamespace) -> None:
