@@ -123,7 +123,8 @@ def run(args: argparse.Namespace) -> int:
     shown = drives if len(drives) <= MOST_SHOWN else []
     for drive in shown:
         print(f"{printable(drive)}: {_words(counts[drive])}")
-    print(f"{len(drives)} drives: {_words(sum(counts.values(), Counter()))}")
+    what = "drive" if len(drives) == 1 else "drives"
+    print(f"{len(drives)} {what}: {_words(sum(counts.values(), Counter()))}")
     print(f"sets: {args.out / TRAIN}, {args.out / TEST}")
     return 0
 

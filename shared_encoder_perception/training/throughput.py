@@ -60,7 +60,7 @@ def run(args: argparse.Namespace) -> int:
     print(f"{config.network.encoder}, {plan.size[0]}x{plan.size[1]}, batch {plan.batch_size}:")
     for what, seconds in (
         ("bf16, compute alone", alone),
-        (f"bf16, with {config.machine.workers} loading processes", loaded),
+        (f"bf16, loading processes: {config.machine.workers}", loaded),
         ("fp32, compute alone", full),
     ):
         print(f"  {what:<36}{seconds:7.3f} s a step {plan.batch_size / seconds:7.1f} images/s")
