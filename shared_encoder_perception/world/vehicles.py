@@ -200,11 +200,11 @@ def _draw_body(view: View, vehicle: Vehicle, body: Body, ahead_m: float) -> None
             middle = corners.mean(axis=0)
             faces.append((middle + (corners - middle) * (0.84, 0.82, 1.0), GLASS, 1.0))
     view.faces(faces, VEHICLE)
-    _draw_end(view, vehicle, ahead_m)
+    _draw_end(view, vehicle, ahead_m, float(outline[0, 1] * height))
 
 
-def _draw_end(view: View, vehicle: Vehicle, ahead_m: float) -> None:
-    """The near end: underside, wheels, lamps, plate."""
+def _draw_end(view: View, vehicle: Vehicle, ahead_m: float, lowest_m: float) -> None:
+    """The near end of a body that begins so high: underside, wheels, lamps, plate."""
     _, width, height = vehicle.size_m
     x, half = vehicle.offset_m, width / 2
     tall = height > 2.2
@@ -215,14 +215,15 @@ def _draw_end(view: View, vehicle: Vehicle, ahead_m: float) -> None:
         )
 
     clear = 0.55 if tall else 0.24
+    top = max(clear, lowest_m)  # or one sees the road through a slit below the body
     lamp = LAMP if vehicle.oncoming else TAIL
     at = (0.7, 0.86) if tall else (0.47 * height, 0.6 * height)
     wheel, inner = 0.5 if tall else 0.22, 0.8 if tall else 0.66
     faces: list[tuple[NDArray, Colour, float]] = [
-        (quad(x - half * 0.96, x + half * 0.96, 0.12, clear + 0.02), TYRE, 1.3)
+        (quad(x - half * 0.96, x + half * 0.96, 0.12, top + 0.02), TYRE, 1.3)
     ]
     for side in (-1, 1):
-        tyre = quad(x + side * half * 0.98, x + side * (half - wheel), 0.0, clear + 0.05)
+        tyre = quad(x + side * half * 0.98, x + side * (half - wheel), 0.0, top + 0.05)
         faces.append((tyre, TYRE, 1.0))
         faces.append((quad(x + side * half * 0.97, x + side * half * inner, *at), lamp, 1.0))
     faces.append((quad(x - 0.26, x + 0.26, clear + 0.18, clear + 0.3), PLATE, 1.0))
