@@ -22,6 +22,7 @@ from shared_encoder_perception import tasks
 from shared_encoder_perception.adapt.taught import taught
 from shared_encoder_perception.artifact.file import CHECKPOINT, metadata, read_artifact, read_model
 from shared_encoder_perception.artifact.halves import HALVES, STORED_KEY
+from shared_encoder_perception.images.listing import FILE_NAME
 from shared_encoder_perception.model.checkpoint import CheckpointError, read_network, save_network
 from shared_encoder_perception.model.config import NetworkConfig
 from shared_encoder_perception.model.network import PerceptionNetwork
@@ -188,7 +189,7 @@ def config_of(
 ) -> TrainConfig:
     """Return the training run; see ``learn``."""
     names = list(start.network.config.tasks)
-    counts = [sum(1 for _ in (path / "frames.jsonl").open("rb")) for path in drives]
+    counts = [sum(1 for _ in (path / FILE_NAME).open("rb")) for path in drives]
     sets = [
         SetConfig(path=str(path), weight=count / sum(counts))
         for path, count in zip(drives, counts, strict=True)

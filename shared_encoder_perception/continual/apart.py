@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from shared_encoder_perception.continual.config import ContinualConfig
-from shared_encoder_perception.continual.supervision.frames import open_unlabelled
+from shared_encoder_perception.images.sources import open_source
 from shared_encoder_perception.labels.composites.index import is_index
 from shared_encoder_perception.training.data_config import SYNTHETIC, SetConfig
 from shared_encoder_perception.training.sets import NativeSet
@@ -55,7 +55,7 @@ def _pictures(config: SetConfig) -> Iterator[bytes]:
 
 def _frames(path: str) -> Iterator[bytes]:
     """Yield a hash of each frame without labels."""
-    source = open_unlabelled(path)
+    source = open_source(Path(path))
     total = len(source) or None  # some do not know
     for frame in tqdm(source, f"frames of {path}", total, unit="image", leave=False):
         yield _hash(frame.image)

@@ -16,10 +16,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from shared_encoder_perception.layers.bottleneck import Bottleneck, depthwise, pointwise
 from shared_encoder_perception.layers.neck import conv_bn_relu, separable_bn_relu, upsample
 
-EXPANSION: Final = 6
-"""How much wider a bottleneck is inside than where it begins."""
 STAGE_BLOCKS: Final = 3
 BINS: Final = (1, 2, 3, 6)
 """Rows, and columns, of what the pyramid pooling averages to."""
@@ -65,9 +64,9 @@ class FastScnnDecoder(nn.Module):
         super().__init__()
         coarse = levels[-1]
         self.low = nn.Sequential(
-            *_depthwise(coarse, 1, FUSED_REACH), nn.ReLU(inplace=True), *_pointwise(coarse, width)
+            *depthwise(coarse, 1, FUSED_REACH), nn.ReLU(inplace=True), *pointwise(coarse, width)
         )
-        self.high = _pointwise(levels[FINE], width)
+        self.high = pointwise(levels[FINE], width)
         self.after = nn.ReLU(inplace=True)
         self.classify = nn.Sequential(
             separable_bn_relu(width, width), separable_bn_relu(width, width)
@@ -79,34 +78,6 @@ class FastScnnDecoder(nn.Module):
         low = upsample(coarse, (fine.shape[-2], fine.shape[-1]))
         fused: Tensor = self.classify(self.after(self.low(low) + self.high(fine)))
         return fused
-
-
-class Bottleneck(nn.Module):
-    """Widen, look around, narrow; added to what came in (MobileNetV2, Sandler et al. 2018)."""
-
-    def __init__(self, inputs: int, outputs: int, stride: int, wider: int = EXPANSION) -> None:
-        """Build it; what came in is added where it has the result's shape.
-
-        Args:
-            inputs: Channels.
-            outputs: Channels.
-            stride: Of the convolution that looks around.
-            wider: How many times as wide as ``inputs`` it is inside.
-        """
-        super().__init__()
-        wide = wider * inputs
-        self.body = nn.Sequential(
-            *conv_bn_relu(inputs, wide, 1),
-            *_depthwise(wide, stride),
-            nn.ReLU(inplace=True),
-            *_pointwise(wide, outputs),
-        )
-        self._adds = stride == 1 and inputs == outputs
-
-    def forward(self, feature: Tensor) -> Tensor:
-        """(N, inputs, H, W) to (N, outputs, H / stride, W / stride)."""
-        found: Tensor = self.body(feature)
-        return feature + found if self._adds else found
 
 
 class PyramidPooling(nn.Module):
@@ -157,27 +128,10 @@ def _parts_of(side: int, bins: int, like: Tensor) -> Tensor:
 
 def halving_separable(inputs: int, outputs: int) -> nn.Sequential:
     """``separable_bn_relu`` to half the size."""
-    return nn.Sequential(
-        *_depthwise(inputs, 2), *_pointwise(inputs, outputs), nn.ReLU(inplace=True)
-    )
+    return nn.Sequential(*depthwise(inputs, 2), *pointwise(inputs, outputs), nn.ReLU(inplace=True))
 
 
 def _stage(inputs: int, outputs: int, stride: int) -> nn.Sequential:
     """Bottlenecks, of which the first one changes width and size."""
     first = Bottleneck(inputs, outputs, stride)
     return nn.Sequential(first, *(Bottleneck(outputs, outputs, 1) for _ in range(STAGE_BLOCKS - 1)))
-
-
-def _depthwise(channels: int, stride: int, dilation: int = 1) -> nn.Sequential:
-    """Convolution of each channel for itself, batch norm."""
-    return nn.Sequential(
-        nn.Conv2d(
-            *(channels, channels, 3, stride, dilation, dilation), groups=channels, bias=False
-        ),
-        nn.BatchNorm2d(channels),
-    )
-
-
-def _pointwise(inputs: int, outputs: int) -> nn.Sequential:
-    """Convolution of each cell for itself, batch norm."""
-    return nn.Sequential(nn.Conv2d(inputs, outputs, 1, bias=False), nn.BatchNorm2d(outputs))

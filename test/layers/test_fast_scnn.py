@@ -9,11 +9,11 @@ torch = pytest.importorskip("torch", reason="the offline side needs torch: make 
 
 from torch.nn.functional import adaptive_avg_pool2d
 
+from shared_encoder_perception.layers.bottleneck import Bottleneck
 from shared_encoder_perception.layers.encoder import STRIDES, Encoder
 from shared_encoder_perception.layers.encoder_weights import WeightsError
 from shared_encoder_perception.layers.fast_scnn import (
     BINS,
-    Bottleneck,
     FastScnnDecoder,
     FastScnnEncoder,
     PyramidPooling,

@@ -39,11 +39,6 @@ class Drawn:
     agreed: NDArray[np.bool_]
 
 
-def open_unlabelled(path: str) -> Source:
-    """Open a path of a task's ``unlabelled``; a folder with a ``frames.jsonl`` is a native set."""
-    return open_source(Path(path))
-
-
 class UnlabelledFrames:
     """Pictures of some paths, read once and kept in a file that goes with the process.
 
@@ -74,7 +69,7 @@ class UnlabelledFrames:
         self.told: list[dict[str, str | int]] = []
         for path in paths:
             before, usable = len(self), 0
-            for pair in _pairs(open_unlabelled(path), size, lag, settings.frames):
+            for pair in _pairs(open_source(Path(path)), size, lag, settings.frames):
                 usable += self._keep(*pair)
             found: dict[str, str | int] = {"path": path, "frames": len(self) - before}
             self.told.append({**found, "pairs": usable} if self._paired else found)

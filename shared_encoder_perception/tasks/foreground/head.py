@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from shared_encoder_perception.layers.fast_scnn import Bottleneck
+from shared_encoder_perception.layers.bottleneck import Bottleneck
 from shared_encoder_perception.layers.neck import (
     FeaturePyramid,
     conv_bn_relu,
