@@ -24,7 +24,7 @@ from shared_encoder_perception.backends import (
 )
 from shared_encoder_perception.backends.engine_cache import EngineCache
 from shared_encoder_perception.backends.hardware import cores, gpus
-from shared_encoder_perception.backends.onnxruntime_graph import align_channels
+from shared_encoder_perception.backends.onnxruntime_graph import convolve_apart
 from shared_encoder_perception.files.own_files import scratch_folder
 
 PROVIDERS: Final = {
@@ -157,7 +157,7 @@ def _content(artifact: Artifact, device: str, precision: str) -> bytes:
         return artifact.content
     model = parse(artifact.content, artifact.source)
     unpack(model)
-    return model.SerializeToString() if align_channels(model) else artifact.content
+    return model.SerializeToString() if convolve_apart(model) else artifact.content
 
 
 def _session(

@@ -1,37 +1,62 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What ONNX Runtime's fast convolutions ask of a graph, given to it by zeros.
+"""What ONNX Runtime's fast convolutions ask of a graph, given to it without changing an answer.
 
-On a CPU it computes convolutions in blocks of channels, where their number is a multiple of four;
-one over 130 channels takes ten times as long as one over 132, for the same values.
+On a CPU it computes convolutions in blocks of channels. Features that fill no whole blocks, such as
+a cell's column and row, take all that they are joined with out of the blocks and back, and a
+convolution over 130 channels takes ten times as long as one over 132.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Final
+from collections.abc import Iterator, Mapping
+from itertools import pairwise
+from typing import Final, NamedTuple
 
 import numpy as np
 import onnx
 from numpy.typing import NDArray
-from onnx import NodeProto, helper, numpy_helper
+from onnx import NodeProto, TensorProto, helper, numpy_helper
 
 TAKEN: Final = 4
 """Channels are a multiple of this, or ONNX Runtime leaves its blocks."""
-BLOCK: Final = 16
-"""Channels of a block where the CPU has AVX-512, two of them with AVX2."""
 DEPTHWISE, MIXING = "depthwise", "mixing"
 
 
-def align_channels(model: onnx.ModelProto) -> bool:
-    """Widen separable convolutions over joined features by channels of zeros, in place.
+class Joined(NamedTuple):
+    """Features that are joined, convolved channel by channel or not, and mixed.
 
-    Only what is known to stay the same is touched: a ``Concat`` of channels that a depthwise
-    convolution alone reads, whose result a convolution of 1x1 alone mixes, all with constant
-    weights. Answers are the same but for the order in which sums are rounded.
+    Attributes:
+        concats: What joins them, the last one first; the others join a part of it.
+        parts: Name and channels of each feature, in order.
+        conv: The depthwise convolution, ``None`` without.
+        mix: The convolution of 1x1.
+    """
+
+    concats: list[NodeProto]
+    parts: list[tuple[str, int]]
+    conv: NodeProto | None
+    mix: NodeProto
+
+
+def convolve_apart(model: onnx.ModelProto) -> bool:
+    """Convolve joined features each by itself and add what comes out, in place.
+
+    A convolution of 1x1 is linear: over joined features it is the sum of those over each. Only what
+    is known to stay the same is touched: ``Concat``s of channels that such a convolution alone
+    reads, or a depthwise one alone that such a one alone reads, all with constant weights, where
+    some feature fills no blocks. Answers are the same but for the order in which sums are rounded.
 
     Returns:
-        Whether there was something to widen.
+        Whether there was something to take apart.
     """
+    found = list(_joined(model))
+    for one in found:
+        _take_apart(model.graph, one)
+    return bool(found)
+
+
+def _joined(model: onnx.ModelProto) -> Iterator[Joined]:
+    """Yield what is worth taking apart."""
     graph = model.graph
     weights = {item.name: item for item in graph.initializer}
     made_by = {name: node for node in graph.node for name in node.output}
@@ -41,25 +66,43 @@ def align_channels(model: onnx.ModelProto) -> bool:
             read_by.setdefault(name, []).append(reader)
     alone = {name for name, nodes in read_by.items() if len(nodes) == 1}
     alone -= {item.name for item in graph.output}
-    changed = False
-    for conv in list(graph.node):
-        if _kind(conv, weights) != DEPTHWISE or not {conv.output[0], *conv.input[1:]} <= alone:
+    channels = _channels(graph)
+    for mix in graph.node:
+        if _kind(mix, weights) != MIXING:
             continue
-        joined, mix = made_by.get(conv.input[0]), read_by[conv.output[0]][0]
-        channels = weights[conv.input[1]].dims[0]
-        if (
-            channels % TAKEN
-            and joined is not None
-            and joined.op_type == "Concat"
-            and _attribute(joined, "axis") == 1
-            and joined.output[0] in alone
-            and _kind(mix, weights) == MIXING
-            and mix.input[0] == conv.output[0]
-            and mix.input[1] in alone
-        ):
-            _widen(graph, joined, conv, mix, -channels % BLOCK)
-            changed = True
-    return changed
+        conv = made_by.get(mix.input[0])
+        if conv is not None and (mix.input[0] not in alone or _kind(conv, weights) != DEPTHWISE):
+            conv = None
+        concats: list[NodeProto] = []
+        names = list(_parts((conv or mix).input[0], made_by, alone, concats))
+        counts = [channels.get(name, 0) for name in names]
+        whole = all(counts) and sum(counts) == weights[mix.input[1]].dims[1]
+        if concats and whole and any(count % TAKEN for count in counts):
+            yield Joined(concats, list(zip(names, counts, strict=True)), conv, mix)
+
+
+def _parts(
+    name: str, made_by: Mapping[str, NodeProto], alone: set[str], concats: list[NodeProto]
+) -> Iterator[str]:
+    """Yield what a feature is joined of, itself if of nothing; ``concats`` get what joins it."""
+    node = made_by.get(name)
+    joins = node is not None and node.op_type == "Concat" and _attribute(node, "axis") == 1
+    if node is None or not joins or name not in alone:
+        yield name
+        return
+    concats.append(node)
+    for part in node.input:
+        yield from _parts(part, made_by, alone, concats)
+
+
+def _channels(graph: onnx.GraphProto) -> dict[str, int]:
+    """Return the channels of every feature of which they are known."""
+    found = {}
+    for item in (*graph.input, *graph.value_info, *graph.output):
+        shape = item.type.tensor_type.shape.dim
+        if len(shape) == 4 and shape[1].HasField("dim_value"):
+            found[item.name] = int(shape[1].dim_value)
+    return found
 
 
 def _kind(node: NodeProto, weights: Mapping[str, onnx.TensorProto]) -> str:
@@ -73,35 +116,72 @@ def _kind(node: NodeProto, weights: Mapping[str, onnx.TensorProto]) -> str:
     return MIXING if groups == 1 and set(window) == {1} else ""
 
 
-def _widen(
-    graph: onnx.GraphProto, joined: NodeProto, conv: NodeProto, mix: NodeProto, more: int
-) -> None:
-    """Give a concatenation, what is computed of it, and what mixes that, more channels of zeros."""
-    last, pads = joined.input[-1], f"{conv.output[0]}_zeros"
-    padded = f"{pads}_beside"
-    sides = np.array([0, 0, 0, 0, 0, more, 0, 0], np.int64)  # of N, C, H, W: before, then behind
-    graph.initializer.append(numpy_helper.from_array(sides, pads))
-    pad = helper.make_node("Pad", [last, pads], [padded], name=padded)
-    joined.input[len(joined.input) - 1] = padded
-    graph.node.insert(list(graph.node).index(joined), pad)
-    for name in conv.input[1:]:
-        if name:
-            _lengthen(graph, name, 0, more)
-    _lengthen(graph, mix.input[1], 1, more)
-    groups = next(one for one in conv.attribute if one.name == "group")
-    groups.i += more
-    stale = {joined.output[0], *conv.output, *conv.input, *mix.input}
-    kept = [item for item in graph.value_info if item.name not in stale]
-    del graph.value_info[:]
-    graph.value_info.extend(kept)
+def _take_apart(graph: onnx.GraphProto, joined: Joined) -> None:
+    """Replace convolutions of joined features by those of each, and the sum of what they say."""
+    conv, mix = joined.conv, joined.mix
+    values = {item.name: item for item in graph.initializer}
+    mixing, last = _constants(mix, values)
+    bounds = np.cumsum([0, *(count for _, count in joined.parts)])
+    nodes: list[NodeProto] = []
+    sums = ""
+    for (name, count), (begin, end) in zip(joined.parts, pairwise(bounds), strict=True):
+        what = f"{mix.output[0]}_of_{name}"
+        if conv is not None:
+            own, shift = (array[begin:end] for array in _constants(conv, values))
+            nodes.append(_conv(graph, conv, count, name, f"{what}_apart", (own, shift)))
+            name = nodes[-1].output[0]
+        nodes.append(_conv(graph, mix, 1, name, what, (mixing[:, begin:end], last)))
+        last = np.zeros_like(last)  # once is enough
+        if sums:
+            added = mix.output[0] if end == bounds[-1] else f"{what}_added"
+            nodes.append(helper.make_node("Add", [sums, what], [added], name=added))
+        sums = nodes[-1].output[0]
+    at = list(graph.node).index(mix)
+    for number, node in enumerate(nodes):
+        graph.node.insert(at + number, node)
+    _remove(graph, [mix, *joined.concats, *([] if conv is None else [conv])])
 
 
-def _lengthen(graph: onnx.GraphProto, name: str, axis: int, more: int) -> None:
-    """Append zeros to weights along an axis."""
-    item = next(one for one in graph.initializer if one.name == name)
-    array: NDArray = numpy_helper.to_array(item)
-    sides = [(0, more if one == axis else 0) for one in range(array.ndim)]
-    item.CopyFrom(numpy_helper.from_array(np.pad(array, sides), name))
+def _conv(
+    graph: onnx.GraphProto,
+    like: NodeProto,
+    groups: int,
+    given: str,
+    name: str,
+    constants: tuple[NDArray, NDArray],
+) -> NodeProto:
+    """Return a convolution ``like`` another one, of ``constants``: its weights and its bias."""
+    node = NodeProto()
+    node.CopyFrom(like)
+    node.name, node.output[:] = name, [name]
+    node.input[:] = [given, f"{name}_weight", f"{name}_bias"]
+    for called, array in zip(node.input[1:], constants, strict=True):
+        graph.initializer.append(numpy_helper.from_array(np.ascontiguousarray(array), called))
+    kept = [one for one in node.attribute if one.name != "group"]
+    del node.attribute[:]
+    node.attribute.extend([*kept, helper.make_attribute("group", groups)])
+    return node
+
+
+def _constants(
+    conv: NodeProto, values: Mapping[str, TensorProto]
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return the weights of a convolution and its bias, of zeros where it has none."""
+    weight, *bias = (numpy_helper.to_array(values[name]) for name in conv.input[1:] if name)
+    return weight, bias[0] if bias else np.zeros(len(weight), weight.dtype)
+
+
+def _remove(graph: onnx.GraphProto, nodes: list[NodeProto]) -> None:
+    """Take out nodes, what they alone made known, and weights that nobody reads any more."""
+    gone = {name for node in nodes for name in node.output}
+    for node in nodes:
+        graph.node.remove(node)
+    made = {name for node in graph.node for name in node.output}
+    read = {name for node in graph.node for name in node.input}
+    for item in [item for item in graph.initializer if item.name not in read]:
+        graph.initializer.remove(item)
+    for item in [one for one in graph.value_info if one.name in gone - made]:
+        graph.value_info.remove(item)
 
 
 def _attribute(node: NodeProto, name: str, default: int = 0) -> int:

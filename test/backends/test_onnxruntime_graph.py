@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Channels of zeros for ONNX Runtime: the same answers where they help, else the same file."""
+"""Joined features for ONNX Runtime: taken apart where that helps, else the same file."""
 
 import numpy as np
 import onnx
@@ -9,41 +9,50 @@ from onnx import TensorProto, helper, numpy_helper
 
 from shared_encoder_perception.artifact.file import read_model
 from shared_encoder_perception.backends import DEFAULT_MODEL
-from shared_encoder_perception.backends.onnxruntime_graph import BLOCK, align_channels
+from shared_encoder_perception.backends.onnxruntime_graph import convolve_apart
 
 RANDOM = np.random.default_rng(0)
-FIRST, SECOND, OUT = 5, 4, 3
-"""Channels that are joined, and what is made of them."""
+CHANNELS = {"a": 8, "b": 4, "c": 5}
+"""Of the features that are joined."""
+JOINED = sum(CHANNELS.values())
+OUT = 3
 
 
 def weights(name, *shape):
     return numpy_helper.from_array(RANDOM.normal(size=shape).astype(np.float32), name)
 
 
-def model(*, also_read="", axis=1, mixing=1, bias=True, second=SECOND):
-    """Two inputs are joined, convolved channel by channel, and mixed."""
-    channels = FIRST + second
+def model(*, also_read="", mixing=1, bias=True, depthwise=True, narrow=5, axis=1):
+    """Three inputs are joined, two of them first; convolved channel by channel; and mixed."""
+    channels = JOINED - CHANNELS["c"] + narrow
+    sizes = {**CHANNELS, "c": narrow}
     biases = ["depthwise_bias"] if bias else []
     nodes = [
-        helper.make_node("Concat", ["a", "b"], ["joined"], axis=axis),
+        helper.make_node("Concat", ["a", "b"], ["first"], axis=axis),
+        helper.make_node("Concat", ["first", "c"], ["joined"], axis=axis),
         helper.make_node(
             "Conv", ["joined", "depthwise", *biases], ["apart"], group=channels, pads=[1, 1, 1, 1]
         ),
         helper.make_node("Conv", ["apart", "mixing"], ["out"], pads=[mixing // 2] * 4),
     ]
+    if not depthwise:
+        del nodes[2]
+        nodes[2].input[0] = "joined"
+        nodes[2].input.extend(["mixing_bias"] if bias else [])
     outputs = ["out", *([also_read] if also_read else [])]
     graph = helper.make_graph(
         nodes,
         "joined features",
         [
-            helper.make_tensor_value_info("a", TensorProto.FLOAT, ["N", FIRST, 6, 7]),
-            helper.make_tensor_value_info("b", TensorProto.FLOAT, ["N", second, 6, 7]),
+            helper.make_tensor_value_info(name, TensorProto.FLOAT, ["N", count, 6, 7])
+            for name, count in sizes.items()
         ],
         [helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in outputs],
         [
             weights("depthwise", channels, 1, 3, 3),
             weights("depthwise_bias", channels),
             weights("mixing", OUT, channels, mixing, mixing),
+            weights("mixing_bias", OUT),
         ],
     )
     made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
@@ -51,31 +60,51 @@ def model(*, also_read="", axis=1, mixing=1, bias=True, second=SECOND):
 
 
 def run(found, inputs):
-    session = ort.InferenceSession(found.SerializeToString(), providers=["CPUExecutionProvider"])
+    options = ort.SessionOptions()
+    options.log_severity_level = 3  # weights that are for other options are left over
+    session = ort.InferenceSession(
+        found.SerializeToString(), options, providers=["CPUExecutionProvider"]
+    )
     return session.run(None, inputs)
 
 
+def inputs(count):
+    return {
+        name: RANDOM.normal(size=(count, channels, 6, 7)).astype(np.float32)
+        for name, channels in CHANNELS.items()
+    }
+
+
 @pytest.mark.parametrize("bias", [True, False])
-def test_joined_features_get_channels_of_zeros_and_the_same_answer(bias):
-    before, after = model(bias=bias), model(bias=bias)
+@pytest.mark.parametrize("depthwise", [True, False])
+def test_features_taken_apart_give_the_same_answer(bias, depthwise):
+    before = model(bias=bias, depthwise=depthwise)
+    after = onnx.ModelProto()
     after.CopyFrom(before)
-    assert align_channels(after)
+    assert convolve_apart(after)
     onnx.checker.check_model(after, full_check=True)
-    widths = {item.name: list(item.dims) for item in after.graph.initializer}
-    assert widths["depthwise"][0] == widths["mixing"][1] == BLOCK
+    assert not [node for node in after.graph.node if node.op_type == "Concat"]
     for count in (1, 3):
-        shapes = {"a": (count, FIRST, 6, 7), "b": (count, SECOND, 6, 7)}
-        inputs = {
-            name: RANDOM.normal(size=shape).astype(np.float32) for name, shape in shapes.items()
-        }
-        np.testing.assert_allclose(run(after, inputs), run(before, inputs), rtol=1e-4, atol=1e-5)
-    assert not align_channels(after)  # nothing is left to widen
+        given = inputs(count)
+        np.testing.assert_allclose(run(after, given), run(before, given), rtol=1e-4, atol=1e-5)
+    assert not convolve_apart(after)  # nothing is left to take apart
+
+
+def test_joined_features_that_are_also_an_answer_are_kept_and_taken_apart_behind():
+    before = model(also_read="first")
+    after = onnx.ModelProto()
+    after.CopyFrom(before)
+    assert convolve_apart(after)
+    onnx.checker.check_model(after, full_check=True)
+    given = inputs(2)
+    for one, other in zip(run(after, given), run(before, given), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize(
     "options",
     [
-        {"second": 3},  # eight channels: they fit as they are
+        {"narrow": 8},  # all fit as they are
         {"also_read": "joined"},
         {"also_read": "apart"},
         {"mixing": 3},
@@ -85,20 +114,32 @@ def test_joined_features_get_channels_of_zeros_and_the_same_answer(bias):
 def test_what_fits_or_is_read_by_others_stays_as_it_is(options):
     found = model(**options)
     before = found.SerializeToString()
-    assert not align_channels(found)
+    assert not convolve_apart(found)
     assert found.SerializeToString() == before
 
 
-def test_weights_that_are_no_constants_stay_as_they_are():
+@pytest.mark.parametrize("name", ["depthwise", "mixing"])
+def test_weights_that_are_no_constants_stay_as_they_are(name):
     found = model()
-    del found.graph.initializer[0]
-    found.graph.input.append(
-        helper.make_tensor_value_info("depthwise", TensorProto.FLOAT, [FIRST + SECOND, 1, 3, 3])
-    )
-    assert not align_channels(found)
+    item = next(one for one in found.graph.initializer if one.name == name)
+    shape = list(item.dims)
+    found.graph.initializer.remove(item)
+    found.graph.input.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, shape))
+    before = found.SerializeToString()
+    assert not convolve_apart(found)
+    assert found.SerializeToString() == before
+
+
+def test_features_whose_channels_nobody_tells_stay_joined():
+    found = model()
+    del found.graph.value_info[:]
+    found.graph.input[2].type.tensor_type.shape.dim[1].dim_param = "C"
+    assert not convolve_apart(found)
 
 
 def test_the_default_model_is_one_that_it_helps():
     found = read_model(DEFAULT_MODEL)
-    assert align_channels(found)
+    before = sum(node.op_type == "Concat" for node in found.graph.node)
+    assert convolve_apart(found)
     onnx.checker.check_model(found, full_check=True)
+    assert sum(node.op_type == "Concat" for node in found.graph.node) < before

@@ -9,7 +9,6 @@ from typing import Any, Final
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from shared_encoder_perception.layers.neck import (
     FeaturePyramid,
@@ -39,8 +38,13 @@ edge to the horizon at a fifth of the height."""
 SHARP: Final = 0.01
 """Inverse metres within which the plane bends into the sky."""
 SMALLEST: Final = 1e-4
+"""Inverse depth of the farthest that the plane says."""
+LARGEST: Final = 85.0
+"""In units of ``SHARP``, nearer than all that can be said; its exponential still is a float."""
 NEAR: Final = math.log(Block().min_m)
 FAR: Final = math.log(FARTHER * Block().max_m)
+LAST_PLACE: Final = -(math.log(SHARP) + NEAR) / (FAR - NEAR)
+"""Place of the inverse depth ``SHARP``."""
 LEAST: Final = 0.02
 """Of the range that the plane leaves to both of its ends, where a logit has no bound."""
 
@@ -97,7 +101,7 @@ class DepthHead(nn.Module):
             own = upsample(own, (features.neck.shape[-2], features.neck.shape[-1]))
         joined = features._replace(neck=torch.cat((features.neck, own), dim=1))
         said = self.local(joined)[LOGITS]
-        plane = self.plane(features.levels[-1], said.shape[-2:])
+        plane = self.plane(features.levels[-1], (int(said.shape[-2]), int(said.shape[-1])))
         return {LOGITS: torch.cat((said[:, :1] + plane, said[:, 1:]), dim=1)}
 
 
@@ -122,16 +126,22 @@ class GroundPlane(nn.Module):
             self.said[2].weight.mul_(0.1)
             self.said[2].bias.copy_(torch.tensor(USUAL))
 
-    def forward(self, coarsest: Tensor, grid: Sequence[int]) -> Tensor:
+    def forward(self, coarsest: Tensor, grid: Size) -> Tensor:
         """Return (N, 1, rows, columns), logits of the place between nearest and farthest."""
         mixed = self.mix(coarsest)
-        places = coordinates(mixed)
-        moments = [mixed, mixed * places[:, :1], mixed * places[:, 1:]]
-        pooled = torch.cat([moment.mean(dim=(2, 3)) for moment in moments], dim=1)
-        level, across, down = self.said(pooled).float()[:, :, None, None].unbind(1)
-        x, y = coordinates(mixed.new_zeros((1, 1, int(grid[0]), int(grid[1])))).float().unbind(1)
-        # Above the horizon, and near it, as far as can be said; without a kink.
-        inverse = functional.softplus((level + across * x + down * y) / SHARP) * SHARP
-        place = (-inverse.clamp(min=SMALLEST).log() - NEAR) / (FAR - NEAR)
-        place = place.clamp(LEAST, 1 - LEAST)
-        return (place / (1 - place)).log()[:, None]
+        whole = (int(mixed.shape[-2]), int(mixed.shape[-1]))
+        places, cells = _plane_basis(mixed, whole), _plane_basis(mixed, grid)
+        with torch.autocast(mixed.device.type, enabled=False):  # small numbers tell a plane
+            moments = mixed.float().flatten(2) @ (places.mT / places.shape[1])
+            inverse = self.said(moments.mT.flatten(1)) @ (cells / SHARP)
+        # Above the horizon, and near it, as far as can be said; without a kink: a softplus.
+        bent = inverse.clamp(max=LARGEST).exp().log1p().clamp(min=SMALLEST / SHARP)
+        place = (bent.log() * (-1 / (FAR - NEAR)) + LAST_PLACE).clamp(LEAST, 1 - LEAST)
+        return (place / (1 - place)).log().reshape(-1, 1, *grid)
+
+
+def _plane_basis(feature: Tensor, grid: Size) -> Tensor:
+    """What a plane is summed of, (3, rows * columns) float32: one, column and row in [-1, 1]."""
+    cells = feature.new_zeros((1, 1, *grid), dtype=torch.float32)
+    places = coordinates(cells)[0].flatten(1)
+    return torch.cat((torch.ones_like(places[:1]), places))
