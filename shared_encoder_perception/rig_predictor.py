@@ -26,7 +26,7 @@ from shared_encoder_perception.spec import ModelSpec
 from shared_encoder_perception.structures import Perception
 from shared_encoder_perception.tasks.contract.refining import Moment
 from shared_encoder_perception.tasks.on_ground import AnswersOnGround
-from shared_encoder_perception.tasks.options import Options
+from shared_encoder_perception.tasks.options import HEIGHT, Options
 
 
 @dataclass(frozen=True, eq=False)
@@ -295,6 +295,9 @@ def _refiners(spec: ModelSpec, rig: Rig) -> dict[str, dict[str, Any]]:
     for task, parameters in needed.items():
         refine = tasks.part(task, "refine")
         values = {parameter.name: parameter.default for parameter in parameters}
-        for own in made.values():
-            own[task] = refine.Refiner(refine.options(values.__getitem__))
+        for camera in rig.cameras:
+            own = values | (
+                {HEIGHT: max(float(camera.view.position[2]), 0.0)} if HEIGHT in values else {}
+            )
+            made[camera.name][task] = refine.Refiner(refine.options(own.__getitem__))
     return made

@@ -31,7 +31,8 @@ def main(folder, out):
             seen = (points - pose[:3, 3]) @ pose[:3, :3]
             size = tuple(camera["size"])
             lens = CameraModel(size, matrix, np.zeros(0), False, np.eye(3), (1, 1), (0.0, 0.0))
-            label = Label(sparse_depth(seen, lens), float(matrix[1, 1]))
+            height_m = float(pose[2, 3])
+            label = Label(sparse_depth(seen, lens), float(matrix[1, 1]), height_m=height_m)
             shutil.copy(folder / camera["image"], out / "images")
             keys = write(label, out, Path(camera["image"]))
             line = {

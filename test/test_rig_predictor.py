@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Several cameras of one vehicle: what each sees as if alone, and one map of the ground."""
 
+import math
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -18,6 +19,8 @@ from shared_encoder_perception.predictor import STAGES, Predictor
 from shared_encoder_perception.rig.grid import BevGrid
 from shared_encoder_perception.rig.rig import Rig
 from shared_encoder_perception.rig_predictor import RigPredictor
+from shared_encoder_perception.tasks.depth.depth_msg import focal_of
+from shared_encoder_perception.tasks.depth.height import at_height
 from shared_encoder_perception.world.synthetic import Drive
 
 GRID = BevGrid()
@@ -65,6 +68,27 @@ def test_each_camera_sees_what_it_would_see_alone():
         equal(together.cameras[name], alone(image))
     assert tuple(together.stage_ms) == STAGES
     assert not together.missing
+    backend.close()
+
+
+def test_the_place_of_each_camera_scales_its_depth():
+    """Depth of a camera that is mounted higher is larger: the picture does not tell."""
+    backend = load_backend(DEFAULT_MODEL)
+    image = Drive(3, (320, 800)).render().image
+    places = {"low": (0.0, 0.0, 1.2), "high": (0.0, 0.0, 2.4), "below": (0.0, 0.0, -0.1)}
+    rig = Rig(tuple(camera(name, 0.0, place=place) for name, place in places.items()))
+    predictor = RigPredictor(backend, rig)
+    seen = predictor.predict(dict.fromkeys(rig.names, image)).cameras
+    low, high, below = (seen[name].answers["depth"] for name in places)
+    assert (low.height_m, high.height_m) == (1.2, 2.4) and math.isnan(below.height_m)
+    assert high.scaled_by == pytest.approx(2 * low.scaled_by, rel=1e-3)
+    lens = rig.cameras[0].view.camera
+    alone = Predictor(backend)(image).answers["depth"].through(focal_of(lens), lens)
+    np.testing.assert_allclose(low.depth, at_height(alone, 1.2).depth, rtol=1e-5)
+    own = predictor.options
+    predictor.options = {**own, "depth": replace(own["depth"], by_height=False)}
+    for seen in predictor.predict(dict.fromkeys(rig.names, image)).cameras.values():
+        np.testing.assert_allclose(seen.answers["depth"].depth, alone.depth, rtol=1e-5)
     backend.close()
 
 

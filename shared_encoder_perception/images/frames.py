@@ -38,6 +38,7 @@ class Frame:
         crop: Part to use, where the source says so.
         stamp_ns: When it was taken, where the source says so: a bag's header stamp.
         focal_px: Focal length of the camera in pixels of the image, where the source says so.
+        camera_height_m: Of the camera above the road, likewise.
         beside: Pictures that the source names beside it, by their names, (H, W, 3) uint8 BGR: of
             those in ``Source.beside``.
     """
@@ -47,6 +48,7 @@ class Frame:
     crop: Crop | None = None
     stamp_ns: int | None = None
     focal_px: float | None = None
+    camera_height_m: float | None = None
     beside: Mapping[str, NDArray[np.uint8]] = field(default_factory=dict)
 
 

@@ -145,7 +145,7 @@ class JsonlSource(Source):
                 if not line.strip():
                     continue
                 where = f"{self.path}, line {number}"
-                record, crop, focal_px = _parse(line, where)
+                record, crop, camera = _parse(line, where)
                 name = record["image"]
                 # Results are kept by name: a second one would overwrite the first one's mask.
                 if (before := first.setdefault(Path(name), number)) != number:
@@ -166,7 +166,8 @@ class JsonlSource(Source):
                 try:
                     image = read_image(path)
                     beside = {key: _kept_image(one) for key, one in others.items() if one}
-                    yield Frame(name, image, crop, focal_px=focal_px, beside=beside)
+                    focal_px, height_m = camera
+                    yield Frame(name, image, crop, None, focal_px, height_m, beside)
                 except SourceError as error:
                     yield f"{where}: {error}"
 
@@ -188,8 +189,10 @@ def _value(line: bytes, key: str) -> Any:
     return record.get(key) if isinstance(record, dict) else None
 
 
-def _parse(line: bytes, where: str) -> tuple[Mapping[str, Any], Crop | None, float | None]:
-    """Return a line as it is, with ``image``; its crop, and its camera's focal length.
+def _parse(
+    line: bytes, where: str
+) -> tuple[Mapping[str, Any], Crop | None, tuple[float | None, float | None]]:
+    """Return a line as it is, with ``image``; its crop, and focal length and height of its camera.
 
     Raises:
         SourceError: The line names no image.
@@ -197,17 +200,22 @@ def _parse(line: bytes, where: str) -> tuple[Mapping[str, Any], Crop | None, flo
     try:
         record: Any = json.loads(line)
         name, crop = record["image"], _crop(record.get("crop"))
-        focal_px = None if record.get("focal_px") is None else float(record["focal_px"])
-        if not isinstance(name, str) or not (focal_px is None or 0 < focal_px < math.inf):
+        focal_px, height_m = (
+            None if record.get(key) is None else float(record[key])
+            for key in ("focal_px", "camera_height_m")
+        )
+        wrong = [one for one in (focal_px, height_m) if not (one is None or 0 < one < math.inf)]
+        if not isinstance(name, str) or wrong:
             raise TypeError
     except json.JSONDecodeError as error:
         raise SourceError(f"{where}: not valid JSON: {error}") from None
     except (KeyError, TypeError, AttributeError, ValueError, OverflowError, RecursionError):
         raise SourceError(
             f'{where}: expected {{"image": path, "crop": [x, y, width, height]}} with whole '
-            f'pixels, and perhaps a "focal_px" above 0, found {line.strip()[:120]!r}'
+            f'pixels, and perhaps a "focal_px" or a "camera_height_m" above 0, found '
+            f"{line.strip()[:120]!r}"
         ) from None
-    return record, crop, focal_px
+    return record, crop, (focal_px, height_m)
 
 
 def _crop(values: Any) -> Crop | None:

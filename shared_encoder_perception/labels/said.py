@@ -62,6 +62,7 @@ class Said:
         depth: Returns (H, W) float32 metres along the optical axis, NaN where nothing was measured;
             ``None`` where that is not labelled.
         focal_px: Vertical focal length of the camera; NaN where it is not known.
+        camera_height_m: Of the camera above the road; NaN where it is not known.
         depth_is_relative: Whether the inverse of ``depth`` is right but for a scale and a shift.
         new: Returns an (H, W) plane, ``YES`` where something is that ``background`` does not show;
             ``None`` where that is not labelled.
@@ -81,6 +82,7 @@ class Said:
     instances: Callable[[], NDArray[np.uint16]] | None = None
     depth: Callable[[], NDArray[np.float32]] | None = None
     focal_px: float = math.nan
+    camera_height_m: float = math.nan
     depth_is_relative: bool = False
     new: Callable[[], Plane] | None = None
     background: Callable[[], NDArray[np.uint8]] | None = None

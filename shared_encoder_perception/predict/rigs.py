@@ -60,6 +60,7 @@ OTHERWISE: Final = {
     "crop": "a rig.yaml has a crop for each camera",
     "topic": "a rig.yaml has a topic for each camera",
     "focal_px": "the calibration says it of each camera",
+    "camera_height_m": "the calibration says it of each camera",
     "background": "models that compare pictures with others are not for rigs",
     "sheet": "--overlay writes a picture of each moment",
 }

@@ -150,7 +150,9 @@ def write_predictions(
         frames: Iterator[Frame] = islice(iter(source), args.limit)
         for index, frame in enumerate(tqdm(frames, total=total, unit="image")):
             try:
-                predictor.options = asked_options(predictor.spec, args, frame.focal_px)
+                predictor.options = asked_options(
+                    predictor.spec, args, frame.focal_px, frame.camera_height_m
+                )
                 crop, others = frame.crop or args.crop, beside.of(frame)
                 perception = predictor(frame.image, crop, companions=others)
             except CompanionError as error:

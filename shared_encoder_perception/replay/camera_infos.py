@@ -14,7 +14,7 @@ from shared_encoder_perception.ground.camera_info import camera_model, info_key
 from shared_encoder_perception.images.bags import first_line, open_bag
 from shared_encoder_perception.images.stamps import stamp_ns
 from shared_encoder_perception.structures import Size
-from shared_encoder_perception.tasks.options import FOCAL
+from shared_encoder_perception.tasks.options import FOCAL, add_height_option
 
 INFO: Final = "sensor_msgs/msg/CameraInfo"
 COMPRESSED: Final = "/compressed"
@@ -84,7 +84,7 @@ def read_infos(path: Path, image: str) -> tuple[CameraInfos, list[str]]:
     return infos, problems
 
 
-def add_focal_option(parser: ArgumentParser) -> None:
+def add_camera_options(parser: ArgumentParser) -> None:
     """Declare what a replay can be told of the camera, as ``predict`` can."""
     parser.add_argument(
         "--focal-px",
@@ -93,6 +93,7 @@ def add_focal_option(parser: ArgumentParser) -> None:
         help="focal length of the camera in pixels of the images, instead of the bag's CameraInfo: "
         "depth is in metres then",
     )
+    add_height_option(parser)
 
 
 def unknown_for_want_of_a_lens(unsure: Mapping[str, int], image: str) -> list[str]:

@@ -20,7 +20,7 @@ from shared_encoder_perception.replay.reading import BagFrame
 from shared_encoder_perception.spec import picture_inputs
 from shared_encoder_perception.structures import Perception
 from shared_encoder_perception.tasks.contract.refining import Moment
-from shared_encoder_perception.tasks.options import with_focal
+from shared_encoder_perception.tasks.options import HEIGHT, with_camera
 from shared_encoder_perception.tasks.status import Level
 
 TRACKING: Final = "tracking.enabled"
@@ -70,6 +70,7 @@ class Drive:
         infos: CameraInfos | None = None,
         companions: Companions | None = None,
         focal_px: float | None = None,
+        height_m: float | None = None,
     ) -> None:
         """Begin a drive.
 
@@ -80,6 +81,7 @@ class Drive:
             infos: The CameraInfo of the images, for tasks that need it.
             companions: What images are compared with; by default with nothing of use.
             focal_px: Focal length of the camera, pixels of the images; ``infos`` do not count then.
+            height_m: Of the camera above the road.
 
         Raises:
             ValueError: It is none, or nothing that the model answers depends on it.
@@ -96,6 +98,8 @@ class Drive:
             values = {parameter.name: parameter.default for parameter in content.PARAMETERS}
             if TRACKING in values:
                 values[TRACKING] = tracking
+            if HEIGHT in values and height_m is not None:
+                values[HEIGHT] = height_m
             options[name] = content.options(values.__getitem__, predictor.spec.tasks[name])
             refine = tasks.find_part(name, "refine")
             compares = picture_inputs(predictor.spec.tasks[name], predictor.spec.input_size)
@@ -103,7 +107,7 @@ class Drive:
             if (tracking or compares or of_camera) and refine is not None:
                 self._of_camera += [name] if of_camera else []
                 self._refiners[name] = refine.Refiner(refine.options(values.__getitem__))
-        predictor.options = with_focal(predictor.spec, options, focal_px)
+        predictor.options = with_camera(predictor.spec, options, focal_px, height_m)
         self._watch = StampWatch()
         self._last_ns = 0
         self._tally: Counter[str] = Counter()

@@ -24,7 +24,7 @@ from shared_encoder_perception.replay.live_report import to_text, write_report
 from shared_encoder_perception.replay.live_result import compare
 from shared_encoder_perception.replay.recorder import RESULTS
 from shared_encoder_perception.replay.summary import to_json
-from shared_encoder_perception.tasks.options import FOCAL
+from shared_encoder_perception.tasks.options import FOCAL, HEIGHT
 
 LIVE: Final = "live"
 """Folder of the live run, in that of the offline replay."""
@@ -83,6 +83,8 @@ def play_live(bag: Path, out: Path, args: argparse.Namespace) -> int:
         arguments.append("--camera-info")
     else:
         given[FOCAL] = args.focal_px
+    if args.camera_height_m is not None:
+        given[HEIGHT] = args.camera_height_m
     # The engine of the offline replay, whatever chose it.
     parameters = {
         **engine_parameters(args),

@@ -88,7 +88,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--labels", help="frames.jsonl, or a LaneLine topic of the bag")
     parser.add_argument("--crop", type=parse_crop, metavar="X,Y,W,H", help="part of the images")
     add_companion_option(parser)
-    camera_infos.add_focal_option(parser)
+    camera_infos.add_camera_options(parser)
     parser.add_argument("--tracking", action="store_true", help="follow lanes, as the node can")
     parser.add_argument("--limit", type=int, help="stop after so many images of each bag")
     parser.add_argument("--no-bag", action="store_true", help="do not write the bag")
@@ -222,7 +222,15 @@ def _replay_bag(predictor: Predictor, bag: Path, out: Path, args: argparse.Names
     companions.found(images.beside)
     infos, problems = camera_infos.read_infos(bag, images.topic)
     images.problems += [one for one in problems if one not in images.problems]
-    drive = Drive(predictor, args.crop, args.tracking, infos, companions, args.focal_px)
+    drive = Drive(
+        predictor,
+        args.crop,
+        args.tracking,
+        infos,
+        companions,
+        focal_px=args.focal_px,
+        height_m=args.camera_height_m,
+    )
     conditions = conditions_of(
         predictor,
         bag,

@@ -20,7 +20,8 @@ from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 
 pytest.importorskip("torch", reason="exports a network of random weights")
 
-from shared_encoder_perception.backends import load_backend
+from shared_encoder_perception.backends import DEFAULT_MODEL, load_backend
+from shared_encoder_perception.ground.camera_info import camera_model
 from shared_encoder_perception.node.diagnostics import TOPIC
 from shared_encoder_perception.predictor import Predictor
 from shared_encoder_perception.tasks.cloud_msg import positions
@@ -31,8 +32,10 @@ from shared_encoder_perception.tasks.depth.content import (
     RAW_TOPIC,
     SIGMA_TOPIC,
 )
-from shared_encoder_perception.tasks.depth.depth_msg import read_depth
+from shared_encoder_perception.tasks.depth.depth_msg import focal_of, read_depth
+from shared_encoder_perception.tasks.depth.height import at_height
 from shared_encoder_perception.tasks.depth.refine import NO_FOCAL
+from shared_encoder_perception.world.synthetic import render_sample
 
 PIXELS = some_images(1)[0]
 FOCAL = 137.5
@@ -66,7 +69,7 @@ class Rig:
     status: DiagnosticStatus | None = None
     sent: int = 0
 
-    def ask(self, info: CameraInfo | None = None) -> dict[str, Any]:
+    def ask(self, info: CameraInfo | None = None, pixels: Any = PIXELS) -> dict[str, Any]:
         """Publish images, with a CameraInfo or without, until one was answered on every topic."""
 
         def answered() -> bool:
@@ -74,7 +77,7 @@ class Rig:
                 self.infos.publish(info)
                 self.peer.spin_for(0.05)
             self.sent += 1
-            message = ros.image_message(PIXELS, self.sent)
+            message = ros.image_message(pixels, self.sent)
             self.said.clear()
             self.peer.images.publish(message)
             self.peer.spin_until(lambda: len(self.said) == len(KINDS), 0.5)
@@ -168,3 +171,34 @@ def test_a_parameter_stands_in_for_a_camera_without_calibration(model: Path) -> 
         assert said[INFO_TOPIC].k[4] == FOCAL
         assert there.peer.set_parameter("depth.unknown_above_sigma", 1e-6).successful
         assert np.isnan(read_depth(there.ask()[DEPTH_TOPIC])).all()
+
+
+def test_the_height_of_a_pose_and_of_a_parameter_scales_the_depth() -> None:
+    """The shipped model on a rendered road: as offline, bit for bit."""
+    world = render_sample(3, (320, 800), tasks=("depth",))
+    height, width = world.image.shape[:2]
+    info = camera(width, height)
+    info.k[0] = info.k[4] = world.labels["depth"].focal_px
+    info.k[2], info.k[5], info.d = (width - 1) / 2, (height - 1) / 2, [0.0] * 5
+    lens = camera_model(info, (height, width))
+    answer = Predictor(load_backend(DEFAULT_MODEL, "auto"))(world.image).answers["depth"]
+    seen = answer.through(focal_of(lens), lens)
+    pose = {"ground.source": "parameters", "ground.height_m": 2.1}
+    with rig(DEFAULT_MODEL, **pose) as there:
+        expected = at_height(seen, 2.1)
+        assert expected.scaled_by != 1
+        said = read_depth(there.ask(info, world.image)[DEPTH_TOPIC])
+        np.testing.assert_array_equal(said, expected.depth)
+        assert there.peer.spin_until(
+            lambda: any(
+                one.key == "camera height (m)" and one.value == "2.10"
+                for one in there.status.values
+            )
+        )
+        assert there.peer.set_parameter("depth.scale_by_height", False).successful
+        np.testing.assert_array_equal(
+            read_depth(there.ask(info, world.image)[DEPTH_TOPIC]), seen.depth
+        )
+    with rig(DEFAULT_MODEL, **{"depth.source_height_m": 1.4}) as there:
+        said = read_depth(there.ask(info, world.image)[DEPTH_TOPIC])
+        np.testing.assert_array_equal(said, at_height(seen, 1.4).depth)

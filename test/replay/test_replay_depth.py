@@ -6,17 +6,20 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import replay_bags
-from camera_info_bags import COUNT, FOCALS, bag_with_infos
+from camera_info_bags import COUNT, FOCALS, bag_with_infos, info
 from replay_bags import replay
 from tiny_model import random_image
 
 pytest.importorskip("torch", reason="exports a network of random weights")
 
-from shared_encoder_perception.backends import load_backend
+from shared_encoder_perception.backends import DEFAULT_MODEL, load_backend
 from shared_encoder_perception.images.bags import open_bag, read_messages
 from shared_encoder_perception.predictor import Predictor
+from shared_encoder_perception.replay.camera_infos import beside
 from shared_encoder_perception.tasks.depth.content import DEPTH_TOPIC, INFO_TOPIC
 from shared_encoder_perception.tasks.depth.depth_msg import read_depth
+from shared_encoder_perception.tasks.depth.height import at_height
+from shared_encoder_perception.world.synthetic import render_sample
 
 
 @pytest.fixture(scope="module")
@@ -87,16 +90,40 @@ def test_a_focal_length_that_was_told_comes_first(focals, tmp_path, models):
         assert line["depth"]["median_m"] == pytest.approx(median, abs=2e-3)
 
 
+def test_the_cameras_height_scales_the_metres_of_a_bag(tmp_path, capsys):
+    """By the CameraInfo of the bag, or by a focal length that is told beside it."""
+    world = render_sample(3, (320, 800), tasks=("depth",))
+    focal, (stamp,) = world.labels["depth"].focal_px, replay_bags.stamps(1)
+    messages = [
+        (beside(replay_bags.TOPIC), stamp, info(stamp, focal, (320, 800))),
+        (replay_bags.TOPIC, stamp + 1, replay_bags.image_message(world.image, stamp)),
+    ]
+    bag = replay_bags.write_bag(tmp_path / "bag", messages)
+    answer = Predictor(load_backend(DEFAULT_MODEL, "onnxruntime"))(world.image).answers["depth"]
+    expected = at_height(answer.through(focal), 1.3).depth
+    given = SimpleNamespace(tiny=DEFAULT_MODEL)
+    for name, options in {"info": (), "told": ("--focal-px", str(focal))}.items():
+        out = tmp_path / name
+        assert replay(given, bag, out, "--camera-height-m", "1.3", *options) == 0
+        _, (line,) = replay_bags.results(out)
+        median = np.median(expected[np.isfinite(expected)])
+        assert line["depth"]["median_m"] == pytest.approx(median, rel=2e-3)
+    assert not np.isclose(median, np.median(answer.through(focal).depth), rtol=0.02)
+
+
+@pytest.mark.parametrize("option", ["--focal-px", "--camera-height-m"])
 @pytest.mark.parametrize(
-    ("task", "focal", "reason"),
+    ("task", "value", "reason"),
     [
-        ("depth", "0", "--focal-px is 0, expected more than 0"),
+        ("depth", "0", " is 0, expected more than 0"),
         ("semantic", "250", "but the model has no depth: it answers semantic"),
     ],
 )
-def test_a_focal_length_of_no_use_is_refused(task, focal, reason, tmp_path, one_task_model, capsys):
+def test_a_camera_of_no_use_is_refused(
+    option, task, value, reason, tmp_path, one_task_model, capsys
+):
     bag = bag_with_infos(tmp_path / "bag", ())
     given = SimpleNamespace(tiny=one_task_model(task))
-    assert replay(given, bag, tmp_path / "out", "--focal-px", focal) == 2
+    assert replay(given, bag, tmp_path / "out", option, value) == 2
     assert reason in capsys.readouterr().err
     assert not list((tmp_path / "out").glob("*.jsonl*"))

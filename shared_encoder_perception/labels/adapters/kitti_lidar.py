@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,8 @@ from shared_encoder_perception.labels.said import Said
 from shared_encoder_perception.tasks.label_files import LabelError
 
 Metres = NDArray[np.float32]
+HEIGHT_M: Final = 1.65
+"""Of the cameras above the road (Geiger et al., IJRR 2013, figure 3)."""
 
 
 def read(path: Path) -> Iterator[LabelledFrame]:
@@ -36,7 +39,8 @@ def _swept(root: Path, sweep: Sweep) -> LabelledFrame:
     """Describe one frame."""
     size = sweep.camera.image_size
     depth: Callable[[], Metres] = partial(sparse_depth, sweep.camera_points, sweep.camera)
-    return Said(size, depth=depth, focal_px=float(sweep.camera.matrix[1, 1])).frame(
+    focal_px = float(sweep.camera.matrix[1, 1])
+    return Said(size, depth=depth, focal_px=focal_px, camera_height_m=HEIGHT_M).frame(
         name=sweep.picture.relative_to(root).as_posix(),
         image_path=sweep.picture,
         source="kitti_lidar",

@@ -36,6 +36,7 @@ OTHERWISE: Final = {
     "crop": "a rig.yaml has a crop for each camera",
     "background": "models that compare pictures with others are not for rigs",
     "focal_px": "the calibration says it of each camera",
+    "camera_height_m": "the calibration says it of each camera",
     "tracking": "lanes are followed in single images only",
     "live": "play the bag to the node `surround` (surround.launch.py)",
     "live_rate": "play the bag to the node `surround` (surround.launch.py)",

@@ -41,6 +41,10 @@ class DepthMap:
             nobody knows.
         lens: The camera; ``None`` where no more than its focal length is known.
         crop: What the network saw. ``None``: all of the image, or nobody says.
+        height_m: Of the camera above the road, by which the scale was mended; NaN where it was not.
+        scaled_by: What that multiplied the network's own metres by.
+        sigma_by_height: What it multiplies ``sigma`` by.
+        fixed: Whether the scale stays as it is, whatever is known of the height.
     """
 
     depth: NDArray[np.float32]
@@ -50,6 +54,10 @@ class DepthMap:
     focal_px: float = math.nan
     lens: CameraModel | None = None
     crop: Crop | None = None
+    height_m: float = math.nan
+    scaled_by: float = 1.0
+    sigma_by_height: float = 1.0
+    fixed: bool = False
 
     def __post_init__(self) -> None:
         """Check types and shapes; arrays are kept without a copy and made read-only."""
@@ -92,6 +100,26 @@ class DepthMap:
         depth = self.depth if factor == 1 else self.depth * factor
         return replace(
             self, depth=depth, beyond=self.beyond * float(factor), focal_px=focal_px, lens=lens
+        )
+
+    def scaled(self, factor: float, height_m: float) -> DepthMap:
+        """Return the depth brought to another scale, for a camera whose height is known.
+
+        Args:
+            factor: What metres are multiplied by, above 0.
+            height_m: Of the camera above the road.
+        """
+        first = math.isnan(self.height_m)
+        sigma = self.sigma
+        if sigma is not None and first and self.sigma_by_height != 1:
+            sigma = sigma * np.float32(self.sigma_by_height)
+        return replace(
+            self,
+            depth=self.depth * np.float32(factor),
+            sigma=sigma,
+            beyond=self.beyond * factor,
+            height_m=height_m,
+            scaled_by=self.scaled_by * factor,
         )
 
     def seen(self, crop: Crop) -> Crop:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final
@@ -12,8 +13,9 @@ from numpy.typing import NDArray
 
 from shared_encoder_perception.images.preprocess import ImageTransform
 from shared_encoder_perception.structures import Size
-from shared_encoder_perception.tasks.depth.answer import METRIC
+from shared_encoder_perception.tasks.depth.answer import METRIC, DepthMap
 from shared_encoder_perception.tasks.depth.decode import Decoder, Options
+from shared_encoder_perception.tasks.depth.height import at_height
 from shared_encoder_perception.tasks.depth.label import Label
 from shared_encoder_perception.tasks.depth.metric import informed
 from shared_encoder_perception.tasks.depth.spec import Block
@@ -26,14 +28,15 @@ RATIOS: Final = np.geomspace(1e-3, 1e3, 1201)
 
 def uncalibrated(block: Block) -> Block:
     """Return the block with the network's own deviations."""
-    return replace(block, sigma_scale=1.0)
+    return replace(block, sigma_scale=1.0, sigma_scale_height=0.0)
 
 
 class Events:
     """Errors of an uncalibrated model in its own deviations.
 
     Attributes:
-        counts: Of each source, (1202,) pixels below, between and above ``RATIOS``.
+        counts: Of each source, (2, 1202) pixels below, between and above ``RATIOS``: as the model
+            says, and scaled by the height of the camera where the label knows it.
     """
 
     def __init__(self, block: Block, input_size: Size) -> None:
@@ -54,26 +57,47 @@ class Events:
         answer = informed(self._decode(outputs, transform, self._options), label)
         if label.kind != METRIC or not answer.in_metres or answer.sigma is None:
             return
-        window = answer.seen(transform.crop).window
-        said, truth, sigma = (one[window] for one in (answer.depth, label.depth, answer.sigma))
-        counted = np.isfinite(said) & np.isfinite(truth) & np.isfinite(sigma)
-        ratios = np.abs(np.log(said[counted] / truth[counted])) / sigma[counted]
-        counts = np.bincount(np.searchsorted(RATIOS, ratios), minlength=len(RATIOS) + 1)
-        self.counts[source] = self.counts.get(source, np.zeros_like(counts)) + counts
+        counts = [_count(answer, label, transform)]
+        known = not math.isnan(label.height_m)
+        placed = at_height(answer, label.height_m) if known else answer
+        seen = not math.isnan(placed.height_m)
+        counts.append(_count(placed, label, transform) if seen else np.zeros_like(counts[0]))
+        both = np.stack(counts)
+        self.counts[source] = self.counts.get(source, np.zeros_like(both)) + both
 
     def fit(self) -> Block:
-        """Return the block with the scale that is right on average over the sources."""
-        shares = [counts / counts.sum() for counts in self.counts.values() if counts.any()]
-        if not shares:
+        """Return the block with the scales that are right on average over the sources."""
+        plain, placed = (self._scale(which) for which in (0, 1))
+        if plain is None:
             return self._block
+        return replace(self._block, sigma_scale=plain, sigma_scale_height=placed or 0.0)
+
+    def _scale(self, which: int) -> float | None:
+        """Return the scale of one of both; ``None`` where nothing was counted."""
+        shares = [
+            both[which] / both[which].sum() for both in self.counts.values() if both[which].any()
+        ]
+        if not shares:
+            return None
         below = np.cumsum(np.mean(shares, axis=0))
         place = int(np.searchsorted(below, WITHIN).clip(0, len(RATIOS) - 1))
-        return replace(self._block, sigma_scale=round(float(RATIOS[place]), 4))
+        return round(float(RATIOS[place]), 4)
 
     def lines(self, block: Block) -> list[str]:
         """Say in words what was learned from which sources."""
-        learned = [source for source, counts in sorted(self.counts.items()) if counts.any()]
+        learned = [source for source, both in sorted(self.counts.items()) if both[0].any()]
+        by_height = block.sigma_scale_height or block.sigma_scale
         return [
-            f"depth: deviations times {block.sigma_scale:.2f}, from "
-            f"{', '.join(learned) or 'nothing'}"
+            f"depth: deviations times {block.sigma_scale:.2f}, {by_height:.2f} where the camera's "
+            f"height is known, from {', '.join(learned) or 'nothing'}"
         ]
+
+
+def _count(answer: DepthMap, label: Label, transform: ImageTransform) -> NDArray[np.int64]:
+    """Return (1202,) pixels by their error in deviations."""
+    assert answer.sigma is not None
+    window = answer.seen(transform.crop).window
+    said, truth, sigma = (one[window] for one in (answer.depth, label.depth, answer.sigma))
+    counted = np.isfinite(said) & np.isfinite(truth) & np.isfinite(sigma)
+    ratios = np.abs(np.log(said[counted] / truth[counted])) / sigma[counted]
+    return np.bincount(np.searchsorted(RATIOS, ratios), minlength=len(RATIOS) + 1)

@@ -27,6 +27,7 @@ from shared_encoder_perception.tasks.depth.depth_msg import (
     points,
     read_depth,
 )
+from shared_encoder_perception.tasks.depth.refine import SOURCE_HEIGHT
 from shared_encoder_perception.tasks.depth.spec import Block
 from shared_encoder_perception.tasks.parameter import Parameter, live
 
@@ -49,6 +50,7 @@ TOPICS: Final = (
 )
 NEEDS_CAMERA: Final = True
 SOURCE_FOCAL: Final = "depth.source_focal_px"
+BY_HEIGHT: Final = "depth.scale_by_height"
 UNKNOWN_ABOVE: Final = "depth.unknown_above_sigma"
 PARAMETERS: Final[Sequence[Parameter]] = (
     live(
@@ -57,6 +59,20 @@ PARAMETERS: Final[Sequence[Parameter]] = (
         (0.0, 100000.0),
         "Focal length in pixels of the images, for cameras without CameraInfo; 0 = not known. "
         "A CameraInfo that fits the images comes first.",
+    ),
+    live(
+        SOURCE_HEIGHT,
+        0.0,
+        (0.0, 100.0),
+        "Height of the camera above the road, by which depth is scaled, where ground.source gives "
+        "none; 0 = not known.",
+    ),
+    Parameter(
+        BY_HEIGHT,
+        True,
+        "Scale depth so that the road lies as far below the camera as its pose (ground.source) or "
+        "depth.source_height_m says. Off where what the camera stands on is no plane.",
+        read_only=False,
     ),
     live(
         UNKNOWN_ABOVE,
@@ -134,7 +150,12 @@ def read(messages: Mapping[str, Any], image_size: Size) -> DepthMap:
 
 def options(value: Callable[[str], Any], block: Block) -> Options:
     """Return what the parameters ask for."""
-    return Options(float(value(SOURCE_FOCAL)), float(value(UNKNOWN_ABOVE)))
+    return Options(
+        float(value(SOURCE_FOCAL)),
+        float(value(SOURCE_HEIGHT)),
+        bool(value(BY_HEIGHT)),
+        float(value(UNKNOWN_ABOVE)),
+    )
 
 
 def found(answer: DepthMap) -> Sequence[str]:

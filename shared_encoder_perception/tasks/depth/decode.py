@@ -16,6 +16,7 @@ from shared_encoder_perception.images.preprocess import ImageTransform
 from shared_encoder_perception.structures import Size
 from shared_encoder_perception.tasks.depth.answer import DepthMap
 from shared_encoder_perception.tasks.depth.depth_msg import pinhole
+from shared_encoder_perception.tasks.depth.height import at_height
 from shared_encoder_perception.tasks.depth.spec import OUTPUT_DEPTH, OUTPUT_SIGMA, Block
 
 SMOOTH: Final = 1.25
@@ -31,11 +32,15 @@ class Options:
     Attributes:
         focal_px: Vertical focal length of the camera in pixels of the source image, where no
             calibration tells; 0 where nobody knows.
+        height_m: Of the camera above the road, where no calibration tells; 0 where nobody knows.
+        by_height: Whether depth is scaled by that height, and by one that calibration tells.
         unknown_above: Pixels whose standard deviation is a larger share of the depth are said to be
             unknown; 0 for none.
     """
 
     focal_px: float = 0.0
+    height_m: float = 0.0
+    by_height: bool = True
     unknown_above: float = 0.0
 
     @classmethod
@@ -75,10 +80,20 @@ class Decoder:
         if options.unknown_above > 0:
             depth[sigma > options.unknown_above] = np.nan
         sigma = np.where(np.isfinite(depth), sigma, np.float32(np.nan))
-        answer = DepthMap(depth, sigma, beyond, block.kind, crop=transform.crop)
+        by_height = (block.sigma_scale_height or block.sigma_scale) / block.sigma_scale
+        answer = DepthMap(
+            depth,
+            sigma,
+            beyond,
+            block.kind,
+            crop=transform.crop,
+            sigma_by_height=by_height,
+            fixed=not options.by_height,
+        )
         if options.focal_px > 0:
             lens = pinhole(options.focal_px, transform.image_size)
-            return answer.through(options.focal_px, lens)
+            answer = answer.through(options.focal_px, lens)
+            return at_height(answer, options.height_m) if options.height_m > 0 else answer
         return answer
 
 

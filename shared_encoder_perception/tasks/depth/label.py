@@ -43,6 +43,7 @@ class Label:
         kind: As of ``DepthMap``.
         owners: (H, W) uint8, a place in ``OWNER_NAMES``; ``None`` where nobody said.
         flat: What a flat road would be away; ``None`` where the camera's pose is not known.
+        height_m: Of the camera above the road; NaN where nobody said.
     """
 
     depth: NDArray[np.float32]
@@ -50,6 +51,7 @@ class Label:
     kind: str = METRIC
     owners: NDArray[np.uint8] | None = None
     flat: FlatRoad | None = None
+    height_m: float = math.nan
 
     def check(self, image_size: Size) -> None:
         """Refuse a label that does not fit its image.
@@ -72,6 +74,8 @@ class Label:
             raise ValueError("depth is 0 or below somewhere, expected more; NaN for unknown")
         if self.focal_px <= 0 or math.isinf(self.focal_px):
             raise ValueError(f"focal_px is {self.focal_px:g}, expected more than 0")
+        if self.height_m <= 0 or math.isinf(self.height_m):
+            raise ValueError(f"camera_height_m is {self.height_m:g}, expected more than 0")
         if self.owners is not None and self.owners.max(initial=0) >= len(OWNER_NAMES):
             raise ValueError(
                 f"{OWNERS} has the value {self.owners.max()}, expected 0 to {len(OWNER_NAMES) - 1}"

@@ -38,7 +38,8 @@ from shared_encoder_perception.tasks.label_files import (
 SCALE: Final = "depth_scale_m"
 KIND: Final = "depth_kind"
 FOCAL: Final = "focal_px"
-KEYS: Final = (DEPTH, SCALE, KIND, FOCAL, OWNERS)
+HEIGHT: Final = "camera_height_m"
+KEYS: Final = (DEPTH, SCALE, KIND, FOCAL, HEIGHT, OWNERS)
 FILE_KEYS: Final = (DEPTH, OWNERS)
 FOLDERS: Final = {DEPTH: "depth", OWNERS: "depth_owners"}
 """Key -> folder of its files."""
@@ -65,6 +66,7 @@ def faults(record: Mapping[str, Any], size: Size) -> Iterator[str]:
     needed = {
         SCALE: "what one step of the PNG is" if there else "",
         FOCAL: "pixels; without it a network cannot learn metres" if kind == METRIC else "",
+        HEIGHT: "",
     }
     for key, why in needed.items():
         value = record.get(key)
@@ -80,12 +82,13 @@ def read(record: Mapping[str, Any], folder: Path, size: Size) -> Callable[[], La
     if not record.get(DEPTH):
         return None
     owners = folder / record[OWNERS] if record.get(OWNERS) else None
-    scale, focal = float(record[SCALE]), float(record.get(FOCAL) or math.nan)
-    return partial(_read, folder / record[DEPTH], scale, record[KIND], focal, owners, size)
+    scale, kind = float(record[SCALE]), record[KIND]
+    camera = tuple(float(record.get(key) or math.nan) for key in (FOCAL, HEIGHT))
+    return partial(_read, folder / record[DEPTH], scale, kind, camera, owners, size)
 
 
 def _read(
-    path: Path, scale: float, kind: str, focal_px: float, owners: Path | None, size: Size
+    path: Path, scale: float, kind: str, camera: Sequence[float], owners: Path | None, size: Size
 ) -> Label:
     """Read depth and owners, and check them.
 
@@ -95,7 +98,8 @@ def _read(
     """
     steps = read_plane(path, size, "depth map (a PNG of one channel of 16 bits)", np.uint16)
     who = None if owners is None else read_plane(owners, size, OWNERS)
-    label = Label(metres(steps, scale), focal_px, kind, who)
+    focal_px, height_m = camera
+    label = Label(metres(steps, scale), focal_px, kind, who, height_m=height_m)
     try:
         label.check(size)
     except ValueError as error:
@@ -128,6 +132,8 @@ def write(label: Label, folder: Path, picture: Path) -> dict[str, Any]:
     keys: dict[str, Any] = {DEPTH: path.as_posix(), SCALE: scale, KIND: label.kind}
     if not math.isnan(label.focal_px):
         keys[FOCAL] = round(label.focal_px, 4)
+    if not math.isnan(label.height_m):
+        keys[HEIGHT] = round(label.height_m, 4)
     if label.owners is not None:
         owners = Path(FOLDERS[OWNERS]) / picture.with_suffix(".png")
         write_plane(folder, owners, label.owners)
@@ -144,8 +150,9 @@ def of_world(rendered: Any) -> Label | None:
     """Return the exact depth of a world; ``None`` where it was not painted."""
     if rendered.depth is None:
         return None
-    focal_px = rendered.camera.focal_px
-    return Label(rendered.depth, focal_px, METRIC, rendered.owners, rendered.flat_road)
+    camera, owners = rendered.camera, rendered.owners
+    flat, height_m = rendered.flat_road, camera.height_m
+    return Label(rendered.depth, camera.focal_px, METRIC, owners, flat, height_m)
 
 
 def of_set(said: Any) -> tuple[Callable[[], Label] | None, Sequence[str]]:
@@ -155,7 +162,8 @@ def of_set(said: Any) -> tuple[Callable[[], Label] | None, Sequence[str]]:
 
 def _of_said(said: Any) -> Label:
     """Make a label of what a set says."""
-    return Label(said.depth(), said.focal_px, RELATIVE if said.depth_is_relative else METRIC)
+    kind = RELATIVE if said.depth_is_relative else METRIC
+    return Label(said.depth(), said.focal_px, kind, height_m=said.camera_height_m)
 
 
 def merge(first: Label, second: Label) -> tuple[Label, Sequence[tuple[str, Any]]]:

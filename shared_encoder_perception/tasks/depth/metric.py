@@ -16,6 +16,7 @@ from shared_encoder_perception.structures import Size
 from shared_encoder_perception.tasks.contract.scores import FrameScores, Scores
 from shared_encoder_perception.tasks.depth.answer import METRIC, DepthMap
 from shared_encoder_perception.tasks.depth.errors import NAMES, aligned, of_image, scaled
+from shared_encoder_perception.tasks.depth.height import at_height
 from shared_encoder_perception.tasks.depth.label import OWNER_NAMES, UNKNOWN, Label
 
 SECTION: Final = "depth"
@@ -45,6 +46,9 @@ class Metric:
         images: Images with something to be scored.
         sums: (8,) sums over images, of ``errors.NAMES``.
         shape: (8,) likewise, each image scaled (and shifted, where the model knows no metres).
+        placed: (8,) likewise, each image scaled by how high its label says that the camera is.
+        of_height: Images of ``placed``.
+        within_placed: As ``within``, of those.
         within: Pixels whose error is at most one standard deviation, and those with one.
         answered: Labelled pixels that are said, and all of them.
         sky: Pixels beyond all range that are said to be, and all of them.
@@ -54,6 +58,7 @@ class Metric:
         """Start empty."""
         self.images = 0
         self.sums, self.shape = np.zeros(len(NAMES)), np.zeros(len(NAMES))
+        self.placed, self.of_height, self.within_placed = np.zeros(len(NAMES)), 0, np.zeros(2)
         self.within, self.answered, self.sky = np.zeros(2), np.zeros(2), np.zeros(2)
 
     def update(self, answer: DepthMap, label: Label, image_size: Size, crop: Crop) -> None:
@@ -81,11 +86,13 @@ class Metric:
             numbers = np.full(len(NAMES), np.nan)
             self.shape += of_image(p, y)
         self.sums += numbers
-        if answer.sigma is not None and answer.in_metres:
-            sigma = answer.sigma[window][counted]
-            stated = np.isfinite(sigma)
-            right = np.abs(np.log(p[stated] / y[stated])) <= sigma[stated]
-            self.within += (right.sum(), stated.sum())
+        self.within += within_sigma(answer, p, y, window, counted)
+        if answer.in_metres and not math.isnan(label.height_m):
+            placed = at_height(answer, label.height_m)
+            p_placed = np.minimum(placed.depth[window][counted], np.float32(placed.beyond))
+            self.of_height += 1
+            self.placed += of_image(p_placed, y)
+            self.within_placed += within_sigma(placed, p_placed, y, window, counted)
         self._more(p, y, label, window, counted)
 
     def _more(self, said: NDArray, truth: NDArray, label: Label, window: Any, at: NDArray) -> None:
@@ -98,16 +105,25 @@ class Metric:
                 setattr(self, name, getattr(self, name) + counts)
 
     def compute(self) -> Scores:
-        """Return ``{"depth": {...}}``: ``errors.NAMES``, unscaled, ``shape``, and shares."""
-        unscaled, shape = (
-            {name: ratio(value, self.images) for name, value in zip(NAMES, sums, strict=True)}
-            for sums in (self.sums, self.shape)
+        """Return ``{"depth": {...}}``: ``errors.NAMES``, unscaled, ``shape``, ``known_height``."""
+        unscaled, shape, placed = (
+            {name: ratio(value, images) for name, value in zip(NAMES, sums, strict=True)}
+            for sums, images in (
+                (self.sums, self.images),
+                (self.shape, self.images),
+                (self.placed, self.of_height),
+            )
         )
         return {
             SECTION: {
                 "images": self.images,
                 **unscaled,
                 "shape": shape,
+                "known_height": {
+                    "images": self.of_height,
+                    **placed,
+                    "within_sigma": ratio(*self.within_placed),
+                },
                 "answered": ratio(*self.answered),
                 "within_sigma": ratio(*self.within),
                 "beyond": ratio(*self.sky),
@@ -167,6 +183,26 @@ def informed(answer: DepthMap, label: Label) -> DepthMap:
     if answer.kind != METRIC or answer.in_metres or math.isnan(label.focal_px):
         return answer
     return answer.through(label.focal_px)
+
+
+def within_sigma(
+    answer: DepthMap, said: NDArray, truth: NDArray, window: Any, at: NDArray
+) -> NDArray[np.float64]:
+    """Return how many pixels are off by at most their deviation, and how many have one.
+
+    Args:
+        answer: With deviations, or without.
+        said: (N,) depths of the pixels ``at`` of its ``window``.
+        truth: (N,) likewise.
+        window: Of the picture.
+        at: (h, w) bool.
+    """
+    if answer.sigma is None or not answer.in_metres:
+        return np.zeros(2)
+    sigma = answer.sigma[window][at]
+    stated = np.isfinite(sigma)
+    right = np.abs(np.log(said[stated] / truth[stated])) <= sigma[stated]
+    return np.array((right.sum(), stated.sum()), np.float64)
 
 
 def grouped(said: NDArray, truth: NDArray, group: NDArray, count: int) -> NDArray[np.float64]:

@@ -20,6 +20,7 @@ from shared_encoder_perception.tasks.depth.metric import SECTION, Metric
 KEY: Final = "depth"
 SCALE: Final = "depth_scale_m"
 FOCAL: Final = "depth_focal_px"
+SCALED: Final = "depth_scaled_by"
 FOLDER: Final = "depth"
 FILES: Final = {KEY: FOLDER}
 DETECTABLE: Final[Sequence[str]] = ()
@@ -37,14 +38,16 @@ def prediction(answer: DepthMap, out: Path, picture: Path) -> dict[str, Any]:
     """Write the depth as of a native set, and return where, and what a step of it is.
 
     Without a focal length there are no metres: a step is of the depth that a focal length of one
-    pixel has, and ``depth_focal_px`` is ``null``.
+    pixel has, and ``depth_focal_px`` is ``null``. ``depth_scaled_by`` is what the camera's height
+    multiplied the network's own metres by, ``null`` where that is not known or no road is seen.
     """
     path = FOLDER / picture
     finite = answer.depth[np.isfinite(answer.depth)]
     scale = STEP_M if answer.in_metres else float(finite.max(initial=1e-6)) / 65534
     write_new(out, path, as_png(steps_of(answer.depth, scale)))
     focal = round(answer.focal_px, DECIMALS) if answer.in_metres else None
-    return {KEY: path.as_posix(), SCALE: scale, FOCAL: focal}
+    scaled = None if math.isnan(answer.height_m) else round(answer.scaled_by, 4)
+    return {KEY: path.as_posix(), SCALE: scale, FOCAL: focal, SCALED: scaled}
 
 
 def result(answer: DepthMap, crop: Crop) -> dict[str, Any]:

@@ -24,18 +24,21 @@ from shared_encoder_perception.tasks.depth.metric import SECTION
 
 GROUPS: Final[Groups] = (
     *(("", 2), ("AbsRel", 2), ("delta 1", 2), ("model, unscaled", 4)),
-    *(("model, shape alone", 2), ("model", 3)),
+    *(("model, height known", 3), ("model, shape alone", 2), ("model", 3)),
 )
 HEADER: Final = (
     *("source", "images", *TWO, *TWO, "RMSE, m", "SILog", "delta 2", "delta 3"),
+    *("AbsRel", "delta 1", "within sigma"),
     *("AbsRel", "delta 1", "within sigma", "said", "beyond"),
 )
+PLACED: Final = ("absrel", "delta1", "within_sigma")
 PART: Final = ("", "pixels", "AbsRel", "delta 1")
 FLAT: Final = ("", "pixels", "flat road", "model")
 TEXT: Final = (
     "AbsRel is the mean error as a share of the true depth, delta 1 to 3 the shares of pixels "
     "within a factor of 1.25, 1.25 squared and cubed; all are means over images of means over "
-    "their labelled pixels, in metres, with nothing brought to the truth's scale. Shape alone: "
+    "their labelled pixels, in metres, with nothing brought to the truth's scale. Height known: "
+    "each image scaled so that its road is as far below the camera as the label says. Shape alone: "
     "each image is first scaled so that the medians agree, which hides a wrong scale. Within "
     "sigma: pixels that are off by no more than the standard deviation that the model states, "
     "68 % if that is right. Said: labelled pixels that get a depth at all. Beyond: pixels of the "
@@ -64,6 +67,11 @@ def terminal(scores: Sources, baselines: Mapping[str, Sources]) -> list[str]:
             f"{number(said['shape']['absrel'], 8)}{number(said['within_sigma'], 7)}"
             f"{said['images']:>8}"
         )
+        if (placed := said["known_height"])["images"]:
+            lines.append(
+                f"  {'height known':<14}{number(placed['absrel'], 8)}{'':>{10 * len(baselines)}}"
+                f"{number(placed['delta1'], 9)}{'':>8}{number(placed['within_sigma'], 7)}"
+            )
         for part in ("depth_bins", "depth_owners"):
             lines += [
                 f"  {name:<14}{number(one['absrel'], 8)}{'':>{10 * len(baselines)}}"
@@ -116,6 +124,7 @@ def source_rows(summary: Summary) -> list[list[Cell]]:
                     *(scores[who]["absrel"] for who in TWO),
                     *(scores[who]["delta1"] for who in TWO),
                     *(model[name] for name in ("rmse", "silog", "delta2", "delta3")),
+                    *(model["known_height"][name] for name in PLACED),
                     *(model["shape"][name] for name in ("absrel", "delta1")),
                     *(model[name] for name in ("within_sigma", "answered", "beyond")),
                 ]

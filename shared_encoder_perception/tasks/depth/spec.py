@@ -15,6 +15,7 @@ OUTPUT_DEPTH: Final = "depth"
 """Output tensor: float32 (N, H / stride, W / stride), canonical depth, see ``Block``."""
 OUTPUT_SIGMA: Final = "depth_sigma"
 """Output tensor of the same shape: one standard deviation of its logarithm."""
+ADDED: Final = ("sigma_scale_height",)
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,8 @@ class Block:
         max_m: Canonical depth from which on all is "beyond".
         depth_stride: Input pixels per cell of the answer.
         sigma_scale: What ``depth_sigma`` is multiplied by to be right; 1 where nobody calibrated.
+        sigma_scale_height: Likewise, where the camera's height is known (``height.at_height``); 0
+            where nobody calibrated that: then ``sigma_scale``.
     """
 
     kind: str = METRIC
@@ -39,6 +42,7 @@ class Block:
     max_m: float = 160.0
     depth_stride: int = 1
     sigma_scale: float = 1.0
+    sigma_scale_height: float = 0.0
 
     def __post_init__(self) -> None:
         """Refuse what could not be decoded."""
@@ -49,6 +53,8 @@ class Block:
         strides = (1, 2, 4, 8, 16, 32)
         expect(self.depth_stride in strides, "depth_stride", self.depth_stride, f"one of {strides}")
         expect(self.sigma_scale > 0, "sigma_scale", self.sigma_scale, "more than 0")
+        by_height = self.sigma_scale_height
+        expect(by_height >= 0, "sigma_scale_height", by_height, "more than 0, or 0 for none")
 
     def outputs(self, input_size: Size) -> dict[str, Tensor]:
         """Return the tensors of depth and of its deviation."""

@@ -41,12 +41,12 @@ def test_a_label_survives_its_files(kind, tmp_path):
 
     depth = np.random.default_rng(0).uniform(1, 90, SIZE).astype(np.float32)
     focal = 90.0 if kind == METRIC else math.nan
-    label = Label(depth, focal, kind, np.full(SIZE, GROUND, np.uint8))
+    label = Label(depth, focal, kind, np.full(SIZE, GROUND, np.uint8), height_m=1.5)
     record = room.write(label, tmp_path, Path("a/b.jpg"))
     assert not list(room.faults(record, SIZE)) and room.complete(record) == (kind == METRIC)
     read = room.read(record, tmp_path, SIZE)()
     np.testing.assert_allclose(read.depth, depth, atol=record["depth_scale_m"] * 0.51)
-    assert read.kind == kind and (read.owners == GROUND).all()
+    assert read.kind == kind and (read.owners == GROUND).all() and read.height_m == 1.5
     assert read.focal_px == focal or math.isnan(read.focal_px)
 
 
@@ -59,6 +59,7 @@ FAULTS = {
     "another kind": ({"depth_kind": "disparity"}, "relative"),
     "no focal length": ({"focal_px": None}, "focal_px is missing"),
     "endless focal length": ({"focal_px": math.inf}, "above 0"),
+    "below the road": ({"camera_height_m": -1.2}, "camera_height_m is -1.2"),
     "scale without depth": ({"depth": None}, "depth is missing"),
 }
 
