@@ -132,6 +132,11 @@ def source_rows(summary: Summary) -> list[list[Cell]]:
     return rows
 
 
+def _placed(scores: Mapping[str, Any], name: str) -> str:
+    """Say a score of depth that is scaled by the camera's height."""
+    return number(scores[SECTION]["known_height"][name])
+
+
 def part_rows(parts: Mapping[str, Any]) -> list[list[Cell]]:
     """Each part that has pixels."""
     return [
@@ -155,6 +160,8 @@ REPORT: Final = TaskReport(
     card_columns=(
         Column("AbsRel", lambda scores: number(scores[SECTION]["absrel"])),
         Column("delta 1", lambda scores: number(scores[SECTION]["delta1"])),
+        Column("AbsRel, height known", lambda scores: _placed(scores, "absrel")),
+        Column("delta 1, height known", lambda scores: _placed(scores, "delta1")),
         Column("images", lambda scores: scores[SECTION]["images"]),
     ),
     card_confidence=(
