@@ -7,7 +7,7 @@ have that it takes beside them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import torch
@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from shared_encoder_perception.layers.bev import WIDTHS, BevDecoder
 from shared_encoder_perception.layers.lift import Lift
-from shared_encoder_perception.layers.neck import at_stride
+from shared_encoder_perception.layers.neck import FeaturePyramid, at_stride
 from shared_encoder_perception.rig.grid import BevGrid
 from shared_encoder_perception.structures import Size
 from shared_encoder_perception.tasks.contract.training import Features, Widths
@@ -28,14 +28,18 @@ from shared_encoder_perception.tasks.surround.spec import (
 
 LOGITS: Final = "surround_logits"
 """(R, 5, Y, X): vehicle, drivable and centre before the sigmoid, offset x and y in metres."""
+GROWN: Final = ("decoder.heads.surround.own.", "decoder.heads.surround.add.")
+"""Weights that networks before 1.2 lack; as they begin they change nothing."""
+OWN_CHANNELS: Final = 64
+"""Of the pyramid that is surround's own."""
 PROBABILITIES: Final = 3
 RARE: Final = (-3.0, 0.0, -3.0, 0.0, 0.0)
 """Logits before anything is learned: one cell in twenty has a vehicle, and half are drivable."""
 
 
 def make_head(widths: Widths, config: Any) -> nn.Module:
-    """Return the same head for every architecture: it reads the neck's map alone."""
-    return SurroundHead(widths.neck, config.grid, config.view_stride)
+    """Return the same head for every architecture."""
+    return SurroundHead(widths.neck, widths.levels, config.grid, config.view_stride)
 
 
 def finish(logits: Mapping[str, Tensor], size: Size, block: Block) -> dict[str, Tensor]:
@@ -46,19 +50,28 @@ def finish(logits: Mapping[str, Tensor], size: Size, block: Block) -> dict[str, 
 
 
 class SurroundHead(nn.Module):
-    """Lifts the cameras' features onto the ground and decodes them there."""
+    """Lifts the cameras' features onto the ground and decodes them there.
 
-    def __init__(self, neck: int, grid: BevGrid, stride: int) -> None:
+    The map that all tasks share was made for what single images are asked. Where the encoder's
+    levels say more of the ground, beside the road and behind, a small pyramid of its own adds it.
+    """
+
+    def __init__(self, neck: int, levels: Sequence[int], grid: BevGrid, stride: int) -> None:
         """Make it.
 
         Args:
-            neck: Channels of the cameras' features.
+            neck: Channels of the map that all tasks share.
+            levels: Channels of the encoder's features, fine to coarse.
             grid: The cells of the ground.
             stride: Input pixels per cell of the maps that are sampled, as the tables have it.
         """
         super().__init__()
         self._stride = stride
         self._shape, self._heights = grid.shape, len(grid.heights_m)
+        self.own = FeaturePyramid(levels, OWN_CHANNELS, light=True)
+        self.add = nn.Conv2d(OWN_CHANNELS, neck, 1)  # begins as nothing
+        nn.init.zeros_(self.add.weight)
+        nn.init.zeros_(self.add.bias)  # type: ignore[arg-type]
         self.lift = Lift(neck, WIDTHS[0], self._heights)
         self.decode = BevDecoder(WIDTHS[0])
         self.logits = nn.Conv2d(WIDTHS[0], len(RARE), 1)
@@ -72,7 +85,9 @@ class SurroundHead(nn.Module):
             ValueError: The rigs' calibration is missing, or is of another number of rigs.
         """
         place, weight = self._tables(features)
-        maps = at_stride(features.neck, features.size, self._stride)
+        shared = at_stride(features.neck, features.size, self._stride)
+        own = at_stride(self.add(self.own(features.levels)), features.size, self._stride)
+        maps = shared + own
         lifted = self.lift(maps, place, weight, self._shape)
         views = weight.sum(dim=1).reshape(-1, self._heights, *self._shape)
         return {LOGITS: self.logits(self.decode(lifted, views.mean(dim=1, keepdim=True)))}
