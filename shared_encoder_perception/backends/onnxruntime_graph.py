@@ -124,8 +124,8 @@ def _take_apart(graph: onnx.GraphProto, joined: Joined) -> None:
     bounds = np.cumsum([0, *(count for _, count in joined.parts)])
     nodes: list[NodeProto] = []
     sums = ""
-    for (name, count), (begin, end) in zip(joined.parts, pairwise(bounds), strict=True):
-        what = f"{mix.output[0]}_of_{name}"
+    for number, (begin, end) in enumerate(pairwise(bounds)):
+        (name, count), what = joined.parts[number], f"{mix.output[0]}_of_{number}"
         if conv is not None:
             own, shift = (array[begin:end] for array in _constants(conv, values))
             nodes.append(_conv(graph, conv, count, name, f"{what}_apart", (own, shift)))
@@ -137,8 +137,8 @@ def _take_apart(graph: onnx.GraphProto, joined: Joined) -> None:
             nodes.append(helper.make_node("Add", [sums, what], [added], name=added))
         sums = nodes[-1].output[0]
     at = list(graph.node).index(mix)
-    for number, node in enumerate(nodes):
-        graph.node.insert(at + number, node)
+    for place, node in enumerate(nodes, start=at):
+        graph.node.insert(place, node)
     _remove(graph, [mix, *joined.concats, *([] if conv is None else [conv])])
 
 

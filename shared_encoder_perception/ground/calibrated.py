@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from shared_encoder_perception.ground.options import GroundOptions
-from shared_encoder_perception.ground.view import View
+from shared_encoder_perception.ground.view import CameraView, View
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,6 +29,14 @@ class CalibratedCamera:
                 f"the camera is {self.height_m:.2f} m above the road in {self.options.frame_id}, "
                 "expected more than 0: check its pose and ground.plane_z_m"
             )
+
+    @property
+    def has_pose(self) -> bool:
+        """Whether somebody says where the camera is.
+
+        A homography tells where on the road pixels lie, whatever height it is given.
+        """
+        return isinstance(self.view, CameraView)
 
     @property
     def height_m(self) -> float:

@@ -101,6 +101,27 @@ def test_joined_features_that_are_also_an_answer_are_kept_and_taken_apart_behind
         np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)
 
 
+def test_a_feature_that_is_joined_twice_counts_twice():
+    before = model()
+    before.graph.node[0].input[:] = ["a", "c"]
+    before.graph.node[1].input[:] = ["first", "b"]
+    before.graph.node[1].input.append("c")
+    before.graph.node[1].input.remove("b")
+    channels = CHANNELS["a"] + 2 * CHANNELS["c"]
+    for item, shape in (("depthwise", (channels, 1, 3, 3)), ("mixing", (OUT, channels, 1, 1))):
+        old = next(one for one in before.graph.initializer if one.name == item)
+        old.CopyFrom(weights(item, *shape))
+    bias = next(one for one in before.graph.initializer if one.name == "depthwise_bias")
+    bias.CopyFrom(weights("depthwise_bias", channels))
+    next(one for one in before.graph.node[2].attribute if one.name == "group").i = channels
+    del before.graph.value_info[:]
+    after = onnx.ModelProto()
+    after.CopyFrom(before)
+    assert convolve_apart(after)
+    given = inputs(2)
+    np.testing.assert_allclose(run(after, given), run(before, given), rtol=1e-4, atol=1e-5)
+
+
 @pytest.mark.parametrize(
     "options",
     [

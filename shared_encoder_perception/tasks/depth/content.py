@@ -65,7 +65,7 @@ PARAMETERS: Final[Sequence[Parameter]] = (
         0.0,
         (0.0, 100.0),
         "Height of the camera above the road, by which depth is scaled, where ground.source gives "
-        "none; 0 = not known.",
+        "no pose (a homography is none); 0 = not known.",
     ),
     Parameter(
         BY_HEIGHT,

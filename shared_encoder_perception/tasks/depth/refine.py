@@ -63,7 +63,7 @@ class Refiner:
     def _through(self, answer: DepthMap, moment: Moment, lens: CameraModel) -> DepthMap:
         """Return the depth as the camera sees it, from where it is."""
         answer, height_m = answer.through(focal_of(lens), lens), self.options.height_m
-        if moment.camera is not None:
+        if moment.camera is not None and moment.camera.has_pose:
             height_m = moment.camera.height_m
         return at_height(answer, height_m) if height_m > 0 else answer
 

@@ -10,6 +10,7 @@ from flat_ground import camera as rig_camera
 
 from shared_encoder_perception.ground.calibrated import CalibratedCamera
 from shared_encoder_perception.ground.options import GroundOptions
+from shared_encoder_perception.ground.view import HomographyView
 from shared_encoder_perception.images.preprocess import Crop, ImageTransform
 from shared_encoder_perception.tasks.contract.refining import Moment
 from shared_encoder_perception.tasks.depth.answer import RELATIVE, DepthMap
@@ -150,6 +151,17 @@ def test_the_node_scales_by_what_is_known(options, pose_m, expected_m):
     assert find_road(refined.depth, LENS).height_m == pytest.approx(wanted, rel=1e-3)
     told = refiner.statuses()["depth"].values
     assert ("camera height (m)" in told) == (not math.isnan(expected_m))
+
+
+def test_a_homography_does_not_say_how_high_its_camera_is():
+    """Its parameters have a height, which nobody need have set."""
+    values = dict.fromkeys(GroundOptions.__annotations__, 0.0)
+    matrix = np.array([[0.01, 0, 1], [0, 0.01, 2], [0, 0, 1.0]])
+    view = HomographyView.from_matrix(matrix, SIZE, (0.0, 0.0, 1.5), 0.0)
+    moment = Moment(SIZE, 0.0, CalibratedCamera(view, GroundOptions(**values)), LENS)
+    said = DepthMap(flat_road() / FOCAL)
+    assert math.isnan(Refiner(RefineOptions())(said, moment).height_m)
+    assert Refiner(RefineOptions(height_m=1.2))(said, moment).height_m == 1.2
 
 
 BLOCK = Block(depth_stride=1, focal_px=FOCAL, sigma_scale=2.0, sigma_scale_height=0.5)
