@@ -147,6 +147,7 @@ def test_the_node_for_one_camera_knows_what_it_is_given():
     names = {one.partition(":=")[0] for one in values}
     own = {name for name in names if not name.startswith("qos_overrides.")}
     assert own <= set(all_parameters())
+    assert f"depth.source_height_m:={file.entries[0].pose.position[2]}" in values
     rules = [one for flag, one in pairwise(given) if flag == "-r"]
     assert {"__ns:=/perception", "camera_info:=/front/camera_info"} <= set(rules)
 

@@ -27,6 +27,7 @@ from shared_encoder_perception.demo.vehicle.summary import summarise
 from shared_encoder_perception.demo.vehicle.topics import CAMERA_INFO, NAMESPACE, info_topic
 from shared_encoder_perception.node.rig.parameters import TIMING
 from shared_encoder_perception.rig.rig_file import RigFile, read_rig
+from shared_encoder_perception.tasks.options import HEIGHT
 
 RATE_HZ: Final = 5.0
 """Moments a second for two nodes on two cores; the video shows twice as many, as they were
@@ -67,6 +68,8 @@ def camera_node_arguments(file: RigFile, model: Path) -> list[str]:
         f"{topic}.reliability": "reliable",
         f"{topic}.depth": QUEUED,
     }
+    if ahead.pose is not None:
+        parameters[HEIGHT] = float(ahead.pose.position[2])
     renamed = {
         "__ns": NAMESPACE,
         IMAGE: image,
