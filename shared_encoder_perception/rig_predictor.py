@@ -287,17 +287,14 @@ class _Part:
 def _refiners(spec: ModelSpec, rig: Rig) -> dict[str, dict[str, Any]]:
     """Return the refiners of the tasks whose answers need the lens, for each camera."""
     needed = {
-        task: content.PARAMETERS
+        task: {parameter.name: parameter.default for parameter in content.PARAMETERS}
         for task, content in tasks.parts("content", spec.tasks).items()
         if getattr(content, "NEEDS_CAMERA", False) and not tasks.is_rig(task)
     }
-    made: dict[str, dict[str, Any]] = {name: {} for name in rig.names}
-    for task, parameters in needed.items():
-        refine = tasks.part(task, "refine")
-        values = {parameter.name: parameter.default for parameter in parameters}
-        for camera in rig.cameras:
-            own = values | (
-                {HEIGHT: max(float(camera.view.position[2]), 0.0)} if HEIGHT in values else {}
-            )
-            made[camera.name][task] = refine.Refiner(refine.options(own.__getitem__))
-    return made
+
+    def refiner(task: str, camera: RigCamera) -> Any:
+        height_m = max(float(camera.view.position[2]), 0.0)
+        own, refine = {**needed[task], HEIGHT: height_m}, tasks.part(task, "refine")
+        return refine.Refiner(refine.options(own.__getitem__))
+
+    return {one.name: {task: refiner(task, one) for task in needed} for one in rig.cameras}

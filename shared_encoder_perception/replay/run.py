@@ -222,15 +222,8 @@ def _replay_bag(predictor: Predictor, bag: Path, out: Path, args: argparse.Names
     companions.found(images.beside)
     infos, problems = camera_infos.read_infos(bag, images.topic)
     images.problems += [one for one in problems if one not in images.problems]
-    drive = Drive(
-        predictor,
-        args.crop,
-        args.tracking,
-        infos,
-        companions,
-        focal_px=args.focal_px,
-        height_m=args.camera_height_m,
-    )
+    camera = args.focal_px, args.camera_height_m
+    drive = Drive(predictor, args.crop, args.tracking, infos, companions, *camera)
     conditions = conditions_of(
         predictor,
         bag,

@@ -68,15 +68,15 @@ class SurroundHead(nn.Module):
         super().__init__()
         self._stride = stride
         self._shape, self._heights = grid.shape, len(grid.heights_m)
-        self.own = FeaturePyramid(levels, OWN_CHANNELS, light=True)
-        self.add = nn.Conv2d(OWN_CHANNELS, neck, 1)  # begins as nothing
-        nn.init.zeros_(self.add.weight)
-        nn.init.zeros_(self.add.bias)  # type: ignore[arg-type]
         self.lift = Lift(neck, WIDTHS[0], self._heights)
         self.decode = BevDecoder(WIDTHS[0])
         self.logits = nn.Conv2d(WIDTHS[0], len(RARE), 1)
         with torch.no_grad():
             self.logits.bias.copy_(torch.tensor(RARE))  # type: ignore[union-attr]
+        self.own = FeaturePyramid(levels, OWN_CHANNELS, light=True)
+        self.add = nn.Conv2d(OWN_CHANNELS, neck, 1)  # begins as nothing
+        nn.init.zeros_(self.add.weight)
+        nn.init.zeros_(self.add.bias)  # type: ignore[arg-type]
 
     def forward(self, features: Features) -> dict[str, Tensor]:
         """Return ``LOGITS``.
