@@ -5,13 +5,14 @@ import shutil
 
 import numpy as np
 import pytest
+from onnx import numpy_helper
 from specs import spec_of
 from tiny_model import write_tiny_model
 
 from shared_encoder_perception.__main__ import main
+from shared_encoder_perception.artifact.file import read_model, read_spec
 from shared_encoder_perception.artifact.remote import StoreError, local_path
 from shared_encoder_perception.artifact.shipped import model_for
-from shared_encoder_perception.artifact.tensors import blank
 from shared_encoder_perception.backends import DEFAULT_MODEL, load_backend
 from shared_encoder_perception.tasks import DEFAULT, UnknownTaskError
 from shared_encoder_perception.world.synthetic import render_sample
@@ -122,16 +123,24 @@ def test_a_shipped_model_with_one_more_task_is_the_other_and_that(name, of, task
             assert apart.max() <= (1 if array.dtype == np.uint8 else 1e-3)
 
 
-def test_the_shipped_model_of_rigs_answers_each_camera_as_the_one_it_was_made_of():
-    """And a rig of which no camera sees the ground changes nothing of that."""
-    less, more = (load_backend(f"shipped:{one}") for one in ("semantic", "surround"))
+def test_the_shipped_model_of_rigs_has_the_weights_of_the_one_it_was_made_of():
+    """It sees larger pictures: what it answers of them is another thing."""
     assert (DEFAULT_MODEL.parent / "surround.onnx").stat().st_size <= 12_000_000
-    assert less.spec.tasks.items() <= more.spec.tasks.items()
-    assert set(more.spec.tasks) - set(less.spec.tasks) == {"surround"}
-    images = np.stack([render_sample(seed, less.spec.input_size).image for seed in range(3)])
-    tables = blank(more.spec.input_tensors())
-    del tables["image"]
-    one, other = less.infer({"image": images}), more.infer({"image": images, **tables})
-    for name, array in one.items():
-        apart = np.abs(array.astype(np.float64) - other[name])
-        assert apart.max() <= (1 if array.dtype == np.uint8 else 1e-3)
+    less, more = (
+        read_model(DEFAULT_MODEL.parent / f"{one}.onnx") for one in ("semantic", "surround")
+    )
+    asked = [set(read_spec(one, "").tasks) for one in (less, more)]
+    assert asked[1] - asked[0] == {"surround"} and asked[0] < asked[1]
+    own, kept = weights_of(less), weights_of(more)
+    assert len(own) > 50 and own.keys() <= kept.keys()
+    for name, array in own.items():
+        np.testing.assert_array_equal(array, kept[name], err_msg=name)
+
+
+def weights_of(model):
+    """Return what a network has learned, by name."""
+    return {
+        item.name: numpy_helper.to_array(item)
+        for item in model.graph.initializer
+        if item.name.startswith("network.") and item.name.endswith((".weight", ".bias"))
+    }

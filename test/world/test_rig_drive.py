@@ -194,6 +194,7 @@ def test_every_camera_gives_the_samples_of_the_other_tasks():
         seen = view.cameras[name]
         assert sample.image is seen.image and name in sample.name
         assert len(sample.labels) >= 3
+        assert sample.labels["depth"].height_m == rig[name].view.position[2]
         assert not any(getattr(label, "lines", None) for label in sample.labels.values())
         flat = seen.flat_road()
         ground = (seen.drivable > 0) & np.isfinite(flat)

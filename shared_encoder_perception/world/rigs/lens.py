@@ -44,6 +44,7 @@ class Lens:
         model: How it sees.
         size: ``(height, width)`` of its pictures.
         position: (3,) in the vehicle's frame.
+        height_m: Above the ground.
         turn: (3, 3) whose columns are right, down and ahead of the camera, in that frame.
         focal_px: Of the middle of its picture.
         slopes: (H, W, 2) float32, how far right and down of the axis each pixel looks, for 1 along
@@ -55,6 +56,7 @@ class Lens:
         self.model = model = view.camera
         self.size = view.image_size
         self.position = view.position
+        self.height_m = float(view.position[2])
         self.turn = view.extrinsics.rotation
         self.focal_px = float(model.matrix[0, 0] / model.binning[0])
         self.slopes = self._slopes()
