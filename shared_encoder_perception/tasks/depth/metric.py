@@ -88,12 +88,18 @@ class Metric:
         self.sums += numbers
         self.within += within_sigma(answer, p, y, window, counted)
         if answer.in_metres and not math.isnan(label.height_m):
-            placed = at_height(answer, label.height_m)
-            p_placed = np.minimum(placed.depth[window][counted], np.float32(placed.beyond))
-            self.of_height += 1
-            self.placed += of_image(p_placed, y)
-            self.within_placed += within_sigma(placed, p_placed, y, window, counted)
+            self._place(answer, label.height_m, y, window, counted)
         self._more(p, y, label, window, counted)
+
+    def _place(
+        self, answer: DepthMap, height_m: float, truth: NDArray, window: Any, at: NDArray
+    ) -> None:
+        """Count the answer as the camera's height scales it."""
+        placed = at_height(answer, height_m)
+        said = np.minimum(placed.depth[window][at], np.float32(placed.beyond))
+        self.of_height += 1
+        self.placed += of_image(said, truth)
+        self.within_placed += within_sigma(placed, said, truth, window, at)
 
     def _more(self, said: NDArray, truth: NDArray, label: Label, window: Any, at: NDArray) -> None:
         """Do nothing more: for ``FullMetric``."""
@@ -147,6 +153,11 @@ class FullMetric(Metric):
         super().__init__()
         self.bins, self.owners = np.zeros((len(BINS), 3)), np.zeros((len(OWNERS), 3))
         self.flat, self.beside = np.zeros((len(OWNERS) + 1, 3)), np.zeros((len(OWNERS) + 1, 3))
+
+    def _place(
+        self, answer: DepthMap, height_m: float, truth: NDArray, window: Any, at: NDArray
+    ) -> None:
+        """Do nothing: the metric beside it has looked for the road, which takes time."""
 
     def _more(self, said: NDArray, truth: NDArray, label: Label, window: Any, at: NDArray) -> None:
         """Count by distance, owner, and the flat road."""
