@@ -15,7 +15,6 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Final
 
-import numpy as np
 import torch
 
 from shared_encoder_perception import tasks
@@ -33,8 +32,8 @@ from shared_encoder_perception.training.data_config import SYNTHETIC, DataConfig
 from shared_encoder_perception.training.distill import distill_config
 from shared_encoder_perception.training.from_artifact import load_artifact
 from shared_encoder_perception.training.machine_config import MachineConfig
+from shared_encoder_perception.training.shown import worlds
 from shared_encoder_perception.training.train import train, without_hints
-from shared_encoder_perception.world.synthetic import render_sample
 
 HEAD, DECODER = "head", "decoder"
 PARTS: Final = (HEAD, DECODER)
@@ -42,8 +41,6 @@ PARTS: Final = (HEAD, DECODER)
 to the bit; or all behind the encoder, with the model as it was as their teacher."""
 WHOLE_ENCODER: Final = 32
 """Stride of the encoder's last features: all of it stays as it is."""
-STATISTICS: Final = 16
-"""Worlds on which norms that export has folded away are measured anew; the answers stay."""
 CHECKED: Final = 8
 """Worlds that the network is scored on when it is done, for the record; the gate is another."""
 
@@ -121,10 +118,7 @@ class Start:
             return cls(network, spec, False)
         spec = read_artifact(model).spec
         _check(spec, model)
-        images = [
-            render_sample(seed, spec.input_size, tasks=()).image for seed in range(STATISTICS)
-        ]
-        network = load_artifact(model, NetworkConfig(), torch.from_numpy(np.stack(images)))
+        network = load_artifact(model, NetworkConfig(), worlds(spec.input_size))
         halves = metadata(read_model(model)).get(STORED_KEY) == HALVES
         return cls(network, spec, halves)
 

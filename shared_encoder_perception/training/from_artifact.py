@@ -19,15 +19,17 @@ from shared_encoder_perception.model.checkpoint import CheckpointError
 from shared_encoder_perception.model.config import NetworkConfig
 from shared_encoder_perception.model.network import PerceptionNetwork
 from shared_encoder_perception.model.unfold import removed_after, unfold
+from shared_encoder_perception.spec import INPUT_IMAGE
+from shared_encoder_perception.training.shown import Shown
 
 
-def load_artifact(path: Path, config: NetworkConfig, images: Tensor) -> PerceptionNetwork:
+def load_artifact(path: Path, config: NetworkConfig, shown: Shown) -> PerceptionNetwork:
     """Build the network of an artifact, in inference mode.
 
     Args:
         path: The ``.onnx`` file that ``export`` wrote.
         config: What an artifact that does not say it was built from: those before 0.3.0.
-        images: uint8 (N, H, W, 3) BGR, a few dozen pictures like those to be trained on.
+        shown: A few dozen pictures like those to be trained on.
 
     Raises:
         CheckpointError: No ONNX file, or one whose weights do not fit its network.
@@ -38,11 +40,11 @@ def load_artifact(path: Path, config: NetworkConfig, images: Tensor) -> Percepti
         raise CheckpointError(f"cannot read the artifact {path}: {error}") from None
     network, norms = unfold(model, str(path), config)
     with torch.no_grad():
-        _measure_statistics(network, norms, images)
+        _measure_statistics(network, norms, shown)
     return network
 
 
-def _measure_statistics(network: PerceptionNetwork, norms: list[Any], images: Tensor) -> None:
+def _measure_statistics(network: PerceptionNetwork, norms: list[Any], shown: Shown) -> None:
     """Give every norm its input's mean and variance, and the scale and shift that undo them."""
     moments: dict[int, list[tuple[Tensor, Tensor]]] = {id(norm): [] for norm in norms}
 
@@ -52,9 +54,9 @@ def _measure_statistics(network: PerceptionNetwork, norms: list[Any], images: Te
 
     hooks = [norm.register_forward_pre_hook(before_norm) for norm in norms]
     with removed_after(hooks):
-        for few in images.split(4):
-            # What is no pair keeps every norm's variance from 0; statistics undo themselves.
-            network(few, inputs=dict.fromkeys(network.encodes, few.roll(1, dims=0)))
+        for batch in shown(network):
+            others = dict(batch)
+            network(others.pop(INPUT_IMAGE), inputs=others)
     for norm in norms:
         seen = zip(*moments[id(norm)], strict=True)
         mean, square = (torch.stack(values).mean(dim=0) for values in seen)

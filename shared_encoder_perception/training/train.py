@@ -22,7 +22,6 @@ from pathlib import Path
 
 import cv2
 import lightning
-import numpy as np
 import torch
 from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint, TQDMProgressBar
 from lightning.pytorch.callbacks.weight_averaging import WeightAveraging
@@ -56,10 +55,7 @@ from shared_encoder_perception.training.record import (
     record_start,
 )
 from shared_encoder_perception.training.rig_module import RigStageTraining
-from shared_encoder_perception.world.synthetic import render_sample
-
-IMAGES_FOR_STATISTICS = 32
-"""Worlds on which batch norm's statistics are measured where an artifact has none."""
+from shared_encoder_perception.training.shown import worlds
 
 MakeStage = Callable[[TrainConfig, int, PerceptionNetwork], StageTraining]
 
@@ -197,11 +193,7 @@ def first_network(config: TrainConfig) -> PerceptionNetwork:
         return PerceptionNetwork(config.network)
     path = fetch(config.init)
     if path.suffix == ".onnx":
-        size = config.stages[0].size
-        images = [
-            render_sample(seed, size, tasks=()).image for seed in range(IMAGES_FOR_STATISTICS)
-        ]
-        start = load_artifact(path, config.init_network, torch.from_numpy(np.stack(images)))
+        start = load_artifact(path, config.init_network, worlds(config.stages[0].size))
     else:
         start = load_network(path)
     there, here = asdict(start.config), asdict(config.network)

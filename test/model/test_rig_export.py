@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A model that answers rigs: one file for every rig, the same on every engine."""
 
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -100,6 +101,27 @@ def test_engines_agree_whatever_the_rig(engine, cameras, sampler, backends):
     assert found["surround"].std(axis=(2, 3)).min() > 1e-3
     assert furthest(found, expected) < 1e-4
     assert np.abs(found["mask"].astype(int) - expected["mask"]).max() <= 1
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_training_may_start_from_it(models, sampler):
+    """`init=shipped:surround`: its norms' statistics are measured on rigs, with their tables."""
+    pytest.importorskip("lightning")
+    from shared_encoder_perception.training.config import load_config
+    from shared_encoder_perception.training.train import first_network
+
+    config = load_config(
+        None, [f"init={models[sampler]}", f"stages=[{{size: [{SIZE[0]}, {SIZE[1]}]}}]"]
+    )
+    network = first_network(replace(config, network=rig_network("drivable_surface").config)).eval()
+    decode = network.decoder.heads["surround"].decode
+    norms = [m for m in decode.modules() if isinstance(m, torch.nn.BatchNorm2d)]
+    assert all(norm.running_mean.abs().max() > 0 for norm in norms), "measured"
+    inputs = {name: torch.from_numpy(array) for name, array in rig_inputs(4).items()}
+    with torch.inference_mode():
+        logits = network(inputs.pop("image"), inputs=inputs)["surround_logits"].numpy()
+    logits[:, :3] = 1 / (1 + np.exp(-logits[:, :3]))
+    assert furthest({"surround": logits}, said_by_torch(4)) < 1e-3
 
 
 @each_engine

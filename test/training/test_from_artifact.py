@@ -18,6 +18,7 @@ from shared_encoder_perception.model.onnx_export import export_onnx
 from shared_encoder_perception.model.unfold import unfold
 from shared_encoder_perception.spec import ModelSpec
 from shared_encoder_perception.tasks import DEFAULT
+from shared_encoder_perception.training import shown
 from shared_encoder_perception.training.agreement import compare
 from shared_encoder_perception.training.calibrated_artifact import replace_spec
 from shared_encoder_perception.training.config import load_config
@@ -33,6 +34,10 @@ SPEC = ModelSpec("test", "0", input_size=SIZE)
 
 def pictures(count, seed=0):
     return np.random.default_rng(seed).integers(0, 256, (count, *SIZE, 3), np.uint8)
+
+
+def some(count):
+    return shown.pictures(torch.from_numpy(pictures(count)))
 
 
 def trained_a_little():
@@ -58,7 +63,7 @@ def artifact(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def network(artifact):
-    return load_artifact(artifact, CONFIG, torch.from_numpy(pictures(8)))
+    return load_artifact(artifact, CONFIG, some(8))
 
 
 def test_it_answers_as_the_artifact(artifact, network):
@@ -82,7 +87,7 @@ def test_an_artifact_says_itself_what_it_was_built_from(tmp_path):
     scaled = PerceptionNetwork(NetworkConfig(ENCODER, encoder_scale=0.5, channels=32)).eval()
     export_onnx(scaled, ModelSpec("scaled", "0", input_size=size), path)
     replace_spec(path, ModelSpec("renamed", "1", input_size=size))
-    network = load_artifact(path, CONFIG, torch.from_numpy(pictures(4)))
+    network = load_artifact(path, CONFIG, some(4))
     assert network.config == scaled.config
     assert compare(network, load_backend(path), pictures(2, seed=9)).small
 
@@ -110,7 +115,9 @@ def test_what_cannot_be_taken_back_is_refused_and_not_guessed(tmp_path):
 
 def test_the_shipped_model_can_be_trained_on():
     images = shipped_worlds(4)
-    network = load_artifact(DEFAULT_MODEL, NetworkConfig(), torch.from_numpy(images))
+    network = load_artifact(
+        DEFAULT_MODEL, NetworkConfig(), shown.pictures(torch.from_numpy(images))
+    )
     assert compare(network, load_backend(DEFAULT_MODEL), images[:2]).small
 
 
@@ -126,15 +133,15 @@ def silent(artifact, tmp_path_factory):
 
 
 def test_an_artifact_that_does_not_say_it_is_taken_for_what_the_config_says(silent):
-    network = load_artifact(silent, CONFIG, torch.from_numpy(pictures(4)))
+    network = load_artifact(silent, CONFIG, some(4))
     assert compare(network, load_backend(silent), pictures(2, seed=9)).small
 
 
 def test_another_network_is_refused(silent):
     with pytest.raises(CheckpointError, match="set `init_network` in the config"):
-        load_artifact(silent, NetworkConfig(ENCODER, channels=32), torch.from_numpy(pictures(1)))
+        load_artifact(silent, NetworkConfig(ENCODER, channels=32), some(1))
     with pytest.raises(CheckpointError, match="not exported from this network"):
-        load_artifact(silent, NetworkConfig(ENCODER, attention=True), torch.from_numpy(pictures(1)))
+        load_artifact(silent, NetworkConfig(ENCODER, attention=True), some(1))
 
 
 def test_a_network_of_another_version_is_named(artifact, tmp_path):
@@ -142,7 +149,7 @@ def test_a_network_of_another_version_is_named(artifact, tmp_path):
     onnx.helper.set_model_props(model, {NETWORK_KEY: '{"encoder": "resnet18", "wings": 2}'})
     onnx.save(model, tmp_path / "model.onnx")
     with pytest.raises(CheckpointError, match=r"this version does not know.*wings"):
-        load_artifact(tmp_path / "model.onnx", CONFIG, torch.from_numpy(pictures(1)))
+        load_artifact(tmp_path / "model.onnx", CONFIG, some(1))
 
 
 @pytest.mark.parametrize("content", [None, b"no onnx"])
@@ -151,7 +158,7 @@ def test_an_unreadable_file_is_named(tmp_path, content):
     if content:
         path.write_bytes(content)
     with pytest.raises(CheckpointError, match=r"cannot read the artifact .*model\.onnx"):
-        load_artifact(path, CONFIG, torch.from_numpy(pictures(1)))
+        load_artifact(path, CONFIG, some(1))
 
 
 def test_another_network_takes_over_what_fits():

@@ -5,7 +5,8 @@ After Harley et al., "Simple-BEV" (ICRA 2023): cross-entropy of vehicles with a 
 cells that have one (2.13, of Philion and Fidler, "Lift, Splat, Shoot", ECCV 2020), the squared
 error of the centres balanced between bumps and the rest, the absolute error of the offsets where
 vehicles are. Added: where one may drive, as the other tasks learn areas. Cells of which nothing is
-known cost nothing in any of them.
+known cost nothing in any of them. Ground that something hides can only be guessed: where it counts
+as much as what is in plain view, most of what is to be learned of the drivable surface is noise.
 """
 
 from __future__ import annotations
@@ -44,16 +45,23 @@ class Config:
     Attributes:
         surround_positive: Weight of a cell with a vehicle against one without.
         surround_vehicle: What the vehicles' cross-entropy is multiplied by; 10 in the original.
+        surround_drivable: What the loss of the drivable surface is multiplied by.
+        surround_hidden: Weight in it of a cell whose ground something hides against one in plain
+            view, up to 1; 0 for not at all.
     """
 
     surround_positive: float = 2.13
     surround_vehicle: float = 10.0
+    surround_drivable: float = 1.0
+    surround_hidden: float = 1.0
 
     def __post_init__(self) -> None:
         """Refuse weights that teach nothing or the contrary."""
-        for name in ("surround_positive", "surround_vehicle"):
+        for name in ("surround_positive", "surround_vehicle", "surround_drivable"):
             if not 0 < (weight := getattr(self, name)) < float("inf"):
                 raise ValueError(f"loss.{name} is {weight}, expected a number above 0")
+        if not 0 <= self.surround_hidden <= 1:
+            raise ValueError(f"loss.surround_hidden is {self.surround_hidden}, expected 0 to 1")
 
 
 def make_loss(config: Config) -> nn.Module:
@@ -77,10 +85,14 @@ class SurroundLoss(nn.Module):
         vehicle, drivable = targets["surround_vehicle"], targets["surround_drivable"]
         known, there = vehicle != NOT_KNOWN, vehicle == YES
         area, where = (drivable == YES).float(), (drivable != NOT_KNOWN).float()
+        where = where * (
+            1 - (1 - self._config.surround_hidden) * targets["surround_hidden"].float()
+        )
+        ground = masked_bce(said[:, 1], area, where) + dice(said[:, 1], area, where)
         found = positive_bce(said[:, 0], there, known, self._config.surround_positive)
         return {
             "vehicle": self._config.surround_vehicle * found,
-            "drivable_bev": masked_bce(said[:, 1], area, where) + dice(said[:, 1], area, where),
+            "drivable_bev": self._config.surround_drivable * ground,
             "centre": balanced_error(
                 torch.sigmoid(said[:, 2]), targets["surround_centre"].float(), known
             ),

@@ -116,13 +116,17 @@ def encode(label: Truth | None, size: Size, block: Block) -> dict[str, NDArray]:
 
     Returns:
         ``surround_vehicle`` and ``surround_drivable`` uint8 (Y, X), ``surround_centre`` float32
-        (Y, X), ``surround_offset`` float32 (2, Y, X): as of ``Truth``.
+        (Y, X), ``surround_offset`` float32 (2, Y, X): as of ``Truth``; ``surround_hidden`` bool
+        (Y, X), whether the ground is known to be in no camera's plain view.
     """
     shape = block.grid.shape
     if label is None:
         nothing = np.full(shape, NOT_KNOWN, np.uint8)
         centre, offset = np.zeros(shape, np.float32), np.zeros((2, *shape), np.float32)
         label = Truth(nothing, nothing, centre, offset, np.zeros(shape, np.int16), ())
+    hidden = np.zeros(shape, np.bool_)
+    if label.drivable_in_view is not None:
+        hidden = label.drivable_in_view == NO
     if label.vehicle.shape != shape:
         raise ValueError(f"the truth is of {label.vehicle.shape} cells, the block's grid {shape}")
     return {
@@ -130,6 +134,7 @@ def encode(label: Truth | None, size: Size, block: Block) -> dict[str, NDArray]:
         "surround_drivable": label.drivable,
         "surround_centre": label.centre,
         "surround_offset": label.offset,
+        "surround_hidden": hidden,
     }
 
 

@@ -22,6 +22,7 @@ from shared_encoder_perception.model.network import NetworkConfig, PerceptionNet
 from shared_encoder_perception.model.onnx_export import export_onnx
 from shared_encoder_perception.spec import ModelSpec
 from shared_encoder_perception.tasks.foreground.head import GROWN, LOGITS
+from shared_encoder_perception.training import shown
 from shared_encoder_perception.training.from_artifact import load_artifact
 
 SIZE = (64, 160)
@@ -96,7 +97,7 @@ def test_an_artifact_of_before_runs_in_torch_as_it_did(before, artifact):
 
 
 def test_training_may_start_from_an_artifact_of_before(before, artifact):
-    network = load_artifact(artifact, CONFIG, pictures(8)[0]).eval()
+    network = load_artifact(artifact, CONFIG, shown.pictures(pictures(8)[0])).eval()
     assert torch.allclose(said(network), said(before), atol=1e-3)
 
 

@@ -137,11 +137,12 @@ def test_pictures_that_are_not_of_one_camera_are_refused(artifact, before):
 
 def test_training_may_start_from_an_artifact_for_pairs(artifact):
     """Its norms were folded away: they come back, and say the same."""
+    from shared_encoder_perception.training import shown
     from shared_encoder_perception.training.agreement import compare
     from shared_encoder_perception.training.from_artifact import load_artifact
 
     backend = load_backend(artifact)
     images = np.random.default_rng(3).integers(0, 256, (8, *SIZE, 3), np.uint8)
     config = NetworkConfig(ENCODER, channels=16, head_channels=4, tasks=["depth", "foreground"])
-    network = load_artifact(artifact, config, torch.from_numpy(images)).eval()
+    network = load_artifact(artifact, config, shown.pictures(torch.from_numpy(images))).eval()
     assert compare(network, backend, list(images)).small

@@ -10,7 +10,14 @@ torch = pytest.importorskip("torch", reason="losses are of torch: make test")
 
 from shared_encoder_perception.rig.boxes import Box
 from shared_encoder_perception.rig.grid import BevGrid
-from shared_encoder_perception.rig.ground_map import NO, NOT_KNOWN, YES, GroundLabel, drivable_map
+from shared_encoder_perception.rig.ground_map import (
+    NO,
+    NOT_KNOWN,
+    YES,
+    GroundLabel,
+    GroundMap,
+    drivable_map,
+)
 from shared_encoder_perception.tasks.surround.head import LOGITS
 from shared_encoder_perception.tasks.surround.loss import (
     PARTS,
@@ -142,13 +149,46 @@ def test_ways_are_compared_in_metres_on_vehicles_alone():
 
 
 def test_keys_of_the_config_reach_the_loss():
-    config = load_config(None, ["loss.surround_positive=3", "loss.surround_vehicle=1"])
+    config = load_config(
+        None, ["loss.surround_positive=3", "loss.surround_vehicle=1", "loss.surround_drivable=2"]
+    )
     targets, logits = batch(some_truth(CAR)), some_logits()
     one = Criterion(["surround"], config.loss)({LOGITS: logits}, _Targets(targets))
     expected = losses(logits, targets, Config(surround_positive=3.0, surround_vehicle=1.0))
     assert one["vehicle"] == expected["vehicle"]
     ten = losses(logits, targets, Config(surround_positive=3.0, surround_vehicle=10.0))
     assert ten["vehicle"].item() == pytest.approx(10 * one["vehicle"].item(), rel=1e-6)
+    assert 2 * ten["drivable_bev"].item() == pytest.approx(one["drivable_bev"].item(), rel=1e-6)
+
+
+def in_view(hidden):
+    """A label of which some cells are in plain view and others hidden."""
+    values = np.where(hidden, NO, YES).astype(np.uint8)
+    return truth(GroundLabel((), ROAD, GroundMap(GRID, values)), GRID, np.ones(GRID.shape, bool))
+
+
+def test_hidden_ground_counts_by_its_weight():
+    hidden = np.zeros(GRID.shape, bool)
+    hidden[:, 20:] = True
+    for weight, expected in ((1.0, True), (0.5, True), (0.0, False)):
+        logits = some_logits()
+        config = Config(surround_hidden=weight)
+        losses(logits, batch(in_view(hidden)), config)["drivable_bev"].backward()
+        assert (logits.grad[:, 1, :, :20] != 0).all()
+        assert (logits.grad[:, 1, :, 20:] != 0).all() == expected
+    all_hidden, none = in_view(np.ones_like(hidden)), some_truth()
+    for part in ("drivable_bev", "vehicle"):
+        usual = losses(some_logits(), batch(none))[part]
+        alike = losses(some_logits(), batch(none), Config(surround_hidden=0.5))[part]
+        assert usual == alike, "where nobody says what is hidden, all of it counts"
+    zero = losses(some_logits(), batch(all_hidden), Config(surround_hidden=0.0))
+    assert zero["drivable_bev"] == 0 and zero["vehicle"] > 0
+
+
+def test_a_weight_of_hidden_ground_is_a_share():
+    for value in ("-0.1", "1.5", ".nan"):
+        with pytest.raises(ConfigError, match=r"loss.surround_hidden is .*, expected 0 to 1"):
+            load_config(None, [f"loss.surround_hidden={value}"])
 
 
 class _Targets:
@@ -158,7 +198,7 @@ class _Targets:
         self.targets = {"surround": targets}
 
 
-@pytest.mark.parametrize("name", ["surround_positive", "surround_vehicle"])
+@pytest.mark.parametrize("name", ["surround_positive", "surround_vehicle", "surround_drivable"])
 @pytest.mark.parametrize("value", ["0", "-1", ".inf", ".nan"])
 def test_a_weight_that_teaches_nothing_is_refused(name, value):
     with pytest.raises(ConfigError, match=f"loss.{name} is .*, expected a number above 0"):
