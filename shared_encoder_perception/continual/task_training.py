@@ -73,15 +73,15 @@ class TaskTraining(StageTraining):
         beside = {"memory": earlier, "unlabelled": seen}
         return {**super().data, **{kind: told for kind, told in beside.items() if told}}
 
-    def _stream(self, first_step: int, rank: int, processes: int) -> IterableDataset[Batch]:
+    def stream(self, first_step: int, rank: int, processes: int) -> IterableDataset[Batch]:
         """Return what is trained on from a step on."""
         sets, order = self._train_sets, self._order.own if self._latents else self._order
         return training_stream(self._config, self._index, sets, first_step, rank, processes, order)
 
-    def _answered(self, batch: Batch) -> tuple[dict[str, Tensor], Batch]:
+    def answered(self, batch: Batch) -> tuple[dict[str, Tensor], Batch]:
         """Return the logits, and the batch that they answer: with latents, where there are any."""
         if self._latents is None:
-            return super()._answered(batch)
+            return super().answered(batch)
         return self._latents.answered(self.network, batch, self._learned, self.global_step)
 
     def _beside(self, logits: dict[str, Tensor], batch: Batch) -> dict[str, Tensor]:

@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
+from time import perf_counter
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import torch
@@ -16,6 +18,9 @@ from shared_encoder_perception.labels.view import View, answer_at
 from shared_encoder_perception.spec import picture_inputs
 from shared_encoder_perception.structures import Size
 from shared_encoder_perception.training.losses import Batch
+
+LOADING: Final = ("reading, rendering", "augmentation", "targets")
+"""Kinds of work on a batch, in their order."""
 
 
 class Item(NamedTuple):
@@ -65,6 +70,24 @@ def collate(items: Sequence[Item], size: Size) -> Batch:
         size,
         {name: _stacked([item.companions[name] for item in items]) for name in first.companions},
     )
+
+
+def timed_batch(made: Iterable[tuple[Item, Sequence[float]]], size: Size) -> dict[str, float]:
+    """Make a batch here and now; return the seconds of each of ``LOADING``.
+
+    Args:
+        made: Its items, each with the clock before, between and after those kinds of work.
+        size: As for ``collate``.
+    """
+    seconds, items = dict.fromkeys(LOADING, 0.0), []
+    for item, clock in made:
+        items.append(item)
+        for name, (begin, end) in zip(LOADING, pairwise(clock), strict=True):
+            seconds[name] += end - begin
+    begin = perf_counter()
+    collate(items, size)
+    seconds[LOADING[-1]] += perf_counter() - begin
+    return seconds
 
 
 def _stacked(arrays: Sequence[NDArray]) -> torch.Tensor:

@@ -27,15 +27,13 @@ from shared_encoder_perception.labels.view import View, view_sample
 from shared_encoder_perception.model.network import promised
 from shared_encoder_perception.structures import Size
 from shared_encoder_perception.training.augment import AugmentConfig, augment
-from shared_encoder_perception.training.batches import collate, to_item
+from shared_encoder_perception.training.batches import Item, collate, timed_batch, to_item
 from shared_encoder_perception.training.config import TrainConfig
 from shared_encoder_perception.training.losses import Batch
 from shared_encoder_perception.training.mixture import Mixture, Order
 from shared_encoder_perception.training.sample_set import SampleSet
 
 WORKER_NICENESS: Final = 10
-LOADING: Final = ("reading, rendering", "augmentation", "targets")
-"""Kinds of work on a batch, in their order."""
 PREFETCH: Final = 3
 """Batches that each worker prepares ahead."""
 
@@ -94,22 +92,19 @@ class TrainStream(IterableDataset[Batch]):
                 yield self._view(step * self._batch_size + at)
 
     def timed(self, step: int) -> dict[str, float]:
-        """Make a step's batch here and now; return the seconds of each kind of work."""
-        seconds = dict.fromkeys(LOADING, 0.0)
-        items = []
-        for at in self._positions:
-            marks = [perf_counter()]
-            sample, crop, seed = self._sample(step * self._batch_size + at)
-            marks.append(perf_counter())
-            view = self._seen(sample, crop, seed)
-            marks.append(perf_counter())
-            items.append(to_item(view, self._size, self._targets))
-            marks.append(perf_counter())
-            for name, begin, end in zip(LOADING, marks, marks[1:], strict=False):
-                seconds[name] += end - begin
-        collate(items, self._size)
-        seconds[LOADING[-1]] += perf_counter() - marks[-1]
-        return seconds
+        """Make a step's batch here and now; see ``timed_batch``."""
+        first = step * self._batch_size
+        return timed_batch((self._timed(first + at) for at in self._positions), self._size)
+
+    def _timed(self, position: int) -> tuple[Item, list[float]]:
+        """Make one item, and look at the clock between."""
+        clock = [perf_counter()]
+        sample, crop, seed = self._sample(position)
+        clock.append(perf_counter())
+        view = self._seen(sample, crop, seed)
+        clock.append(perf_counter())
+        item = to_item(view, self._size, self._targets)
+        return item, [*clock, perf_counter()]
 
     def _view(self, position: int) -> View:
         """Look at one sample."""

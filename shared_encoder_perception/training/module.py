@@ -122,15 +122,7 @@ class StageTraining(lightning.LightningModule):
 
     def training_step(self, batch: Batch, _: int) -> Tensor | None:
         """Take one step; every loss is logged by name."""
-        logits, batch = self._answered(batch)
-        parts = self._criterion(logits, batch)
-        taught = self._distiller(logits, batch) if self._distiller else {}
-        taught |= self._beside(logits, batch)
-        if self.feature_teacher:
-            size = scaled_size(batch.size, self.network.config.encoder_scale)
-            seen = [level[: len(batch.images)] for level in self._features]
-            loss = self.feature_teacher(seen, batch.images, size)
-            taught["distill_features"] = self._config.distill.features * loss
+        parts, taught = self.losses(*self.answered(batch))
         values = {f"train/{name}": value.detach() for name, value in parts.items()}
         values |= {f"train/{name}": value.detach() for name, value in taught.items()}
         weights = self.weighting.weights()
@@ -147,7 +139,21 @@ class StageTraining(lightning.LightningModule):
         schedule.step()
         return None
 
-    def _answered(self, batch: Batch) -> tuple[dict[str, Tensor], Batch]:
+    def losses(
+        self, logits: dict[str, Tensor], batch: Batch
+    ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        """Return what labels teach, as ``Criterion`` says it, and what teachers do, weighted."""
+        parts = self._criterion(logits, batch)
+        taught = self._distiller(logits, batch) if self._distiller else {}
+        taught |= self._beside(logits, batch)
+        if self.feature_teacher:
+            size = scaled_size(batch.size, self.network.config.encoder_scale)
+            seen = [level[: len(batch.images)] for level in self._features]
+            loss = self.feature_teacher(seen, batch.images, size)
+            taught["distill_features"] = self._config.distill.features * loss
+        return parts, taught
+
+    def answered(self, batch: Batch) -> tuple[dict[str, Tensor], Batch]:
         """Return the logits, and the batch that they answer."""
         answer = self.network(batch.images, batch.size, batch.companions, self._learned)
         return answer, batch
@@ -182,7 +188,11 @@ class StageTraining(lightning.LightningModule):
 
     def train_dataloader(self) -> Any:
         """Batches from the step on at which the run stands."""
-        stream = self._stream(self.global_step, self.global_rank, self.trainer.world_size)
+        stream = self.stream(self.global_step, self.global_rank, self.trainer.world_size)
+        return self.batches(stream)
+
+    def batches(self, stream: IterableDataset[Batch]) -> Any:
+        """Return what a stream loads, each sample as often as the stage's ``replay`` says."""
         batches = loader(stream, self._config.machine.workers, self.device.type == "cuda")
         plan = self._plan
         if plan.replay == 1:
@@ -190,7 +200,7 @@ class StageTraining(lightning.LightningModule):
         seed = hash((self._config.seed, self._index, self.global_step, self.global_rank))
         return Replay(batches, self.device, plan.replay, plan.replay_samples, seed)
 
-    def _stream(self, first_step: int, rank: int, processes: int) -> IterableDataset[Batch]:
+    def stream(self, first_step: int, rank: int, processes: int) -> IterableDataset[Batch]:
         """Return what this process trains on from a step on."""
         sets = self._train_sets
         return training_stream(self._config, self._index, sets, first_step, rank, processes)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from time import perf_counter
 from typing import Any, Final
 
 import numpy as np
@@ -17,11 +18,12 @@ from torch.utils.data import IterableDataset, get_worker_info
 
 from shared_encoder_perception import tasks
 from shared_encoder_perception.model.network import promised
+from shared_encoder_perception.rig.frame import RigFrame
 from shared_encoder_perception.rig.ground_map import GroundLabel
 from shared_encoder_perception.rig.table import Sight
 from shared_encoder_perception.structures import Size
 from shared_encoder_perception.training.augment import AugmentConfig
-from shared_encoder_perception.training.batches import Item, collate
+from shared_encoder_perception.training.batches import Item, collate, timed_batch
 from shared_encoder_perception.training.config import TrainConfig
 from shared_encoder_perception.training.losses import Batch
 from shared_encoder_perception.training.mixture import Mixture
@@ -148,29 +150,58 @@ class RigStream(IterableDataset[Batch]):
         worker = get_worker_info()
         own = self._steps[worker.id :: worker.num_workers] if worker else self._steps
         for step in own:
-            dice = np.random.default_rng((*self._mixture.seed, step, COUNT_DICE))
-            cameras = int(dice.choice(self._rigs.cameras))
-            items = [self._item(step * self._batch_size + at, cameras) for at in self._positions]
-            yield collate(items, self._size)
+            cameras, first = self._cameras(step), step * self._batch_size
+            moments = (self._moment(first + at, cameras) for at in self._positions)
+            yield collate([self._item(*moment) for moment in moments], self._size)
 
-    def _item(self, position: int, cameras: int) -> Item:
-        """Look at one moment.
+    def timed(self, step: int) -> dict[str, float]:
+        """Make a step's batch here and now; see ``timed_batch``."""
+        cameras, first = self._cameras(step), step * self._batch_size
+        made = (self._timed(first + at, cameras) for at in self._positions)
+        return timed_batch(made, self._size)
 
-        Raises:
-            ValueError: Its rig sees nothing of the grid, unchanged.
-        """
+    def _timed(self, position: int, cameras: int) -> tuple[Item, list[float]]:
+        """Make one item, and look at the clock between."""
+        clock = [perf_counter()]
+        frame, seed = self._moment(position, cameras)
+        clock.append(perf_counter())
+        shown = self._shown(frame, seed)
+        clock.append(perf_counter())
+        try:
+            item = self._encoded(shown)
+        except ValueError:  # as in ``_item``
+            item = self._item(frame, seed)
+        return item, [*clock, perf_counter()]
+
+    def _cameras(self, step: int) -> int:
+        """Return how many cameras the rigs of a step have."""
+        dice = np.random.default_rng((*self._mixture.seed, step, COUNT_DICE))
+        return int(dice.choice(self._rigs.cameras))
+
+    def _moment(self, position: int, cameras: int) -> tuple[RigFrame, int]:
+        """Read or render a moment; return the seed of its augmentation, too."""
         chosen, index, seed = self._mixture.draw(position)
         source: Any = self._mixture.sets[chosen]
         frame = source.read(index, cameras).frame
         # Without augmentation always the same cameras of a moment.
         dice = np.random.default_rng(index if self._augmentation is None else seed)
-        frame = with_cameras(frame, cameras, dice)
+        return with_cameras(frame, cameras, dice), seed
+
+    def _shown(self, frame: RigFrame, seed: int) -> ShownRig:
+        """Return a moment as it is shown, changed by a seed."""
         if self._augmentation is None:
-            return self._encoded(plain(frame))
-        for again in range(ATTEMPTS):
-            shown = augment_rig(frame, self._size, self._augmentation, self._rigs, seed + again)
+            return plain(frame)
+        return augment_rig(frame, self._size, self._augmentation, self._rigs, seed)
+
+    def _item(self, frame: RigFrame, seed: int) -> Item:
+        """Look at one moment.
+
+        Raises:
+            ValueError: Its rig sees nothing of the grid, unchanged.
+        """
+        for again in range(ATTEMPTS if self._augmentation else 0):
             try:
-                return self._encoded(shown)
+                return self._encoded(self._shown(frame, seed + again))
             except ValueError:  # changed so that no camera sees the grid
                 continue
         return self._encoded(plain(frame))

@@ -14,7 +14,9 @@ from torch.utils.data import IterableDataset
 
 from shared_encoder_perception import tasks
 from shared_encoder_perception.drawing.pictures import tile
+from shared_encoder_perception.model.network import PerceptionNetwork
 from shared_encoder_perception.spec import ModelSpec
+from shared_encoder_perception.training.config import TrainConfig
 from shared_encoder_perception.training.data import loader
 from shared_encoder_perception.training.losses import Batch
 from shared_encoder_perception.training.module import PANEL, StageTraining
@@ -27,6 +29,12 @@ from shared_encoder_perception.training.rig_batches import (
 )
 from shared_encoder_perception.training.rig_scorer import RigScorer
 from shared_encoder_perception.training.rig_set import training_rigs, validation_rigs
+
+
+def stage_training(config: TrainConfig, stage: int, network: PerceptionNetwork) -> StageTraining:
+    """Return what trains ``network`` as stage number ``stage`` of ``config`` says."""
+    of_rigs = any(map(tasks.is_rig, network.config.tasks))
+    return (RigStageTraining if of_rigs else StageTraining)(config, stage, network)
 
 
 class RigStageTraining(StageTraining):
@@ -52,11 +60,11 @@ class RigStageTraining(StageTraining):
         self._rig_decoder = tasks.part(self._task, "decode").Decoder(spec.tasks[self._task])
         self._scorer = RigScorer(self._task)
 
-    def training_step(self, batch: Batch, index: int) -> Tensor | None:
-        """Take one step."""
-        return super().training_step(flat(batch), index)
+    def answered(self, batch: Batch) -> tuple[dict[str, Tensor], Batch]:
+        """Return the logits, and the batch that they answer."""
+        return super().answered(flat(batch))
 
-    def _stream(self, first_step: int, rank: int, processes: int) -> IterableDataset[Batch]:
+    def stream(self, first_step: int, rank: int, processes: int) -> IterableDataset[Batch]:
         """Return what this process trains on from a step on."""
         return rig_stream(self._config, self._index, self._train_sets, first_step, rank, processes)
 

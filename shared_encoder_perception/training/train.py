@@ -30,7 +30,6 @@ from omegaconf import OmegaConf
 from torch import distributed
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
-from shared_encoder_perception import tasks
 from shared_encoder_perception.artifact.store import fetch
 from shared_encoder_perception.evaluation.deviations import shown_scores
 from shared_encoder_perception.files.data_paths import refuse_links_out
@@ -54,7 +53,7 @@ from shared_encoder_perception.training.record import (
     read_metrics,
     record_start,
 )
-from shared_encoder_perception.training.rig_module import RigStageTraining
+from shared_encoder_perception.training.rig_module import stage_training
 from shared_encoder_perception.training.shown import worlds
 
 MakeStage = Callable[[TrainConfig, int, PerceptionNetwork], StageTraining]
@@ -86,8 +85,7 @@ def train_stage(
     last = folder / "last.ckpt"
     if last.is_file():  # before the data are read; lightning says it in a page
         load_numbers(last, str(last))
-    of_rigs = any(map(tasks.is_rig, network.config.tasks))
-    module = (make or (RigStageTraining if of_rigs else StageTraining))(config, stage, network)
+    module = (make or stage_training)(config, stage, network)
     recorder = Recorder(out, stage)
     within = 0 < config.validate_every < plan.steps
     machine = config.machine

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Training on rigs: sets, batches that count rigs, and a run from worlds to a network."""
 
+import itertools
 import json
 import re
 from pathlib import Path
@@ -20,6 +21,7 @@ from shared_encoder_perception.model.checkpoint import load_network
 from shared_encoder_perception.model.network import promised
 from shared_encoder_perception.rig.ground_map import NOT_KNOWN, YES
 from shared_encoder_perception.training import export as export_module
+from shared_encoder_perception.training.batches import collate
 from shared_encoder_perception.training.config import ConfigError, load_config
 from shared_encoder_perception.training.data_config import SetConfig
 from shared_encoder_perception.training.record import METRICS, read_metrics
@@ -232,6 +234,26 @@ def test_a_run_is_exported_compared_on_rigs_and_scored(trained, tmp_path, monkey
     assert spec.of_rigs() == {"view_place", "view_weight", "surround"}
     assert "synthetic/surround_drivable_iou" in spec.scores
     assert re.search(r"compared with torch on rigs: \d\.\de-0[5-9]", capsys.readouterr().out)
+
+
+def test_throughput_measures_rigs_as_they_are_trained(capsys):
+    path = Path(__file__).resolve().parents[2] / "config/training/surround.yaml"
+    options = [*SMALL, "train_only=[surround]", "stages.0.replay=2", "--steps", "4"]
+    assert main(["throughput", str(path), *options]) == 0
+    out = capsys.readouterr().out
+    assert "64x160, batch 2 rigs of 2 cameras:" in out
+    for part in ("reading, rendering", "augmentation", "targets", "forward", "loss", "backward"):
+        (line,) = [one for one in out.splitlines() if one.strip().startswith(part)]
+        assert re.search(r" \d+\.\d{3} +\d+% of ", line), line
+
+
+def test_what_is_timed_is_what_is_trained_on():
+    one = config("augment.geometry=1", "data.train=[{path: synthetic}]")
+    timed = stream(one)
+    items = [timed._timed(at, timed._cameras(0))[0] for at in range(2)]
+    (batch,) = itertools.islice(stream(one), 1)
+    for found, expected in zip(collate(items, SIZE).tensors(), batch.tensors(), strict=True):
+        assert torch.equal(found, expected)
 
 
 def test_what_works_on_single_pictures_alone_says_so(tmp_path, capsys):
