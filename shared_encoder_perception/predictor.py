@@ -51,7 +51,11 @@ class Decoder:
         }
 
     def __call__(
-        self, outputs: Mapping[str, NDArray], transform: ImageTransform, options: Options
+        self,
+        outputs: Mapping[str, NDArray],
+        transform: ImageTransform,
+        options: Options,
+        image: NDArray[np.uint8],
     ) -> Perception:
         """Decode one image.
 
@@ -59,11 +63,12 @@ class Decoder:
             outputs: The spec's outputs, without the batch axis.
             transform: How the source image became the network input.
             options: Of each task.
+            image: The source image, (H, W, 3) uint8 BGR.
         """
-        answers = {
-            name: decode(outputs, transform, options[name])
-            for name, decode in self._decoders.items()
-        }
+        answers = {}
+        for name, decode in self._decoders.items():
+            beside = [image] if getattr(decode, "SEES_IMAGE", False) else []
+            answers[name] = decode(outputs, transform, options[name], *beside)
         return Perception(transform.image_size, answers, crop=transform.crop)
 
 
@@ -72,11 +77,13 @@ class Prepared:
     """Images that are ready for the network.
 
     Attributes:
+        images: As they were given.
         transforms: How each became a network input.
         looks: At each image, for each variant of it: the plain one first.
         inputs: Of one inference for each variant, all images in a batch.
     """
 
+    images: Sequence[NDArray[np.uint8]]
     transforms: Sequence[ImageTransform]
     looks: Sequence[Sequence[Look]]
     inputs: Sequence[dict[str, NDArray]]
@@ -244,7 +251,7 @@ class Predictor:
         ]
         looks = [[variant.look(one) for one in transforms] for variant in self._variants]
         inputs = [self._stack(images, shown, extras, beside) for shown in looks]
-        return Prepared(transforms, looks, inputs)
+        return Prepared(images, transforms, looks, inputs)
 
     def decode(self, prepared: Prepared, outputs: Sequence[Arrays]) -> list[Perception]:
         """Return what checked outputs for each of ``prepared.inputs`` say: the last stage."""
@@ -253,7 +260,8 @@ class Predictor:
             each = [{name: said[name][index] for name in self._outputs} for said in outputs]
             if self._merge:
                 each = [self._merge([shown[index] for shown in prepared.looks], each)]
-            perceptions.append(self._decoder(each[0], transform, self.options))
+            shown = prepared.images[index]
+            perceptions.append(self._decoder(each[0], transform, self.options, shown))
         return perceptions
 
     def _stack(

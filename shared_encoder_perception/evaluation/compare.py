@@ -223,7 +223,7 @@ def compare(backends: dict[str, Backend], frames: Iterator[Frame]) -> list[Diffe
             reference = reference or outputs
             difference.update(outputs, reference, sample.name)
             options = own_options(backend.spec)
-            perception = decoders[label](outputs, transform, options)
+            perception = decoders[label](outputs, transform, options, sample.image)
             difference.scorer.update(source, perception, sample, crop)
         count += 1
     if not count:

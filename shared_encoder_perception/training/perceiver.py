@@ -51,6 +51,7 @@ class Perceiver:
                 {name: array[index] for name, array in outputs.items()},
                 item.transform,
                 self._options,
+                item.sample.image,
             )
             for index, item in enumerate(batch)
         ]

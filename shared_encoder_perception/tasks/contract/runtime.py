@@ -66,7 +66,9 @@ class Decode(Protocol):
 
     ``Options`` is a frozen dataclass of what may change from one image to the next, such as
     thresholds; ``Options.of(block)`` takes what the model was shipped with. ``Decoder(block,
-    input_size)`` is made once for a model, and called with ``(outputs, transform, options)``.
+    input_size)`` is made once for a model, and called with ``(outputs, transform, options)``. One
+    whose attribute ``SEES_IMAGE`` is true gets a fourth argument, the image as it was received,
+    (H, W, 3) uint8 BGR.
     """
 
     Options: Any

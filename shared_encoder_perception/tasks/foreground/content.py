@@ -28,6 +28,7 @@ MASK_TOPIC: Final = "foreground/mask"
 TOPICS: Final = (Topic(MASK_TOPIC, IMAGE),)
 THRESHOLD: Final = "foreground.threshold"
 UNSEEN: Final = "foreground.unseen_value"
+ALONG_EDGES: Final = "foreground.along_edges"
 PARAMETERS: Final = (
     threshold(THRESHOLD, "Lowest probability of a pixel that is new."),
     Parameter(
@@ -37,6 +38,13 @@ PARAMETERS: Final = (
         "did not see, and all of them while there is no background. 255 is foreground, 0 is not: "
         "neither can stand for what is not known.",
         bounds=(BACKGROUND + 1, FOREGROUND - 1),
+    ),
+    Parameter(
+        ALONG_EDGES,
+        True,
+        "Bring the foreground mask to the pixels of the image along the edges that the image has "
+        "there; false: interpolate between the cells of the network's grid, which takes less.",
+        read_only=False,
     ),
 )
 FOUND: Final = ("foreground",)
@@ -66,10 +74,10 @@ def read(messages: Mapping[str, Any], image_size: Size) -> ForegroundMask:
 
 
 def options(value: Callable[[str], Any], block: Block) -> Options:
-    """Return the threshold that the parameter asks for, or the model's own."""
+    """Return what the parameters ask for; the threshold may be the model's own."""
     asked = value(THRESHOLD)
     own = Options.of(block) if asked == MODEL_OWN else Options(asked)
-    return replace(own, mask_unseen_value=int(value(UNSEEN)))
+    return replace(own, mask_unseen_value=int(value(UNSEEN)), along_edges=bool(value(ALONG_EDGES)))
 
 
 def found(answer: ForegroundMask) -> Sequence[str]:

@@ -15,6 +15,8 @@ from shared_encoder_perception.tasks.masks.decode import MaskDecoder, MaskOption
 class Options(MaskOptions):
     """What may change from one image to the next; see ``MaskOptions``."""
 
+    along_edges: bool = True
+
 
 class Decoder(MaskDecoder[ForegroundMask]):
     """Decodes the masks of models with one spec."""

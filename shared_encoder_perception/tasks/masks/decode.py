@@ -16,6 +16,7 @@ from shared_encoder_perception.images.preprocess import ImageTransform
 from shared_encoder_perception.structures import Size
 from shared_encoder_perception.tasks.byte_confidence import calibrated_table
 from shared_encoder_perception.tasks.masks.answer import Mask
+from shared_encoder_perception.tasks.masks.joint_upsampling import along_edges
 from shared_encoder_perception.tasks.masks.spec import MaskBlock
 from shared_encoder_perception.tasks.masks.values import NOT_KNOWN
 
@@ -31,10 +32,12 @@ class MaskOptions:
         mask_threshold: Lowest mask probability that counts as yes, 0 to 1; calibrated if the
             model is.
         mask_unseen_value: Of pixels outside of the crop, in masks for others; see ``Mask``.
+        along_edges: Whether the mask is brought to the image's pixels along the image's edges.
     """
 
     mask_threshold: float
     mask_unseen_value: int = NOT_KNOWN
+    along_edges: bool = False
 
     @classmethod
     def of(cls: type[T], block: MaskBlock) -> T:
@@ -56,15 +59,24 @@ class Probability:
         calibration = (block.mask_temperature, block.mask_bias)
         self._table = None if calibration == (1.0, 0.0) else calibrated_table(*calibration)
 
-    def __call__(self, values: NDArray, transform: ImageTransform) -> NDArray[np.uint8]:
+    def __call__(
+        self,
+        values: NDArray,
+        transform: ImageTransform,
+        image: NDArray[np.uint8] | None = None,
+    ) -> NDArray[np.uint8]:
         """Return (H, W) calibrated values of the source image, 0 outside of the crop.
 
         Args:
             values: uint8 (rows, columns), the output tensor without the batch axis.
             transform: How the source image became the network input.
+            image: The source image, (H, W, 3) uint8 BGR, along whose edges the mask is brought to
+                its pixels; ``None``: interpolated between the cells of the network's grid.
         """
         if self._table is not None:
             values = np.asarray(cv2.LUT(values, self._table))
+        if image is not None:
+            return along_edges(values, image, transform, self._stride)
         return transform.mask_to_image(values, self._stride)
 
 
@@ -78,13 +90,18 @@ class MaskDecoder(Generic[M]):
 
     KIND: ClassVar[type[Mask]]
     OUTPUT: ClassVar[str]
+    SEES_IMAGE: ClassVar[bool] = True
 
     def __init__(self, block: MaskBlock, input_size: Size) -> None:
         """Precompute what depends on the spec only; ``input_size`` is of no importance here."""
         self._probability = Probability(block)
 
     def __call__(
-        self, outputs: Mapping[str, NDArray], transform: ImageTransform, options: MaskOptions
+        self,
+        outputs: Mapping[str, NDArray],
+        transform: ImageTransform,
+        options: MaskOptions,
+        image: NDArray[np.uint8] | None = None,
     ) -> M:
         """Decode one image.
 
@@ -92,7 +109,9 @@ class MaskDecoder(Generic[M]):
             outputs: ``OUTPUT`` uint8 (rows, columns), without the batch axis.
             transform: How the source image became the network input.
             options: The threshold, and what stands for "not seen".
+            image: Along whose edges the mask is to end, if so asked; see ``Probability``.
         """
-        probability = self._probability(outputs[self.OUTPUT], transform)
+        guide = image if options.along_edges else None
+        probability = self._probability(outputs[self.OUTPUT], transform, guide)
         unseen = options.mask_unseen_value
         return self.KIND(probability, options.lowest_value, transform.crop, unseen)  # type: ignore[return-value]
