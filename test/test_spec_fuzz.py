@@ -85,7 +85,8 @@ def works(spec):
     if max(spec.input_size) <= 800:
         transform = ImageTransform.fit((240, 600), spec.input_size)
         with np.errstate(all="raise", under="ignore"):
-            perception = Decoder(spec)(outputs_of(spec), transform, own_options(spec))
+            image = np.zeros((*transform.image_size, 3), np.uint8)
+            perception = Decoder(spec)(outputs_of(spec), transform, own_options(spec), image)
         for lane in perception.answers["lanes"].lines if "lanes" in spec.tasks else ():
             assert 0.0 <= lane.confidence <= 1.0
             assert np.isfinite(lane.points_px).all()

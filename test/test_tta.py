@@ -58,9 +58,9 @@ class Outputs:
         self._predictor, self._decoder = predictor, predictor._decoder
         predictor._decoder = self
 
-    def __call__(self, outputs, transform, options):
+    def __call__(self, outputs, transform, options, image):
         self.last = outputs
-        return self._decoder(outputs, transform, options)
+        return self._decoder(outputs, transform, options, image)
 
     def of(self, image, **more):
         self._predictor(image, companions=beside(self._predictor, image), **more)
