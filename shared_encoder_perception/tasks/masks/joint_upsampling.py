@@ -50,8 +50,10 @@ def along_edges(
     *slopes, level = _fitted(cv2.split(guide.astype(np.float32)), values.astype(np.float32))
     found = transform.mask_to_image(level, stride)
     for slope, colour in zip(slopes, cv2.split(image), strict=True):
-        found += cv2.multiply(transform.mask_to_image(slope, stride), colour, dtype=cv2.CV_32F)
-    return np.asarray(cv2.convertScaleAbs(cv2.max(found, 0.0)))
+        # In place: planes of a large image cost more to be had than to be filled.
+        full = transform.mask_to_image(slope, stride)
+        cv2.add(found, cv2.multiply(full, colour, dst=full, dtype=cv2.CV_32F), dst=found)
+    return np.asarray(cv2.convertScaleAbs(cv2.max(found, 0.0, dst=found)))
 
 
 def _fitted(guide: Sequence[Plane], values: Plane) -> list[Plane]:
